@@ -1,0 +1,81 @@
+//! One decoded row change, in a buffer that is reused from record to record.
+
+use crate::image::Image;
+use crate::position::{ChangeVersion, UnixMicros};
+use crate::table::TableId;
+
+/// What happened to the row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Op {
+    /// A row was inserted (`c`).
+    Create,
+    /// A row was updated (`u`).
+    Update,
+    /// A row was deleted (`d`).
+    Delete,
+    /// A row was read by a snapshot (`r`); nothing changed.
+    Read,
+    /// The table was truncated (`t`): no images, no order against row changes.
+    Truncate,
+}
+
+/// When a change was committed, as exactly as its source says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CommitTime {
+    /// The commit, by the database's clock. Zero when the record does not say.
+    pub at: UnixMicros,
+    /// The clock's step in microseconds: 1 000 for `ts_ms`, 1 000 000 for MariaDB's binlog.
+    /// Freshness is reported no finer than this.
+    pub resolution_us: u32,
+}
+
+/// One row change. The images hold only the columns that some family binds.
+#[derive(Debug, Clone)]
+pub struct Change {
+    /// The changed table.
+    pub table: TableId,
+    /// What happened.
+    pub op: Op,
+    /// The row before; absent for creates, reads and truncates.
+    pub before: Image,
+    /// The row after; absent for deletes and truncates.
+    pub after: Image,
+    /// Place in the database's log.
+    pub version: ChangeVersion,
+    /// When it was committed.
+    pub committed: CommitTime,
+    /// When the capture process saw it, zero when the record does not say.
+    pub captured: UnixMicros,
+    /// The record contradicts the declared replica identity (an update without a before-image on a
+    /// table declared FULL). The decoder has already fallen back to the weaker identity.
+    pub identity_drift: bool,
+}
+
+impl Default for Change {
+    fn default() -> Self {
+        Self {
+            table: TableId(0),
+            op: Op::Read,
+            before: Image::default(),
+            after: Image::default(),
+            version: ChangeVersion::default(),
+            committed: CommitTime::default(),
+            captured: UnixMicros::default(),
+            identity_drift: false,
+        }
+    }
+}
+
+impl Change {
+    /// Empties the change for the next record, keeping its memory.
+    pub fn reset(&mut self, table: TableId, op: Op) {
+        self.table = table;
+        self.op = op;
+        self.before.clear();
+        self.after.clear();
+        self.version = ChangeVersion::default();
+        self.committed = CommitTime::default();
+        self.captured = UnixMicros::default();
+        self.identity_drift = false;
+    }
+}

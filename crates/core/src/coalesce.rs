@@ -1,0 +1,139 @@
+//! coalesce: the purges of consecutive changes → one round, in which every name stands once per target.
+
+use std::sync::Arc;
+
+use crate::position::{StreamPosition, UnixMicros};
+use crate::purge::{PurgeBatch, PurgeSet, WantedPurge};
+use crate::registry::{FamilyId, Registry, TargetId};
+
+/// One change inside a round: what settles and whose freshness is measured when the round is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RoundChange {
+    /// The family that the change concerned.
+    pub family: FamilyId,
+    /// When it was committed; zero when the source does not say.
+    pub committed: UnixMicros,
+    /// When Kafka (or another source) stored it.
+    pub appended: UnixMicros,
+}
+
+/// The purges of consecutive changes that settle together: one [`PurgeBatch`] per target, run in tier order.
+#[derive(Debug)]
+pub struct PurgeRound {
+    /// The rules by which everything in the round was resolved; ids refer to it.
+    pub registry: Arc<Registry>,
+    batches: Vec<PurgeBatch>,
+    positions: Vec<StreamPosition>,
+    changes: Vec<RoundChange>,
+    merged: usize,
+}
+
+impl PurgeRound {
+    /// An empty round under `registry`.
+    pub fn new(registry: Arc<Registry>) -> Self {
+        Self {
+            registry,
+            batches: Vec::new(),
+            positions: Vec::new(),
+            changes: Vec::new(),
+            merged: 0,
+        }
+    }
+
+    /// Empties the round for reuse under `registry`, keeping its memory.
+    pub fn reset(&mut self, registry: &Arc<Registry>) {
+        if !Arc::ptr_eq(&self.registry, registry) {
+            self.registry = Arc::clone(registry);
+            // Target ids belong to a snapshot: batches of another one cannot be reused.
+            self.batches.clear();
+        }
+        for batch in &mut self.batches {
+            batch.clear();
+        }
+        self.positions.clear();
+        self.changes.clear();
+        self.merged = 0;
+    }
+
+    /// Merges one change's purges; `position` settles when the whole round is done.
+    pub fn merge(&mut self, position: StreamPosition, set: &PurgeSet, times: ChangeTimes) {
+        self.positions.push(position);
+        for &(family, verdict) in set.verdicts() {
+            use crate::purge::FamilyVerdict::{Ignored, Purged, Unchanged, Widened};
+            match verdict {
+                Purged | Widened => self.changes.push(RoundChange {
+                    family,
+                    committed: times.committed,
+                    appended: times.appended,
+                }),
+                Unchanged | Ignored => {}
+            }
+        }
+        for (purge, name) in set.iter() {
+            let wanted = WantedPurge {
+                family: purge.family,
+                scope: purge.scope,
+                mode: purge.mode,
+                committed: times.committed,
+                name,
+            };
+            if !self.batch_mut(purge.target).add(wanted) {
+                self.merged += 1;
+            }
+        }
+    }
+
+    /// Batches with something to purge, in the order in which targets first appeared.
+    pub fn batches(&self) -> impl Iterator<Item = &PurgeBatch> {
+        self.batches.iter().filter(|batch| !batch.is_empty())
+    }
+
+    /// Positions that settle when the round is done.
+    pub fn positions(&self) -> &[StreamPosition] {
+        &self.positions
+    }
+
+    /// The changes whose freshness the round measures, one per change and family.
+    pub fn changes(&self) -> &[RoundChange] {
+        &self.changes
+    }
+
+    /// Purges that were asked for again and merged.
+    pub fn merged(&self) -> usize {
+        self.merged
+    }
+
+    /// Purges in all batches together.
+    pub fn purges(&self) -> usize {
+        self.batches.iter().map(PurgeBatch::len).sum()
+    }
+
+    /// Whether there is neither a purge nor a position.
+    pub fn is_empty(&self) -> bool {
+        self.positions.is_empty()
+    }
+
+    fn batch_mut(&mut self, target: TargetId) -> &mut PurgeBatch {
+        let at = match self
+            .batches
+            .iter()
+            .position(|batch| batch.target() == target)
+        {
+            Some(at) => at,
+            None => {
+                self.batches.push(PurgeBatch::new(target));
+                self.batches.len() - 1
+            }
+        };
+        &mut self.batches[at]
+    }
+}
+
+/// The times of a change that freshness is counted from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ChangeTimes {
+    /// When it was committed; zero when the source does not say.
+    pub committed: UnixMicros,
+    /// When the source stored its record.
+    pub appended: UnixMicros,
+}

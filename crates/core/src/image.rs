@@ -1,0 +1,101 @@
+//! A row image: the bound columns of a row before or after a change, each known, null or unknown.
+
+use crate::table::ColumnSlot;
+
+/// One column of an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Column<'a> {
+    /// The log does not say. Never guessed and never rendered.
+    Unknown,
+    /// The column is NULL.
+    Null,
+    /// The value as the database itself would print it.
+    Known(&'a str),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Slot {
+    Unknown,
+    Null,
+    Known { start: u32, end: u32 },
+}
+
+/// The bound columns of one row image. Reused from record to record: clearing keeps the memory.
+#[derive(Debug, Clone, Default)]
+pub struct Image {
+    present: bool,
+    slots: Vec<Slot>,
+    text: String,
+}
+
+impl Image {
+    /// Makes the image absent: there was no row on this side of the change.
+    pub fn clear(&mut self) {
+        self.present = false;
+        self.slots.clear();
+        self.text.clear();
+    }
+
+    /// Makes the image present with `columns` columns, all unknown.
+    pub fn begin(&mut self, columns: usize) {
+        self.clear();
+        self.present = true;
+        self.slots.resize(columns, Slot::Unknown);
+    }
+
+    /// Whether there was a row on this side of the change.
+    pub fn is_present(&self) -> bool {
+        self.present
+    }
+
+    /// Sets a column's text. A column set twice keeps the later value.
+    pub fn set_text(&mut self, slot: ColumnSlot, value: &str) {
+        self.write(slot, |text| text.push_str(value));
+    }
+
+    /// Sets a column by writing its text straight into the image's buffer.
+    pub fn write(&mut self, slot: ColumnSlot, write: impl FnOnce(&mut String)) {
+        let start = self.text.len() as u32;
+        write(&mut self.text);
+        let end = self.text.len() as u32;
+        if let Some(place) = self.slots.get_mut(usize::from(slot.0)) {
+            *place = Slot::Known { start, end };
+        }
+    }
+
+    /// Sets a column to NULL.
+    pub fn set_null(&mut self, slot: ColumnSlot) {
+        if let Some(place) = self.slots.get_mut(usize::from(slot.0)) {
+            *place = Slot::Null;
+        }
+    }
+
+    /// Takes a column's value back: the log turned out not to know it.
+    pub fn set_unknown(&mut self, slot: ColumnSlot) {
+        if let Some(place) = self.slots.get_mut(usize::from(slot.0)) {
+            *place = Slot::Unknown;
+        }
+    }
+
+    /// Copies one column from another image of the same table.
+    pub fn copy_column(&mut self, slot: ColumnSlot, from: &Image) {
+        match from.column(slot) {
+            Column::Unknown => self.set_unknown(slot),
+            Column::Null => self.set_null(slot),
+            Column::Known(text) => self.set_text(slot, text),
+        }
+    }
+
+    /// The column's value; a slot beyond the image is unknown.
+    pub fn column(&self, slot: ColumnSlot) -> Column<'_> {
+        match self.slots.get(usize::from(slot.0)) {
+            None | Some(Slot::Unknown) => Column::Unknown,
+            Some(Slot::Null) => Column::Null,
+            Some(&Slot::Known { start, end }) => Column::Known(
+                self.text
+                    .get(start as usize..end as usize)
+                    .unwrap_or_default(),
+            ),
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! settle: which source positions may be committed.
+//!
+//! Every position is opened with the number of answers it waits for and counts down as they come, in any
+//! order. What may be committed is the contiguous prefix per stream, never more (promise P1).
+
+use std::collections::VecDeque;
+
+use rustc_hash::FxHashMap;
+
+use crate::position::{StreamId, StreamPosition};
+
+#[derive(Debug, Default)]
+struct Stream {
+    entries: VecDeque<Entry>,
+    /// Ordinal of the last settled entry of the prefix, not yet handed out by `take_committable`.
+    ready: Option<u64>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    ordinal: u64,
+    waits_for: u32,
+}
+
+/// Open positions per stream and the prefix that is settled.
+#[derive(Debug, Default)]
+pub struct OffsetLedger {
+    streams: FxHashMap<StreamId, Stream>,
+    open: usize,
+}
+
+impl OffsetLedger {
+    /// Opens a position that waits for `waits_for` answers; zero settles it at once. Positions of one stream
+    /// must be opened in rising order; one that does not rise (a record handed out again) is refused and
+    /// the answer is false.
+    pub fn open(&mut self, position: StreamPosition, waits_for: u32) -> bool {
+        let stream = self.streams.entry(position.stream).or_default();
+        let last = stream
+            .entries
+            .back()
+            .map(|entry| entry.ordinal)
+            .or(stream.ready);
+        if last.is_some_and(|last| position.ordinal <= last) {
+            return false;
+        }
+        if waits_for == 0 && stream.entries.is_empty() {
+            stream.ready = Some(position.ordinal);
+            return true;
+        }
+        stream.entries.push_back(Entry {
+            ordinal: position.ordinal,
+            waits_for,
+        });
+        self.open += 1;
+        true
+    }
+
+    /// Notes one answer for a position. An answer for a stream that was closed, or for a position that is
+    /// settled already, is dropped and the answer is false.
+    pub fn settle(&mut self, position: StreamPosition) -> bool {
+        let Some(stream) = self.streams.get_mut(&position.stream) else {
+            return false;
+        };
+        let Some(at) = stream.find(position.ordinal) else {
+            return false;
+        };
+        let entry = &mut stream.entries[at];
+        if entry.waits_for == 0 {
+            return false;
+        }
+        entry.waits_for -= 1;
+        if at == 0 {
+            self.open -= stream.advance();
+        }
+        true
+    }
+
+    /// Forgets a stream and everything open in it: it was revoked, somebody else will read it again.
+    pub fn close(&mut self, stream: StreamId) {
+        if let Some(stream) = self.streams.remove(&stream) {
+            self.open -= stream.entries.len();
+        }
+    }
+
+    /// Calls `take` with the last position of each stream's settled prefix that moved since the last call.
+    pub fn take_committable(&mut self, mut take: impl FnMut(StreamPosition)) {
+        for (&id, stream) in &mut self.streams {
+            if let Some(ordinal) = stream.ready.take() {
+                take(StreamPosition {
+                    stream: id,
+                    ordinal,
+                });
+            }
+        }
+    }
+
+    /// Positions open in all streams.
+    pub fn open_count(&self) -> usize {
+        self.open
+    }
+
+    /// Positions open in one stream.
+    pub fn open_in(&self, stream: StreamId) -> usize {
+        self.streams
+            .get(&stream)
+            .map_or(0, |stream| stream.entries.len())
+    }
+}
+
+impl Stream {
+    /// Finds an entry by ordinal. Streams are nearly dense, so the distance from the front is the first guess.
+    fn find(&self, ordinal: u64) -> Option<usize> {
+        let front = self.entries.front()?.ordinal;
+        let guess = usize::try_from(ordinal.checked_sub(front)?).ok()?;
+        if self
+            .entries
+            .get(guess)
+            .is_some_and(|entry| entry.ordinal == ordinal)
+        {
+            return Some(guess);
+        }
+        self.entries
+            .binary_search_by_key(&ordinal, |entry| entry.ordinal)
+            .ok()
+    }
+
+    /// Drops the settled prefix; returns how many entries went.
+    fn advance(&mut self) -> usize {
+        let before = self.entries.len();
+        while let Some(entry) = self.entries.front() {
+            if entry.waits_for > 0 {
+                break;
+            }
+            self.ready = Some(entry.ordinal);
+            self.entries.pop_front();
+        }
+        before - self.entries.len()
+    }
+}

@@ -1,0 +1,17 @@
+//! The pure middle of Freshet. Everything here is synchronous and deterministic: what needs the time
+//! is given it, what needs the network is behind a port, and nothing spawns, sleeps or reads a clock.
+//!
+//! Reading order follows a change through the pipeline.
+
+pub mod change;
+pub mod coalesce;
+pub mod codec;
+pub mod image;
+pub mod ledger;
+pub mod ports;
+pub mod position;
+pub mod purge;
+pub mod registry;
+pub mod resolve;
+pub mod table;
+pub mod template;

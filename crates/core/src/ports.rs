@@ -1,0 +1,217 @@
+//! The outside world, on one page. Adapters implement these; stages know nothing else of the world.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::position::{StreamId, StreamPosition, UnixMicros};
+use crate::purge::{PurgeBatch, PurgeReport};
+use crate::registry::EntryVersion;
+
+/// Bytes as the source gave them, borrowed for the time of one call.
+#[derive(Debug, Clone, Copy)]
+pub struct RawRecord<'a> {
+    /// Its place, for the ledger.
+    pub position: StreamPosition,
+    /// Its place, for people: topic, partition, offset.
+    pub origin: Origin<'a>,
+    /// The record's key, if any.
+    pub key: Option<&'a [u8]>,
+    /// The record's value; none is a tombstone.
+    pub value: Option<&'a [u8]>,
+    /// When the source stored it; zero when it does not say.
+    pub appended: UnixMicros,
+}
+
+/// Where a record is to be found again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Origin<'a> {
+    /// The topic.
+    pub topic: &'a str,
+    /// The partition.
+    pub partition: i32,
+    /// The offset.
+    pub offset: i64,
+}
+
+impl std::fmt::Display for Origin<'_> {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "{}[{}]@{}", self.topic, self.partition, self.offset)
+    }
+}
+
+/// How much the pipeline can take now.
+#[derive(Debug, Clone, Copy)]
+pub struct Demand {
+    /// Records at most; zero keeps the source's session alive and takes nothing.
+    pub records_max: usize,
+    /// Wait at most this long for the first record. With a record at hand the call does not wait.
+    pub wait: Duration,
+}
+
+/// What a source has to say beside records.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SourceEvent {
+    /// A stream begins; records of it may follow.
+    Assigned {
+        /// Its id, new for each assignment.
+        stream: StreamId,
+        /// Its topic.
+        topic: Arc<str>,
+        /// Its partition.
+        partition: i32,
+    },
+    /// A stream has ended: answers for it are dropped from now on.
+    Revoked {
+        /// The stream.
+        stream: StreamId,
+    },
+    /// The source cannot be reached, in its own words; it goes on trying.
+    Unreachable {
+        /// Why.
+        reason: String,
+    },
+    /// The source is reachable (again).
+    Reachable,
+}
+
+/// An ordered log of records. Synchronous: the pipeline gives it a thread of its own.
+pub trait Source: Send {
+    /// Hands records to `take`, as many as are at hand up to the demand, then returns what else happened.
+    ///
+    /// # Errors
+    /// Only when the source can never go on (fatal): the process must end. Everything that may pass is a
+    /// [`SourceEvent::Unreachable`] instead.
+    fn next(
+        &mut self,
+        demand: Demand,
+        take: &mut dyn FnMut(RawRecord<'_>),
+    ) -> Result<Vec<SourceEvent>, SourceError>;
+
+    /// Commits the settled prefix of each stream named; the position is the last settled record. May be
+    /// asynchronous; `wait` bounds a synchronous commit when the process is about to leave.
+    ///
+    /// # Errors
+    /// The commit failed; the same prefix, or a longer one, is committed by a later call.
+    fn commit(
+        &mut self,
+        settled: &[StreamPosition],
+        wait: Option<Duration>,
+    ) -> Result<(), SourceError>;
+
+    /// Records behind the newest one of each stream, as far as the source knows without asking.
+    fn backlog(&self) -> Vec<(StreamId, u64)>;
+}
+
+/// Why a source failed.
+#[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
+pub enum SourceError {
+    /// The source can never go on; the process must end.
+    #[error("the source failed for good: {0}")]
+    Fatal(String),
+    /// A commit did not go through.
+    #[error("offsets were not committed: {0}")]
+    Commit(String),
+}
+
+/// A cache that can be told to forget. Never fails: failure is an outcome.
+pub trait Purger: Send + Sync {
+    /// Purges a batch. The report has one outcome per purge, in order. Bounded in time by the adapter.
+    fn purge(&self, batch: &PurgeBatch) -> impl Future<Output = PurgeReport> + Send;
+
+    /// Whether the cache answers, without purging anything.
+    ///
+    /// # Errors
+    /// In the cache's words, for readiness and logs. Holds no secret.
+    fn ping(&self) -> impl Future<Output = Result<(), String>> + Send;
+}
+
+/// What a cache holds under a name, as a reader would find it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Observation {
+    /// Nothing.
+    Absent,
+    /// An entry.
+    Present {
+        /// What is left of its life; none when it never expires.
+        remaining_ttl: Option<Duration>,
+        /// Its version field, when asked for and found.
+        version: Option<String>,
+    },
+    /// No answer.
+    Unreachable(String),
+}
+
+/// A look at a cache entry.
+pub trait Probe: Send + Sync {
+    /// Looks at one entry.
+    fn observe(
+        &self,
+        name: &[u8],
+        version: Option<&EntryVersion>,
+    ) -> impl Future<Output = Observation> + Send;
+}
+
+/// Bytes on their way to a topic of ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutboxRecord {
+    /// The topic.
+    pub topic: Arc<str>,
+    /// Decides the partition: all of one target's work goes to one consumer.
+    pub key: Vec<u8>,
+    /// The encoded record.
+    pub payload: Vec<u8>,
+}
+
+/// A durable place for work that is not done here and now.
+pub trait Outbox: Send + Sync {
+    /// Appends a record. `Ok` means that it is stored and will not be lost.
+    ///
+    /// # Errors
+    /// Whether it was stored is not known; appending again is safe, because purging twice is.
+    fn append(&self, record: OutboxRecord) -> impl Future<Output = Result<(), OutboxError>> + Send;
+}
+
+/// Why an append failed.
+#[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
+#[error("the record was not stored in {topic}: {reason}")]
+pub struct OutboxError {
+    /// The topic.
+    pub topic: Arc<str>,
+    /// In the broker's words.
+    pub reason: String,
+}
+
+/// Avro writer schemas by id.
+pub trait WriterSchemas: Send {
+    /// Fetches a schema's JSON. Blocking, bounded in time by the adapter.
+    ///
+    /// # Errors
+    /// See [`WriterSchemaError`].
+    fn fetch(&mut self, id: u32) -> Result<String, WriterSchemaError>;
+}
+
+/// Why a writer schema is not at hand.
+#[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
+pub enum WriterSchemaError {
+    /// The registry says that there is no such schema. The record is poison.
+    #[error("the schema registry has no schema with id {id}")]
+    Unknown {
+        /// The id.
+        id: u32,
+    },
+    /// The registry does not answer. The record waits.
+    #[error("the schema registry did not answer for id {id}: {reason}")]
+    Unreachable {
+        /// The id.
+        id: u32,
+        /// Why.
+        reason: String,
+    },
+    /// No schema registry is configured. The record is poison.
+    #[error("the record names Avro schema {id}, and no schema_registry is configured")]
+    NotConfigured {
+        /// The id.
+        id: u32,
+    },
+}

@@ -1,0 +1,407 @@
+//! What is to be purged and what came of it: `PurgeSet` (from one change) → `PurgeBatch` (merged, one
+//! target) → `PurgeReport`.
+
+use std::hash::Hasher;
+
+use hashbrown::HashTable;
+
+use crate::position::UnixMicros;
+use crate::registry::{FamilyId, PurgeMode, Scope, TargetId};
+
+/// One purge of a [`PurgeSet`]; its name is in the set's buffer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Purge {
+    /// Where.
+    pub target: TargetId,
+    /// On whose behalf.
+    pub family: FamilyId,
+    /// How wide.
+    pub scope: Scope,
+    /// Soft or hard; Redis knows only hard.
+    pub mode: PurgeMode,
+    start: u32,
+    end: u32,
+}
+
+/// What a family did with a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FamilyVerdict {
+    /// Purges were resolved, all exact.
+    Purged,
+    /// Purges were resolved, some of them in a wider scope.
+    Widened,
+    /// None of the columns in `when_changed` changed.
+    Unchanged,
+    /// A snapshot read or truncate that the family ignores.
+    Ignored,
+}
+
+/// Everything one change purges. Reused from change to change.
+#[derive(Debug, Clone, Default)]
+pub struct PurgeSet {
+    bytes: Vec<u8>,
+    purges: Vec<Purge>,
+    verdicts: Vec<(FamilyId, FamilyVerdict)>,
+}
+
+impl PurgeSet {
+    /// Empties the set, keeping its memory.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.purges.clear();
+        self.verdicts.clear();
+    }
+
+    /// The purges with their names.
+    pub fn iter(&self) -> impl Iterator<Item = (&Purge, &[u8])> {
+        self.purges.iter().map(|purge| (purge, self.name(purge)))
+    }
+
+    /// Whether nothing is purged.
+    pub fn is_empty(&self) -> bool {
+        self.purges.is_empty()
+    }
+
+    /// How many purges there are.
+    pub fn len(&self) -> usize {
+        self.purges.len()
+    }
+
+    /// What each family did with the change.
+    pub fn verdicts(&self) -> &[(FamilyId, FamilyVerdict)] {
+        &self.verdicts
+    }
+
+    /// Notes a family's verdict.
+    pub fn judge(&mut self, family: FamilyId, verdict: FamilyVerdict) {
+        self.verdicts.push((family, verdict));
+    }
+
+    /// Adds a purge unless the set has it already.
+    pub fn add(&mut self, place: PurgePlace, scope: Scope, name: &[u8]) {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(name);
+        self.seal(place, scope, start);
+    }
+
+    /// The end of the name buffer, for rendering straight into it.
+    pub(crate) fn buffer(&mut self) -> &mut Vec<u8> {
+        &mut self.bytes
+    }
+
+    /// Makes a purge of the bytes from `start` on, or drops them when the set has it already.
+    pub(crate) fn seal(&mut self, place: PurgePlace, scope: Scope, start: usize) {
+        let PurgePlace {
+            target,
+            family,
+            mode,
+        } = place;
+        let fresh = &self.bytes[start..];
+        let known = self.purges.iter().any(|purge| {
+            purge.target == target && purge.scope == scope && self.name(purge) == fresh
+        });
+        if known {
+            self.bytes.truncate(start);
+            return;
+        }
+        let end = self.bytes.len() as u32;
+        self.purges.push(Purge {
+            target,
+            family,
+            scope,
+            mode,
+            start: start as u32,
+            end,
+        });
+    }
+
+    /// Drops what was added after `purges` entries; used when a family's purges are widened.
+    pub(crate) fn rewind(&mut self, purges: usize) {
+        if let Some(first) = self.purges.get(purges) {
+            self.bytes.truncate(first.start as usize);
+            self.purges.truncate(purges);
+        }
+    }
+
+    fn name(&self, purge: &Purge) -> &[u8] {
+        &self.bytes[purge.start as usize..purge.end as usize]
+    }
+}
+
+/// Where a purge goes, on whose behalf, and how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PurgePlace {
+    /// Where.
+    pub target: TargetId,
+    /// On whose behalf.
+    pub family: FamilyId,
+    /// Soft or hard.
+    pub mode: PurgeMode,
+}
+
+/// One purge of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BatchedPurge {
+    /// On whose behalf. The first family that asked, when several did.
+    pub family: FamilyId,
+    /// How wide.
+    pub scope: Scope,
+    /// Soft or hard; hard when anybody asked for hard.
+    pub mode: PurgeMode,
+    /// Commit time of the oldest change behind it.
+    pub committed: UnixMicros,
+    start: u32,
+    end: u32,
+}
+
+/// Purges of one target, merged: every name once, however many changes asked for it.
+#[derive(Debug, Clone)]
+pub struct PurgeBatch {
+    target: TargetId,
+    bytes: Vec<u8>,
+    purges: Vec<BatchedPurge>,
+    index: HashTable<u32>,
+}
+
+impl PurgeBatch {
+    /// An empty batch for `target`.
+    pub fn new(target: TargetId) -> Self {
+        Self {
+            target,
+            bytes: Vec::new(),
+            purges: Vec::new(),
+            index: HashTable::new(),
+        }
+    }
+
+    /// Empties the batch, keeping its memory.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.purges.clear();
+        self.index.clear();
+    }
+
+    /// The target.
+    pub fn target(&self) -> TargetId {
+        self.target
+    }
+
+    /// How many purges.
+    pub fn len(&self) -> usize {
+        self.purges.len()
+    }
+
+    /// Whether there is nothing to purge.
+    pub fn is_empty(&self) -> bool {
+        self.purges.is_empty()
+    }
+
+    /// Bytes of all names together.
+    pub fn name_bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// The purges with their names, in the order they were first asked for.
+    pub fn iter(&self) -> impl Iterator<Item = (&BatchedPurge, &[u8])> {
+        self.purges.iter().map(|purge| (purge, self.name(purge)))
+    }
+
+    /// One purge and its name.
+    pub fn get(&self, at: usize) -> Option<(&BatchedPurge, &[u8])> {
+        self.purges.get(at).map(|purge| (purge, self.name(purge)))
+    }
+
+    /// Adds a purge. Returns false when the batch had it already and it was merged: then the older commit
+    /// time and the harder mode stay.
+    pub fn add(&mut self, wanted: WantedPurge<'_>) -> bool {
+        let WantedPurge {
+            family,
+            scope,
+            mode,
+            committed,
+            name,
+        } = wanted;
+        let hash = hash_of(scope, name);
+        let Self {
+            bytes,
+            purges,
+            index,
+            ..
+        } = self;
+        let same = |at: &u32| {
+            let purge = &purges[*at as usize];
+            purge.scope == scope && &bytes[purge.start as usize..purge.end as usize] == name
+        };
+        if let Some(&at) = index.find(hash, same) {
+            let purge = &mut purges[at as usize];
+            purge.committed = purge.committed.min(committed);
+            if mode == PurgeMode::Hard {
+                purge.mode = PurgeMode::Hard;
+            }
+            return false;
+        }
+        let (at, start) = (purges.len() as u32, bytes.len() as u32);
+        bytes.extend_from_slice(name);
+        purges.push(BatchedPurge {
+            family,
+            scope,
+            mode,
+            committed,
+            start,
+            end: bytes.len() as u32,
+        });
+        index.insert_unique(hash, at, |&other| {
+            let purge = &purges[other as usize];
+            hash_of(
+                purge.scope,
+                &bytes[purge.start as usize..purge.end as usize],
+            )
+        });
+        true
+    }
+
+    fn name(&self, purge: &BatchedPurge) -> &[u8] {
+        &self.bytes[purge.start as usize..purge.end as usize]
+    }
+}
+
+/// A purge on its way into a batch.
+#[derive(Debug, Clone, Copy)]
+pub struct WantedPurge<'a> {
+    /// On whose behalf.
+    pub family: FamilyId,
+    /// How wide.
+    pub scope: Scope,
+    /// Soft or hard.
+    pub mode: PurgeMode,
+    /// Commit time of the change behind it.
+    pub committed: UnixMicros,
+    /// The rendered name.
+    pub name: &'a [u8],
+}
+
+fn hash_of(scope: Scope, name: &[u8]) -> u64 {
+    let mut hasher = rustc_hash::FxHasher::default();
+    hasher.write(name);
+    hasher.write_u8(scope as u8);
+    hasher.finish()
+}
+
+/// What came of one purge. Forgotten is the default: whoever says nothing has not purged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum PurgeOutcome {
+    /// The cache answered that the entry is gone or stale.
+    Purged,
+    /// The cache answered that it held nothing of that name. As good as purged.
+    NothingCached,
+    /// The provider took the purge and has not finished it.
+    Accepted,
+    /// A wider or newer purge made it needless.
+    Superseded,
+    /// Turned away for now; try again no sooner than the delay says.
+    Throttled {
+        /// The provider's wish in milliseconds, zero when it named none.
+        retry_after_ms: u32,
+    },
+    /// Turned away for good as it stands: repeating it unchanged is useless.
+    Refused,
+    /// No answer: whether it was done is not known. Purging again is safe.
+    Unreachable,
+    /// Nobody answered for it.
+    #[default]
+    Forgotten,
+}
+
+impl PurgeOutcome {
+    /// Every outcome's name as it stands in labels and logs.
+    pub const NAMES: [&'static str; 8] = [
+        "purged",
+        "nothing_cached",
+        "accepted",
+        "superseded",
+        "throttled",
+        "refused",
+        "unreachable",
+        "forgotten",
+    ];
+
+    /// The outcome's name as it stands in labels and logs.
+    pub fn name(self) -> &'static str {
+        Self::NAMES[self.index()]
+    }
+
+    /// Its place in [`NAMES`](Self::NAMES).
+    pub fn index(self) -> usize {
+        match self {
+            Self::Purged => 0,
+            Self::NothingCached => 1,
+            Self::Accepted => 2,
+            Self::Superseded => 3,
+            Self::Throttled { .. } => 4,
+            Self::Refused => 5,
+            Self::Unreachable => 6,
+            Self::Forgotten => 7,
+        }
+    }
+}
+
+/// What the pipeline does about an outcome.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Disposition {
+    /// It is done.
+    Settle,
+    /// Ask again, after a pause.
+    Retry,
+    /// Ask again in smaller batches, to find what is refused.
+    Split,
+    /// Give up on this one loudly: dead letter and a wider purge.
+    Quarantine,
+    /// Stop: going on could lose something.
+    Halt,
+}
+
+/// The one decision from outcome to disposition. `alone` says that the purge was the only one of its
+/// request, so that a refusal is about itself.
+pub fn disposition(outcome: PurgeOutcome, alone: bool) -> Disposition {
+    match outcome {
+        PurgeOutcome::Purged
+        | PurgeOutcome::NothingCached
+        | PurgeOutcome::Accepted
+        | PurgeOutcome::Superseded => Disposition::Settle,
+        PurgeOutcome::Throttled { .. } | PurgeOutcome::Unreachable | PurgeOutcome::Forgotten => {
+            Disposition::Retry
+        }
+        PurgeOutcome::Refused if alone => Disposition::Quarantine,
+        PurgeOutcome::Refused => Disposition::Split,
+    }
+}
+
+/// What came of a batch: one outcome for each purge, in the batch's order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PurgeReport {
+    /// One for each purge of the batch.
+    pub outcomes: Vec<PurgeOutcome>,
+    /// Entries that were really there, as far as the cache counts them. A cache that tells only a sum
+    /// (Redis' `UNLINK`) reports every name as [`PurgeOutcome::Purged`] and the sum here.
+    pub removed: u64,
+    /// In the cache's or provider's words, for the log, when something was not done. Never holds secrets.
+    pub reason: Option<String>,
+}
+
+impl PurgeReport {
+    /// The same outcome for all of `count` purges.
+    pub fn all(outcome: PurgeOutcome, count: usize) -> Self {
+        Self {
+            outcomes: vec![outcome; count],
+            removed: 0,
+            reason: None,
+        }
+    }
+
+    /// Whether every purge is settled.
+    pub fn is_settled(&self) -> bool {
+        self.outcomes
+            .iter()
+            .all(|&outcome| disposition(outcome, true) == Disposition::Settle)
+    }
+}

@@ -1,0 +1,274 @@
+//! The compiled registry: an immutable snapshot that the hot path indexes and never searches.
+//!
+//! `freshet-registry` builds it from family and source files; here is only what resolution needs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustc_hash::FxHashMap;
+
+use crate::table::{ColumnSlot, TableId, TableShape};
+use crate::template::Template;
+
+/// Index of a family in its snapshot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FamilyId(pub u32);
+
+/// Index of a purge target in its snapshot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TargetId(pub u32);
+
+/// Which compiled rules a purge was decided by.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct RegistryRevision {
+    /// Rises with every registry that took over in this process, from 1.
+    pub sequence: u64,
+    /// First 16 hex digits of the SHA-256 of the registry's files.
+    pub content_hash: Arc<str>,
+}
+
+/// Which cache layer a target is. Inner tiers are purged first, because outer ones refill from them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Tier {
+    /// Redis.
+    Store,
+    /// A framework's own cache.
+    Framework,
+    /// A CDN's shield.
+    Shield,
+    /// A CDN's edge.
+    Edge,
+}
+
+/// A target as families name it. Its address is operator config, not registry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// The name in family files and `freshet.yaml`.
+    pub name: Arc<str>,
+    /// Its layer.
+    pub tier: Tier,
+}
+
+/// How wide a purge is, from narrow to wide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Scope {
+    /// One exact Redis entry.
+    Keys,
+    /// One CDN tag.
+    Tag,
+    /// Everything of the family on that target: a key prefix in Redis, the family tag at a CDN.
+    Family,
+}
+
+/// How quickly a family's readers must be fresh.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FreshnessClass {
+    /// Purged at the leading edge, first under pressure.
+    Strict,
+    /// May be debounced.
+    Soft,
+    /// May wait for the next batch.
+    Batch,
+}
+
+/// A family's freshness objective.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Freshness {
+    /// The class.
+    pub class: FreshnessClass,
+    /// Commit → effective purge should take no longer than this.
+    pub within: Duration,
+    /// Share of changes that must meet `within`, 0 to 1.
+    pub objective: f64,
+    /// Window of the objective.
+    pub window: Duration,
+}
+
+/// Soft keeps the old answer for revalidation, hard drops it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum PurgeMode {
+    /// Mark stale.
+    Soft,
+    /// Remove.
+    Hard,
+}
+
+/// What a truncate of a source table purges.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnTruncate {
+    /// The whole family.
+    Family,
+    /// Nothing.
+    Ignore,
+}
+
+/// What snapshot reads (`op: r`) do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnSnapshot {
+    /// Nothing: no row changed.
+    Ignore,
+    /// Purge as if the row had changed.
+    Purge,
+}
+
+/// Where an entry carries its row's version, so that the auditor can compare it with a change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EntryVersion {
+    /// Field of the cached JSON object (or hash) that holds the version.
+    pub field: Arc<str>,
+    /// The entry is a Redis hash instead of a JSON string.
+    pub hash: bool,
+}
+
+/// A key family, compiled.
+#[derive(Debug, Clone)]
+pub struct Family {
+    /// Its name, `<domain>.<noun>`.
+    pub name: Arc<str>,
+    /// The owning team.
+    pub owner: Arc<str>,
+    /// Its objective.
+    pub freshness: Freshness,
+    /// Longest life of an entry.
+    pub max_ttl: Duration,
+    /// The Redis side, if any.
+    pub redis: Option<RedisSide>,
+    /// The CDN side, if any.
+    pub cdn: Option<CdnSide>,
+    /// Purges one change may cause per target before the family scope is taken instead.
+    pub fan_out_max: usize,
+    /// What a truncate purges.
+    pub on_truncate: OnTruncate,
+    /// What a snapshot read does.
+    pub on_snapshot: OnSnapshot,
+    /// How entries carry their version, if they do.
+    pub entry_version: Option<EntryVersion>,
+}
+
+/// A family's Redis side.
+#[derive(Debug, Clone)]
+pub struct RedisSide {
+    /// Where its entries live.
+    pub target: TargetId,
+    /// The literal prefixes that cover every key of the family; the family scope is these.
+    pub prefixes: Vec<Box<[u8]>>,
+}
+
+/// A family's CDN side.
+#[derive(Debug, Clone)]
+pub struct CdnSide {
+    /// The CDNs that cache its answers.
+    pub targets: Vec<TargetId>,
+    /// The tag that every answer of the family carries; the family scope is this.
+    pub family_tag: Box<[u8]>,
+    /// Soft or hard.
+    pub mode: PurgeMode,
+}
+
+/// How one family hangs on one table.
+#[derive(Debug, Clone)]
+pub struct Binding {
+    /// The family.
+    pub family: FamilyId,
+    /// Columns of which at least one must have changed for an update to matter, bound columns
+    /// included. Empty: every update matters.
+    pub when_changed: Vec<ColumnSlot>,
+    /// Key templates.
+    pub keys: Vec<Template>,
+    /// Tag templates.
+    pub tags: Vec<Template>,
+    /// The column that holds the row's version for [`EntryVersion`].
+    pub version_column: Option<ColumnSlot>,
+}
+
+/// A table and who hangs on it.
+#[derive(Debug, Clone)]
+pub struct Table {
+    /// What the decoder needs.
+    pub shape: TableShape,
+    /// The bindings, in family order. A declared table without any is unowned.
+    pub bindings: Vec<Binding>,
+}
+
+/// The whole snapshot.
+#[derive(Debug, Clone)]
+pub struct Registry {
+    /// Its revision.
+    pub revision: RegistryRevision,
+    /// Families, by [`FamilyId`].
+    pub families: Vec<Family>,
+    /// Tables, by [`TableId`].
+    pub tables: Vec<Table>,
+    /// Targets, by [`TargetId`].
+    pub targets: Vec<Target>,
+    /// Topic → table.
+    topics: FxHashMap<Arc<str>, TableId>,
+}
+
+impl Registry {
+    /// Puts a snapshot together.
+    pub fn new(
+        revision: RegistryRevision,
+        families: Vec<Family>,
+        tables: Vec<Table>,
+        targets: Vec<Target>,
+    ) -> Self {
+        let topics = tables
+            .iter()
+            .map(|table| (Arc::clone(&table.shape.topic), table.shape.id))
+            .collect();
+        Self {
+            revision,
+            families,
+            tables,
+            targets,
+            topics,
+        }
+    }
+
+    /// The table whose changes a topic carries.
+    pub fn table_of_topic(&self, topic: &str) -> Option<&Table> {
+        self.topics
+            .get(topic)
+            .and_then(|id| self.tables.get(id.0 as usize))
+    }
+
+    /// A table of this snapshot.
+    pub fn table(&self, id: TableId) -> Option<&Table> {
+        self.tables.get(id.0 as usize)
+    }
+
+    /// A family of this snapshot.
+    pub fn family(&self, id: FamilyId) -> Option<&Family> {
+        self.families.get(id.0 as usize)
+    }
+
+    /// A target of this snapshot.
+    pub fn target(&self, id: TargetId) -> Option<&Target> {
+        self.targets.get(id.0 as usize)
+    }
+
+    /// The family called `name`.
+    pub fn family_named(&self, name: &str) -> Option<FamilyId> {
+        self.families
+            .iter()
+            .position(|family| &*family.name == name)
+            .map(|at| FamilyId(at as u32))
+    }
+
+    /// The target called `name`.
+    pub fn target_named(&self, name: &str) -> Option<TargetId> {
+        self.targets
+            .iter()
+            .position(|target| &*target.name == name)
+            .map(|at| TargetId(at as u32))
+    }
+
+    /// The topics a consumer must subscribe to: those of tables that some family owns.
+    pub fn topics(&self) -> impl Iterator<Item = &str> {
+        self.tables
+            .iter()
+            .filter(|table| !table.bindings.is_empty())
+            .map(|table| &*table.shape.topic)
+    }
+}

@@ -1,0 +1,182 @@
+//! resolve: one change → everything it purges, by the registry's rules.
+//!
+//! Placeholders are filled from the before-image and the after-image and both results are purged: a row
+//! that moves from one category to another leaves one list and enters another. What cannot be filled
+//! widens to the next coarser scope; it is never rendered.
+
+use crate::change::{Change, Op};
+use crate::image::Column;
+use crate::purge::{FamilyVerdict, PurgePlace, PurgeSet};
+use crate::registry::{
+    Binding, CdnSide, Family, FamilyId, OnSnapshot, OnTruncate, PurgeMode, RedisSide, Registry,
+    Scope,
+};
+use crate::template::{Rendered, Template};
+
+/// Fills `set` with what `change` purges. Returns false when no family owns the table.
+pub fn resolve(registry: &Registry, change: &Change, set: &mut PurgeSet) -> bool {
+    set.clear();
+    let Some(table) = registry.table(change.table) else {
+        return false;
+    };
+    for binding in &table.bindings {
+        let Some(family) = registry.family(binding.family) else {
+            continue;
+        };
+        let verdict = resolve_binding(family, binding, change, set);
+        set.judge(binding.family, verdict);
+    }
+    !table.bindings.is_empty()
+}
+
+/// Fills `set` with the family scope of every family that hangs on `binding_families`: the fallback for a
+/// record that cannot be decoded and for a gap in the log.
+pub fn resolve_fallback(registry: &Registry, topic: &str, set: &mut PurgeSet) -> bool {
+    set.clear();
+    let Some(table) = registry.table_of_topic(topic) else {
+        return false;
+    };
+    for binding in &table.bindings {
+        let Some(family) = registry.family(binding.family) else {
+            continue;
+        };
+        widen_redis(family.redis.as_ref(), binding.family, set);
+        widen_cdn(family.cdn.as_ref(), binding.family, set);
+        set.judge(binding.family, FamilyVerdict::Widened);
+    }
+    !table.bindings.is_empty()
+}
+
+fn resolve_binding(
+    family: &Family,
+    binding: &Binding,
+    change: &Change,
+    set: &mut PurgeSet,
+) -> FamilyVerdict {
+    match change.op {
+        Op::Truncate if family.on_truncate == OnTruncate::Ignore => return FamilyVerdict::Ignored,
+        Op::Truncate => {
+            widen_redis(family.redis.as_ref(), binding.family, set);
+            widen_cdn(family.cdn.as_ref(), binding.family, set);
+            return FamilyVerdict::Widened;
+        }
+        Op::Read if family.on_snapshot == OnSnapshot::Ignore => return FamilyVerdict::Ignored,
+        Op::Update if is_unchanged(binding, change) => return FamilyVerdict::Unchanged,
+        Op::Create | Op::Update | Op::Delete | Op::Read => {}
+    }
+    let mut widened = false;
+    if let Some(redis) = &family.redis {
+        let start = set.len();
+        let place = PurgePlace {
+            target: redis.target,
+            family: binding.family,
+            mode: PurgeMode::Hard,
+        };
+        let exact = render_all(&binding.keys, change, set, (place, Scope::Keys));
+        if !exact || set.len() - start > family.fan_out_max {
+            set.rewind(start);
+            widen_redis(Some(redis), binding.family, set);
+            widened = true;
+        }
+    }
+    if let Some(cdn) = &family.cdn {
+        widened |= !resolve_tags(family, cdn, binding, (change, &mut *set));
+    }
+    if widened {
+        FamilyVerdict::Widened
+    } else {
+        FamilyVerdict::Purged
+    }
+}
+
+/// Tags of every CDN target. False when the family tag had to be taken. Tags that can be told are kept
+/// only when none is unknown: the family tag covers them.
+fn resolve_tags(
+    family: &Family,
+    cdn: &CdnSide,
+    binding: &Binding,
+    (change, set): (&Change, &mut PurgeSet),
+) -> bool {
+    let mut exact = true;
+    for &target in &cdn.targets {
+        let start = set.len();
+        let place = PurgePlace {
+            target,
+            family: binding.family,
+            mode: cdn.mode,
+        };
+        let told = render_all(&binding.tags, change, set, (place, Scope::Tag));
+        if !told || set.len() - start > family.fan_out_max {
+            set.rewind(start);
+            set.add(place, Scope::Family, &cdn.family_tag);
+            exact = false;
+        }
+    }
+    exact
+}
+
+/// Renders every template from both images. False when one could not be told.
+fn render_all(
+    templates: &[Template],
+    change: &Change,
+    set: &mut PurgeSet,
+    (place, scope): (PurgePlace, Scope),
+) -> bool {
+    let (before, after) = (&change.before, &change.after);
+    for template in templates {
+        let both = before.is_present() && after.is_present();
+        for image in [before, after] {
+            if !image.is_present() {
+                continue;
+            }
+            // The names agree: the after-image renders it, once.
+            if both && std::ptr::eq(image, before) && template.same_name(before, after) {
+                continue;
+            }
+            let start = set.buffer().len();
+            match template.render(image, set.buffer()) {
+                Rendered::Name => set.seal(place, scope, start),
+                Rendered::NoName => {}
+                Rendered::Unknown => return false,
+            }
+        }
+    }
+    true
+}
+
+fn widen_redis(redis: Option<&RedisSide>, family: FamilyId, set: &mut PurgeSet) {
+    let Some(redis) = redis else { return };
+    let place = PurgePlace {
+        target: redis.target,
+        family,
+        mode: PurgeMode::Hard,
+    };
+    for prefix in &redis.prefixes {
+        set.add(place, Scope::Family, prefix);
+    }
+}
+
+fn widen_cdn(cdn: Option<&CdnSide>, family: FamilyId, set: &mut PurgeSet) {
+    let Some(cdn) = cdn else { return };
+    for &target in &cdn.targets {
+        let place = PurgePlace {
+            target,
+            family,
+            mode: cdn.mode,
+        };
+        set.add(place, Scope::Family, &cdn.family_tag);
+    }
+}
+
+/// Whether an update provably left every column that matters as it was. A column that is unknown on either
+/// side proves nothing.
+fn is_unchanged(binding: &Binding, change: &Change) -> bool {
+    !binding.when_changed.is_empty()
+        && binding.when_changed.iter().all(|&slot| {
+            match (change.before.column(slot), change.after.column(slot)) {
+                (Column::Known(old), Column::Known(new)) => old == new,
+                (Column::Null, Column::Null) => true,
+                _ => false,
+            }
+        })
+}
