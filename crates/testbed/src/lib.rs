@@ -1,1 +1,37 @@
 //! Real servers as child processes, for tests, benchmarks and the demo stack.
+//!
+//! Every server runs on free ports in a temporary folder, is waited for by a condition with a
+//! deadline, and is killed when its value is dropped or when this process ends for any reason.
+//! Calls block; use them from a plain thread or from `spawn_blocking`.
+
+mod artefacts;
+mod connect;
+mod connector;
+mod http;
+mod kafka;
+mod mariadb;
+mod port;
+mod postgres;
+mod preflight;
+mod process;
+mod prometheus;
+mod redis;
+mod schema_registry;
+mod topics;
+mod varnish;
+
+pub use artefacts::Artefact;
+pub use connect::{Connect, ConnectBuilder};
+pub use connector::{ConnectorConfig, Format, MariaDbConnector, PgConnector, flattened};
+pub use http::{Response, get, request};
+pub use kafka::KafkaBroker;
+pub use mariadb::MariaDb;
+pub use port::{PortLease, lease_port};
+pub use postgres::Postgres;
+pub use preflight::{Missing, preflight, require_programs};
+pub use process::wait_until;
+pub use prometheus::{Prometheus, PrometheusOptions};
+pub use redis::RedisServer;
+pub use schema_registry::SchemaRegistry;
+pub use topics::{TopicReader, TopicRecord};
+pub use varnish::{DEFAULT_VCL, Varnish};

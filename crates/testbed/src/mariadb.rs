@@ -1,0 +1,138 @@
+//! A MariaDB server with a row-based binary log.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, anyhow};
+use tempfile::TempDir;
+
+use crate::port::{PortLease, lease_port};
+use crate::preflight::find_program;
+use crate::process::{Launch, ServerProcess, command, owned_folder, run, server_folder};
+
+const USER: &str = "mysql";
+
+/// A MariaDB server with an empty database `shop`; account `shop`, password `shop`.
+#[derive(Debug)]
+pub struct MariaDb {
+    process: ServerProcess,
+    port: PortLease,
+    socket: PathBuf,
+    _folder: TempDir,
+}
+
+impl MariaDb {
+    /// Creates a data folder and starts the server.
+    ///
+    /// # Errors
+    /// When a program is missing or the server is not ready in time.
+    pub fn start() -> Result<MariaDb> {
+        let folder = server_folder("mariadb")?;
+        let data = folder.path().join("data");
+        owned_folder(&data, USER)?;
+        let mut install = command(program("mariadb-install-db")?, Some(USER));
+        install.current_dir(folder.path());
+        install
+            .arg("--no-defaults")
+            .arg(format!("--datadir={}", data.display()));
+        install.args(["--auth-root-authentication-method=normal", "--skip-test-db"]);
+        run(install)?;
+        let port = lease_port()?;
+        let socket = data.join("s");
+        let launch = Launch {
+            name: "mariadbd",
+            program: program("mariadbd")?,
+            args: server_args(&data, &socket, port.port()),
+            user: Some(USER),
+            folder: folder.path().to_owned(),
+            polite: None,
+        };
+        let process = ServerProcess::start(launch, || Ok(client(&socket, "", "select 1").is_ok()))?;
+        let server = MariaDb {
+            process,
+            port,
+            socket,
+            _folder: folder,
+        };
+        // Both hosts: an anonymous localhost account would shadow '%'.
+        client(
+            &server.socket,
+            "",
+            "create database shop;
+             create user shop@'%' identified by 'shop';
+             create user shop@localhost identified by 'shop';
+             grant all on *.* to shop@'%';
+             grant all on *.* to shop@localhost;",
+        )?;
+        Ok(server)
+    }
+
+    /// `mysql://shop:shop@127.0.0.1:PORT/shop`.
+    pub fn url(&self) -> String {
+        format!("mysql://shop:shop@{}/shop", self.port.address())
+    }
+
+    /// The port it listens on.
+    pub fn port(&self) -> u16 {
+        self.port.port()
+    }
+
+    /// Runs statements in database `shop` and returns the rows, columns separated by tabs.
+    ///
+    /// # Errors
+    /// With the server's message when a statement fails.
+    pub fn sql(&self, statements: &str) -> Result<String> {
+        client(&self.socket, "shop", statements)
+    }
+
+    /// Kills it; the data stays.
+    pub fn stop(&mut self) {
+        self.process.kill();
+    }
+
+    /// Starts it again on the same port and data.
+    ///
+    /// # Errors
+    /// When it is not ready in time.
+    pub fn restart(&mut self) -> Result<()> {
+        self.process.kill();
+        let socket = self.socket.clone();
+        self.process
+            .restart(|| Ok(client(&socket, "", "select 1").is_ok()))
+    }
+}
+
+fn program(name: &str) -> Result<PathBuf> {
+    find_program(name).ok_or_else(|| anyhow!("no {name}; apt-get install mariadb-server"))
+}
+
+fn server_args(data: &Path, socket: &Path, port: u16) -> Vec<String> {
+    vec![
+        "--no-defaults".to_owned(),
+        format!("--datadir={}", data.display()),
+        format!("--socket={}", socket.display()),
+        format!("--port={port}"),
+        "--bind-address=127.0.0.1".to_owned(),
+        "--skip-name-resolve".to_owned(),
+        "--server-id=1".to_owned(),
+        "--log-bin=mysql-bin".to_owned(),
+        "--binlog-format=ROW".to_owned(),
+        "--binlog-row-image=FULL".to_owned(),
+        "--character-set-server=utf8mb4".to_owned(),
+        "--innodb-buffer-pool-size=64M".to_owned(),
+        "--innodb-flush-log-at-trx-commit=0".to_owned(),
+    ]
+}
+
+fn client(socket: &Path, database: &str, statements: &str) -> Result<String> {
+    let mut mariadb = command("mariadb", None);
+    mariadb
+        .arg("--no-defaults")
+        .arg(format!("--socket={}", socket.display()));
+    mariadb.args(["--user=root", "--batch", "--skip-column-names"]);
+    mariadb.arg("--default-character-set=utf8mb4");
+    if !database.is_empty() {
+        mariadb.arg(format!("--database={database}"));
+    }
+    mariadb.arg("--execute").arg(statements);
+    Ok(run(mariadb)?.trim_end().to_owned())
+}

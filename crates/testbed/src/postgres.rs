@@ -1,0 +1,166 @@
+//! A PostgreSQL server with logical decoding switched on.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, anyhow, bail};
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use crate::port::{PortLease, lease_port};
+use crate::preflight::find_program;
+use crate::process::{Launch, ServerProcess, command, owned_folder, run, server_folder};
+
+/// The server refuses to run as root.
+const USER: &str = "postgres";
+
+/// A PostgreSQL server with an empty database `shop`; role `postgres`, no password.
+#[derive(Debug)]
+pub struct Postgres {
+    process: ServerProcess,
+    port: PortLease,
+    _folder: TempDir,
+}
+
+impl Postgres {
+    /// Creates a cluster and starts it.
+    ///
+    /// # Errors
+    /// When a program is missing or the server is not ready in time.
+    pub fn start() -> Result<Postgres> {
+        let folder = server_folder("postgres")?;
+        let data = folder.path().join("data");
+        owned_folder(&data, USER)?;
+        let mut initdb = command(program("initdb")?, Some(USER));
+        initdb.current_dir(folder.path()).arg("-D").arg(&data);
+        initdb.args([
+            "-U",
+            USER,
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+            "--locale=C",
+            "--no-sync",
+        ]);
+        run(initdb)?;
+        let port = lease_port()?;
+        let launch = Launch {
+            name: "postgres",
+            program: program("postgres")?,
+            args: server_args(&data.display().to_string(), port.port()),
+            user: Some(USER),
+            folder: folder.path().to_owned(),
+            // A killed server leaves its shared memory segment behind; this one ends at once too.
+            polite: Some(Signal::QUIT),
+        };
+        let number = port.port();
+        let process = ServerProcess::start(launch, || Ok(answers(number)))?;
+        let server = Postgres {
+            process,
+            port,
+            _folder: folder,
+        };
+        psql(server.port.port(), "postgres", "create database shop")?;
+        Ok(server)
+    }
+
+    /// `postgres://postgres@127.0.0.1:PORT/shop`.
+    pub fn url(&self) -> String {
+        format!("postgres://{USER}@{}/shop", self.port.address())
+    }
+
+    /// The port it listens on.
+    pub fn port(&self) -> u16 {
+        self.port.port()
+    }
+
+    /// Runs statements in database `shop`, each in a transaction of its own unless they say
+    /// otherwise, and returns the rows as `psql -At` prints them.
+    ///
+    /// # Errors
+    /// With the server's message when a statement fails.
+    pub fn sql(&self, statements: &str) -> Result<String> {
+        psql(self.port.port(), "shop", statements)
+    }
+
+    /// Kills it; the data stays.
+    pub fn stop(&mut self) {
+        self.process.kill();
+    }
+
+    /// Starts it again on the same port and data.
+    ///
+    /// # Errors
+    /// When it is not ready in time.
+    pub fn restart(&mut self) -> Result<()> {
+        self.process.kill();
+        let number = self.port.port();
+        self.process.restart(|| Ok(answers(number)))
+    }
+}
+
+fn program(name: &str) -> Result<PathBuf> {
+    find_program(name).ok_or_else(|| anyhow!("no {name}; apt-get install postgresql"))
+}
+
+fn server_args(data: &str, port: u16) -> Vec<String> {
+    let mut args = vec!["-D".to_owned(), data.to_owned()];
+    let settings = [
+        format!("port={port}"),
+        format!("unix_socket_directories={data}"),
+        "listen_addresses=127.0.0.1".to_owned(),
+        "wal_level=logical".to_owned(),
+        "max_wal_senders=20".to_owned(),
+        "max_replication_slots=20".to_owned(),
+        "fsync=off".to_owned(),
+        "full_page_writes=off".to_owned(),
+        "shared_buffers=32MB".to_owned(),
+    ];
+    args.extend(
+        settings
+            .into_iter()
+            .flat_map(|setting| ["-c".to_owned(), setting]),
+    );
+    args
+}
+
+fn answers(port: u16) -> bool {
+    psql(port, "postgres", "select 1").is_ok()
+}
+
+/// Statements go through standard input: with `-c` they would all be one transaction.
+fn psql(port: u16, database: &str, statements: &str) -> Result<String> {
+    let mut child = Command::new("psql")
+        .args([
+            "-X",
+            "-q",
+            "-A",
+            "-t",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-h",
+            "127.0.0.1",
+            "-U",
+            USER,
+        ])
+        .args(["-p", &port.to_string(), "-d", database, "-f", "-"])
+        .env("PGCONNECT_TIMEOUT", "10")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .context("start psql; apt-get install postgresql-client")?;
+    if let Some(mut input) = child.stdin.take() {
+        // psql closes its input when it cannot connect; its message says more than the pipe's.
+        let _closed = input.write_all(statements.as_bytes());
+    }
+    let output = child.wait_with_output()?;
+    if !output.status.success() {
+        bail!("{statements}\n{}", String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(String::from_utf8_lossy(&output.stdout)
+        .trim_end()
+        .to_owned())
+}

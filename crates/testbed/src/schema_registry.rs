@@ -1,0 +1,100 @@
+//! An Apicurio schema registry that keeps everything in memory.
+
+use anyhow::Result;
+use tempfile::TempDir;
+
+use crate::artefacts::Artefact;
+use crate::http::get;
+use crate::kafka::JVM_ARGS;
+use crate::port::{PortLease, lease_port};
+use crate::process::{Launch, ServerProcess, server_folder};
+
+/// A schema registry that speaks Confluent's interface.
+#[derive(Debug)]
+pub struct SchemaRegistry {
+    process: ServerProcess,
+    port: PortLease,
+    _folder: TempDir,
+}
+
+impl SchemaRegistry {
+    /// Starts one.
+    ///
+    /// # Errors
+    /// When the artefact cannot be fetched or the registry is not ready in time.
+    pub fn start() -> Result<SchemaRegistry> {
+        let app = Artefact::SchemaRegistry.fetch()?;
+        let folder = server_folder("registry")?;
+        let port = lease_port()?;
+        let mut args: Vec<String> = JVM_ARGS.map(str::to_owned).to_vec();
+        args.push("-Xmx512m".to_owned());
+        args.push("-Dquarkus.http.host=127.0.0.1".to_owned());
+        args.push(format!("-Dquarkus.http.port={}", port.port()));
+        args.push("-cp".to_owned());
+        args.push(format!(
+            "{app}/lib/*:{app}/apicurio-registry-app-2.6.13.Final-runner.jar",
+            app = app.display()
+        ));
+        args.push("io.quarkus.runner.GeneratedMain".to_owned());
+        let launch = Launch {
+            name: "schema registry",
+            program: "java".into(),
+            args,
+            user: None,
+            folder: folder.path().to_owned(),
+            polite: None,
+        };
+        let subjects = format!("http://{}/apis/ccompat/v7/subjects", port.address());
+        let process = ServerProcess::start(launch, || Ok(answers(&subjects)))?;
+        Ok(SchemaRegistry {
+            process,
+            port,
+            _folder: folder,
+        })
+    }
+
+    /// The root of Confluent's interface: append `/schemas/ids/1`, `/subjects`.
+    pub fn ccompat_url(&self) -> String {
+        format!("http://{}/apis/ccompat/v7", self.port.address())
+    }
+
+    /// The root of Apicurio's own interface, which its converter wants.
+    pub fn apicurio_url(&self) -> String {
+        format!("http://{}/apis/registry/v2", self.port.address())
+    }
+
+    /// Kills it; what it knew is gone.
+    pub fn stop(&mut self) {
+        self.process.kill();
+    }
+
+    /// Starts it again on the same port, empty.
+    ///
+    /// # Errors
+    /// When it is not ready in time.
+    pub fn restart(&mut self) -> Result<()> {
+        self.process.kill();
+        let subjects = format!("{}/subjects", self.ccompat_url());
+        self.process.restart(|| Ok(answers(&subjects)))
+    }
+
+    /// Freezes it.
+    ///
+    /// # Errors
+    /// When it is not running.
+    pub fn pause(&self) -> Result<()> {
+        self.process.pause()
+    }
+
+    /// Lets it go on.
+    ///
+    /// # Errors
+    /// When it is not running.
+    pub fn resume(&self) -> Result<()> {
+        self.process.resume()
+    }
+}
+
+fn answers(url: &str) -> bool {
+    get(url).is_ok_and(|answer| answer.status == 200)
+}

@@ -1,0 +1,197 @@
+//! Reads topics to their present end, for tests that look at what really arrived.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
+use rdkafka::message::{BorrowedMessage, Headers, Message};
+use rdkafka::{Offset, TopicPartitionList};
+
+use crate::kafka::plain_consumer;
+use crate::process::wait_until;
+
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// One record as the broker gave it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicRecord {
+    /// The topic.
+    pub topic: String,
+    /// The partition.
+    pub partition: i32,
+    /// The offset in the partition.
+    pub offset: i64,
+    /// The record's timestamp, milliseconds since 1970.
+    pub timestamp_ms: i64,
+    /// The key's bytes; `None` for null.
+    pub key: Option<Vec<u8>>,
+    /// The value's bytes; `None` for null, which is a tombstone.
+    pub value: Option<Vec<u8>>,
+    /// The headers in order; `None` for a null value.
+    pub headers: Vec<(String, Option<Vec<u8>>)>,
+}
+
+impl TopicRecord {
+    /// The value as text, or `""` for null.
+    pub fn value_text(&self) -> String {
+        String::from_utf8_lossy(self.value.as_deref().unwrap_or_default()).into_owned()
+    }
+
+    /// The key as text, or `""` for null.
+    pub fn key_text(&self) -> String {
+        String::from_utf8_lossy(self.key.as_deref().unwrap_or_default()).into_owned()
+    }
+}
+
+/// Reads every topic of a broker, without a consumer group, each record once.
+pub struct TopicReader {
+    consumer: BaseConsumer,
+    next: BTreeMap<(String, i32), i64>,
+}
+
+impl std::fmt::Debug for TopicReader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TopicReader")
+            .field("next", &self.next)
+            .finish_non_exhaustive()
+    }
+}
+
+impl TopicReader {
+    /// A reader that stands at the beginning of every topic there is or will be.
+    ///
+    /// # Errors
+    /// When the address is not one.
+    pub fn new(bootstrap: &str) -> Result<TopicReader> {
+        Ok(TopicReader {
+            consumer: plain_consumer(bootstrap)?,
+            next: BTreeMap::new(),
+        })
+    }
+
+    /// What has arrived since the last call, in order of timestamp, topic, partition and offset.
+    /// Internal topics (`__consumer_offsets` and its kin) are left out.
+    ///
+    /// # Errors
+    /// When the broker does not answer in time.
+    pub fn read_new(&mut self) -> Result<Vec<TopicRecord>> {
+        let mut records = Vec::new();
+        for (place, end) in self.pending()? {
+            self.read_partition(place, end, &mut records)?;
+        }
+        self.consumer.unassign()?;
+        records.sort_by(|a, b| {
+            (a.timestamp_ms, &a.topic, a.partition, a.offset).cmp(&(
+                b.timestamp_ms,
+                &b.topic,
+                b.partition,
+                b.offset,
+            ))
+        });
+        Ok(records)
+    }
+
+    /// Reads until `enough` says so of everything read by this call, which is then returned.
+    ///
+    /// # Errors
+    /// When `deadline` passes first; the message tells what did arrive.
+    pub fn read_until(
+        &mut self,
+        deadline: Duration,
+        mut enough: impl FnMut(&[TopicRecord]) -> bool,
+    ) -> Result<Vec<TopicRecord>> {
+        let mut all = Vec::new();
+        let waited = wait_until("records", deadline, || {
+            all.extend(self.read_new()?);
+            Ok(enough(&all))
+        });
+        let seen: Vec<&str> = all.iter().map(|record| record.topic.as_str()).collect();
+        waited.with_context(|| format!("arrived on: {seen:?}"))?;
+        Ok(all)
+    }
+
+    /// Partitions with something unread, each with its end.
+    fn pending(&mut self) -> Result<BTreeMap<(String, i32), i64>> {
+        let metadata = self.consumer.fetch_metadata(None, TIMEOUT)?;
+        let mut pending = BTreeMap::new();
+        for topic in metadata
+            .topics()
+            .iter()
+            .filter(|topic| !is_internal(topic.name()))
+        {
+            for partition in topic.partitions() {
+                let place = (topic.name().to_owned(), partition.id());
+                let Ok((low, high)) =
+                    self.consumer
+                        .fetch_watermarks(topic.name(), partition.id(), TIMEOUT)
+                else {
+                    // A partition this young has no leader yet; the next call sees it.
+                    continue;
+                };
+                let next = self.next.entry(place.clone()).or_insert(low);
+                if *next < high {
+                    pending.insert(place, high);
+                }
+            }
+        }
+        Ok(pending)
+    }
+
+    /// One partition at a time, since the end-of-partition event does not name its topic.
+    fn read_partition(
+        &mut self,
+        place: (String, i32),
+        end: i64,
+        records: &mut Vec<TopicRecord>,
+    ) -> Result<()> {
+        let mut next = self.next.get(&place).copied().unwrap_or(0);
+        let mut assignment = TopicPartitionList::new();
+        assignment.add_partition_offset(&place.0, place.1, Offset::Offset(next))?;
+        self.consumer.assign(&assignment)?;
+        while next < end {
+            match self.consumer.poll(TIMEOUT) {
+                Some(Ok(message)) => {
+                    let record = to_record(&message);
+                    next = record.offset + 1;
+                    records.push(record);
+                }
+                // The last offsets may be transaction markers, which are never delivered.
+                Some(Err(KafkaError::PartitionEOF(_))) => next = end,
+                Some(Err(error)) => return Err(error.into()),
+                None => bail!("no answer from the broker while reading {place:?} to {end}"),
+            }
+        }
+        self.next.insert(place, next);
+        Ok(())
+    }
+}
+
+fn is_internal(topic: &str) -> bool {
+    [
+        "__consumer_offsets",
+        "__transaction_state",
+        "__share_group_state",
+        "__cluster_metadata",
+    ]
+    .contains(&topic)
+}
+
+fn to_record(message: &BorrowedMessage<'_>) -> TopicRecord {
+    let headers = message.headers().map_or_else(Vec::new, |headers| {
+        headers
+            .iter()
+            .map(|header| (header.key.to_owned(), header.value.map(<[u8]>::to_vec)))
+            .collect()
+    });
+    TopicRecord {
+        topic: message.topic().to_owned(),
+        partition: message.partition(),
+        offset: message.offset(),
+        timestamp_ms: message.timestamp().to_millis().unwrap_or(-1),
+        key: message.key().map(<[u8]>::to_vec),
+        value: message.payload().map(<[u8]>::to_vec),
+        headers,
+    }
+}
