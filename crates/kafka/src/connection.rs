@@ -1,0 +1,78 @@
+//! How to reach the brokers. Any librdkafka property can be passed through.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use rdkafka::ClientConfig;
+
+/// Brokers and librdkafka properties.
+#[derive(Clone, Default)]
+pub struct KafkaConnection {
+    /// `host:port`, comma-separated.
+    pub brokers: String,
+    /// librdkafka properties (TLS, SASL, tuning). Those that Freshet's promises depend on cannot be overridden.
+    pub properties: BTreeMap<String, String>,
+}
+
+/// Values of properties may be secrets: only names are shown.
+impl fmt::Debug for KafkaConnection {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("KafkaConnection")
+            .field("brokers", &self.brokers)
+            .field("properties", &self.properties.keys().collect::<Vec<_>>())
+            .finish()
+    }
+}
+
+/// librdkafka does not accept the settings.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("kafka settings are refused: {0}")]
+pub struct KafkaConfigError(pub(crate) String);
+
+impl KafkaConfigError {
+    pub(crate) fn from_kafka(error: &rdkafka::error::KafkaError) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl KafkaConnection {
+    /// A client config: our defaults, then the user's properties, then what must be as it is.
+    pub(crate) fn client(&self, usual: &[(&str, &str)], fixed: &[(&str, &str)]) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", &self.brokers);
+        for (name, value) in usual {
+            config.set(*name, *value);
+        }
+        for (name, value) in &self.properties {
+            config.set(name, value);
+        }
+        for (name, value) in fixed {
+            if self.properties.contains_key(*name) {
+                tracing::warn!(
+                    property = name,
+                    "kafka property is set by freshet and cannot be overridden"
+                );
+            }
+            config.set(*name, *value);
+        }
+        config
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn p12_debug_shows_no_value_of_a_property() {
+        let connection = KafkaConnection {
+            brokers: "b:9092".to_owned(),
+            properties: BTreeMap::from([("sasl.password".to_owned(), "hunter2".to_owned())]),
+        };
+        let shown = format!("{connection:?}");
+        assert!(
+            shown.contains("sasl.password") && !shown.contains("hunter2"),
+            "{shown}"
+        );
+    }
+}

@@ -1,0 +1,14 @@
+//! Kafka behind Freshet's ports: the source of changes, the outbox, writer schemas from a schema registry.
+
+mod connection;
+mod consumer_state;
+#[cfg(feature = "mock")]
+pub mod mock;
+mod outbox;
+mod source;
+mod writer_schemas;
+
+pub use connection::{KafkaConfigError, KafkaConnection};
+pub use outbox::{EnsureTopicsError, KafkaOutbox, TopicWanted};
+pub use source::{KafkaSource, SourceConfig, StartAt};
+pub use writer_schemas::{HttpWriterSchemas, WriterSchemasConfig};

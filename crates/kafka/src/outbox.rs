@@ -1,0 +1,131 @@
+//! The outbox: topics of ours, written with `acks=all`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use freshet_core::ports::{Outbox, OutboxError, OutboxRecord};
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::producer::{FutureProducer, FutureRecord};
+
+use crate::connection::{KafkaConfigError, KafkaConnection};
+
+/// A producer behind the [`Outbox`] port.
+pub struct KafkaOutbox {
+    producer: FutureProducer,
+    admin: AdminClient<DefaultClientContext>,
+}
+
+/// A topic that should exist.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicWanted {
+    /// Its name.
+    pub name: String,
+    /// How many partitions when it has to be created.
+    pub partitions: i32,
+    /// Topic settings when it has to be created.
+    pub config: Vec<(String, String)>,
+}
+
+/// Why topics are not there.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum EnsureTopicsError {
+    /// The brokers did not answer.
+    #[error("the brokers did not answer: {0}")]
+    Unreachable(String),
+    /// A topic was refused.
+    #[error("topic {topic} was not created: {reason}")]
+    Refused {
+        /// The topic.
+        topic: String,
+        /// The broker's code.
+        reason: String,
+    },
+}
+
+impl std::fmt::Debug for KafkaOutbox {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("KafkaOutbox")
+    }
+}
+
+impl KafkaOutbox {
+    /// Creates the producer. The brokers need not be there.
+    ///
+    /// # Errors
+    /// librdkafka refuses a property.
+    pub fn connect(connection: &KafkaConnection) -> Result<Self, KafkaConfigError> {
+        let usual = [
+            ("client.id", "freshet"),
+            ("linger.ms", "0"),
+            ("message.timeout.ms", "10000"),
+            ("socket.nagle.disable", "true"),
+            ("queue.buffering.max.messages", "10000"),
+            ("queue.buffering.max.kbytes", "32768"),
+        ];
+        // An append that was answered must not be lost with one broker.
+        let fixed = [("acks", "all"), ("enable.idempotence", "true")];
+        let config = connection.client(&usual, &fixed);
+        let refused = |error| KafkaConfigError::from_kafka(&error);
+        Ok(Self {
+            producer: config.create().map_err(refused)?,
+            admin: connection
+                .client(&[("client.id", "freshet")], &[])
+                .create()
+                .map_err(refused)?,
+        })
+    }
+
+    /// Creates topics that do not exist. One that does is left as it is.
+    ///
+    /// # Errors
+    /// See [`EnsureTopicsError`]; trying again is safe.
+    pub async fn ensure_topics(&self, wanted: &[TopicWanted]) -> Result<(), EnsureTopicsError> {
+        let topics: Vec<NewTopic<'_>> = wanted
+            .iter()
+            .map(|topic| {
+                // -1: the broker's own default replication.
+                let new = NewTopic::new(&topic.name, topic.partitions, TopicReplication::Fixed(-1));
+                topic
+                    .config
+                    .iter()
+                    .fold(new, |new, (name, value)| new.set(name, value))
+            })
+            .collect();
+        let options = AdminOptions::new().request_timeout(Some(Duration::from_secs(5)));
+        let answers = self
+            .admin
+            .create_topics(&topics, &options)
+            .await
+            .map_err(|error| EnsureTopicsError::Unreachable(error.to_string()))?;
+        for answer in answers {
+            match answer {
+                Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+                Err((topic, code)) => {
+                    return Err(EnsureTopicsError::Refused {
+                        topic,
+                        reason: code.to_string(),
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Outbox for KafkaOutbox {
+    async fn append(&self, record: OutboxRecord) -> Result<(), OutboxError> {
+        let wanted = FutureRecord::to(&record.topic)
+            .key(&record.key)
+            .payload(&record.payload);
+        // The wait is for room in the queue; the delivery has its own deadline.
+        match self.producer.send(wanted, Duration::from_secs(5)).await {
+            Ok(_) => Ok(()),
+            Err((error, _)) => Err(OutboxError {
+                topic: Arc::clone(&record.topic),
+                reason: error.to_string(),
+            }),
+        }
+    }
+}
