@@ -1,0 +1,263 @@
+//! A writer schema as an arena of nodes. Read here and not by `apache-avro`, because that drops what Connect
+//! says of a primitive type (`connect.name`), which tells a timestamp from a number.
+
+use rustc_hash::FxHashMap;
+use serde_json::Value;
+
+use crate::scalar::Encoding;
+
+/// Index of a node in its schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct NodeId(u32);
+
+/// One type of a writer schema.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Node {
+    Null,
+    Bool,
+    /// `int` and `long`: the same bytes.
+    Integer,
+    Float,
+    Double,
+    Bytes,
+    Text,
+    Fixed(usize),
+    Enum(Box<[Box<str>]>),
+    Array(NodeId),
+    Map(NodeId),
+    Union(Box<[NodeId]>),
+    Record(Record),
+}
+
+/// A record type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Record {
+    /// Names and types, in order.
+    pub(crate) fields: Box<[(Box<str>, NodeId)]>,
+    /// Connect's structure of a decimal with its own scale.
+    pub(crate) is_scaled_decimal: bool,
+}
+
+/// A compiled writer schema.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct WriterSchema {
+    nodes: Vec<(Node, Encoding)>,
+    root: NodeId,
+}
+
+impl WriterSchema {
+    /// From a schema's JSON.
+    ///
+    /// # Errors
+    /// What is wrong, in words about the schema.
+    pub(crate) fn compile(json: &str) -> Result<Self, String> {
+        let json: Value = serde_json::from_str(json).map_err(|err| format!("not JSON: {err}"))?;
+        let mut compiler = Compiler::default();
+        let root = compiler.add(&json, "")?;
+        Ok(Self {
+            nodes: compiler.nodes,
+            root,
+        })
+    }
+
+    /// The whole datum's type.
+    pub(crate) fn root(&self) -> NodeId {
+        self.root
+    }
+
+    /// A type, and what Connect says of it.
+    pub(crate) fn node(&self, id: NodeId) -> (&Node, Encoding) {
+        match self.nodes.get(id.0 as usize) {
+            Some((node, encoding)) => (node, *encoding),
+            None => (&Node::Null, Encoding::Plain),
+        }
+    }
+
+    /// The record type at `id`, through an optional union.
+    pub(crate) fn record(&self, id: NodeId) -> Option<(NodeId, &Record)> {
+        match self.node(id).0 {
+            Node::Record(record) => Some((id, record)),
+            Node::Union(branches) => {
+                branches
+                    .iter()
+                    .find_map(|&branch| match self.node(branch).0 {
+                        Node::Record(record) => Some((branch, record)),
+                        _ => None,
+                    })
+            }
+            _ => None,
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Compiler {
+    nodes: Vec<(Node, Encoding)>,
+    named: FxHashMap<String, NodeId>,
+}
+
+impl Compiler {
+    fn add(&mut self, json: &Value, namespace: &str) -> Result<NodeId, String> {
+        match json {
+            Value::String(name) => match primitive(name) {
+                Some(node) => Ok(self.push(node, Encoding::Plain)),
+                None => self.reference(name, namespace),
+            },
+            Value::Array(branches) => {
+                let branches: Result<Box<[_]>, _> = branches
+                    .iter()
+                    .map(|branch| self.add(branch, namespace))
+                    .collect();
+                Ok(self.push(Node::Union(branches?), Encoding::Plain))
+            }
+            Value::Object(_) => self.add_object(json, namespace),
+            _ => Err("a type is neither a name, a union nor an object".to_owned()),
+        }
+    }
+
+    fn add_object(&mut self, json: &Value, namespace: &str) -> Result<NodeId, String> {
+        let kind = json.get("type").ok_or("a type without `type`")?;
+        let Some(kind) = kind.as_str() else {
+            return self.add(kind, namespace);
+        };
+        match kind {
+            "record" | "error" => self.add_record(json, namespace),
+            "enum" => {
+                let symbols = json.get("symbols").and_then(Value::as_array);
+                let symbols = symbols.ok_or("an enum without symbols")?.iter();
+                let symbols = symbols.filter_map(Value::as_str).map(Box::from).collect();
+                Ok(self.add_named(json, namespace, Node::Enum(symbols)))
+            }
+            "fixed" => {
+                let size = json.get("size").and_then(Value::as_u64);
+                let size = size.and_then(|size| usize::try_from(size).ok());
+                let size = size.ok_or("a fixed type without size")?;
+                Ok(self.add_named(json, namespace, Node::Fixed(size)))
+            }
+            "array" => {
+                let items = json.get("items").ok_or("an array without items")?;
+                let items = self.add(items, namespace)?;
+                Ok(self.push(Node::Array(items), Encoding::Plain))
+            }
+            "map" => {
+                let values = json.get("values").ok_or("a map without values")?;
+                let values = self.add(values, namespace)?;
+                Ok(self.push(Node::Map(values), Encoding::Plain))
+            }
+            name => match primitive(name) {
+                Some(node) => Ok(self.push(node, encoding(json))),
+                None => self.reference(name, namespace),
+            },
+        }
+    }
+
+    fn add_record(&mut self, json: &Value, namespace: &str) -> Result<NodeId, String> {
+        let placeholder = Node::Record(Record {
+            fields: Box::default(),
+            is_scaled_decimal: false,
+        });
+        // Named before its fields are read: they may refer to it.
+        let id = self.add_named(json, namespace, placeholder);
+        let own = namespace_of(json, namespace);
+        let fields = json.get("fields").and_then(Value::as_array);
+        let mut compiled = Vec::new();
+        for field in fields.ok_or("a record without fields")? {
+            let name = field.get("name").and_then(Value::as_str);
+            let name = name.ok_or("a field without a name")?;
+            let kind = field.get("type").ok_or("a field without a type")?;
+            compiled.push((Box::from(name), self.add(kind, &own)?));
+        }
+        let is_plain = |(_, id): &(Box<str>, NodeId)| {
+            let node = self.nodes.get(id.0 as usize).map(|(node, _)| node);
+            matches!(node, Some(Node::Integer | Node::Bytes))
+        };
+        let is_scaled_decimal = connect_name(json) == Some("io.debezium.data.VariableScaleDecimal")
+            && compiled.iter().all(is_plain);
+        if let Some(place) = self.nodes.get_mut(id.0 as usize) {
+            place.0 = Node::Record(Record {
+                fields: compiled.into_boxed_slice(),
+                is_scaled_decimal,
+            });
+        }
+        Ok(id)
+    }
+
+    fn add_named(&mut self, json: &Value, namespace: &str, node: Node) -> NodeId {
+        let id = self.push(node, encoding(json));
+        if let Some(name) = json.get("name").and_then(Value::as_str) {
+            let full = full_name(name, &namespace_of(json, namespace));
+            self.named.insert(full, id);
+        }
+        id
+    }
+
+    fn reference(&self, name: &str, namespace: &str) -> Result<NodeId, String> {
+        let full = full_name(name, namespace);
+        let known = self.named.get(&full).or_else(|| self.named.get(name));
+        known
+            .copied()
+            .ok_or_else(|| format!("the type {name:?} is not defined"))
+    }
+
+    fn push(&mut self, node: Node, encoding: Encoding) -> NodeId {
+        let id = NodeId(self.nodes.len() as u32);
+        self.nodes.push((node, encoding));
+        id
+    }
+}
+
+fn primitive(name: &str) -> Option<Node> {
+    Some(match name {
+        "null" => Node::Null,
+        "boolean" => Node::Bool,
+        "int" | "long" => Node::Integer,
+        "float" => Node::Float,
+        "double" => Node::Double,
+        "bytes" => Node::Bytes,
+        "string" => Node::Text,
+        _ => return None,
+    })
+}
+
+fn full_name(name: &str, namespace: &str) -> String {
+    if name.contains('.') || namespace.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{namespace}.{name}")
+    }
+}
+
+/// The namespace that a named type sets for what stands inside it.
+fn namespace_of(json: &Value, enclosing: &str) -> String {
+    let name = json.get("name").and_then(Value::as_str).unwrap_or_default();
+    if let Some((namespace, _)) = name.rsplit_once('.') {
+        return namespace.to_owned();
+    }
+    let own = json.get("namespace").and_then(Value::as_str);
+    own.unwrap_or(enclosing).to_owned()
+}
+
+fn connect_name(json: &Value) -> Option<&str> {
+    json.get("connect.name").and_then(Value::as_str)
+}
+
+fn encoding(json: &Value) -> Encoding {
+    let parameter = json
+        .pointer("/connect.parameters/scale")
+        .and_then(Value::as_str)
+        .and_then(|scale| scale.parse().ok());
+    let own = json.get("scale").and_then(Value::as_i64);
+    let scale = own
+        .and_then(|scale| i32::try_from(scale).ok())
+        .or(parameter);
+    if let Some(name) = connect_name(json) {
+        return Encoding::of_connect_name(name, scale);
+    }
+    match json.get("logicalType").and_then(Value::as_str) {
+        Some(name) => Encoding::of_avro_logical_type(name, scale),
+        None => Encoding::Plain,
+    }
+}
+
+#[cfg(test)]
+mod tests;

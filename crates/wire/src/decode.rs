@@ -1,0 +1,385 @@
+//! decode: one record as the source gave it → one change, whatever form it came in.
+
+use std::sync::Arc;
+
+use freshet_core::change::{Change, Op};
+use freshet_core::image::{Column, Image};
+use freshet_core::ports::RawRecord;
+use freshet_core::registry::{Registry, RegistryRevision};
+use freshet_core::table::TableShape;
+use rustc_hash::FxHashMap;
+
+use crate::avro::cache::SchemaCache;
+use crate::avro::datum::Datum;
+use crate::avro::unframe;
+use crate::error::DecodeError;
+use crate::facts::{Facts, Part};
+use crate::images::{self, ImageRules};
+use crate::json::cursor::Cursor;
+use crate::json::schema_prefix::SchemaPrefixes;
+use crate::json::{envelope, flattened};
+use crate::limits::Limits;
+use crate::row_rules::RowRules;
+use crate::{row_key, unowned};
+
+/// What a record came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decoded {
+    /// A change; it stands in the caller's buffer.
+    Change,
+    /// No family hangs on the topic's table.
+    Unowned,
+    /// A record that is no change.
+    Skipped(Skipped),
+    /// The Avro writer schema `id` is not at hand: give it to [`Decoder::add_writer_schema`] and decode the
+    /// record again.
+    SchemaWanted {
+        /// The schema's id.
+        id: u32,
+    },
+}
+
+/// Records that purge nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Skipped {
+    /// No value: follows a delete, for compaction.
+    Tombstone,
+    /// A connector's sign of life.
+    Heartbeat,
+    /// Begin or end of a transaction.
+    Transaction,
+    /// A logical message (`op: m`).
+    Message,
+    /// A table's definition changed.
+    SchemaChange,
+}
+
+impl Skipped {
+    /// Every kind, as it stands in labels.
+    pub const NAMES: [&'static str; 5] = [
+        "tombstone",
+        "heartbeat",
+        "transaction",
+        "message",
+        "schema_change",
+    ];
+
+    /// The kind as it stands in labels.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Tombstone => "tombstone",
+            Self::Heartbeat => "heartbeat",
+            Self::Transaction => "transaction",
+            Self::Message => "message",
+            Self::SchemaChange => "schema_change",
+        }
+    }
+}
+
+/// The form a topic's last record had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Form {
+    #[default]
+    Envelope,
+    Flattened,
+}
+
+/// What is remembered of a topic from record to record.
+#[derive(Debug, Default)]
+struct TopicMemory {
+    form: Form,
+    /// The flattened form says `__deleted`, so a tombstone adds nothing.
+    marks_deletes: bool,
+    /// A table declared FULL has sent an update without a before-image, and none with one since.
+    drifted: bool,
+    prefixes: SchemaPrefixes,
+    key_prefixes: SchemaPrefixes,
+}
+
+/// Records → changes. Remembers writer schemas and what it has seen of each topic; one per thread.
+#[derive(Debug, Default)]
+pub struct Decoder {
+    limits: Limits,
+    /// The registry that plans and prefixes were made for.
+    revision: Option<RegistryRevision>,
+    schemas: SchemaCache,
+    topics: FxHashMap<Arc<str>, TopicMemory>,
+    row_key: Image,
+    scratch: String,
+}
+
+impl Decoder {
+    /// A decoder without any memory.
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            ..Self::default()
+        }
+    }
+
+    /// Decodes `record` into `change`. What `change` holds counts only when the answer is
+    /// [`Decoded::Change`]. A registry is known by its revision.
+    ///
+    /// # Errors
+    /// The record is poison: decoding it again gives the same error.
+    pub fn decode(
+        &mut self,
+        record: &RawRecord<'_>,
+        registry: &Registry,
+        change: &mut Change,
+    ) -> Result<Decoded, DecodeError> {
+        let topic = record.origin.topic;
+        if unowned::is_heartbeat(topic) {
+            return Ok(Decoded::Skipped(Skipped::Heartbeat));
+        }
+        let table = registry.table_of_topic(topic);
+        let Some(table) = table.filter(|table| !table.bindings.is_empty()) else {
+            return Ok(unowned::recognise(record, &self.limits));
+        };
+        self.follow(registry);
+        let shape = &table.shape;
+        change.reset(shape.id, Op::Read);
+        let Some(value) = record.value else {
+            return self.tombstone(record, shape, change);
+        };
+        if value.len() > self.limits.value_bytes_max {
+            return Err(DecodeError::TooLarge {
+                bytes: value.len(),
+                bytes_max: self.limits.value_bytes_max,
+            });
+        }
+        match value.first() {
+            Some(0) => self.decode_avro(record, value, (shape, change)),
+            Some(b'{' | b' ' | b'\t' | b'\r' | b'\n' | b'n') => {
+                self.decode_json(record, value, (shape, change))
+            }
+            _ => Err(DecodeError::BadFraming {
+                what: "neither a JSON object nor Avro in Confluent framing",
+            }),
+        }
+    }
+
+    /// Takes a writer schema that [`Decoded::SchemaWanted`] asked for. One that cannot be used is remembered too:
+    /// every record that names it is poison.
+    ///
+    /// # Errors
+    /// The schema cannot be used.
+    pub fn add_writer_schema(&mut self, id: u32, json: &str) -> Result<(), DecodeError> {
+        self.schemas.add(id, json, self.limits.writer_schemas_max)
+    }
+
+    /// Forgets what was made for an earlier registry.
+    fn follow(&mut self, registry: &Registry) {
+        if self.revision.as_ref() == Some(&registry.revision) {
+            return;
+        }
+        self.revision = Some(registry.revision.clone());
+        self.schemas.forget_plans();
+        self.topics
+            .retain(|topic, _| registry.table_of_topic(topic).is_some());
+        for memory in self.topics.values_mut() {
+            memory.drifted = false;
+            memory.prefixes.clear();
+            memory.key_prefixes.clear();
+        }
+    }
+
+    fn decode_json(
+        &mut self,
+        record: &RawRecord<'_>,
+        value: &[u8],
+        (shape, change): (&TableShape, &mut Change),
+    ) -> Result<Decoded, DecodeError> {
+        let memory = self.topics.entry(Arc::clone(&shape.topic)).or_default();
+        let opened = memory.prefixes.open(value, shape, &self.limits)?;
+        let wrapped = opened.is_some();
+        let (start, encodings) = opened.unwrap_or_default();
+        let depth = usize::from(wrapped);
+        let mut cursor = Cursor::new(value, self.limits.depth_max).starting_at(start, depth);
+        if cursor.clone().null()? {
+            return self.tombstone(record, shape, change);
+        }
+        let rules = RowRules { shape, encodings };
+        let hint = memory.form;
+        let (form, facts) = read_json(&mut cursor, (hint, rules), change, &mut self.scratch)?;
+        if wrapped {
+            cursor.expect(b'}', "expected } behind the payload")?;
+        }
+        cursor.end()?;
+        self.finish(record, (form, facts), shape, change)
+    }
+
+    fn decode_avro(
+        &mut self,
+        record: &RawRecord<'_>,
+        value: &[u8],
+        (shape, change): (&TableShape, &mut Change),
+    ) -> Result<Decoded, DecodeError> {
+        let (id, bytes) = unframe(value)?;
+        let Some(compiled) = self.schemas.get(id)? else {
+            return Ok(Decoded::SchemaWanted { id });
+        };
+        let rules = RowRules {
+            shape,
+            encodings: &[],
+        };
+        let not_a_record = DecodeError::BadEnvelope {
+            what: "the writer schema is no record",
+        };
+        let (schema, plan) = compiled.plan(rules, false).ok_or(not_a_record)?;
+        let mut datum = Datum::new(schema, id, bytes, self.limits.depth_max);
+        let facts = plan.run(&mut datum, schema.root(), change, shape.columns.len())?;
+        let form = form_of(&facts, shape, &change.after)?;
+        self.finish(record, (form, facts), shape, change)
+    }
+
+    /// From what a record says to what is certain.
+    fn finish(
+        &mut self,
+        record: &RawRecord<'_>,
+        (form, facts): (Form, Facts),
+        shape: &TableShape,
+        change: &mut Change,
+    ) -> Result<Decoded, DecodeError> {
+        if form == Form::Envelope
+            && let Some(skipped) = facts.skipped()
+        {
+            return Ok(Decoded::Skipped(skipped));
+        }
+        let before = match form {
+            Form::Envelope => {
+                change.op = facts.envelope_op()?;
+                Some(facts.before)
+            }
+            Form::Flattened => {
+                change.op = facts.flattened_op()?;
+                if change.op == Op::Delete {
+                    std::mem::swap(&mut change.before, &mut change.after);
+                }
+                None
+            }
+        };
+        if change.op == Op::Delete
+            && (before.is_some_and(|part| part != Part::Read) || lacks_key(shape, &change.before))
+            && let Some(id) = self.read_row_key(record, shape)
+        {
+            return Ok(Decoded::SchemaWanted { id });
+        }
+        let memory = self.topics.entry(Arc::clone(&shape.topic)).or_default();
+        memory.form = form;
+        memory.marks_deletes |= form == Form::Flattened && facts.deleted.is_some();
+        if change.op == Op::Update && before == Some(Part::Read) {
+            memory.drifted = false;
+        }
+        let rules = ImageRules {
+            shape,
+            before,
+            drifted: memory.drifted,
+            row_key: &self.row_key,
+        };
+        images::settle(change, rules);
+        memory.drifted |= change.identity_drift;
+        facts.stamp(shape.engine, change);
+        Ok(Decoded::Change)
+    }
+
+    /// Debezium's tombstone repeats the delete in front of it. A flattened topic that never says `__deleted` has
+    /// nothing else: there the tombstone is the delete.
+    fn tombstone(
+        &mut self,
+        record: &RawRecord<'_>,
+        shape: &TableShape,
+        change: &mut Change,
+    ) -> Result<Decoded, DecodeError> {
+        let alone = self
+            .topics
+            .get(&shape.topic)
+            .is_some_and(|memory| memory.form == Form::Flattened && !memory.marks_deletes);
+        if !alone || record.key.is_none() {
+            return Ok(Decoded::Skipped(Skipped::Tombstone));
+        }
+        if let Some(id) = self.read_row_key(record, shape) {
+            return Ok(Decoded::SchemaWanted { id });
+        }
+        change.reset(shape.id, Op::Delete);
+        change.before.begin(shape.columns.len());
+        let rules = ImageRules {
+            shape,
+            before: None,
+            drifted: false,
+            row_key: &self.row_key,
+        };
+        images::settle(change, rules);
+        Ok(Decoded::Change)
+    }
+
+    /// Reads the record's key into `self.row_key`. A key that cannot be read leaves its columns unknown, so that
+    /// the purge widens. Some when a writer schema is wanted first.
+    fn read_row_key(&mut self, record: &RawRecord<'_>, shape: &TableShape) -> Option<u32> {
+        self.row_key.begin(shape.columns.len());
+        let key = record.key?;
+        let memory = self.topics.entry(Arc::clone(&shape.topic)).or_default();
+        let read = match key.first() {
+            Some(0) => row_key::read_avro(key, shape, &mut self.schemas, &mut self.row_key),
+            _ => {
+                let prefixes = (&mut memory.key_prefixes, &self.limits);
+                row_key::read_json(key, shape, prefixes, (&mut self.row_key, &mut self.scratch))
+                    .map(|()| None)
+            }
+        };
+        match read {
+            Ok(wanted) => wanted,
+            Err(_) => {
+                self.row_key.begin(shape.columns.len());
+                None
+            }
+        }
+    }
+}
+
+/// Reads a JSON object in the form that the topic last had, and in the others if it is not that.
+fn read_json(
+    cursor: &mut Cursor<'_>,
+    (hint, rules): (Form, RowRules<'_>),
+    change: &mut Change,
+    scratch: &mut String,
+) -> Result<(Form, Facts), DecodeError> {
+    let start = cursor.clone();
+    if hint == Form::Flattened {
+        let facts = flattened::read(cursor, rules, change, scratch)?;
+        if facts.is_flattened() {
+            return Ok((Form::Flattened, facts));
+        }
+        *cursor = start.clone();
+    }
+    let facts = envelope::read(cursor, rules, change, scratch)?;
+    if facts.is_envelope() || facts.skipped().is_some() {
+        return Ok((Form::Envelope, facts));
+    }
+    change.before.clear();
+    *cursor = start;
+    let facts = flattened::read(cursor, rules, change, scratch)?;
+    form_of(&facts, rules.shape, &change.after).map(|form| (form, facts))
+}
+
+/// Which form the facts prove. Without any mark, a row that has its key columns is a flattened one.
+fn form_of(facts: &Facts, shape: &TableShape, row: &Image) -> Result<Form, DecodeError> {
+    if facts.is_envelope() || facts.skipped().is_some() {
+        return Ok(Form::Envelope);
+    }
+    let keyed = images::key_slots(shape).next().is_some();
+    if facts.is_flattened() || (row.is_present() && keyed && !lacks_key(shape, row)) {
+        return Ok(Form::Flattened);
+    }
+    Err(DecodeError::BadEnvelope {
+        what: "neither Debezium's envelope nor a flattened row",
+    })
+}
+
+/// Whether a bound key column is unknown.
+fn lacks_key(shape: &TableShape, image: &Image) -> bool {
+    images::key_slots(shape).any(|slot| image.column(slot) == Column::Unknown)
+}
+
+#[cfg(test)]
+mod tests;

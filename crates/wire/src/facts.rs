@@ -1,0 +1,370 @@
+//! What a record says beside its row images, in whatever form it came, and what that makes of the change.
+
+use freshet_core::change::{Change, CommitTime, Op};
+use freshet_core::position::{ChangeVersion, UnixMicros};
+use freshet_core::table::Engine;
+
+use crate::decode::Skipped;
+use crate::error::DecodeError;
+use crate::scalar::Scalar;
+
+const MILLI: u32 = 1_000;
+const SECOND: u32 = 1_000_000;
+
+/// Whether and how a part of the envelope was there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Part {
+    /// No such field.
+    #[default]
+    Missing,
+    /// The field is null.
+    Null,
+    /// The field is a structure, and was read.
+    Read,
+    /// The field is something else.
+    Other,
+}
+
+/// What `op` says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OpCode {
+    /// A change.
+    Row(Op),
+    /// A logical message (`m`).
+    Message,
+    /// None that is known.
+    Unknown,
+}
+
+impl OpCode {
+    /// From the letter.
+    pub(crate) fn of(text: &str) -> Self {
+        match text {
+            "c" => Self::Row(Op::Create),
+            "u" => Self::Row(Op::Update),
+            "d" => Self::Row(Op::Delete),
+            "r" => Self::Row(Op::Read),
+            "t" => Self::Row(Op::Truncate),
+            "m" => Self::Message,
+            _ => Self::Unknown,
+        }
+    }
+}
+
+/// A field of `source`, or of the flattened form's additions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SourceField {
+    /// Commit time in milliseconds.
+    TsMs,
+    /// Commit time in microseconds.
+    TsUs,
+    /// Postgres: LSN of the event.
+    Lsn,
+    /// Postgres: LSN of the last commit and of the event, as a JSON array in a string.
+    Sequence,
+    /// MySQL: name of the binlog file.
+    File,
+    /// MySQL: position in it.
+    Pos,
+    /// MySQL: row within the statement.
+    Row,
+    /// Whether a snapshot read the row.
+    Snapshot,
+}
+
+impl SourceField {
+    /// By its name in `source`.
+    pub(crate) fn named(name: &[u8]) -> Option<Self> {
+        match name {
+            b"ts_ms" => Some(Self::TsMs),
+            b"ts_us" => Some(Self::TsUs),
+            b"lsn" => Some(Self::Lsn),
+            b"sequence" => Some(Self::Sequence),
+            b"file" => Some(Self::File),
+            b"pos" => Some(Self::Pos),
+            b"row" => Some(Self::Row),
+            b"snapshot" => Some(Self::Snapshot),
+            _ => None,
+        }
+    }
+}
+
+/// A field of the envelope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum EnvelopeField {
+    /// The row before.
+    Before,
+    /// The row after.
+    After,
+    /// Where the change comes from.
+    Source,
+    /// What happened.
+    Op,
+    /// When the capture process saw it, in milliseconds.
+    TsMs,
+    /// The same in microseconds.
+    TsUs,
+    /// Transaction record: `BEGIN` or `END`.
+    Status,
+    /// Transaction record: events by table.
+    DataCollections,
+    /// Schema change: the statement.
+    Ddl,
+    /// Schema change: the database.
+    DatabaseName,
+}
+
+impl EnvelopeField {
+    /// By its name at the top level.
+    pub(crate) fn named(name: &[u8]) -> Option<Self> {
+        match name {
+            b"before" => Some(Self::Before),
+            b"after" => Some(Self::After),
+            b"source" => Some(Self::Source),
+            b"op" => Some(Self::Op),
+            b"ts_ms" => Some(Self::TsMs),
+            b"ts_us" => Some(Self::TsUs),
+            b"status" => Some(Self::Status),
+            b"data_collections" => Some(Self::DataCollections),
+            b"ddl" => Some(Self::Ddl),
+            b"databaseName" => Some(Self::DatabaseName),
+            _ => None,
+        }
+    }
+}
+
+/// A field that `ExtractNewRecordState` adds to the row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FlatMark {
+    /// `__op`.
+    Op,
+    /// `__deleted`.
+    Deleted,
+    /// `__ts_ms`: when the capture process saw it.
+    Captured,
+    /// `__lsn`, `__source_ts_ms` and the like.
+    Source(SourceField),
+}
+
+impl FlatMark {
+    /// By its name: two underscores, `source_` where the field was asked for as `source.x`.
+    pub(crate) fn named(name: &[u8]) -> Option<Self> {
+        let name = name.strip_prefix(b"__")?;
+        match name {
+            b"op" => return Some(Self::Op),
+            b"deleted" => return Some(Self::Deleted),
+            b"ts_ms" => return Some(Self::Captured),
+            _ => {}
+        }
+        SourceField::named(name.strip_prefix(b"source_").unwrap_or(name)).map(Self::Source)
+    }
+}
+
+/// What a record says beside its row images.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Facts {
+    pub(crate) before: Part,
+    pub(crate) after: Part,
+    pub(crate) source: Part,
+    pub(crate) op: Option<OpCode>,
+    /// `__deleted`, in the flattened form.
+    pub(crate) deleted: Option<bool>,
+    begins_or_ends: bool,
+    data_collections: bool,
+    ddl: bool,
+    database_name: bool,
+    snapshot: bool,
+    captured_ms: Option<u64>,
+    captured_us: Option<u64>,
+    committed_ms: Option<u64>,
+    committed_us: Option<u64>,
+    lsn: Option<u64>,
+    sequence: (Option<u64>, Option<u64>),
+    file: Option<u32>,
+    pos: Option<u64>,
+    row: Option<u64>,
+}
+
+impl Facts {
+    /// Notes a field of the envelope that is no structure.
+    pub(crate) fn set(&mut self, field: EnvelopeField, value: Scalar<'_>) {
+        match field {
+            EnvelopeField::Op => self.op = value.as_text().map(OpCode::of),
+            EnvelopeField::TsMs => self.captured_ms = value.as_u64(),
+            EnvelopeField::TsUs => self.captured_us = value.as_u64(),
+            EnvelopeField::Status => {
+                self.begins_or_ends = matches!(value.as_text(), Some("BEGIN" | "END"));
+            }
+            EnvelopeField::DataCollections => self.data_collections = true,
+            EnvelopeField::Ddl => self.ddl = true,
+            EnvelopeField::DatabaseName => self.database_name = true,
+            EnvelopeField::Before | EnvelopeField::After | EnvelopeField::Source => {}
+        }
+    }
+
+    /// Notes a field of `source`.
+    pub(crate) fn set_source(&mut self, field: SourceField, value: Scalar<'_>) {
+        match field {
+            SourceField::TsMs => self.committed_ms = value.as_u64(),
+            SourceField::TsUs => self.committed_us = value.as_u64(),
+            SourceField::Lsn => self.lsn = value.as_u64(),
+            SourceField::Sequence => {
+                self.sequence = value.as_text().map_or((None, None), lsns_of_sequence);
+            }
+            SourceField::File => self.file = value.as_text().and_then(number_of_file),
+            SourceField::Pos => self.pos = value.as_u64(),
+            SourceField::Row => self.row = value.as_u64(),
+            SourceField::Snapshot => {
+                self.snapshot = match value {
+                    Scalar::Bool(snapshot) => snapshot,
+                    Scalar::Text(text) => text != "false",
+                    _ => false,
+                };
+            }
+        }
+    }
+
+    /// Notes a field that the flattened form added.
+    pub(crate) fn set_mark(&mut self, mark: FlatMark, value: Scalar<'_>) {
+        match mark {
+            FlatMark::Op => self.op = value.as_text().map(OpCode::of),
+            FlatMark::Deleted => {
+                self.deleted = match value {
+                    Scalar::Bool(deleted) => Some(deleted),
+                    Scalar::Text(text) => Some(text == "true"),
+                    _ => None,
+                };
+            }
+            FlatMark::Captured => self.captured_ms = value.as_u64(),
+            FlatMark::Source(field) => self.set_source(field, value),
+        }
+    }
+
+    /// Whether this is Debezium's envelope.
+    pub(crate) fn is_envelope(&self) -> bool {
+        let parts = [self.before, self.after, self.source];
+        self.op.is_some() && parts.contains(&Part::Read)
+    }
+
+    /// Whether the flattened form left its marks.
+    pub(crate) fn is_flattened(&self) -> bool {
+        self.op.is_some() || self.deleted.is_some()
+    }
+
+    /// The record that is no change at all, if it is one.
+    pub(crate) fn skipped(&self) -> Option<Skipped> {
+        if self.op == Some(OpCode::Message) && self.is_envelope() {
+            return Some(Skipped::Message);
+        }
+        if self.begins_or_ends && self.data_collections {
+            return Some(Skipped::Transaction);
+        }
+        let schema_change = self.ddl && self.database_name && self.source == Part::Read;
+        schema_change.then_some(Skipped::SchemaChange)
+    }
+
+    /// What happened to the row, in the envelope.
+    ///
+    /// # Errors
+    /// The op is unknown, or the image that it needs is not there.
+    pub(crate) fn envelope_op(&self) -> Result<Op, DecodeError> {
+        let Some(OpCode::Row(op)) = self.op else {
+            return Err(DecodeError::UnknownOp);
+        };
+        let needs_after = matches!(op, Op::Create | Op::Update | Op::Read);
+        if needs_after && self.after != Part::Read {
+            return Err(DecodeError::BadEnvelope {
+                what: "no after-image",
+            });
+        }
+        if self.before == Part::Other {
+            return Err(DecodeError::BadEnvelope {
+                what: "before is neither a structure nor null",
+            });
+        }
+        Ok(op)
+    }
+
+    /// What happened to the row, in the flattened form. Without `__op` a row that is there was written, which
+    /// counts as an update: what it was before is not known.
+    ///
+    /// # Errors
+    /// The op is unknown.
+    pub(crate) fn flattened_op(&self) -> Result<Op, DecodeError> {
+        match (self.deleted, self.op) {
+            (Some(true), _) => Ok(Op::Delete),
+            (_, Some(OpCode::Row(op))) => Ok(op),
+            (_, None) => Ok(Op::Update),
+            (_, Some(OpCode::Message | OpCode::Unknown)) => Err(DecodeError::UnknownOp),
+        }
+    }
+
+    /// Writes times and position into the change.
+    pub(crate) fn stamp(&self, engine: Engine, change: &mut Change) {
+        change.captured = match (self.captured_us, self.captured_ms) {
+            (Some(us), _) => UnixMicros(us),
+            (None, Some(ms)) => UnixMicros::from_millis(ms),
+            (None, None) => UnixMicros::default(),
+        };
+        // A snapshot's time is that of the reading, not of any commit.
+        if !self.snapshot && change.op != Op::Read {
+            change.committed = self.committed(engine);
+        }
+        change.version = match engine {
+            Engine::Postgres => self.postgres_version(),
+            Engine::MySql => self.binlog_version(),
+        };
+    }
+
+    fn committed(&self, engine: Engine) -> CommitTime {
+        let (at, step) = match (self.committed_us, self.committed_ms) {
+            (Some(us), _) if us > 0 => (UnixMicros(us), 1),
+            (_, Some(ms)) if ms > 0 => (UnixMicros::from_millis(ms), MILLI),
+            _ => return CommitTime::default(),
+        };
+        // The header of a MariaDB binlog event has whole seconds, whatever the field's name promises.
+        let whole_seconds = engine == Engine::MySql && at.0.is_multiple_of(u64::from(SECOND));
+        CommitTime {
+            at,
+            resolution_us: if whole_seconds { SECOND } else { step },
+        }
+    }
+
+    /// Before the first commit that the connector has seen, an event's own LSN stands for both: every later
+    /// commit is greater.
+    fn postgres_version(&self) -> ChangeVersion {
+        let (commit, event) = self.sequence;
+        let event = event.or(self.lsn).unwrap_or_default();
+        ChangeVersion::from_postgres(commit.unwrap_or(event), event)
+    }
+
+    fn binlog_version(&self) -> ChangeVersion {
+        let row = self.row.and_then(|row| u32::try_from(row).ok());
+        ChangeVersion::from_binlog(
+            self.file.unwrap_or_default(),
+            self.pos.unwrap_or_default(),
+            row.unwrap_or_default(),
+        )
+    }
+}
+
+/// `["<last commit LSN>","<event LSN>"]`, each of them possibly null.
+fn lsns_of_sequence(text: &str) -> (Option<u64>, Option<u64>) {
+    let inner = text.trim().strip_prefix('[');
+    let Some(inner) = inner.and_then(|rest| rest.strip_suffix(']')) else {
+        return (None, None);
+    };
+    let mut lsns = inner
+        .split(',')
+        .map(|part| part.trim().trim_matches('"').parse().ok());
+    (lsns.next().flatten(), lsns.next().flatten())
+}
+
+/// The number at the end of a binlog file's name.
+fn number_of_file(name: &str) -> Option<u32> {
+    let (_, number) = name.rsplit_once('.')?;
+    number.parse().ok()
+}
+
+#[cfg(test)]
+mod tests;

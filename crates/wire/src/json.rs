@@ -1,0 +1,7 @@
+//! Records written by Kafka Connect's JSON converter.
+
+pub(crate) mod cursor;
+pub(crate) mod envelope;
+pub(crate) mod flattened;
+pub(crate) mod row;
+pub(crate) mod schema_prefix;

@@ -1,0 +1,54 @@
+//! Debezium's envelope in JSON: `{"before":…,"after":…,"source":…,"op":…}`.
+
+use freshet_core::change::Change;
+
+use super::cursor::Cursor;
+use super::row;
+use crate::error::DecodeError;
+use crate::facts::{EnvelopeField, Facts, Part, SourceField};
+use crate::row_rules::RowRules;
+
+/// Reads an object as an envelope. What is not part of one is skipped, so that the facts tell afterwards
+/// whether it was one.
+pub(crate) fn read(
+    cursor: &mut Cursor<'_>,
+    rules: RowRules<'_>,
+    change: &mut Change,
+    scratch: &mut String,
+) -> Result<Facts, DecodeError> {
+    let mut facts = Facts::default();
+    cursor.object(|cursor, name| {
+        match EnvelopeField::named(name) {
+            None => cursor.skip()?,
+            Some(EnvelopeField::Before) => {
+                facts.before = row::read(cursor, rules, &mut change.before, scratch)?;
+            }
+            Some(EnvelopeField::After) => {
+                facts.after = row::read(cursor, rules, &mut change.after, scratch)?;
+            }
+            Some(EnvelopeField::Source) => read_source(cursor, &mut facts, scratch)?,
+            Some(field) => facts.set(field, cursor.scalar(scratch)?),
+        }
+        Ok(())
+    })?;
+    Ok(facts)
+}
+
+fn read_source(
+    cursor: &mut Cursor<'_>,
+    facts: &mut Facts,
+    scratch: &mut String,
+) -> Result<(), DecodeError> {
+    if cursor.peek() != Some(b'{') {
+        facts.source = Part::Other;
+        return cursor.skip();
+    }
+    facts.source = Part::Read;
+    cursor.object(|cursor, name| match SourceField::named(name) {
+        None => cursor.skip(),
+        Some(field) => {
+            facts.set_source(field, cursor.scalar(scratch)?);
+            Ok(())
+        }
+    })
+}

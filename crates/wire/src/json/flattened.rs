@@ -1,0 +1,32 @@
+//! The flattened form in JSON: the row's columns at the top level, with `__op`, `__deleted` and the like among
+//! them (`ExtractNewRecordState`).
+
+use freshet_core::change::Change;
+
+use super::cursor::Cursor;
+use crate::column_text;
+use crate::error::DecodeError;
+use crate::facts::{Facts, FlatMark};
+use crate::row_rules::RowRules;
+
+/// Reads an object as a flattened row, into the after-image.
+pub(crate) fn read(
+    cursor: &mut Cursor<'_>,
+    rules: RowRules<'_>,
+    change: &mut Change,
+    scratch: &mut String,
+) -> Result<Facts, DecodeError> {
+    let mut facts = Facts::default();
+    change.after.begin(rules.shape.columns.len());
+    cursor.object(|cursor, name| {
+        if let Some(column) = rules.column(name) {
+            column_text::set(&mut change.after, column, cursor.scalar(scratch)?);
+        } else if let Some(mark) = FlatMark::named(name) {
+            facts.set_mark(mark, cursor.scalar(scratch)?);
+        } else {
+            cursor.skip()?;
+        }
+        Ok(())
+    })?;
+    Ok(facts)
+}

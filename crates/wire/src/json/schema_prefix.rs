@@ -1,0 +1,141 @@
+//! `{"schema":…,"payload":…}`: the schema is most of the bytes and the same from record to record. It is read
+//! once and then recognised by comparing bytes.
+
+use freshet_core::table::TableShape;
+use serde_json::Value;
+
+use super::cursor::Cursor;
+use crate::error::DecodeError;
+use crate::limits::Limits;
+use crate::scalar::Encoding;
+
+/// Schemas of one topic that alternate (old and new while a table changes) without being read again.
+const PREFIXES_MAX: usize = 4;
+
+/// A schema that was read: the bytes in front of the payload, and what they say of the bound columns.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct SchemaPrefix {
+    bytes: Box<[u8]>,
+    /// One for each bound column.
+    pub(crate) encodings: Vec<Encoding>,
+}
+
+/// The schemas last seen in one topic.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct SchemaPrefixes {
+    /// The one last used comes first.
+    known: Vec<SchemaPrefix>,
+    /// Too long to be remembered.
+    oversized: SchemaPrefix,
+}
+
+impl SchemaPrefixes {
+    /// Where the payload begins and what the schema says, if the record has one.
+    pub(crate) fn open(
+        &mut self,
+        record: &[u8],
+        shape: &TableShape,
+        limits: &Limits,
+    ) -> Result<Option<(usize, &[Encoding])>, DecodeError> {
+        let hit = self
+            .known
+            .iter()
+            .position(|prefix| record.starts_with(&prefix.bytes));
+        if let Some(at) = hit {
+            self.known.swap(0, at);
+        } else {
+            let Some((schema, start)) = split(record, limits)? else {
+                return Ok(None);
+            };
+            let prefix = SchemaPrefix {
+                bytes: record.get(..start).unwrap_or_default().into(),
+                encodings: encodings(schema, shape)?,
+            };
+            if start > limits.schema_prefix_bytes_max {
+                self.oversized = prefix;
+                return Ok(Some((start, &self.oversized.encodings)));
+            }
+            self.known.truncate(PREFIXES_MAX - 1);
+            self.known.insert(0, prefix);
+        }
+        let first = self.known.first();
+        Ok(first.map(|prefix| (prefix.bytes.len(), prefix.encodings.as_slice())))
+    }
+
+    /// Forgets everything: what it says of bound columns belongs to one registry.
+    pub(crate) fn clear(&mut self) {
+        self.known.clear();
+        self.oversized = SchemaPrefix::default();
+    }
+}
+
+/// The schema's bytes and where the payload begins. None when the record has no schema: then `schema` is no
+/// structure, or not the first of the two names.
+fn split<'a>(record: &'a [u8], limits: &Limits) -> Result<Option<(&'a [u8], usize)>, DecodeError> {
+    let mut cursor = Cursor::new(record, limits.depth_max);
+    if cursor.peek() != Some(b'{') {
+        return Ok(None);
+    }
+    cursor = cursor.clone().starting_at(cursor.position() + 1, 1);
+    if cursor.peek() != Some(b'"') || cursor.name()?.0 != b"schema" {
+        return Ok(None);
+    }
+    if !matches!(cursor.peek(), Some(b'{' | b'n')) {
+        return Ok(None);
+    }
+    let from = cursor.position();
+    cursor.skip()?;
+    let schema = record.get(from..cursor.position()).unwrap_or_default();
+    if cursor.peek() != Some(b',') {
+        return Ok(None);
+    }
+    cursor.expect(b',', "expected ,")?;
+    if cursor.name()?.0 != b"payload" {
+        return Ok(None);
+    }
+    let start = cursor.position();
+    let wrapped = matches!(cursor.peek(), Some(b'{' | b'n'));
+    Ok(wrapped.then_some((schema, start)))
+}
+
+/// What a Connect schema says of each bound column. The row's columns are the fields of `after`, or of the
+/// record itself in the flattened form and in keys.
+fn encodings(schema: &[u8], shape: &TableShape) -> Result<Vec<Encoding>, DecodeError> {
+    let schema: Value = serde_json::from_slice(schema).map_err(|_| DecodeError::BadJson {
+        at: 0,
+        what: "the schema is not JSON",
+    })?;
+    if schema.is_null() {
+        return Ok(Vec::new());
+    }
+    let row = [field(&schema, "after"), field(&schema, "before")]
+        .into_iter()
+        .flatten()
+        .find(|part| part.get("fields").is_some())
+        .unwrap_or(&schema);
+    let columns = shape.columns.iter();
+    Ok(columns
+        .map(|column| field(row, &column.name).map_or(Encoding::Plain, encoding))
+        .collect())
+}
+
+fn field<'v>(schema: &'v Value, name: &str) -> Option<&'v Value> {
+    let fields = schema.get("fields")?.as_array()?;
+    fields
+        .iter()
+        .find(|field| field.get("field").and_then(Value::as_str) == Some(name))
+}
+
+fn encoding(column: &Value) -> Encoding {
+    let scale = column
+        .pointer("/parameters/scale")
+        .and_then(Value::as_str)
+        .and_then(|scale| scale.parse().ok());
+    match column.get("name").and_then(Value::as_str) {
+        Some(name) => Encoding::of_connect_name(name, scale),
+        None => Encoding::Plain,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,31 @@
+//! Bytes ↔ values: Debezium's records in every form that it writes, and Freshet's own records.
+//!
+//! Pure: no socket, no runtime, no clock. A [`Decoder`] turns a raw record into a
+//! [`Change`](freshet_core::change::Change); [`PurgeRequest`] and [`DeadLetter`] are what Freshet itself writes
+//! to Kafka. Parsers here read what others wrote: they never panic, and what they cannot tell is unknown.
+
+mod avro;
+mod base64;
+mod calendar;
+mod column_text;
+mod dead_letter;
+mod decimal;
+mod decode;
+mod error;
+mod facts;
+mod images;
+mod json;
+mod limits;
+mod purge_request;
+mod row_key;
+mod row_rules;
+mod scalar;
+mod single_object;
+mod unowned;
+
+pub use dead_letter::DeadLetter;
+pub use decode::{Decoded, Decoder, Skipped};
+pub use error::DecodeError;
+pub use limits::Limits;
+pub use purge_request::{PurgeRequest, RequestedPurge};
+pub use single_object::RecordError;

@@ -1,0 +1,119 @@
+//! Work for one lane, as it waits in the outbox topic.
+
+use std::sync::LazyLock;
+
+use apache_avro::types::Value;
+use freshet_core::position::UnixMicros;
+use freshet_core::registry::{PurgeMode, Scope};
+
+use crate::single_object::{Fields, RecordError, RecordSchema, avro_field, avro_micros};
+
+/// In the order of the Avro enum.
+const SCOPES: [(Scope, &str); 3] = [
+    (Scope::Keys, "keys"),
+    (Scope::Tag, "tag"),
+    (Scope::Family, "family"),
+];
+/// In the order of the Avro enum.
+const MODES: [(PurgeMode, &str); 2] = [(PurgeMode::Soft, "soft"), (PurgeMode::Hard, "hard")];
+
+static SCHEMA: LazyLock<RecordSchema> =
+    LazyLock::new(|| RecordSchema::new(include_str!("../../../schemas/purge_request.avsc"), &[]));
+
+/// Purges of one target, durable before the changes behind them settle (`schemas/purge_request.avsc`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PurgeRequest {
+    /// The target's name.
+    pub target: String,
+    /// Content hash of the registry that decided the purges.
+    pub revision: String,
+    /// What to purge.
+    pub purges: Vec<RequestedPurge>,
+    /// When the request was made.
+    pub requested: UnixMicros,
+}
+
+/// One name to purge.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestedPurge {
+    /// The family on whose behalf.
+    pub family: String,
+    /// How wide.
+    pub scope: Scope,
+    /// Soft or hard.
+    pub mode: PurgeMode,
+    /// The rendered name.
+    pub name: Vec<u8>,
+    /// When the oldest change behind it was committed; zero when not known.
+    pub committed: UnixMicros,
+}
+
+impl PurgeRequest {
+    /// As Avro in single-object encoding.
+    pub fn encode(&self) -> Vec<u8> {
+        let purges = self.purges.iter().map(RequestedPurge::to_avro).collect();
+        SCHEMA.encode(Value::Record(vec![
+            avro_field("target", Value::String(self.target.clone())),
+            avro_field("revision", Value::String(self.revision.clone())),
+            avro_field("purges", Value::Array(purges)),
+            avro_field("requested", avro_micros(self.requested)),
+        ]))
+    }
+
+    /// Reads a request of this release or an earlier one.
+    ///
+    /// # Errors
+    /// See [`RecordError`].
+    pub fn decode(record: &[u8]) -> Result<Self, RecordError> {
+        Self::decode_with(&SCHEMA, record)
+    }
+
+    fn decode_with(schema: &RecordSchema, record: &[u8]) -> Result<Self, RecordError> {
+        let mut fields = Fields::from(schema.decode(record)?);
+        let purges = fields.array("purges")?;
+        let purges: Result<Vec<_>, _> = purges.into_iter().map(RequestedPurge::from_avro).collect();
+        Ok(Self {
+            target: fields.text("target")?,
+            revision: fields.text("revision")?,
+            purges: purges?,
+            requested: fields.micros("requested")?,
+        })
+    }
+}
+
+impl RequestedPurge {
+    fn to_avro(&self) -> Value {
+        let scope = SCOPES.iter().position(|(scope, _)| *scope == self.scope);
+        let mode = MODES.iter().position(|(mode, _)| *mode == self.mode);
+        Value::Record(vec![
+            avro_field("family", Value::String(self.family.clone())),
+            avro_field("scope", symbol(&SCOPES, scope)),
+            avro_field("mode", symbol(&MODES, mode)),
+            avro_field("name", Value::Bytes(self.name.clone())),
+            avro_field("committed", avro_micros(self.committed)),
+        ])
+    }
+
+    fn from_avro(value: Value) -> Result<Self, RecordError> {
+        let mut fields = Fields::of(value)?;
+        let (scope, mode) = (fields.text("scope")?, fields.text("mode")?);
+        let scope = SCOPES.iter().find(|(_, name)| *name == scope);
+        let mode = MODES.iter().find(|(_, name)| *name == mode);
+        Ok(Self {
+            family: fields.text("family")?,
+            scope: scope.map_or(Scope::Family, |(scope, _)| *scope),
+            mode: mode.map_or(PurgeMode::Hard, |(mode, _)| *mode),
+            name: fields.bytes("name")?,
+            committed: fields.micros("committed")?,
+        })
+    }
+}
+
+fn symbol<T>(names: &[(T, &str)], at: Option<usize>) -> Value {
+    let at = at.unwrap_or_default();
+    let name = names.get(at).map_or("", |(_, name)| *name);
+    Value::Enum(at as u32, name.to_owned())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,58 @@
+//! A record's key → the key columns of the row, for deletes that say nothing else.
+
+use freshet_core::image::Image;
+use freshet_core::table::TableShape;
+
+use crate::avro::cache::SchemaCache;
+use crate::avro::datum::Datum;
+use crate::avro::unframe;
+use crate::error::DecodeError;
+use crate::json::cursor::Cursor;
+use crate::json::row;
+use crate::json::schema_prefix::SchemaPrefixes;
+use crate::limits::Limits;
+use crate::row_rules::RowRules;
+
+/// Nesting of a key: a structure with a schema, and what a logical type takes.
+const DEPTH_MAX: usize = 16;
+
+/// Reads a JSON key, with or without schema.
+pub(crate) fn read_json(
+    key: &[u8],
+    shape: &TableShape,
+    (prefixes, limits): (&mut SchemaPrefixes, &Limits),
+    (image, scratch): (&mut Image, &mut String),
+) -> Result<(), DecodeError> {
+    let opened = prefixes.open(key, shape, limits)?;
+    let depth = usize::from(opened.is_some());
+    let (start, encodings) = opened.unwrap_or_default();
+    let rules = RowRules { shape, encodings };
+    let mut cursor = Cursor::new(key, limits.depth_max).starting_at(start, depth);
+    row::read(&mut cursor, rules, image, scratch)?;
+    if !image.is_present() {
+        image.begin(shape.columns.len());
+    }
+    Ok(())
+}
+
+/// Reads an Avro key in Confluent framing. Some when its writer schema is not at hand.
+pub(crate) fn read_avro(
+    key: &[u8],
+    shape: &TableShape,
+    schemas: &mut SchemaCache,
+    image: &mut Image,
+) -> Result<Option<u32>, DecodeError> {
+    let (id, bytes) = unframe(key)?;
+    let Some(compiled) = schemas.get(id)? else {
+        return Ok(Some(id));
+    };
+    let rules = RowRules {
+        shape,
+        encodings: &[],
+    };
+    if let Some((schema, plan)) = compiled.plan(rules, true) {
+        let mut datum = Datum::new(schema, id, bytes, DEPTH_MAX);
+        plan.run_key(&mut datum, schema.root(), image)?;
+    }
+    Ok(None)
+}

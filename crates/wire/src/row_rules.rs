@@ -1,0 +1,31 @@
+//! Which columns of a row are read, and how.
+
+use freshet_core::table::{ColumnSlot, TableShape};
+
+use crate::column_text::BoundColumn;
+use crate::scalar::Encoding;
+
+/// How the rows of one table are read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RowRules<'a> {
+    /// The table.
+    pub(crate) shape: &'a TableShape,
+    /// What the record's schema says of each bound column; empty without schema.
+    pub(crate) encodings: &'a [Encoding],
+}
+
+impl RowRules<'_> {
+    /// The bound column called `name`.
+    pub(crate) fn column(&self, name: &[u8]) -> Option<BoundColumn> {
+        let columns = &self.shape.columns;
+        let at = columns
+            .iter()
+            .position(|column| column.name.as_bytes() == name)?;
+        Some(BoundColumn {
+            slot: ColumnSlot(u16::try_from(at).ok()?),
+            kind: columns.get(at)?.kind,
+            encoding: self.encodings.get(at).copied().unwrap_or_default(),
+            engine: self.shape.engine,
+        })
+    }
+}

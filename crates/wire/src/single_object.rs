@@ -1,0 +1,190 @@
+//! Avro single-object encoding of our own records: `C3 01`, the CRC-64-AVRO fingerprint of the writer schema,
+//! the datum. A record that another release wrote is resolved to the schema of this one.
+
+use apache_avro::Schema;
+use apache_avro::rabin::Rabin;
+use apache_avro::reader::datum::GenericDatumReader;
+use apache_avro::types::Value;
+use apache_avro::writer::datum::GenericDatumWriter;
+use freshet_core::position::UnixMicros;
+
+const MARKER: [u8; 2] = [0xc3, 0x01];
+const FINGERPRINT_BYTES: usize = 8;
+
+/// Why one of our own records could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RecordError {
+    /// Not Avro single-object encoding.
+    #[error("not a record of ours: {0}")]
+    Framing(&'static str),
+    /// Written under a schema that this release does not know. A newer release can read it.
+    #[error("the record's schema {fingerprint:016x} is not known to this release")]
+    UnknownSchema {
+        /// The schema's CRC-64-AVRO fingerprint.
+        fingerprint: u64,
+    },
+    /// The bytes do not fit the schema that they name.
+    #[error("the record does not fit its schema: {0}")]
+    Malformed(&'static str),
+}
+
+/// A schema of ours: the one we write, and all that we can read.
+#[derive(Debug)]
+pub(crate) struct RecordSchema {
+    current: Schema,
+    header: Vec<u8>,
+    writers: Vec<([u8; FINGERPRINT_BYTES], Schema)>,
+}
+
+impl RecordSchema {
+    /// From the JSON of the current schema and of the earlier ones. They are part of this program, so one that
+    /// cannot be parsed is a bug in it.
+    pub(crate) fn new(current: &str, earlier: &[&str]) -> Self {
+        let parse = |json: &str| Schema::parse_str(json).expect("our own schemas are valid Avro");
+        let current_schema = parse(current);
+        let mut header = MARKER.to_vec();
+        header.extend(fingerprint_of(&current_schema));
+        let writers = std::iter::once(&current)
+            .chain(earlier)
+            .map(|json| parse(json))
+            .map(|schema| (fingerprint_of(&schema), schema))
+            .collect();
+        Self {
+            current: current_schema,
+            header,
+            writers,
+        }
+    }
+
+    /// Encodes a value that was built for the current schema.
+    pub(crate) fn encode(&self, value: Value) -> Vec<u8> {
+        let mut out = self.header.clone();
+        let writer = GenericDatumWriter::builder(&self.current)
+            .build()
+            .expect("our own schemas resolve");
+        writer
+            .write_value(&mut out, value)
+            .expect("the value is built for this schema");
+        out
+    }
+
+    /// Decodes a record of any schema that is known, as a value of the current one.
+    pub(crate) fn decode(&self, record: &[u8]) -> Result<Vec<(String, Value)>, RecordError> {
+        let Some(rest) = record.strip_prefix(&MARKER) else {
+            return Err(RecordError::Framing("the marker C3 01 is missing"));
+        };
+        let Some((fingerprint, mut datum)) = rest.split_first_chunk::<FINGERPRINT_BYTES>() else {
+            return Err(RecordError::Framing("shorter than its header"));
+        };
+        let writer = self.writers.iter().find(|(known, _)| known == fingerprint);
+        let Some((_, writer)) = writer else {
+            return Err(RecordError::UnknownSchema {
+                fingerprint: u64::from_le_bytes(*fingerprint),
+            });
+        };
+        let resolving = GenericDatumReader::builder(writer);
+        let reader = if *fingerprint == self.writers.first().map_or([0; 8], |(first, _)| *first) {
+            resolving.build()
+        } else {
+            resolving.reader_schema(&self.current).build()
+        };
+        let reader = reader.map_err(|_| RecordError::Malformed("its schema does not resolve"))?;
+        let value = reader
+            .read_value(&mut datum)
+            .map_err(|_| RecordError::Malformed("it cannot be read under its schema"))?;
+        if !datum.is_empty() {
+            return Err(RecordError::Malformed("bytes are left over"));
+        }
+        match value {
+            Value::Record(fields) => Ok(fields),
+            _ => Err(RecordError::Malformed("it is no Avro record")),
+        }
+    }
+}
+
+fn fingerprint_of(schema: &Schema) -> [u8; FINGERPRINT_BYTES] {
+    let fingerprint = schema.fingerprint::<Rabin>();
+    let mut bytes = [0; FINGERPRINT_BYTES];
+    for (to, from) in bytes.iter_mut().zip(fingerprint.bytes) {
+        *to = from;
+    }
+    bytes
+}
+
+/// The fields of a decoded record, taken one by one.
+pub(crate) struct Fields(Vec<(String, Value)>);
+
+impl Fields {
+    /// Of a record.
+    pub(crate) fn of(value: Value) -> Result<Self, RecordError> {
+        match value {
+            Value::Record(fields) => Ok(Self(fields)),
+            _ => Err(RecordError::Malformed("it is no Avro record")),
+        }
+    }
+
+    /// Takes a field.
+    pub(crate) fn take(&mut self, name: &str) -> Result<Value, RecordError> {
+        let at = self.0.iter().position(|(field, _)| field == name);
+        let at = at.ok_or(RecordError::Malformed("a field is missing"))?;
+        Ok(self.0.swap_remove(at).1)
+    }
+
+    /// Takes a string.
+    pub(crate) fn text(&mut self, name: &str) -> Result<String, RecordError> {
+        match self.take(name)? {
+            Value::String(text) | Value::Enum(_, text) => Ok(text),
+            _ => Err(RecordError::Malformed("a field is no string")),
+        }
+    }
+
+    /// Takes bytes.
+    pub(crate) fn bytes(&mut self, name: &str) -> Result<Vec<u8>, RecordError> {
+        match self.take(name)? {
+            Value::Bytes(bytes) => Ok(bytes),
+            _ => Err(RecordError::Malformed("a field is no bytes")),
+        }
+    }
+
+    /// Takes an array.
+    pub(crate) fn array(&mut self, name: &str) -> Result<Vec<Value>, RecordError> {
+        match self.take(name)? {
+            Value::Array(items) => Ok(items),
+            _ => Err(RecordError::Malformed("a field is no array")),
+        }
+    }
+
+    /// Takes a whole number.
+    pub(crate) fn long(&mut self, name: &str) -> Result<i64, RecordError> {
+        match self.take(name)? {
+            Value::Int(number) => Ok(i64::from(number)),
+            Value::Long(number) | Value::TimestampMicros(number) => Ok(number),
+            _ => Err(RecordError::Malformed("a field is no number")),
+        }
+    }
+
+    /// Takes a time; one before the epoch counts as not known.
+    pub(crate) fn micros(&mut self, name: &str) -> Result<UnixMicros, RecordError> {
+        let micros = self.long(name)?;
+        Ok(UnixMicros(u64::try_from(micros).unwrap_or_default()))
+    }
+}
+
+impl From<Vec<(String, Value)>> for Fields {
+    fn from(fields: Vec<(String, Value)>) -> Self {
+        Self(fields)
+    }
+}
+
+/// A time as Avro has it.
+pub(crate) fn avro_micros(at: UnixMicros) -> Value {
+    Value::TimestampMicros(i64::try_from(at.0).unwrap_or(i64::MAX))
+}
+
+/// A named field of a record value.
+pub(crate) fn avro_field(name: &str, value: Value) -> (String, Value) {
+    (name.to_owned(), value)
+}
+
+#[cfg(test)]
+mod tests;
