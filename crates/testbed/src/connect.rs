@@ -83,7 +83,7 @@ impl ConnectBuilder {
             args,
             user: None,
             folder: folder.path().to_owned(),
-            polite: None,
+            quits_politely: false,
         };
         let names: Vec<String> = self.connectors.into_iter().map(|(name, _)| name).collect();
         let url = format!("http://{}", port.address());

@@ -93,7 +93,7 @@ impl KafkaBroker {
             args,
             user: None,
             folder: folder.path().to_owned(),
-            polite: None,
+            quits_politely: false,
         };
         let address = port.address();
         let process = ServerProcess::start(launch, || Ok(answers(&address)))?;

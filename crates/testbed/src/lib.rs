@@ -2,6 +2,9 @@
 //!
 //! Every server runs on free ports in a temporary folder, is waited for by a condition with a
 //! deadline, and is killed when its value is dropped or when this process ends for any reason.
+//! With `FRESHET_TESTBED_KEEP` set, the folders with logs and data stay. Java artefacts are kept in
+//! `target/testbed`, or in `FRESHET_TESTBED_DIR`.
+//!
 //! Calls block; use them from a plain thread or from `spawn_blocking`.
 
 mod artefacts;

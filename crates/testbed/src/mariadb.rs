@@ -30,7 +30,8 @@ impl MariaDb {
         let data = folder.path().join("data");
         owned_folder(&data, USER)?;
         let mut install = command(program("mariadb-install-db")?, Some(USER));
-        install.current_dir(folder.path());
+        // Our folder for temporary files need not be open to that user.
+        install.current_dir(folder.path()).env("TMPDIR", &data);
         install
             .arg("--no-defaults")
             .arg(format!("--datadir={}", data.display()));
@@ -44,7 +45,7 @@ impl MariaDb {
             args: server_args(&data, &socket, port.port()),
             user: Some(USER),
             folder: folder.path().to_owned(),
-            polite: None,
+            quits_politely: false,
         };
         let process = ServerProcess::start(launch, || Ok(client(&socket, "", "select 1").is_ok()))?;
         let server = MariaDb {
@@ -109,6 +110,7 @@ fn server_args(data: &Path, socket: &Path, port: u16) -> Vec<String> {
     vec![
         "--no-defaults".to_owned(),
         format!("--datadir={}", data.display()),
+        format!("--tmpdir={}", data.display()),
         format!("--socket={}", socket.display()),
         format!("--port={port}"),
         "--bind-address=127.0.0.1".to_owned(),

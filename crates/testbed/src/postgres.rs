@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, anyhow, bail};
-use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::port::{PortLease, lease_port};
@@ -53,7 +52,7 @@ impl Postgres {
             user: Some(USER),
             folder: folder.path().to_owned(),
             // A killed server leaves its shared memory segment behind; this one ends at once too.
-            polite: Some(Signal::QUIT),
+            quits_politely: true,
         };
         let number = port.port();
         let process = ServerProcess::start(launch, || Ok(answers(number)))?;

@@ -69,18 +69,21 @@ pub(crate) fn is_root() -> bool {
 }
 
 /// A command that dies with this process; when we are root and `user` is given, run as that user.
-///
-/// `setpriv` sets the death signal after the change of user, which would otherwise clear it.
 pub(crate) fn command(program: impl AsRef<Path>, user: Option<&str>) -> Command {
+    command_ended_by("KILL", program.as_ref(), user)
+}
+
+/// `setpriv` sets the death signal after the change of user, which would otherwise clear it.
+fn command_ended_by(signal: &str, program: &Path, user: Option<&str>) -> Command {
     let mut command = Command::new("setpriv");
-    command.arg("--pdeathsig").arg("KILL");
+    command.arg("--pdeathsig").arg(signal);
     if let Some(user) = user.filter(|_| is_root()) {
         command
             .arg(format!("--reuid={user}"))
             .arg(format!("--regid={user}"))
             .arg("--init-groups");
     }
-    command.arg("--").arg(program.as_ref()).stdin(Stdio::null());
+    command.arg("--").arg(program).stdin(Stdio::null());
     command
 }
 
@@ -134,8 +137,8 @@ pub(crate) struct Launch {
     pub(crate) args: Vec<String>,
     pub(crate) user: Option<&'static str>,
     pub(crate) folder: PathBuf,
-    /// Sent first on drop, for servers that own something outside their folder.
-    pub(crate) polite: Option<Signal>,
+    /// Whether it ends at once on `SIGQUIT`, and has something outside its folder to clear away.
+    pub(crate) quits_politely: bool,
 }
 
 /// A server process in its own process group.
@@ -174,7 +177,12 @@ impl ServerProcess {
             return Ok(());
         }
         let log = self.open_log()?;
-        let mut command = command(&self.launch.program, self.launch.user);
+        let death_signal = if self.launch.quits_politely {
+            "QUIT"
+        } else {
+            "KILL"
+        };
+        let mut command = command_ended_by(death_signal, &self.launch.program, self.launch.user);
         command
             .args(&self.launch.args)
             .current_dir(&self.launch.folder)
@@ -256,11 +264,11 @@ impl ServerProcess {
         }
     }
 
-    fn ask_to_end(&mut self, signal: Signal) {
-        let Some(pid) = self.pid().filter(|_| self.child.is_some()) else {
+    fn ask_to_end(&mut self) {
+        let Some(pid) = self.pid() else {
             return;
         };
-        if self.is_running() && kill_process(pid, signal).is_ok() {
+        if self.is_running() && kill_process(pid, Signal::QUIT).is_ok() {
             let name = format!("{} to end", self.launch.name);
             let _late = wait_until(&name, Duration::from_secs(5), || Ok(!self.is_running()));
         }
@@ -269,8 +277,8 @@ impl ServerProcess {
 
 impl Drop for ServerProcess {
     fn drop(&mut self) {
-        if let Some(signal) = self.launch.polite {
-            self.ask_to_end(signal);
+        if self.launch.quits_politely {
+            self.ask_to_end();
         }
         self.kill();
     }

@@ -51,7 +51,7 @@ impl Prometheus {
             ],
             user: None,
             folder: folder.path().to_owned(),
-            polite: None,
+            quits_politely: false,
         };
         let ready = format!("http://{}/-/ready", port.address());
         let process = ServerProcess::start(launch, || {

@@ -55,7 +55,7 @@ impl RedisServer {
                 .collect(),
             user: None,
             folder: folder.path().to_owned(),
-            polite: None,
+            quits_politely: false,
         };
         let address = port.address();
         let process = ServerProcess::start(launch, || Ok(answers(&address)))?;

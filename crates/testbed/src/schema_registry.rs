@@ -42,7 +42,7 @@ impl SchemaRegistry {
             args,
             user: None,
             folder: folder.path().to_owned(),
-            polite: None,
+            quits_politely: false,
         };
         let subjects = format!("http://{}/apis/ccompat/v7/subjects", port.address());
         let process = ServerProcess::start(launch, || Ok(answers(&subjects)))?;

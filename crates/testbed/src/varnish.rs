@@ -1,11 +1,13 @@
 //! A Varnish cache with surrogate keys.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 use tempfile::TempDir;
 
-use crate::http::get;
 use crate::port::{PortLease, lease_port};
 use crate::preflight::find_program;
 use crate::process::{Launch, ServerProcess, is_root, server_folder};
@@ -66,11 +68,10 @@ impl Varnish {
             args,
             user: None,
             folder: folder.path().to_owned(),
-            polite: None,
+            quits_politely: false,
         };
-        let url = format!("http://{}/", port.address());
-        // Any answer: an origin that is down gives 503, and the cache is up all the same.
-        let process = ServerProcess::start(launch, || Ok(get(&url).is_ok()))?;
+        let address = port.address();
+        let process = ServerProcess::start(launch, || Ok(answers(&address)))?;
         Ok(Varnish {
             process,
             port,
@@ -94,8 +95,8 @@ impl Varnish {
     /// When it is not ready in time.
     pub fn restart(&mut self) -> Result<()> {
         self.process.kill();
-        let url = self.url();
-        self.process.restart(|| Ok(get(&url).is_ok()))
+        let address = self.port.address();
+        self.process.restart(|| Ok(answers(&address)))
     }
 
     /// Freezes it.
@@ -113,4 +114,16 @@ impl Varnish {
     pub fn resume(&self) -> Result<()> {
         self.process.resume()
     }
+}
+
+/// Sends what is no request: the cache refuses it before any rule is asked, so that nothing is
+/// fetched from the origin, cached and counted.
+fn answers(address: &str) -> bool {
+    let ask = || -> std::io::Result<usize> {
+        let mut stream = TcpStream::connect(address)?;
+        stream.set_read_timeout(Some(Duration::from_secs(2)))?;
+        stream.write_all(b"BAD\r\n\r\n")?;
+        stream.read(&mut [0; 64])
+    };
+    ask().is_ok_and(|read| read > 0)
 }
