@@ -77,10 +77,20 @@ impl PurgeRound {
                 committed: times.committed,
                 name,
             };
-            if !self.batch_mut(purge.target).add(wanted) {
-                self.merged += 1;
-            }
+            self.add(purge.target, wanted);
         }
+    }
+
+    /// Adds one purge that was resolved elsewhere (a lane's record), under this round's registry.
+    pub fn add(&mut self, target: TargetId, wanted: WantedPurge<'_>) {
+        if !self.batch_mut(target).add(wanted) {
+            self.merged += 1;
+        }
+    }
+
+    /// Adds a position that settles when the whole round is done.
+    pub fn add_position(&mut self, position: StreamPosition) {
+        self.positions.push(position);
     }
 
     /// Batches with something to purge, in the order in which targets first appeared.
@@ -110,7 +120,7 @@ impl PurgeRound {
 
     /// Whether there is neither a purge nor a position.
     pub fn is_empty(&self) -> bool {
-        self.positions.is_empty()
+        self.positions.is_empty() && self.batches.iter().all(PurgeBatch::is_empty)
     }
 
     fn batch_mut(&mut self, target: TargetId) -> &mut PurgeBatch {

@@ -14,6 +14,9 @@ struct Stream {
     entries: VecDeque<Entry>,
     /// Ordinal of the last settled entry of the prefix, not yet handed out by `take_committable`.
     ready: Option<u64>,
+    /// Ordinal of the last entry ever opened. Outlives the entry, so that a record handed out again after
+    /// its commit is still known.
+    last: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -35,14 +38,10 @@ impl OffsetLedger {
     /// the answer is false.
     pub fn open(&mut self, position: StreamPosition, waits_for: u32) -> bool {
         let stream = self.streams.entry(position.stream).or_default();
-        let last = stream
-            .entries
-            .back()
-            .map(|entry| entry.ordinal)
-            .or(stream.ready);
-        if last.is_some_and(|last| position.ordinal <= last) {
+        if stream.last.is_some_and(|last| position.ordinal <= last) {
             return false;
         }
+        stream.last = Some(position.ordinal);
         if waits_for == 0 && stream.entries.is_empty() {
             stream.ready = Some(position.ordinal);
             return true;

@@ -1,10 +1,11 @@
-//! What is to be purged and what came of it: `PurgeSet` (from one change) → `PurgeBatch` (merged, one
-//! target) → `PurgeReport`.
+//! What is to be purged: `PurgeSet` (from one change) → `PurgeBatch` (merged, one target). What came of it
+//! is in [`outcome`](crate::outcome).
 
 use std::hash::Hasher;
 
 use hashbrown::HashTable;
 
+pub use crate::outcome::{Disposition, PurgeOutcome, PurgeReport, disposition};
 use crate::position::UnixMicros;
 use crate::registry::{FamilyId, PurgeMode, Scope, TargetId};
 
@@ -97,10 +98,14 @@ impl PurgeSet {
             mode,
         } = place;
         let fresh = &self.bytes[start..];
-        let known = self.purges.iter().any(|purge| {
+        let known = self.purges.iter().position(|purge| {
             purge.target == target && purge.scope == scope && self.name(purge) == fresh
         });
-        if known {
+        if let Some(at) = known {
+            // Two families may share a tag: the one that needs the old answer gone decides.
+            if mode == PurgeMode::Hard {
+                self.purges[at].mode = PurgeMode::Hard;
+            }
             self.bytes.truncate(start);
             return;
         }
@@ -148,7 +153,7 @@ pub struct BatchedPurge {
     pub scope: Scope,
     /// Soft or hard; hard when anybody asked for hard.
     pub mode: PurgeMode,
-    /// Commit time of the oldest change behind it.
+    /// Commit time of the oldest change behind it that says when it was committed; zero when none does.
     pub committed: UnixMicros,
     start: u32,
     end: u32,
@@ -234,7 +239,7 @@ impl PurgeBatch {
         };
         if let Some(&at) = index.find(hash, same) {
             let purge = &mut purges[at as usize];
-            purge.committed = purge.committed.min(committed);
+            purge.committed = older(purge.committed, committed);
             if mode == PurgeMode::Hard {
                 purge.mode = PurgeMode::Hard;
             }
@@ -280,128 +285,18 @@ pub struct WantedPurge<'a> {
     pub name: &'a [u8],
 }
 
+/// The older of two commit times. Zero says nothing, so it does not count as old.
+fn older(one: UnixMicros, other: UnixMicros) -> UnixMicros {
+    match (one.0, other.0) {
+        (0, _) => other,
+        (_, 0) => one,
+        _ => one.min(other),
+    }
+}
+
 fn hash_of(scope: Scope, name: &[u8]) -> u64 {
     let mut hasher = rustc_hash::FxHasher::default();
     hasher.write(name);
     hasher.write_u8(scope as u8);
     hasher.finish()
-}
-
-/// What came of one purge. Forgotten is the default: whoever says nothing has not purged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum PurgeOutcome {
-    /// The cache answered that the entry is gone or stale.
-    Purged,
-    /// The cache answered that it held nothing of that name. As good as purged.
-    NothingCached,
-    /// The provider took the purge and has not finished it.
-    Accepted,
-    /// A wider or newer purge made it needless.
-    Superseded,
-    /// Turned away for now; try again no sooner than the delay says.
-    Throttled {
-        /// The provider's wish in milliseconds, zero when it named none.
-        retry_after_ms: u32,
-    },
-    /// Turned away for good as it stands: repeating it unchanged is useless.
-    Refused,
-    /// No answer: whether it was done is not known. Purging again is safe.
-    Unreachable,
-    /// Nobody answered for it.
-    #[default]
-    Forgotten,
-}
-
-impl PurgeOutcome {
-    /// Every outcome's name as it stands in labels and logs.
-    pub const NAMES: [&'static str; 8] = [
-        "purged",
-        "nothing_cached",
-        "accepted",
-        "superseded",
-        "throttled",
-        "refused",
-        "unreachable",
-        "forgotten",
-    ];
-
-    /// The outcome's name as it stands in labels and logs.
-    pub fn name(self) -> &'static str {
-        Self::NAMES[self.index()]
-    }
-
-    /// Its place in [`NAMES`](Self::NAMES).
-    pub fn index(self) -> usize {
-        match self {
-            Self::Purged => 0,
-            Self::NothingCached => 1,
-            Self::Accepted => 2,
-            Self::Superseded => 3,
-            Self::Throttled { .. } => 4,
-            Self::Refused => 5,
-            Self::Unreachable => 6,
-            Self::Forgotten => 7,
-        }
-    }
-}
-
-/// What the pipeline does about an outcome.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Disposition {
-    /// It is done.
-    Settle,
-    /// Ask again, after a pause.
-    Retry,
-    /// Ask again in smaller batches, to find what is refused.
-    Split,
-    /// Give up on this one loudly: dead letter and a wider purge.
-    Quarantine,
-    /// Stop: going on could lose something.
-    Halt,
-}
-
-/// The one decision from outcome to disposition. `alone` says that the purge was the only one of its
-/// request, so that a refusal is about itself.
-pub fn disposition(outcome: PurgeOutcome, alone: bool) -> Disposition {
-    match outcome {
-        PurgeOutcome::Purged
-        | PurgeOutcome::NothingCached
-        | PurgeOutcome::Accepted
-        | PurgeOutcome::Superseded => Disposition::Settle,
-        PurgeOutcome::Throttled { .. } | PurgeOutcome::Unreachable | PurgeOutcome::Forgotten => {
-            Disposition::Retry
-        }
-        PurgeOutcome::Refused if alone => Disposition::Quarantine,
-        PurgeOutcome::Refused => Disposition::Split,
-    }
-}
-
-/// What came of a batch: one outcome for each purge, in the batch's order.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PurgeReport {
-    /// One for each purge of the batch.
-    pub outcomes: Vec<PurgeOutcome>,
-    /// Entries that were really there, as far as the cache counts them. A cache that tells only a sum
-    /// (Redis' `UNLINK`) reports every name as [`PurgeOutcome::Purged`] and the sum here.
-    pub removed: u64,
-    /// In the cache's or provider's words, for the log, when something was not done. Never holds secrets.
-    pub reason: Option<String>,
-}
-
-impl PurgeReport {
-    /// The same outcome for all of `count` purges.
-    pub fn all(outcome: PurgeOutcome, count: usize) -> Self {
-        Self {
-            outcomes: vec![outcome; count],
-            removed: 0,
-            reason: None,
-        }
-    }
-
-    /// Whether every purge is settled.
-    pub fn is_settled(&self) -> bool {
-        self.outcomes
-            .iter()
-            .all(|&outcome| disposition(outcome, true) == Disposition::Settle)
-    }
 }

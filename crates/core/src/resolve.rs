@@ -5,7 +5,7 @@
 //! widens to the next coarser scope; it is never rendered.
 
 use crate::change::{Change, Op};
-use crate::image::Column;
+use crate::image::{Column, Image};
 use crate::purge::{FamilyVerdict, PurgePlace, PurgeSet};
 use crate::registry::{
     Binding, CdnSide, Family, FamilyId, OnSnapshot, OnTruncate, PurgeMode, RedisSide, Registry,
@@ -29,8 +29,8 @@ pub fn resolve(registry: &Registry, change: &Change, set: &mut PurgeSet) -> bool
     !table.bindings.is_empty()
 }
 
-/// Fills `set` with the family scope of every family that hangs on `binding_families`: the fallback for a
-/// record that cannot be decoded and for a gap in the log.
+/// Fills `set` with the family scope of every family that hangs on the table behind `topic`: the fallback
+/// for a record that cannot be decoded and for a gap in the log. Returns false when no family owns it.
 pub fn resolve_fallback(registry: &Registry, topic: &str, set: &mut PurgeSet) -> bool {
     set.clear();
     let Some(table) = registry.table_of_topic(topic) else {
@@ -63,6 +63,12 @@ fn resolve_binding(
         Op::Read if family.on_snapshot == OnSnapshot::Ignore => return FamilyVerdict::Ignored,
         Op::Update if is_unchanged(binding, change) => return FamilyVerdict::Unchanged,
         Op::Create | Op::Update | Op::Delete | Op::Read => {}
+    }
+    if binding.keys.is_empty() && binding.tags.is_empty() {
+        // The table feeds the family and no template says what of it: only the whole family is sure.
+        widen_redis(family.redis.as_ref(), binding.family, set);
+        widen_cdn(family.cdn.as_ref(), binding.family, set);
+        return FamilyVerdict::Widened;
     }
     let mut widened = false;
     if let Some(redis) = &family.redis {
@@ -115,7 +121,8 @@ fn resolve_tags(
     exact
 }
 
-/// Renders every template from both images. False when one could not be told.
+/// Renders every template from each image that the change has or should have. False when one could not be
+/// told.
 fn render_all(
     templates: &[Template],
     change: &Change,
@@ -123,23 +130,34 @@ fn render_all(
     (place, scope): (PurgePlace, Scope),
 ) -> bool {
     let (before, after) = (&change.before, &change.after);
+    // An image that should be there and is not knows no column: it renders as unknown, not as nothing.
+    let wants_before = before.is_present() || matches!(change.op, Op::Update | Op::Delete);
+    let wants_after = after.is_present() || !matches!(change.op, Op::Delete);
     for template in templates {
-        let both = before.is_present() && after.is_present();
-        for image in [before, after] {
-            if !image.is_present() {
-                continue;
-            }
-            // The names agree: the after-image renders it, once.
-            if both && std::ptr::eq(image, before) && template.same_name(before, after) {
-                continue;
-            }
-            let start = set.buffer().len();
-            match template.render(image, set.buffer()) {
-                Rendered::Name => set.seal(place, scope, start),
-                Rendered::NoName => {}
-                Rendered::Unknown => return false,
-            }
+        // Where the names agree, the after-image renders for both.
+        let agree = wants_after && template.same_name(before, after);
+        if wants_before && !agree && !render(template, before, set, (place, scope)) {
+            return false;
         }
+        if wants_after && !render(template, after, set, (place, scope)) {
+            return false;
+        }
+    }
+    true
+}
+
+/// Renders one template from one image. False when the image does not tell the name.
+fn render(
+    template: &Template,
+    image: &Image,
+    set: &mut PurgeSet,
+    (place, scope): (PurgePlace, Scope),
+) -> bool {
+    let start = set.buffer().len();
+    match template.render(image, set.buffer()) {
+        Rendered::Name => set.seal(place, scope, start),
+        Rendered::NoName => {}
+        Rendered::Unknown => return false,
     }
     true
 }

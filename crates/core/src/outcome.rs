@@ -1,0 +1,125 @@
+//! What came of a purge, and what the pipeline does about it.
+
+/// What came of one purge. Forgotten is the default: whoever says nothing has not purged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum PurgeOutcome {
+    /// The cache answered that the entry is gone or stale.
+    Purged,
+    /// The cache answered that it held nothing of that name. As good as purged.
+    NothingCached,
+    /// The provider took the purge and has not finished it.
+    Accepted,
+    /// A wider or newer purge made it needless.
+    Superseded,
+    /// Turned away for now; try again no sooner than the delay says.
+    Throttled {
+        /// The provider's wish in milliseconds, zero when it named none.
+        retry_after_ms: u32,
+    },
+    /// Turned away for good as it stands: repeating it unchanged is useless.
+    Refused,
+    /// No answer: whether it was done is not known. Purging again is safe.
+    Unreachable,
+    /// Nobody answered for it.
+    #[default]
+    Forgotten,
+}
+
+impl PurgeOutcome {
+    /// Every outcome's name as it stands in labels and logs.
+    pub const NAMES: [&'static str; 8] = [
+        "purged",
+        "nothing_cached",
+        "accepted",
+        "superseded",
+        "throttled",
+        "refused",
+        "unreachable",
+        "forgotten",
+    ];
+
+    /// The outcome's name as it stands in labels and logs.
+    pub fn name(self) -> &'static str {
+        Self::NAMES[self.index()]
+    }
+
+    /// Its place in [`NAMES`](Self::NAMES).
+    pub fn index(self) -> usize {
+        match self {
+            Self::Purged => 0,
+            Self::NothingCached => 1,
+            Self::Accepted => 2,
+            Self::Superseded => 3,
+            Self::Throttled { .. } => 4,
+            Self::Refused => 5,
+            Self::Unreachable => 6,
+            Self::Forgotten => 7,
+        }
+    }
+}
+
+/// What the pipeline does about an outcome.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Disposition {
+    /// It is done.
+    Settle,
+    /// Ask again, after a pause.
+    Retry,
+    /// Ask again in smaller batches, to find what is refused.
+    Split,
+    /// Give up on this one loudly: dead letter and a wider purge.
+    Quarantine,
+    /// Stop: going on could lose something.
+    Halt,
+}
+
+/// The one decision from outcome to disposition. `alone` says that the purge was the only one of its
+/// request, so that a refusal is about itself.
+pub fn disposition(outcome: PurgeOutcome, alone: bool) -> Disposition {
+    match outcome {
+        PurgeOutcome::Purged
+        | PurgeOutcome::NothingCached
+        | PurgeOutcome::Accepted
+        | PurgeOutcome::Superseded => Disposition::Settle,
+        PurgeOutcome::Throttled { .. } | PurgeOutcome::Unreachable | PurgeOutcome::Forgotten => {
+            Disposition::Retry
+        }
+        PurgeOutcome::Refused if alone => Disposition::Quarantine,
+        PurgeOutcome::Refused => Disposition::Split,
+    }
+}
+
+/// What came of a batch: one outcome for each purge, in the batch's order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PurgeReport {
+    /// One for each purge of the batch.
+    pub outcomes: Vec<PurgeOutcome>,
+    /// Entries that were really there, as far as the cache counts them. A cache that tells only a sum
+    /// (Redis' `UNLINK`) reports every name as [`PurgeOutcome::Purged`] and the sum here.
+    pub removed: u64,
+    /// In the cache's or provider's words, for the log, when something was not done. Never holds secrets.
+    pub reason: Option<String>,
+}
+
+impl PurgeReport {
+    /// The same outcome for all of `count` purges.
+    pub fn all(outcome: PurgeOutcome, count: usize) -> Self {
+        Self {
+            outcomes: vec![outcome; count],
+            removed: 0,
+            reason: None,
+        }
+    }
+
+    /// What came of the purge at `at`. A report that is too short has forgotten it.
+    pub fn outcome(&self, at: usize) -> PurgeOutcome {
+        self.outcomes.get(at).copied().unwrap_or_default()
+    }
+
+    /// Whether every purge is settled.
+    pub fn is_settled(&self) -> bool {
+        self.outcomes
+            .iter()
+            .all(|&outcome| disposition(outcome, true) == Disposition::Settle)
+    }
+}
