@@ -1,0 +1,115 @@
+//! One template, one image, one name or none.
+
+mod support;
+
+use freshet_core::table::ColumnSlot;
+use freshet_core::template::{NameForm, Rendered, Segment, Template};
+use support::{Cell, image, text};
+
+fn template(form: NameForm) -> Template {
+    let segments = vec![
+        Segment::Literal(b"shop.".as_slice().into()),
+        Segment::Column(ColumnSlot(1)),
+        Segment::Literal(b"-".as_slice().into()),
+        Segment::Column(ColumnSlot(0)),
+    ];
+    Template { form, segments }
+}
+
+fn rendered(form: NameForm, cells: &[Cell]) -> (Rendered, String) {
+    let mut out = b"kept".to_vec();
+    let rendered = template(form).render(&image(cells), &mut out);
+    let out = String::from_utf8(out).expect("ASCII");
+    (
+        rendered,
+        out.strip_prefix("kept")
+            .expect("what stood there stays")
+            .to_owned(),
+    )
+}
+
+#[test]
+fn columns_go_where_the_template_says_through_the_codec_of_the_form() {
+    let cells = [text("A:b"), text("x_1")];
+    let key = rendered(NameForm::RedisKey, &cells);
+    assert_eq!(key, (Rendered::Name, "shop.x_1-A%3Ab".to_owned()));
+    let tag = rendered(NameForm::SurrogateKey, &cells);
+    assert_eq!(tag, (Rendered::Name, "shop.x_5f1-_41_3ab".to_owned()));
+}
+
+#[test]
+fn a_long_tag_is_shortened_as_a_whole_and_a_long_key_is_not() {
+    let cells = [text(&"a".repeat(40)), text("b")];
+    assert_eq!(rendered(NameForm::SurrogateKey, &cells).1.len(), 32);
+    assert_eq!(rendered(NameForm::RedisKey, &cells).1.len(), 47);
+}
+
+#[test]
+fn what_gives_no_name_leaves_the_buffer_as_it_was() {
+    for (cells, expected) in [
+        ([Cell::Null, text("b")], Rendered::NoName),
+        ([text("a"), Cell::Null], Rendered::NoName),
+        ([Cell::Unknown, text("b")], Rendered::Unknown),
+        ([Cell::Unknown, Cell::Null], Rendered::Unknown),
+        ([Cell::Null, Cell::Unknown], Rendered::Unknown),
+    ] {
+        for form in [NameForm::RedisKey, NameForm::SurrogateKey] {
+            assert_eq!(
+                rendered(form, &cells),
+                (expected, String::new()),
+                "{cells:?}"
+            );
+        }
+    }
+    assert_eq!(
+        rendered(NameForm::RedisKey, &[text("a")]).0,
+        Rendered::Unknown,
+        "no such column"
+    );
+}
+
+#[test]
+fn only_known_equal_columns_are_the_same_name() {
+    let same = |one: &[Cell], other: &[Cell]| {
+        template(NameForm::RedisKey).same_name(&image(one), &image(other))
+    };
+    let known = [text("a"), text("b")];
+    assert!(same(&known, &known));
+    assert!(!same(&known, &[text("a"), text("c")]));
+    assert!(!same(
+        &[text("a"), Cell::Unknown],
+        &[text("a"), Cell::Unknown]
+    ));
+    assert!(!same(&[text("a"), Cell::Null], &[text("a"), Cell::Null]));
+}
+
+#[test]
+fn the_literal_prefix_ends_at_the_first_placeholder() {
+    assert_eq!(template(NameForm::RedisKey).literal_prefix(), b"shop.");
+    let bare = Template {
+        form: NameForm::RedisKey,
+        segments: vec![Segment::Column(ColumnSlot(0))],
+    };
+    assert_eq!(bare.literal_prefix(), b"");
+}
+
+#[test]
+fn an_image_keeps_the_later_value_and_forgets_all_when_cleared() {
+    let slot = ColumnSlot(0);
+    let mut row = image(&[text("long before"), text("b")]);
+    row.set_text(slot, "a");
+    assert_eq!(row.column(slot), freshet_core::image::Column::Known("a"));
+    row.set_null(slot);
+    assert_eq!(row.column(slot), freshet_core::image::Column::Null);
+    row.set_text(ColumnSlot(9), "nowhere");
+    assert_eq!(
+        row.column(ColumnSlot(9)),
+        freshet_core::image::Column::Unknown
+    );
+    row.clear();
+    assert!(!row.is_present());
+    assert_eq!(
+        row.column(ColumnSlot(1)),
+        freshet_core::image::Column::Unknown
+    );
+}
