@@ -1,0 +1,41 @@
+//! What a Redis error means for a purge.
+
+use freshet_core::purge::PurgeOutcome;
+use redis::{ErrorKind, RedisError, ServerErrorKind};
+
+/// How long to wait for somebody to mend credentials or rights.
+const RIGHTS_RETRY_MS: u32 = 5_000;
+
+/// No error of Redis is about the key: what cannot be done now is asked for again, loudly, and nothing is
+/// put aside. A user without rights is an operator's slip, and a backlog is mended by mending the rights.
+pub(crate) fn outcome_of(error: &RedisError) -> PurgeOutcome {
+    match error.kind() {
+        ErrorKind::Server(
+            ServerErrorKind::BusyLoading
+            | ServerErrorKind::TryAgain
+            | ServerErrorKind::ClusterDown
+            | ServerErrorKind::MasterDown
+            | ServerErrorKind::ReadOnly,
+        ) => PurgeOutcome::Throttled { retry_after_ms: 0 },
+        ErrorKind::AuthenticationFailed | ErrorKind::Server(ServerErrorKind::NoPerm) => {
+            PurgeOutcome::Throttled {
+                retry_after_ms: RIGHTS_RETRY_MS,
+            }
+        }
+        ErrorKind::Server(_) | ErrorKind::Extension => match error.code() {
+            Some("NOAUTH" | "WRONGPASS" | "NOPERM") => PurgeOutcome::Throttled {
+                retry_after_ms: RIGHTS_RETRY_MS,
+            },
+            _ => PurgeOutcome::Throttled { retry_after_ms: 0 },
+        },
+        _ => PurgeOutcome::Unreachable,
+    }
+}
+
+/// The error for the log, without the names that the command held.
+pub(crate) fn reason_of(error: &RedisError) -> String {
+    match error.code() {
+        Some(code) => format!("redis answers {code}"),
+        None => error.to_string(),
+    }
+}

@@ -1,0 +1,65 @@
+//! Looking at an entry as a reader would find it.
+
+use std::time::Duration;
+
+use freshet_core::ports::{Observation, Probe};
+use freshet_core::registry::EntryVersion;
+use redis::RedisError;
+use serde_json::Value;
+
+use crate::outcome::reason_of;
+use crate::purger::RedisPurger;
+
+impl Probe for RedisPurger {
+    async fn observe(&self, name: &[u8], version: Option<&EntryVersion>) -> Observation {
+        match self.look(name, version).await {
+            Ok(observation) => observation,
+            Err(error) => Observation::Unreachable(reason_of(&error)),
+        }
+    }
+}
+
+impl RedisPurger {
+    async fn look(
+        &self,
+        name: &[u8],
+        version: Option<&EntryVersion>,
+    ) -> Result<Observation, RedisError> {
+        let link = self.route.link_of(name);
+        let mut ttl = redis::cmd("PTTL");
+        ttl.arg(name);
+        // -2: no such key; -1: no expiry (https://redis.io/docs/latest/commands/pttl/).
+        let remaining: i64 = self.ask(link, &ttl).await?;
+        if remaining == -2 {
+            return Ok(Observation::Absent);
+        }
+        let remaining_ttl = u64::try_from(remaining).ok().map(Duration::from_millis);
+        let version = match version {
+            None => None,
+            Some(entry) if entry.hash => {
+                let mut get = redis::cmd("HGET");
+                get.arg(name).arg(&*entry.field);
+                self.ask::<Option<String>>(link, &get).await?
+            }
+            Some(entry) => {
+                let mut get = redis::cmd("GET");
+                get.arg(name);
+                let value: Option<Vec<u8>> = self.ask(link, &get).await?;
+                value.and_then(|value| field_of(&value, &entry.field))
+            }
+        };
+        Ok(Observation::Present {
+            remaining_ttl,
+            version,
+        })
+    }
+}
+
+/// A field of a JSON object as text; none when it is not there or the entry is something else (a lease).
+fn field_of(value: &[u8], field: &str) -> Option<String> {
+    match serde_json::from_slice::<Value>(value).ok()?.get(field)? {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
