@@ -1,0 +1,280 @@
+//! Sizes and names: functions, files, types, ports.
+
+use proc_macro2::Span;
+use syn::spanned::Spanned;
+use syn::visit::{self, Visit};
+use syn::{Block, FnArg, Signature};
+
+use crate::sources::{RustFile, production_files, rust_files, sample};
+use crate::{Offence, assert_tidy};
+
+const FUNCTION_LINES_MAX: usize = 70;
+const FILE_LINES_MAX: usize = 400;
+const PARAMETERS_MAX: usize = 4;
+const PORT_METHODS_MAX: usize = 3;
+
+/// Words that say that something is there and not what it is.
+const EMPTY_WORDS: [&str; 10] = [
+    "manager",
+    "handler",
+    "helper",
+    "service",
+    "worker",
+    "processor",
+    "util",
+    "common",
+    "types",
+    "context",
+];
+
+/// Types that stand for a thing of the outside which really is called so (Fastly's sites are services).
+const OUTSIDE_NAMES: [&str; 1] = ["ServiceId"];
+
+struct Shapes<'a> {
+    path: &'a str,
+    /// Inside `impl Trait for …`: the trait decided on the parameters.
+    in_trait_impl: bool,
+    offences: Vec<Offence>,
+}
+
+impl Shapes<'_> {
+    fn say(&mut self, span: Span, what: String) {
+        self.offences
+            .push(Offence::new(self.path, span.start().line, what));
+    }
+
+    fn function(&mut self, signature: &Signature, body: Option<&Block>) {
+        let name = &signature.ident;
+        if let Some(body) = body {
+            let first = signature.span().start().line;
+            let lines = body.brace_token.span.close().end().line - first + 1;
+            if lines > FUNCTION_LINES_MAX {
+                self.say(
+                    name.span(),
+                    format!("{name} has {lines} lines, more than {FUNCTION_LINES_MAX}"),
+                );
+            }
+        }
+        let own = |argument: &&FnArg| !matches!(argument, FnArg::Receiver(_));
+        let parameters = signature.inputs.iter().filter(own).count();
+        if !self.in_trait_impl && parameters > PARAMETERS_MAX {
+            self.say(
+                name.span(),
+                format!("{name} has {parameters} parameters, more than {PARAMETERS_MAX}"),
+            );
+        }
+    }
+
+    fn type_name(&mut self, name: &syn::Ident) {
+        let text = name.to_string();
+        if OUTSIDE_NAMES.contains(&&*text) {
+            return;
+        }
+        if let Some(word) = camel_words(&text).iter().find(|word| is_empty_word(word)) {
+            self.say(
+                name.span(),
+                format!("{text} is named `{word}`, which says nothing"),
+            );
+        }
+    }
+}
+
+impl<'ast> Visit<'ast> for Shapes<'_> {
+    fn visit_item_fn(&mut self, item: &'ast syn::ItemFn) {
+        self.function(&item.sig, Some(&item.block));
+        visit::visit_item_fn(self, item);
+    }
+
+    fn visit_impl_item_fn(&mut self, item: &'ast syn::ImplItemFn) {
+        self.function(&item.sig, Some(&item.block));
+        visit::visit_impl_item_fn(self, item);
+    }
+
+    fn visit_trait_item_fn(&mut self, item: &'ast syn::TraitItemFn) {
+        self.function(&item.sig, item.default.as_ref());
+        visit::visit_trait_item_fn(self, item);
+    }
+
+    fn visit_item_impl(&mut self, item: &'ast syn::ItemImpl) {
+        let outer = std::mem::replace(&mut self.in_trait_impl, item.trait_.is_some());
+        visit::visit_item_impl(self, item);
+        self.in_trait_impl = outer;
+    }
+
+    fn visit_item_struct(&mut self, item: &'ast syn::ItemStruct) {
+        self.type_name(&item.ident);
+        visit::visit_item_struct(self, item);
+    }
+
+    fn visit_item_enum(&mut self, item: &'ast syn::ItemEnum) {
+        self.type_name(&item.ident);
+        visit::visit_item_enum(self, item);
+    }
+
+    fn visit_item_trait(&mut self, item: &'ast syn::ItemTrait) {
+        self.type_name(&item.ident);
+        visit::visit_item_trait(self, item);
+    }
+
+    fn visit_item_type(&mut self, item: &'ast syn::ItemType) {
+        self.type_name(&item.ident);
+        visit::visit_item_type(self, item);
+    }
+}
+
+/// `HTTPServiceId` → `http`, `service`, `id`.
+fn camel_words(name: &str) -> Vec<String> {
+    let letters: Vec<char> = name.chars().collect();
+    let mut words = vec![String::new()];
+    for (at, &letter) in letters.iter().enumerate() {
+        let after_lower = at > 0 && !letters[at - 1].is_uppercase();
+        let before_lower = letters.get(at + 1).is_some_and(|next| next.is_lowercase());
+        if at > 0 && letter.is_uppercase() && (after_lower || before_lower) {
+            words.push(String::new());
+        }
+        let word = words.last_mut().expect("there is always one");
+        word.extend(letter.to_lowercase());
+    }
+    words
+}
+
+fn is_empty_word(word: &str) -> bool {
+    EMPTY_WORDS.contains(&word)
+        || word
+            .strip_suffix('s')
+            .is_some_and(|one| EMPTY_WORDS.contains(&one))
+}
+
+fn shape_offences(file: &RustFile) -> Vec<Offence> {
+    let ast = match syn::parse_file(&file.text) {
+        Ok(ast) => ast,
+        Err(err) => {
+            let what = format!("cannot be parsed: {err}");
+            return vec![Offence::new(&file.path, err.span().start().line, what)];
+        }
+    };
+    let mut shapes = Shapes {
+        path: &file.path,
+        in_trait_impl: false,
+        offences: Vec::new(),
+    };
+    shapes.visit_file(&ast);
+    shapes.offences
+}
+
+/// A file's own name, and the names of the folders it lies in.
+fn path_offence(path: &str) -> Option<Offence> {
+    let parts = path.trim_end_matches(".rs").split(['/', '_', '-']);
+    let word = parts.into_iter().find(|word| is_empty_word(word))?;
+    Some(Offence::new(
+        path,
+        1,
+        format!("is named `{word}`, which says nothing"),
+    ))
+}
+
+fn length_offence(file: &RustFile) -> Option<Offence> {
+    let lines = file
+        .tests_from
+        .map_or(file.text.lines().count(), |tests_from| tests_from - 1);
+    let what = format!("{lines} production lines, more than {FILE_LINES_MAX}");
+    (lines > FILE_LINES_MAX).then(|| Offence::new(&file.path, FILE_LINES_MAX + 1, what))
+}
+
+#[test]
+fn functions_and_types_are_small_and_say_what_they_are() {
+    assert_tidy(
+        "functions and types",
+        rust_files().iter().flat_map(shape_offences).collect(),
+    );
+}
+
+#[test]
+fn files_are_small_and_say_what_they_hold() {
+    let mut offences: Vec<Offence> = production_files()
+        .iter()
+        .filter_map(length_offence)
+        .collect();
+    offences.extend(
+        rust_files()
+            .iter()
+            .filter_map(|file| path_offence(&file.path)),
+    );
+    assert_tidy("files", offences);
+}
+
+#[test]
+fn ports_have_few_methods() {
+    let files = production_files();
+    let ports = files
+        .iter()
+        .find(|file| file.path == "crates/core/src/ports.rs");
+    let ports = ports.expect("all ports stand on one page");
+    let ast = syn::parse_file(&ports.text).expect("it compiles");
+    let traits = ast.items.iter().filter_map(|item| match item {
+        syn::Item::Trait(port) => Some(port),
+        _ => None,
+    });
+    let mut offences = Vec::new();
+    for port in traits {
+        let is_method = |item: &&syn::TraitItem| matches!(item, syn::TraitItem::Fn(_));
+        let methods = port.items.iter().filter(is_method).count();
+        if methods > PORT_METHODS_MAX {
+            let what = format!(
+                "{} has {methods} methods, more than {PORT_METHODS_MAX}",
+                port.ident
+            );
+            offences.push(Offence::new(
+                &ports.path,
+                port.ident.span().start().line,
+                what,
+            ));
+        }
+    }
+    assert_tidy("ports", offences);
+}
+
+#[test]
+fn every_limit_bites() {
+    let long = format!("fn f() {{\n{}}}\n", "    g();\n".repeat(69));
+    let of = |text: &str| shape_offences(&sample("crates/x/src/a.rs", "x", text)).len();
+    assert_eq!(of(&long), 1);
+    assert_eq!(
+        of(&long.replacen("    g();\n", "", 1)),
+        0,
+        "70 lines are fine"
+    );
+    assert_eq!(of(&format!("impl A {{ {long} }}")), 1);
+    assert_eq!(of(&format!("#[cfg(test)] mod tests {{ {long} }}")), 1);
+    assert_eq!(of("fn f(a: A, b: B, c: C, d: D, e: E) {}"), 1);
+    assert_eq!(of("impl A { fn f(&self, a: A, b: B, c: C, d: D) {} }"), 0);
+    assert_eq!(
+        of("trait A { fn f(&self, a: A, b: B, c: C, d: D, e: E); }"),
+        1
+    );
+    assert_eq!(
+        of("impl T for A { fn f(&self, a: A, b: B, c: C, d: D, e: E) {} }"),
+        0
+    );
+    for name in [
+        "LaneManager",
+        "FooUtils",
+        "Context",
+        "HTTPService",
+        "WorkerPool",
+    ] {
+        assert_eq!(of(&format!("struct {name};")), 1, "{name}");
+    }
+    assert_eq!(
+        of("enum Contextual {} struct Typed; impl ConsumerContext for Typed {}"),
+        0
+    );
+    assert!(path_offence("crates/x/src/string_utils.rs").is_some());
+    assert!(path_offence("crates/common/src/a.rs").is_some());
+    assert!(path_offence("crates/x/src/workers_day.rs").is_some());
+    assert!(path_offence("crates/x/src/prototypes.rs").is_none());
+    let tests = "#[cfg(test)]\nmod tests {}\n";
+    let lines = |count: usize| sample("crates/x/src/a.rs", "x", &("//\n".repeat(count) + tests));
+    assert!(length_offence(&lines(400)).is_none());
+    assert!(length_offence(&lines(401)).is_some());
+}
