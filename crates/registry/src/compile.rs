@@ -1,0 +1,207 @@
+//! Families → the snapshot that the hot path indexes: names become slots, constants are folded into templates.
+
+mod family;
+mod templates;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use freshet_core::registry::{
+    Binding, Family, FamilyId, Registry, RegistryRevision, Table, Target, TargetId, Tier,
+};
+use freshet_core::table::{ColumnKind, ColumnShape, ColumnSlot, TableId, TableShape};
+use serde_saphyr::Spanned;
+
+use crate::diagnostics::{Diagnostic, Diagnostics, Place};
+use crate::family_file::{BindingWritten, FamilyFile};
+use crate::load::FamilySource;
+use crate::rules;
+use crate::source_file::{self, KnownTable, KnownTables};
+
+/// A table on its way: it gets the columns that some family binds, in the order in which they are asked for.
+struct TableInProgress<'a> {
+    known: &'a KnownTable,
+    columns: Vec<ColumnShape>,
+    bindings: Vec<Binding>,
+}
+
+/// The snapshot on its way.
+pub(crate) struct Compile<'a> {
+    known: &'a KnownTables,
+    found: &'a mut Diagnostics,
+    tables: BTreeMap<String, TableInProgress<'a>>,
+    families: Vec<Family>,
+    targets: Vec<Target>,
+}
+
+/// One family file while it is compiled: where its faults go.
+pub(crate) struct Speaker<'s, 'd> {
+    pub(crate) source: &'s FamilySource,
+    pub(crate) found: &'d mut Diagnostics,
+}
+
+impl Speaker<'_, '_> {
+    pub(crate) fn error<T>(&mut self, code: &'static str, at: &Spanned<T>, text: (&str, &str)) {
+        let (message, help) = text;
+        let place = Place::of(&self.source.path, at);
+        self.found.push(
+            Diagnostic::error(code, place, message).with_help(help),
+            &self.source.text,
+        );
+    }
+
+    pub(crate) fn warning<T>(&mut self, code: &'static str, at: &Spanned<T>, text: (&str, &str)) {
+        let (message, help) = text;
+        let place = Place::of(&self.source.path, at);
+        self.found.push(
+            Diagnostic::warning(code, place, message).with_help(help),
+            &self.source.text,
+        );
+    }
+
+    pub(crate) fn file(&self) -> &FamilyFile {
+        &self.source.file
+    }
+}
+
+impl<'a> Compile<'a> {
+    pub(crate) fn new(known: &'a KnownTables, found: &'a mut Diagnostics) -> Self {
+        Self {
+            known,
+            found,
+            tables: BTreeMap::new(),
+            families: Vec::new(),
+            targets: Vec::new(),
+        }
+    }
+
+    /// Adds one family. Faults are noted; whatever can be compiled is, so that later faults are found too.
+    pub(crate) fn add(&mut self, source: &FamilySource) {
+        let id = FamilyId(self.families.len() as u32);
+        let redis = source.file.redis.as_ref();
+        let redis_target = redis.map(|it| self.target(&it.target.value, Tier::Store));
+        let cdn_targets: Vec<TargetId> = source.file.cdn.as_ref().map_or_else(Vec::new, |cdn| {
+            cdn.targets
+                .iter()
+                .map(|it| self.target(&it.value, Tier::Edge))
+                .collect()
+        });
+        let mut speaker = Speaker {
+            source,
+            found: &mut *self.found,
+        };
+        let family = family::compile(&mut speaker, redis_target, cdn_targets);
+        let fan_out_max = family.fan_out_max;
+        self.families.push(family);
+        if !rules::is_bound(&source.file.lifecycle.value) {
+            return;
+        }
+        for binding in &source.file.sources {
+            self.bind(source, binding, (id, fan_out_max));
+        }
+    }
+
+    fn bind(
+        &mut self,
+        source: &FamilySource,
+        written: &BindingWritten,
+        (id, fan_out_max): (FamilyId, usize),
+    ) {
+        let known: &'a KnownTables = self.known;
+        let mut speaker = Speaker {
+            source,
+            found: &mut *self.found,
+        };
+        let Some(table) = known.get(&written.table.value) else {
+            let message = format!("no source file declares table `{}`", written.table.value);
+            let help = "`freshet source pull` writes source files from a live catalog";
+            speaker.error("FR0010", &written.table, (&message, help));
+            return;
+        };
+        let place = self
+            .tables
+            .entry(written.table.value.clone())
+            .or_insert_with(|| TableInProgress {
+                known: table,
+                columns: Vec::new(),
+                bindings: Vec::new(),
+            });
+        templates::check_cascades(&mut speaker, written, known);
+        if let Some(binding) = templates::bind(&mut speaker, written, place, (id, fan_out_max)) {
+            place.bindings.push(binding);
+        }
+    }
+
+    fn target(&mut self, name: &str, tier: Tier) -> TargetId {
+        let at = self
+            .targets
+            .iter()
+            .position(|target| &*target.name == name)
+            .unwrap_or_else(|| {
+                self.targets.push(Target {
+                    name: Arc::from(name),
+                    tier,
+                });
+                self.targets.len() - 1
+            });
+        TargetId(at as u32)
+    }
+
+    pub(crate) fn finish(self, revision: RegistryRevision) -> Registry {
+        let tables = self
+            .tables
+            .into_iter()
+            .enumerate()
+            .map(|(at, (name, table))| {
+                let declared = &table.known.table;
+                let topic = declared.topic.clone().unwrap_or_else(|| name.clone());
+                Table {
+                    shape: TableShape {
+                        id: TableId(at as u32),
+                        name: Arc::from(name),
+                        topic: Arc::from(topic),
+                        engine: table.known.engine.engine(),
+                        identity: declared.replica_identity.identity(),
+                        columns: table.columns,
+                    },
+                    bindings: table.bindings,
+                }
+            })
+            .collect();
+        Registry::new(revision, self.families, tables, self.targets)
+    }
+}
+
+impl TableInProgress<'_> {
+    /// The slot of a column, made at its first use; none when the table has no such column.
+    fn slot(&mut self, column: &str) -> Option<ColumnSlot> {
+        if let Some(at) = self.columns.iter().position(|known| &*known.name == column) {
+            return Some(ColumnSlot(at as u16));
+        }
+        let declared = self
+            .known
+            .table
+            .columns
+            .iter()
+            .find(|known| known.name == column)?;
+        let in_key = self
+            .known
+            .table
+            .primary_key
+            .iter()
+            .any(|key| key.value == column);
+        let kind = source_file::column_kind(&declared.kind);
+        self.columns.push(ColumnShape {
+            name: Arc::from(column),
+            kind,
+            in_key,
+        });
+        Some(ColumnSlot((self.columns.len() - 1) as u16))
+    }
+
+    fn kind(&self, slot: ColumnSlot) -> ColumnKind {
+        self.columns
+            .get(usize::from(slot.0))
+            .map_or(ColumnKind::Opaque, |column| column.kind)
+    }
+}

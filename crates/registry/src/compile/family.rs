@@ -1,0 +1,318 @@
+//! The part of a family that no table decides: owner, objective, scopes, modes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use freshet_core::codec;
+use freshet_core::registry::{
+    CdnSide, EntryVersion, Family, Freshness, FreshnessClass, OnSnapshot, OnTruncate, PurgeMode,
+    RedisSide, TargetId,
+};
+use serde_saphyr::Spanned;
+
+use crate::compile::Speaker;
+use crate::duration;
+use crate::template_text;
+
+const FAN_OUT_MAX: usize = 64;
+
+pub(super) fn compile(
+    speaker: &mut Speaker<'_, '_>,
+    redis: Option<TargetId>,
+    cdn: Vec<TargetId>,
+) -> Family {
+    check_head(speaker);
+    let file = speaker.source.file.clone();
+    let fan_out_max = file
+        .fan_out_max
+        .as_ref()
+        .map_or(FAN_OUT_MAX, |it| it.value.max(1) as usize);
+    Family {
+        name: Arc::from(file.family.value.as_str()),
+        owner: Arc::from(file.owner.team.value.as_str()),
+        freshness: freshness(speaker),
+        max_ttl: duration_of(speaker, &file.max_ttl),
+        redis: redis.map(|target| RedisSide {
+            target,
+            prefixes: prefixes(speaker),
+        }),
+        cdn: file.cdn.as_ref().map(|_| cdn_side(speaker, cdn)),
+        fan_out_max,
+        on_truncate: on_truncate(speaker),
+        on_snapshot: on_snapshot(speaker),
+        entry_version: entry_version(speaker),
+    }
+}
+
+fn check_head(speaker: &mut Speaker<'_, '_>) {
+    let file = speaker.source.file.clone();
+    let name = &file.family;
+    let well_formed = name.value.split_once('.').is_some_and(|(domain, noun)| {
+        !domain.is_empty() && !noun.is_empty() && codec::is_tag_literal(&name.value)
+    });
+    if !well_formed {
+        let help = "`<domain>.<noun>` of a-z, 0-9, `.`, `_`, `-`, such as catalog.item";
+        speaker.error("FR0003", name, ("is not a family's name", help));
+    }
+    if file.owner.team.value.trim().is_empty() {
+        speaker.error(
+            "FR0003",
+            &file.owner.team,
+            ("a family has an owner", "name the team"),
+        );
+    }
+    let lifecycle = file.lifecycle.value.as_str();
+    match lifecycle {
+        "draft" | "active" | "retired" => {}
+        _ if lifecycle.starts_with("deprecated") => {}
+        "shadow" => speaker.error(
+            "FR0026",
+            &file.lifecycle,
+            (
+                "`shadow` is not supported yet",
+                "use draft (purges nothing) or active",
+            ),
+        ),
+        _ if lifecycle.starts_with("canary") => speaker.error(
+            "FR0026",
+            &file.lifecycle,
+            (
+                "`canary` is not supported yet",
+                "use draft (purges nothing) or active",
+            ),
+        ),
+        _ => speaker.error(
+            "FR0026",
+            &file.lifecycle,
+            (
+                "is not a lifecycle",
+                "one of: draft, active, deprecated(until), retired",
+            ),
+        ),
+    }
+    if file.sources.is_empty() {
+        let help = "bind the tables whose changes make its entries stale";
+        speaker.error(
+            "FR0023",
+            name,
+            ("the family can be filled but never purged", help),
+        );
+    }
+    if file.redis.is_none() && file.cdn.is_none() {
+        let help = "give it `redis:` keys, `cdn:` tags, or both";
+        speaker.error("FR0024", name, ("the family names nothing to purge", help));
+    }
+    if let Some(guard) = &file.guard {
+        match guard.value.as_str() {
+            "none" => {}
+            it if it == "lease" || it.starts_with("version") => speaker.warning(
+                "FR0041",
+                guard,
+                (
+                    "the guard is the readers' part: the purger alone cannot close the stale-set race",
+                    "see docs/concepts.md for what a reader does on a miss",
+                ),
+            ),
+            _ => {
+                speaker.error("FR0003", guard, ("is not a guard", "one of: none, lease, version(column)"));
+            }
+        }
+    }
+}
+
+fn freshness(speaker: &mut Speaker<'_, '_>) -> Freshness {
+    let written = speaker.file().freshness.clone();
+    let class = match written.class.value.as_str() {
+        "strict" => FreshnessClass::Strict,
+        "soft" => FreshnessClass::Soft,
+        "batch" => FreshnessClass::Batch,
+        _ => {
+            speaker.error(
+                "FR0003",
+                &written.class,
+                ("is not a class", "one of: strict, soft, batch"),
+            );
+            FreshnessClass::Strict
+        }
+    };
+    let share = written
+        .objective
+        .value
+        .strip_suffix('%')
+        .and_then(|it| it.trim().parse::<f64>().ok());
+    let objective = share
+        .filter(|it| *it > 0.0 && *it < 100.0)
+        .unwrap_or_else(|| {
+            let help = "a share below 100 %, such as 99.9%";
+            speaker.error("FR0003", &written.objective, ("is not an objective", help));
+            99.9
+        });
+    Freshness {
+        class,
+        within: duration_of(speaker, &written.within),
+        objective: objective / 100.0,
+        window: duration_of(speaker, &written.window),
+    }
+}
+
+fn duration_of(speaker: &mut Speaker<'_, '_>, written: &Spanned<String>) -> Duration {
+    duration::parse(&written.value)
+        .filter(|it| !it.is_zero())
+        .unwrap_or_else(|| {
+            let message = format!("`{}` is not a duration", written.value);
+            let help = "a whole number and a unit: 250ms, 2s, 5m, 24h, 28d";
+            speaker.error("FR0003", written, (&message, help));
+            Duration::from_secs(1)
+        })
+}
+
+/// The family scope in Redis: literal prefixes that cover every key. Checks each key's beginning on the way.
+fn prefixes(speaker: &mut Speaker<'_, '_>) -> Vec<Box<[u8]>> {
+    let file = speaker.source.file.clone();
+    let domain = file.family.value.split('.').next().unwrap_or("").to_owned();
+    let wanted = format!("{domain}:v{}:", file.schema_version.value);
+    let mut prefixes: Vec<String> = Vec::new();
+    for key in file.redis.iter().flat_map(|redis| &redis.keys) {
+        let pieces = match template_text::parse(&key.value) {
+            Ok(pieces) => pieces,
+            Err(message) => {
+                speaker.error(
+                    "FR0016",
+                    key,
+                    (&message, "`{name}` is a placeholder, `{{` a brace"),
+                );
+                continue;
+            }
+        };
+        let prefix = template_text::literal_prefix(&pieces).to_owned();
+        if !prefix.starts_with(&wanted) {
+            let help = format!(
+                "begin it with `{wanted}`, so that families and schema versions stay apart"
+            );
+            let message = "the key does not begin with its domain and schema version";
+            speaker.error("FR0014", key, (message, &help));
+        } else if prefix.len() == wanted.len() {
+            let help = "put a literal that only this family uses in front of the first placeholder";
+            let message = "the key's literal part is shared by the whole domain";
+            speaker.error("FR0015", key, (message, help));
+        }
+        check_auth_scope(speaker, key, &pieces);
+        if !prefixes.contains(&prefix) {
+            prefixes.push(prefix);
+        }
+    }
+    // A prefix that another one covers need not be scanned by itself.
+    let covered = |it: &String| {
+        prefixes
+            .iter()
+            .any(|other| other != it && it.starts_with(other.as_str()))
+    };
+    prefixes
+        .iter()
+        .filter(|it| !covered(it))
+        .map(|it| it.as_bytes().into())
+        .collect()
+}
+
+fn check_auth_scope(
+    speaker: &mut Speaker<'_, '_>,
+    key: &Spanned<String>,
+    pieces: &[template_text::Piece],
+) {
+    let Some(scope) = speaker.file().auth_scope.clone() else {
+        return;
+    };
+    if !template_text::placeholders(pieces).any(|name| name == scope.value) {
+        let message = format!("the key lacks the auth scope `{{{}}}`", scope.value);
+        let help = "without it one reader's entry is served to another";
+        speaker.error("FR0025", key, (&message, help));
+    }
+}
+
+fn cdn_side(speaker: &mut Speaker<'_, '_>, targets: Vec<TargetId>) -> CdnSide {
+    let file = speaker.source.file.clone();
+    let cdn = file.cdn.as_ref();
+    let written = cdn
+        .and_then(|it| it.family_tag.as_ref())
+        .unwrap_or(&file.family);
+    if !codec::is_tag_literal(&written.value) || written.value.len() > codec::TAG_BYTES_MAX {
+        let message = format!("`{}` cannot be a family tag", written.value);
+        let help = "set `cdn.family_tag` to at most 32 of a-z, 0-9, `.`, `_`, `-`";
+        speaker.error("FR0016", written, (&message, help));
+    }
+    let mode = match cdn.and_then(|it| it.mode.as_ref()) {
+        None => PurgeMode::Hard,
+        Some(mode) => match mode.value.as_str() {
+            "hard" => PurgeMode::Hard,
+            "soft" => PurgeMode::Soft,
+            _ => {
+                speaker.error("FR0003", mode, ("is not a mode", "one of: hard, soft"));
+                PurgeMode::Hard
+            }
+        },
+    };
+    CdnSide {
+        targets,
+        family_tag: written.value.as_bytes().into(),
+        mode,
+    }
+}
+
+fn on_truncate(speaker: &mut Speaker<'_, '_>) -> OnTruncate {
+    let Some(written) = speaker.file().on_truncate.clone() else {
+        return OnTruncate::Family;
+    };
+    match written.value.as_str() {
+        "family" => OnTruncate::Family,
+        "ignore" => OnTruncate::Ignore,
+        _ => {
+            speaker.error(
+                "FR0003",
+                &written,
+                ("is not a policy", "one of: family, ignore"),
+            );
+            OnTruncate::Family
+        }
+    }
+}
+
+fn on_snapshot(speaker: &mut Speaker<'_, '_>) -> OnSnapshot {
+    let Some(written) = speaker.file().on_snapshot.clone() else {
+        return OnSnapshot::Ignore;
+    };
+    match written.value.as_str() {
+        "ignore" => OnSnapshot::Ignore,
+        "purge" => OnSnapshot::Purge,
+        "verify" => {
+            let help = "use ignore, or purge to treat snapshot rows as changes";
+            speaker.error("FR0026", &written, ("`verify` is not supported yet", help));
+            OnSnapshot::Ignore
+        }
+        _ => {
+            speaker.error(
+                "FR0003",
+                &written,
+                ("is not a policy", "one of: ignore, purge"),
+            );
+            OnSnapshot::Ignore
+        }
+    }
+}
+
+fn entry_version(speaker: &mut Speaker<'_, '_>) -> Option<EntryVersion> {
+    let written = speaker.file().entry_version.clone()?;
+    let hash = match written.format.as_ref().map(|it| it.value.as_str()) {
+        None | Some("json") => false,
+        Some("hash") => true,
+        Some(_) => {
+            if let Some(format) = &written.format {
+                speaker.error("FR0003", format, ("is not a format", "one of: json, hash"));
+            }
+            false
+        }
+    };
+    Some(EntryVersion {
+        field: Arc::from(written.field),
+        hash,
+    })
+}

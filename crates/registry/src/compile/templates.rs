@@ -1,0 +1,290 @@
+//! A family's templates bound to one table: placeholders become slots, constants become literals.
+
+use std::collections::BTreeSet;
+
+use freshet_core::codec;
+use freshet_core::registry::{Binding, FamilyId};
+use freshet_core::table::{ColumnKind, ColumnSlot, ReplicaIdentity};
+use freshet_core::template::{NameForm, Segment, Template};
+use serde_saphyr::Spanned;
+
+use crate::compile::{Speaker, TableInProgress};
+use crate::family_file::{BindingWritten, BoundTo};
+use crate::source_file::{EngineName, KnownTables};
+use crate::template_text::{self, Piece};
+
+pub(super) fn bind(
+    speaker: &mut Speaker<'_, '_>,
+    written: &BindingWritten,
+    table: &mut TableInProgress<'_>,
+    (family, fan_out_max): (FamilyId, usize),
+) -> Option<Binding> {
+    check_bound_columns(speaker, written, table);
+    let file = speaker.source.file.clone();
+    let mut used = BTreeSet::new();
+    let mut compiled = |speaker: &mut Speaker<'_, '_>, form, texts: &[Spanned<String>]| {
+        let mut templates = Vec::new();
+        for text in texts {
+            let one = Expand {
+                speaker,
+                written,
+                table: &mut *table,
+                used: &mut used,
+                fan_out_max,
+            };
+            templates.extend(one.template(form, text));
+        }
+        templates
+    };
+    let keys = file.redis.as_ref().map_or(&[][..], |redis| &redis.keys);
+    let keys = compiled(speaker, NameForm::RedisKey, keys);
+    let tags = file.cdn.as_ref().map_or(&[][..], |cdn| &cdn.tags);
+    let tags = compiled(speaker, NameForm::SurrogateKey, tags);
+    for (name, bound) in &written.bind {
+        if !used.contains(name.as_str()) {
+            let message = format!("placeholder `{name}` is bound and used by no key or tag");
+            speaker.warning(
+                "FR0013",
+                bound,
+                (&message, "remove it, or use it in a template"),
+            );
+        }
+    }
+    let mut when_changed = Vec::new();
+    for column in &written.when_changed {
+        match table.slot(&column.value) {
+            Some(slot) => when_changed.push(slot),
+            None => unknown_column(speaker, column, &column.value, table),
+        }
+    }
+    if !when_changed.is_empty() {
+        // A row that moves to another key matters, whatever else changed.
+        for template in keys.iter().chain(&tags) {
+            when_changed.extend(slots_of(template));
+        }
+        when_changed.sort_unstable();
+        when_changed.dedup();
+    }
+    let version_column = file.entry_version.as_ref().and_then(|entry| {
+        // Another table of the family may hold it.
+        table.slot(&entry.column.value)
+    });
+    Some(Binding {
+        family,
+        when_changed,
+        keys,
+        tags,
+        version_column,
+    })
+}
+
+fn slots_of(template: &Template) -> impl Iterator<Item = ColumnSlot> {
+    template
+        .segments
+        .iter()
+        .filter_map(|segment| match segment {
+            Segment::Column(slot) => Some(*slot),
+            Segment::Literal(_) => None,
+        })
+}
+
+fn unknown_column<T>(
+    speaker: &mut Speaker<'_, '_>,
+    at: &Spanned<T>,
+    column: &str,
+    table: &TableInProgress<'_>,
+) {
+    let declared = &table.known.table;
+    let names: Vec<&str> = declared.columns.iter().map(|it| it.name.as_str()).collect();
+    let message = format!("table `{}` has no column `{column}`", declared.table.value);
+    speaker.error(
+        "FR0011",
+        at,
+        (&message, &format!("it has: {}", names.join(", "))),
+    );
+}
+
+fn check_bound_columns(
+    speaker: &mut Speaker<'_, '_>,
+    written: &BindingWritten,
+    table: &mut TableInProgress<'_>,
+) {
+    for bound in written.bind.values() {
+        let BoundTo::Column(column) = &bound.value else {
+            continue;
+        };
+        let Some(slot) = table.slot(column) else {
+            unknown_column(speaker, bound, column, table);
+            continue;
+        };
+        if table.kind(slot) == ColumnKind::Opaque {
+            let message = format!("column `{column}` has a type without one certain text form");
+            let help = "bind an integer, text, uuid, boolean, decimal, date or timestamp column";
+            speaker.error("FR0017", bound, (&message, help));
+        }
+        let identity = table.known.table.replica_identity.identity();
+        let in_key = table
+            .known
+            .table
+            .primary_key
+            .iter()
+            .any(|key| key.value == *column);
+        if identity != ReplicaIdentity::Full && !in_key {
+            let message = format!(
+                "the log does not say what `{column}` was before: every update and delete of `{}` purges the whole family",
+                table.known.table.table.value
+            );
+            let help = "ALTER TABLE … REPLICA IDENTITY FULL, then `freshet source pull` again";
+            speaker.warning("FR0040", bound, (&message, help));
+        }
+    }
+}
+
+/// InnoDB carries foreign-key cascades out below its binlog: the children's deletes are in no log.
+pub(super) fn check_cascades(
+    speaker: &mut Speaker<'_, '_>,
+    written: &BindingWritten,
+    known: &KnownTables,
+) {
+    let Some(table) = known.get(&written.table.value) else {
+        return;
+    };
+    if table.engine == EngineName::Postgres {
+        return;
+    }
+    for key in &table.table.foreign_keys {
+        let cascades = matches!(
+            key.on_delete.to_ascii_lowercase().as_str(),
+            "cascade" | "set null"
+        );
+        let told = speaker
+            .file()
+            .relations
+            .iter()
+            .any(|relation| relation.acknowledged && relation.parent == key.references);
+        if cascades && !told {
+            let message = format!(
+                "rows of `{}` go with their parent `{}` and the binlog does not say so",
+                written.table.value, key.references
+            );
+            let help = format!(
+                "bind the parent too, then state `relations: [{{ parent: {}, acknowledged: true }}]`",
+                key.references
+            );
+            speaker.error("FR0027", &written.table, (&message, &help));
+        }
+    }
+}
+
+/// Turns one written template into as many compiled ones as its constants ask for.
+struct Expand<'x, 's, 'd, 'a> {
+    speaker: &'x mut Speaker<'s, 'd>,
+    written: &'x BindingWritten,
+    table: &'x mut TableInProgress<'a>,
+    used: &'x mut BTreeSet<String>,
+    fan_out_max: usize,
+}
+
+impl Expand<'_, '_, '_, '_> {
+    fn template(mut self, form: NameForm, text: &Spanned<String>) -> Vec<Template> {
+        // A template that does not parse was told of when its prefix was checked; tags are told of here.
+        let pieces = match template_text::parse(&text.value) {
+            Ok(pieces) => pieces,
+            Err(message) => {
+                if form == NameForm::SurrogateKey {
+                    let help = "`{name}` is a placeholder, `{{` a brace";
+                    self.speaker.error("FR0016", text, (&message, help));
+                }
+                return Vec::new();
+            }
+        };
+        self.check_literals(form, text, &pieces);
+        let mut expanded: Vec<Vec<Segment>> = vec![Vec::new()];
+        for piece in &pieces {
+            match piece {
+                Piece::Literal(literal) => push_literal(&mut expanded, literal.as_bytes()),
+                Piece::Placeholder(name) => {
+                    self.used.insert(name.clone());
+                    match self.written.bind.get(name).map(|bound| &bound.value) {
+                        Some(BoundTo::Column(column)) => {
+                            if let Some(slot) = self.table.slot(column) {
+                                expanded
+                                    .iter_mut()
+                                    .for_each(|it| it.push(Segment::Column(slot)));
+                            }
+                        }
+                        Some(BoundTo::Constants(constants)) => {
+                            expanded = multiply(&expanded, form, constants);
+                        }
+                        None => {
+                            let table = &self.written.table.value;
+                            let message =
+                                format!("placeholder `{name}` is not bound for `{table}`");
+                            let help = format!("add `{name}: <column>` to that table's `bind:`");
+                            self.speaker.error("FR0012", text, (&message, &help));
+                            return Vec::new();
+                        }
+                    }
+                }
+            }
+        }
+        if expanded.len() > self.fan_out_max {
+            let message = format!("its constants make {} names of it", expanded.len());
+            let help = "fewer constants, or a higher `fan_out_max`";
+            self.speaker.error("FR0018", text, (&message, help));
+        }
+        expanded
+            .into_iter()
+            .map(|segments| Template { form, segments })
+            .collect()
+    }
+
+    fn check_literals(&mut self, form: NameForm, text: &Spanned<String>, pieces: &[Piece]) {
+        for piece in pieces {
+            let Piece::Literal(literal) = piece else {
+                continue;
+            };
+            let (fits, allowed) = match form {
+                NameForm::RedisKey => (
+                    codec::is_redis_literal(literal),
+                    "printable ASCII without blanks and without * ? [ ] \\ % ~",
+                ),
+                NameForm::SurrogateKey => {
+                    (codec::is_tag_literal(literal), "a-z, 0-9, `.`, `_`, `-`")
+                }
+            };
+            if !fits {
+                let message = format!("`{literal}` cannot stand in such a name");
+                self.speaker.error("FR0016", text, (&message, allowed));
+            }
+        }
+    }
+}
+
+fn push_literal(expanded: &mut [Vec<Segment>], literal: &[u8]) {
+    for segments in expanded {
+        if let Some(Segment::Literal(last)) = segments.last_mut() {
+            *last = [last, literal].concat().into();
+        } else {
+            segments.push(Segment::Literal(literal.into()));
+        }
+    }
+}
+
+/// Every expansion so far with every constant, which goes through the codec as a row's value would.
+fn multiply(expanded: &[Vec<Segment>], form: NameForm, constants: &[String]) -> Vec<Vec<Segment>> {
+    let mut all = Vec::with_capacity(expanded.len() * constants.len());
+    for segments in expanded {
+        for constant in constants {
+            let mut rendered = Vec::new();
+            match form {
+                NameForm::RedisKey => codec::push_redis_value(&mut rendered, constant),
+                NameForm::SurrogateKey => codec::push_tag_value(&mut rendered, constant),
+            }
+            let mut with = vec![segments.clone()];
+            push_literal(&mut with, &rendered);
+            all.append(&mut with);
+        }
+    }
+    all
+}

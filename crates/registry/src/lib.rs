@@ -1,0 +1,17 @@
+//! The registry: family and source files → a compiled [`Registry`](freshet_core::registry::Registry).
+//!
+//! Everything that is wrong is told at once, with file, line, column, the text and what to do. What cannot be
+//! compiled never takes over (promise P9).
+
+mod compile;
+pub mod diagnostics;
+pub mod duration;
+mod examples;
+mod family_file;
+mod load;
+mod rules;
+pub mod source_file;
+mod template_text;
+
+pub use examples::ExampleReport;
+pub use load::{Loaded, load, load_files};

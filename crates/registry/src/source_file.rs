@@ -1,0 +1,258 @@
+//! `sources/*.yaml`: the tables that families bind to, as `freshet source pull` writes them.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use freshet_core::table::{ColumnKind, Engine, ReplicaIdentity};
+use serde::Deserialize;
+use serde_saphyr::Spanned;
+
+/// One database.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SourceFile {
+    /// Debezium's topic prefix.
+    pub database: Spanned<String>,
+    /// Whose log it is.
+    pub engine: EngineName,
+    /// Its tables.
+    pub tables: Vec<SourceTable>,
+}
+
+/// The engines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EngineName {
+    /// PostgreSQL.
+    Postgres,
+    /// MySQL.
+    Mysql,
+    /// MariaDB.
+    Mariadb,
+}
+
+impl EngineName {
+    /// Whose positions and times these are.
+    pub fn engine(self) -> Engine {
+        match self {
+            Self::Postgres => Engine::Postgres,
+            Self::Mysql | Self::Mariadb => Engine::MySql,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Postgres => "postgres",
+            Self::Mysql => "mysql",
+            Self::Mariadb => "mariadb",
+        }
+    }
+}
+
+/// What the log's before-images of a table hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum IdentityName {
+    /// Whole rows.
+    Full,
+    /// The primary key.
+    Default,
+    /// Nothing.
+    Nothing,
+    /// The columns of an index; they stand in `primary_key`.
+    Index,
+}
+
+impl IdentityName {
+    /// What it means for before-images.
+    pub fn identity(self) -> ReplicaIdentity {
+        match self {
+            Self::Full => ReplicaIdentity::Full,
+            Self::Default | Self::Index => ReplicaIdentity::Default,
+            Self::Nothing => ReplicaIdentity::Nothing,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Default => "default",
+            Self::Nothing => "nothing",
+            Self::Index => "index",
+        }
+    }
+}
+
+/// One table.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SourceTable {
+    /// `<server>.<schema>.<table>`.
+    pub table: Spanned<String>,
+    /// The topic when a router renames it.
+    pub topic: Option<String>,
+    /// What before-images hold.
+    pub replica_identity: IdentityName,
+    /// Key columns.
+    #[serde(default)]
+    pub primary_key: Vec<Spanned<String>>,
+    /// All columns.
+    pub columns: Vec<SourceColumn>,
+    /// Foreign keys.
+    #[serde(default)]
+    pub foreign_keys: Vec<ForeignKey>,
+}
+
+/// One column.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SourceColumn {
+    /// Its name.
+    pub name: String,
+    /// Its type, in the database's words.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Whether it may be NULL.
+    #[serde(default = "yes")]
+    pub nullable: bool,
+}
+
+/// One foreign key of this table.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ForeignKey {
+    /// Columns here.
+    pub columns: Vec<String>,
+    /// The table they point to.
+    pub references: String,
+    /// Columns there.
+    #[serde(default)]
+    pub referenced_columns: Vec<String>,
+    /// `no action`, `restrict`, `cascade`, `set null`, `set default`.
+    #[serde(default)]
+    pub on_delete: String,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// How a database type becomes text. A type without one certain text form is opaque.
+pub fn column_kind(declared: &str) -> ColumnKind {
+    let lower = declared.to_ascii_lowercase();
+    let base = lower.split(['(', ' ']).next().unwrap_or("");
+    match base {
+        _ if lower.ends_with("[]") => ColumnKind::Opaque,
+        "tinyint" if lower.starts_with("tinyint(1)") => ColumnKind::Bool,
+        "smallint" | "int2" | "integer" | "int" | "int4" | "bigint" | "int8" | "serial"
+        | "bigserial" | "smallserial" | "tinyint" | "mediumint" | "year" => ColumnKind::Integer,
+        "text" | "varchar" | "char" | "character" | "bpchar" | "citext" | "enum" | "tinytext"
+        | "mediumtext" | "longtext" | "name" => ColumnKind::Text,
+        "uuid" => ColumnKind::Uuid,
+        "bool" | "boolean" => ColumnKind::Bool,
+        "numeric" | "decimal" => ColumnKind::Decimal {
+            scale: scale_of(&lower),
+        },
+        "date" => ColumnKind::Date,
+        "timestamptz" => ColumnKind::TimestampTz,
+        "timestamp" if lower.contains("with time zone") => ColumnKind::TimestampTz,
+        "timestamp" | "datetime" => ColumnKind::Timestamp,
+        _ => ColumnKind::Opaque,
+    }
+}
+
+fn scale_of(declared: &str) -> Option<u8> {
+    let inside = declared.split_once('(')?.1.split_once(')')?.0;
+    match inside.split_once(',') {
+        Some((_, scale)) => scale.trim().parse().ok(),
+        // `numeric(10)` has no digits after the point.
+        None => Some(0),
+    }
+}
+
+impl SourceFile {
+    /// The file's text, as `freshet source pull` writes it.
+    pub fn to_yaml(&self) -> String {
+        let mut out = String::new();
+        // Writing to a String cannot fail.
+        let _ = writeln!(
+            out,
+            "# yaml-language-server: $schema=../../schemas/source.schema.json"
+        );
+        let _ = writeln!(out, "database: {}", quoted(&self.database.value));
+        let _ = writeln!(out, "engine: {}\ntables:", self.engine.name());
+        for table in &self.tables {
+            let _ = writeln!(out, "  - table: {}", quoted(&table.table.value));
+            if let Some(topic) = &table.topic {
+                let _ = writeln!(out, "    topic: {}", quoted(topic));
+            }
+            let _ = writeln!(
+                out,
+                "    replica_identity: {}",
+                table.replica_identity.name()
+            );
+            let key: Vec<String> = table
+                .primary_key
+                .iter()
+                .map(|it| quoted(&it.value))
+                .collect();
+            let _ = writeln!(out, "    primary_key: [{}]\n    columns:", key.join(", "));
+            for column in &table.columns {
+                let (name, kind) = (quoted(&column.name), quoted(&column.kind));
+                let nullable = column.nullable;
+                let _ = writeln!(
+                    out,
+                    "      - {{ name: {name}, type: {kind}, nullable: {nullable} }}"
+                );
+            }
+            if !table.foreign_keys.is_empty() {
+                let _ = writeln!(out, "    foreign_keys:");
+            }
+            for key in &table.foreign_keys {
+                let list = |names: &[String]| {
+                    names
+                        .iter()
+                        .map(|name| quoted(name))
+                        .collect::<Vec<_>>()
+                        .join(", ")
+                };
+                let _ = writeln!(
+                    out,
+                    "      - {{ columns: [{}], references: {}, referenced_columns: [{}], on_delete: {} }}",
+                    list(&key.columns),
+                    quoted(&key.references),
+                    list(&key.referenced_columns),
+                    quoted(&key.on_delete)
+                );
+            }
+        }
+        out
+    }
+}
+
+/// A YAML scalar; quoted unless it is plainly a word.
+fn quoted(text: &str) -> String {
+    let plain = text.starts_with(|it: char| it.is_ascii_alphabetic())
+        && text
+            .chars()
+            .all(|it| it.is_ascii_alphanumeric() || matches!(it, '_' | '.'))
+        && !matches!(
+            text,
+            "true" | "false" | "null" | "yes" | "no" | "on" | "off" | "y" | "n"
+        );
+    if plain {
+        text.to_owned()
+    } else {
+        serde_json::Value::from(text).to_string()
+    }
+}
+
+/// A table with the engine of its file, for looking up by name.
+#[derive(Debug, Clone)]
+pub(crate) struct KnownTable {
+    pub(crate) engine: EngineName,
+    pub(crate) table: SourceTable,
+}
+
+/// All tables of all source files.
+pub(crate) type KnownTables = BTreeMap<String, KnownTable>;
