@@ -27,6 +27,3 @@ pub(crate) fn unframe(record: &[u8]) -> Result<(u32, &[u8]), DecodeError> {
     }
     Ok((u32::from_be_bytes(id), datum))
 }
-
-#[cfg(test)]
-mod tests;

@@ -380,6 +380,3 @@ fn form_of(facts: &Facts, shape: &TableShape, row: &Image) -> Result<Form, Decod
 fn lacks_key(shape: &TableShape, image: &Image) -> bool {
     images::key_slots(shape).any(|slot| image.column(slot) == Column::Unknown)
 }
-
-#[cfg(test)]
-mod tests;

@@ -365,6 +365,3 @@ fn number_of_file(name: &str) -> Option<u32> {
     let (_, number) = name.rsplit_once('.')?;
     number.parse().ok()
 }
-
-#[cfg(test)]
-mod tests;

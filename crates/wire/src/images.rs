@@ -89,6 +89,3 @@ pub(crate) fn key_slots(shape: &TableShape) -> impl Iterator<Item = ColumnSlot> 
         .filter(|(_, column)| column.in_key)
         .map(|(slot, _)| slot)
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,1 +1,115 @@
+use std::sync::Arc;
 
+use freshet_core::table::{ColumnKind, ColumnShape, Engine, ReplicaIdentity, TableId, TableShape};
+
+use super::{PREFIXES_MAX, SchemaPrefixes};
+use crate::limits::Limits;
+use crate::scalar::Encoding;
+
+fn shape() -> TableShape {
+    let column = |name: &str| ColumnShape {
+        name: Arc::from(name),
+        kind: ColumnKind::Integer,
+        in_key: false,
+    };
+    TableShape {
+        id: TableId(0),
+        name: Arc::from("t"),
+        topic: Arc::from("t"),
+        engine: Engine::Postgres,
+        identity: ReplicaIdentity::Full,
+        columns: vec![column("price"), column("at")],
+    }
+}
+
+fn record(type_of_at: &str) -> String {
+    let row = format!(
+        r#"[{{"type":"bytes","name":"org.apache.kafka.connect.data.Decimal","parameters":{{"scale":"2"}},"field":"price"}},{{"type":"int64","name":"{type_of_at}","field":"at"}}]"#
+    );
+    format!(
+        r#"{{"schema":{{"type":"struct","fields":[{{"type":"struct","fields":{row},"field":"after"}}]}},"payload":{{"op":"c"}}}}"#
+    )
+}
+
+#[test]
+fn a_schema_is_read_once_and_then_recognised() {
+    let (shape, limits) = (shape(), Limits::default());
+    let mut prefixes = SchemaPrefixes::default();
+    let text = record("io.debezium.time.MicroTimestamp");
+    for _ in 0..3 {
+        let opened = prefixes
+            .open(text.as_bytes(), &shape, &limits)
+            .expect("valid");
+        let (start, encodings) = opened.expect("it has a schema");
+        assert_eq!(&text[start..], r#"{"op":"c"}}"#);
+        let wanted = [Encoding::Decimal { scale: 2 }, Encoding::EpochMicros];
+        assert_eq!(encodings, wanted);
+        assert_eq!(prefixes.known.len(), 1);
+    }
+}
+
+#[test]
+fn alternating_schemas_stay_apart_and_are_bounded() {
+    let (shape, limits) = (shape(), Limits::default());
+    let mut prefixes = SchemaPrefixes::default();
+    let milli = record("io.debezium.time.Timestamp");
+    let micro = record("io.debezium.time.MicroTimestamp");
+    for _ in 0..3 {
+        for (text, wanted) in [
+            (&milli, Encoding::EpochMillis),
+            (&micro, Encoding::EpochMicros),
+        ] {
+            let opened = prefixes
+                .open(text.as_bytes(), &shape, &limits)
+                .expect("valid");
+            assert_eq!(opened.expect("it has a schema").1[1], wanted);
+        }
+    }
+    assert_eq!(prefixes.known.len(), 2);
+    for at in 0..20 {
+        let text = record(&format!("some.other.Type{at}"));
+        prefixes
+            .open(text.as_bytes(), &shape, &limits)
+            .expect("valid");
+    }
+    assert_eq!(prefixes.known.len(), PREFIXES_MAX);
+}
+
+#[test]
+fn an_oversized_schema_is_used_and_not_kept() {
+    let (shape, mut limits) = (shape(), Limits::default());
+    limits.schema_prefix_bytes_max = 10;
+    let mut prefixes = SchemaPrefixes::default();
+    let text = record("io.debezium.time.MicroTimestamp");
+    for _ in 0..2 {
+        let opened = prefixes
+            .open(text.as_bytes(), &shape, &limits)
+            .expect("valid");
+        assert_eq!(opened.expect("it has a schema").1[1], Encoding::EpochMicros);
+    }
+    assert!(prefixes.known.is_empty());
+}
+
+#[test]
+fn what_has_no_schema_is_left_alone() {
+    let (shape, limits) = (shape(), Limits::default());
+    for text in [
+        "null",
+        "{}",
+        r#"{"op":"c"}"#,
+        r#"{"schema":"public","payload":{}}"#,
+        r#"{"schema":{},"other":{}}"#,
+        r#"{"schema":{},"payload":"text"}"#,
+        r#"{"schema":{}}"#,
+        r#"{"payload":{},"schema":{}}"#,
+    ] {
+        let mut prefixes = SchemaPrefixes::default();
+        let opened = prefixes.open(text.as_bytes(), &shape, &limits);
+        assert_eq!(opened.map(|opened| opened.is_some()), Ok(false), "{text}");
+    }
+    let null = r#"{"schema":null,"payload":{"op":"c"}}"#;
+    let mut prefixes = SchemaPrefixes::default();
+    let opened = prefixes.open(null.as_bytes(), &shape, &limits);
+    let (_, encodings) = opened.expect("valid").expect("wrapped");
+    assert!(encodings.is_empty());
+}
