@@ -1,0 +1,192 @@
+//! Whether what a cache holds is older than a change. Pure: the caller looks and tells the time.
+
+use std::time::Duration;
+
+use freshet_core::ports::Observation;
+use freshet_core::position::UnixMicros;
+use freshet_core::sample::PurgedSample;
+
+/// What a look came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Verdict {
+    /// Nothing is cached: the next reader fills from the source.
+    Absent,
+    /// An entry is there and not provably older than the change.
+    NotOlder,
+    /// The entry is provably older than the change.
+    Stale,
+    /// An entry is there and nothing tells its age.
+    NoProof,
+    /// The cache did not answer.
+    Unreachable,
+}
+
+impl Verdict {
+    /// All verdicts' names, as labels.
+    pub const NAMES: [&'static str; 5] =
+        ["absent", "not_older", "stale", "no_proof", "unreachable"];
+
+    /// The verdict's place in [`NAMES`](Self::NAMES).
+    pub fn index(self) -> usize {
+        match self {
+            Self::Absent => 0,
+            Self::NotOlder => 1,
+            Self::Stale => 2,
+            Self::NoProof => 3,
+            Self::Unreachable => 4,
+        }
+    }
+}
+
+/// Judges what was found at `now`. `skew_max` is how far the database's clock and ours may differ.
+pub fn judge(
+    sample: &PurgedSample,
+    found: &Observation,
+    now: UnixMicros,
+    skew_max: Duration,
+) -> Verdict {
+    let (remaining_ttl, version) = match found {
+        Observation::Absent => return Verdict::Absent,
+        Observation::Unreachable(_) => return Verdict::Unreachable,
+        Observation::Present {
+            remaining_ttl,
+            version,
+        } => (*remaining_ttl, version.as_deref()),
+    };
+    // A version says most: it is about the row, not about when it was stored.
+    if let (Some((_, written)), Some(cached)) = (&sample.version, version) {
+        return if is_older(cached, written) {
+            Verdict::Stale
+        } else {
+            Verdict::NotOlder
+        };
+    }
+    let Some(remaining) = remaining_ttl.filter(|remaining| *remaining <= sample.max_ttl) else {
+        return Verdict::NoProof;
+    };
+    let age_us = (sample.max_ttl - remaining).as_micros() as u64;
+    let filled = now.0.saturating_sub(age_us);
+    let margin = skew_max.as_micros() as u64 + u64::from(sample.resolution_us);
+    if filled.saturating_add(margin) < sample.committed.0 {
+        Verdict::Stale
+    } else {
+        Verdict::NotOlder
+    }
+}
+
+/// Versions are numbers where both sides are, else text: ISO times and fixed-width forms order as text.
+fn is_older(cached: &str, written: &str) -> bool {
+    match (cached.parse::<i128>(), written.parse::<i128>()) {
+        (Ok(cached), Ok(written)) => cached < written,
+        _ => cached < written,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use freshet_core::registry::EntryVersion;
+
+    use super::*;
+
+    const SECOND: u64 = 1_000_000;
+    const SKEW: Duration = Duration::from_millis(500);
+
+    fn sample(version: Option<&str>) -> PurgedSample {
+        PurgedSample {
+            family: Arc::from("catalog.product"),
+            target: Arc::from("main"),
+            name: b"catalog:v1:product:7".to_vec(),
+            committed: UnixMicros(1_000 * SECOND),
+            resolution_us: 1_000,
+            purged: UnixMicros(1_000 * SECOND),
+            max_ttl: Duration::from_secs(60),
+            version: version.map(|text| {
+                (
+                    EntryVersion {
+                        field: Arc::from("rev"),
+                        hash: false,
+                    },
+                    text.to_owned(),
+                )
+            }),
+        }
+    }
+
+    fn present(remaining_s: u64, version: Option<&str>) -> Observation {
+        Observation::Present {
+            remaining_ttl: Some(Duration::from_secs(remaining_s)),
+            version: version.map(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn an_entry_stored_before_the_commit_is_stale() {
+        let now = UnixMicros(1_001 * SECOND);
+        // 5 s old one second after the commit: stored four seconds before it.
+        assert_eq!(
+            judge(&sample(None), &present(55, None), now, SKEW),
+            Verdict::Stale
+        );
+        // Stored at the commit, and one second after it.
+        assert_eq!(
+            judge(&sample(None), &present(59, None), now, SKEW),
+            Verdict::NotOlder
+        );
+        assert_eq!(
+            judge(&sample(None), &present(60, None), now, SKEW),
+            Verdict::NotOlder
+        );
+    }
+
+    #[test]
+    fn within_the_clocks_disagreement_nothing_is_proven() {
+        let now = UnixMicros(1_001 * SECOND);
+        let found = Observation::Present {
+            remaining_ttl: Some(Duration::from_millis(58_600)),
+            version: None,
+        };
+        assert_eq!(judge(&sample(None), &found, now, SKEW), Verdict::NotOlder);
+        assert_eq!(
+            judge(&sample(None), &found, now, Duration::ZERO),
+            Verdict::Stale
+        );
+    }
+
+    #[test]
+    fn a_version_outweighs_the_age() {
+        let now = UnixMicros(1_001 * SECOND);
+        assert_eq!(
+            judge(&sample(Some("10")), &present(60, Some("9")), now, SKEW),
+            Verdict::Stale
+        );
+        assert_eq!(
+            judge(&sample(Some("10")), &present(5, Some("10")), now, SKEW),
+            Verdict::NotOlder
+        );
+        let iso = sample(Some("2024-05-31 12:00:00+00"));
+        let old = present(60, Some("2024-05-31 11:59:59+00"));
+        assert_eq!(judge(&iso, &old, now, SKEW), Verdict::Stale);
+    }
+
+    #[test]
+    fn without_ttl_and_version_there_is_no_proof() {
+        let now = UnixMicros(1_001 * SECOND);
+        let forever = Observation::Present {
+            remaining_ttl: None,
+            version: None,
+        };
+        assert_eq!(judge(&sample(None), &forever, now, SKEW), Verdict::NoProof);
+        assert_eq!(
+            judge(&sample(None), &present(61, None), now, SKEW),
+            Verdict::NoProof
+        );
+        assert_eq!(
+            judge(&sample(None), &Observation::Absent, now, SKEW),
+            Verdict::Absent
+        );
+        let away = Observation::Unreachable("refused".into());
+        assert_eq!(judge(&sample(None), &away, now, SKEW), Verdict::Unreachable);
+    }
+}

@@ -1,0 +1,49 @@
+//! The auditor's metrics.
+
+use metrics::{Unit, counter, describe_counter};
+
+use crate::judge::Verdict;
+
+/// Stale reads.
+pub const STALE_READS: &str = "freshet_stale_reads_total";
+/// Looks by verdict.
+pub const AUDITS: &str = "freshet_audits_total";
+
+/// Tells the recorder what each metric means.
+pub fn describe() {
+    describe_counter!(
+        STALE_READS,
+        Unit::Count,
+        "Looks that found an entry provably older than the change that purged it, by family, target and delay"
+    );
+    describe_counter!(
+        AUDITS,
+        Unit::Count,
+        "Looks at purged entries, by family, target and verdict"
+    );
+}
+
+/// Makes the series of one family at one target, at zero, so that dashboards and alerts see them from the start.
+pub fn register(family: &str, target: &str, delays: &[&'static str]) {
+    let (family, target) = (family.to_owned(), target.to_owned());
+    for &after in delays {
+        counter!(STALE_READS, "family" => family.clone(), "target" => target.clone(), "after" => after)
+            .increment(0);
+    }
+    for verdict in Verdict::NAMES {
+        counter!(AUDITS, "family" => family.clone(), "target" => target.clone(), "verdict" => verdict)
+            .increment(0);
+    }
+}
+
+/// Counts one look.
+pub(crate) fn looked(family: &str, target: &str, after: &'static str, verdict: Verdict) {
+    let (family, target) = (family.to_owned(), target.to_owned());
+    let name = Verdict::NAMES[verdict.index()];
+    counter!(AUDITS, "family" => family.clone(), "target" => target.clone(), "verdict" => name)
+        .increment(1);
+    if verdict == Verdict::Stale {
+        counter!(STALE_READS, "family" => family, "target" => target, "after" => after)
+            .increment(1);
+    }
+}

@@ -1,0 +1,85 @@
+//! What all providers share: an HTTP client with deadlines, and what a failed request means.
+
+use std::fmt;
+use std::time::Duration;
+
+use freshet_core::purge::PurgeOutcome;
+use reqwest::header::HeaderMap;
+use reqwest::{Client, StatusCode};
+
+/// How long to wait for somebody to mend credentials, rights or a target's name.
+const RIGHTS_RETRY_MS: u32 = 5_000;
+
+/// A text that must not be shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for Secret {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("<secret>")
+    }
+}
+
+/// A target cannot be what its config says.
+#[derive(Debug, thiserror::Error)]
+#[error("cdn target is not usable: {0}")]
+pub struct CdnConfigError(pub(crate) String);
+
+/// A client whose every request ends within `timeout`. Redirects are not followed: a purge that is sent elsewhere
+/// purges nothing, and a token must not travel.
+pub(crate) fn build(timeout: Duration) -> Result<Client, CdnConfigError> {
+    Client::builder()
+        .timeout(timeout)
+        .connect_timeout(timeout.min(Duration::from_secs(2)))
+        .redirect(reqwest::redirect::Policy::none())
+        .user_agent(concat!("freshet/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .map_err(|error| CdnConfigError(error.to_string()))
+}
+
+/// What a status means where the provider has no other word for it.
+pub(crate) fn outcome_of(status: StatusCode, retry_after_ms: u32) -> PurgeOutcome {
+    match status.as_u16() {
+        200..=299 => PurgeOutcome::Purged,
+        429 => PurgeOutcome::Throttled { retry_after_ms },
+        408 | 500 | 502..=504 => PurgeOutcome::Unreachable,
+        // Wrong credentials, rights or names are the operator's to mend, not the tag's fault: the purges wait, loudly.
+        401 | 403 | 404 | 405 | 300..=399 => PurgeOutcome::Throttled {
+            retry_after_ms: RIGHTS_RETRY_MS,
+        },
+        400..=499 | 501 => PurgeOutcome::Refused,
+        _ => PurgeOutcome::Unreachable,
+    }
+}
+
+/// `Retry-After` in seconds, as milliseconds; zero when there is none.
+pub(crate) fn retry_after_ms(headers: &HeaderMap) -> u32 {
+    headers
+        .get("retry-after")
+        .and_then(|value| value.to_str().ok()?.trim().parse::<u32>().ok())
+        .map_or(0, |seconds| seconds.saturating_mul(1000))
+}
+
+/// A transport error in words, without the address that may hold a name.
+pub(crate) fn reason_of(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    if error.is_timeout() {
+        "did not answer in time".to_owned()
+    } else if error.is_connect() {
+        "cannot be connected to".to_owned()
+    } else {
+        error.to_string()
+    }
+}

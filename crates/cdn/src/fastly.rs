@@ -1,0 +1,210 @@
+//! Fastly: batch purges of surrogate keys, hard or soft.
+//!
+//! `POST /service/{id}/purge` with `{"surrogate_keys":[…]}`, at most 256 a call (257 is answered with 400:
+//! fastly-magento2 issue 104). `Fastly-Soft-Purge` counts by its presence, so hard purges must not send it.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use freshet_core::ports::Purger;
+use freshet_core::purge::{PurgeBatch, PurgeOutcome, PurgeReport};
+use freshet_core::registry::PurgeMode;
+use reqwest::header::HeaderMap;
+use reqwest::{Client, RequestBuilder, StatusCode};
+use serde::{Deserialize, Serialize};
+
+use crate::chunk::{Bounds, Chunk, chunks};
+use crate::client::{self, CdnConfigError, Secret};
+
+/// A Fastly service.
+#[derive(Debug, Clone)]
+pub struct FastlyTarget {
+    /// The service's id.
+    pub service_id: String,
+    /// A token with the scope `purge_select`.
+    pub token: Secret,
+    /// Base address of the API.
+    pub api: String,
+    /// A call is answered within this.
+    pub timeout: Duration,
+    /// Keys of one call.
+    pub keys_per_call: usize,
+    /// Bytes of all keys of one call.
+    pub bytes_per_call: usize,
+}
+
+impl FastlyTarget {
+    /// A service with the usual settings.
+    pub fn new(service_id: String, token: Secret) -> Self {
+        Self {
+            service_id,
+            token,
+            api: "https://api.fastly.com".to_owned(),
+            timeout: Duration::from_secs(5),
+            keys_per_call: 256,
+            bytes_per_call: 8_000,
+        }
+    }
+}
+
+/// A Fastly service behind the [`Purger`] port.
+#[derive(Debug)]
+pub struct FastlyPurger {
+    target: FastlyTarget,
+    client: Client,
+}
+
+#[derive(Serialize)]
+struct PurgeCall<'a> {
+    surrogate_keys: &'a [&'a str],
+}
+
+/// The three shapes of Fastly's error bodies in one.
+#[derive(Deserialize, Default)]
+struct ErrorBody {
+    reason: Option<String>,
+    msg: Option<String>,
+    title: Option<String>,
+}
+
+impl FastlyPurger {
+    /// A purger; the API need not be there.
+    ///
+    /// # Errors
+    /// The service id cannot stand in a path.
+    pub fn new(target: FastlyTarget) -> Result<Self, CdnConfigError> {
+        let plain =
+            |text: &str| !text.is_empty() && text.bytes().all(|it| it.is_ascii_alphanumeric());
+        if !plain(&target.service_id) {
+            return Err(CdnConfigError(
+                "fastly.service_id is not a service id".to_owned(),
+            ));
+        }
+        let client = client::build(target.timeout)?;
+        Ok(Self { target, client })
+    }
+
+    fn authorised(&self, request: RequestBuilder) -> RequestBuilder {
+        request
+            .header("Fastly-Key", self.target.token.expose())
+            .header("Accept", "application/json")
+    }
+
+    async fn purge_chunk(&self, chunk: &Chunk<'_>, report: &mut PurgeReport) {
+        let url = format!(
+            "{}/service/{}/purge",
+            self.target.api, self.target.service_id
+        );
+        let mut request = self.authorised(self.client.post(url));
+        if chunk.mode == PurgeMode::Soft {
+            request = request.header("Fastly-Soft-Purge", "1");
+        }
+        let answer = request
+            .json(&PurgeCall {
+                surrogate_keys: &chunk.tags,
+            })
+            .send()
+            .await;
+        let outcome = match answer {
+            Err(error) => {
+                report.reason = Some(format!("fastly {}", client::reason_of(error)));
+                PurgeOutcome::Unreachable
+            }
+            Ok(answer) if answer.status() == StatusCode::OK => {
+                match answer.json::<BTreeMap<String, serde_json::Value>>().await {
+                    Ok(purged) => return note_purged(chunk, &purged, report),
+                    Err(error) => {
+                        report.reason = Some(format!("fastly {}", client::reason_of(error)));
+                        PurgeOutcome::Forgotten
+                    }
+                }
+            }
+            Ok(answer) => {
+                let status = answer.status();
+                let outcome = client::outcome_of(status, retry_after_ms(answer.headers()));
+                let said = said_by(&answer.text().await.unwrap_or_default());
+                report.reason = Some(format!("fastly answered {status}{said}"));
+                outcome
+            }
+        };
+        for &place in &chunk.places {
+            report.outcomes[place] = outcome;
+        }
+    }
+}
+
+/// The answer names every key that was purged; one that it does not name stays forgotten.
+fn note_purged(
+    chunk: &Chunk<'_>,
+    purged: &BTreeMap<String, serde_json::Value>,
+    report: &mut PurgeReport,
+) {
+    for (tag, &place) in chunk.tags.iter().zip(&chunk.places) {
+        if purged.contains_key(*tag) {
+            report.outcomes[place] = PurgeOutcome::Purged;
+        } else {
+            report.reason = Some("fastly did not confirm every key".to_owned());
+        }
+    }
+}
+
+/// `Retry-After`, else the time until `Fastly-RateLimit-Reset` (seconds since the epoch).
+fn retry_after_ms(headers: &HeaderMap) -> u32 {
+    let told = client::retry_after_ms(headers);
+    if told > 0 {
+        return told;
+    }
+    let reset = headers
+        .get("fastly-ratelimit-reset")
+        .and_then(|value| value.to_str().ok()?.trim().parse::<u64>().ok());
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs();
+    // An hour is the longest window that Fastly counts in.
+    let wait = reset.map_or(0, |reset| reset.saturating_sub(now).min(3_600));
+    u32::try_from(wait * 1000).unwrap_or(u32::MAX)
+}
+
+fn said_by(body: &str) -> String {
+    let parsed: ErrorBody = serde_json::from_str(body).unwrap_or_default();
+    let said = parsed
+        .reason
+        .or(parsed.msg)
+        .or(parsed.title)
+        .unwrap_or_default();
+    if said.is_empty() {
+        String::new()
+    } else {
+        format!(": {}", said.chars().take(200).collect::<String>())
+    }
+}
+
+impl Purger for FastlyPurger {
+    async fn purge(&self, batch: &PurgeBatch) -> PurgeReport {
+        let mut report = PurgeReport::all(PurgeOutcome::Forgotten, batch.len());
+        let bounds = Bounds {
+            tags_max: self.target.keys_per_call,
+            bytes_max: self.target.bytes_per_call,
+        };
+        for chunk in chunks(batch, bounds) {
+            self.purge_chunk(&chunk, &mut report).await;
+        }
+        report
+    }
+
+    /// Asks for the token's own description: a read that every token may make and no purge limit counts.
+    async fn ping(&self) -> Result<(), String> {
+        let request = self.authorised(self.client.get(format!("{}/tokens/self", self.target.api)));
+        let answer = request
+            .send()
+            .await
+            .map_err(|error| format!("fastly {}", client::reason_of(error)))?;
+        match answer.status() {
+            StatusCode::OK => Ok(()),
+            status => Err(format!(
+                "fastly answered {status} to a question about the token"
+            )),
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! Varnish with vmod xkey: one PURGE per node, tags in one header line.
+//!
+//! The wire form is whatever the VCL says; method and headers are settings, with the names of the VCL in
+//! `docs/` as the usual ones. Open-source Varnish does not pass purges on, so every node is asked and
+//! success means that all of them answered.
+
+use std::time::Duration;
+
+use freshet_core::ports::Purger;
+use freshet_core::purge::{PurgeBatch, PurgeOutcome, PurgeReport};
+use freshet_core::registry::PurgeMode;
+use futures_util::future::join_all;
+use reqwest::{Client, Method, Response, StatusCode};
+
+use crate::chunk::{Bounds, Chunk, chunks};
+use crate::client::{self, CdnConfigError};
+
+/// Varnish nodes that cache the same site.
+#[derive(Debug, Clone)]
+pub struct VarnishTarget {
+    /// `http://host:port` of every node.
+    pub nodes: Vec<String>,
+    /// The method that the VCL takes for a purge.
+    pub method: String,
+    /// Header with the tags of a hard purge.
+    pub purge_header: String,
+    /// Header with the tags of a soft purge.
+    pub soft_header: String,
+    /// `Host` header, where the VCL looks at it.
+    pub host: Option<String>,
+    /// A node answers within this.
+    pub timeout: Duration,
+    /// Tags of one request in bytes at most; Varnish refuses header lines over 8 KiB (`http_req_hdr_len`).
+    pub header_bytes_max: usize,
+}
+
+impl VarnishTarget {
+    /// Nodes with the usual settings.
+    pub fn new(nodes: Vec<String>) -> Self {
+        Self {
+            nodes,
+            method: "PURGE".to_owned(),
+            purge_header: "xkey-purge".to_owned(),
+            soft_header: "xkey-softpurge".to_owned(),
+            host: None,
+            timeout: Duration::from_secs(2),
+            header_bytes_max: 7_500,
+        }
+    }
+}
+
+/// Varnish nodes behind the [`Purger`] port.
+#[derive(Debug)]
+pub struct VarnishPurger {
+    target: VarnishTarget,
+    method: Method,
+    client: Client,
+}
+
+/// What one node said to one request.
+struct Answer {
+    outcome: PurgeOutcome,
+    removed: u64,
+    reason: Option<String>,
+}
+
+impl VarnishPurger {
+    /// A purger; the nodes need not be there.
+    ///
+    /// # Errors
+    /// No node is named, or the method is none.
+    pub fn new(target: VarnishTarget) -> Result<Self, CdnConfigError> {
+        if target.nodes.is_empty() {
+            return Err(CdnConfigError("varnish.nodes is empty".to_owned()));
+        }
+        let method = Method::from_bytes(target.method.as_bytes())
+            .map_err(|error| CdnConfigError(format!("method {}: {error}", target.method)))?;
+        let client = client::build(target.timeout)?;
+        Ok(Self {
+            target,
+            method,
+            client,
+        })
+    }
+
+    async fn ask(
+        &self,
+        node: &str,
+        mode: PurgeMode,
+        tags: &str,
+    ) -> Result<Response, reqwest::Error> {
+        let header = match mode {
+            PurgeMode::Hard => &self.target.purge_header,
+            PurgeMode::Soft => &self.target.soft_header,
+        };
+        let mut request = self
+            .client
+            .request(self.method.clone(), format!("{node}/"))
+            .header(header, tags);
+        if let Some(host) = &self.target.host {
+            request = request.header("host", host);
+        }
+        request.send().await
+    }
+
+    async fn purge_node(&self, node: &str, chunk: &Chunk<'_>) -> Answer {
+        match self.ask(node, chunk.mode, &chunk.tags.join(" ")).await {
+            Err(error) => {
+                let reason = Some(format!("{node} {}", client::reason_of(error)));
+                Answer {
+                    outcome: PurgeOutcome::Unreachable,
+                    removed: 0,
+                    reason,
+                }
+            }
+            Ok(answer) => {
+                let status = answer.status();
+                let retry_after_ms = client::retry_after_ms(answer.headers());
+                let outcome = client::outcome_of(status, retry_after_ms);
+                if outcome != PurgeOutcome::Purged {
+                    let reason = Some(format!("{node} answered {status}"));
+                    return Answer {
+                        outcome,
+                        removed: 0,
+                        reason,
+                    };
+                }
+                let count = count_of(&answer);
+                // Soft purges do not count what was stale already: zero is not "nothing cached".
+                let nothing = count == Some(0) && chunk.mode == PurgeMode::Hard;
+                let outcome = if nothing {
+                    PurgeOutcome::NothingCached
+                } else {
+                    PurgeOutcome::Purged
+                };
+                Answer {
+                    outcome,
+                    removed: count.unwrap_or(0),
+                    reason: None,
+                }
+            }
+        }
+    }
+}
+
+/// How many objects went: header `X-Purged`, as the VCL in `docs/` sets it.
+fn count_of(answer: &Response) -> Option<u64> {
+    answer
+        .headers()
+        .get("x-purged")?
+        .to_str()
+        .ok()?
+        .trim()
+        .parse()
+        .ok()
+}
+
+/// The outcome of several nodes: the worst one, and nothing cached only where no node had anything.
+fn of_all_nodes(answers: &[Answer]) -> PurgeOutcome {
+    let failed = answers
+        .iter()
+        .map(|it| it.outcome)
+        .find(|outcome| !matches!(outcome, PurgeOutcome::Purged | PurgeOutcome::NothingCached));
+    let any = answers.iter().any(|it| it.outcome == PurgeOutcome::Purged);
+    failed.unwrap_or(if any {
+        PurgeOutcome::Purged
+    } else {
+        PurgeOutcome::NothingCached
+    })
+}
+
+impl Purger for VarnishPurger {
+    async fn purge(&self, batch: &PurgeBatch) -> PurgeReport {
+        let mut report = PurgeReport::all(PurgeOutcome::Forgotten, batch.len());
+        let bounds = Bounds {
+            tags_max: usize::MAX,
+            bytes_max: self.target.header_bytes_max,
+        };
+        for chunk in chunks(batch, bounds) {
+            let nodes = self.target.nodes.iter();
+            let answers = join_all(nodes.map(|node| self.purge_node(node, &chunk))).await;
+            let outcome = of_all_nodes(&answers);
+            for &place in &chunk.places {
+                report.outcomes[place] = outcome;
+            }
+            for answer in answers {
+                report.removed += answer.removed;
+                report.reason = answer.reason.or(report.reason.take());
+            }
+        }
+        report
+    }
+
+    async fn ping(&self) -> Result<(), String> {
+        for node in &self.target.nodes {
+            // A tag that no object carries: harmless, and it asks the very thing that a purge needs.
+            let asked = self.ask(node, PurgeMode::Hard, "freshet.ping").await;
+            let answer = asked.map_err(|error| format!("{node} {}", client::reason_of(error)))?;
+            if answer.status() != StatusCode::OK {
+                return Err(format!("{node} answered {} to a purge", answer.status()));
+            }
+        }
+        Ok(())
+    }
+}
