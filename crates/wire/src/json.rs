@@ -5,3 +5,4 @@ pub(crate) mod envelope;
 pub(crate) mod flattened;
 pub(crate) mod row;
 pub(crate) mod schema_prefix;
+pub(crate) mod text;

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 use serde_json::Value;
 
-use super::{Cursor, plain_prefix};
+use super::Cursor;
 use crate::error::DecodeError;
 use crate::scalar::Scalar;
 
@@ -182,22 +182,6 @@ fn a_decimal_with_its_own_scale_is_recognised_and_nothing_else() {
         r#"{"scale":99999999999,"value":"B8Y="}"#,
     ] {
         assert_eq!(scalar(other), "Opaque", "{other}");
-    }
-}
-
-#[test]
-fn eight_bytes_at_a_time_find_what_one_at_a_time_finds() {
-    for special in [b'"', b'\\', 0, 0x1f] {
-        for length in 0..40 {
-            for at in 0..length {
-                for filler in [b'a', b' ', 0x80, 0xff, b'#', b'!', b'[', b']'] {
-                    let mut bytes = vec![filler; length];
-                    bytes[at] = special;
-                    assert_eq!(plain_prefix(&bytes), at);
-                    assert_eq!(plain_prefix(&vec![filler; length]), length);
-                }
-            }
-        }
     }
 }
 
