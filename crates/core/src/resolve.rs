@@ -64,12 +64,6 @@ fn resolve_binding(
         Op::Update if is_unchanged(binding, change) => return FamilyVerdict::Unchanged,
         Op::Create | Op::Update | Op::Delete | Op::Read => {}
     }
-    if binding.keys.is_empty() && binding.tags.is_empty() {
-        // The table feeds the family and no template says what of it: only the whole family is sure.
-        widen_redis(family.redis.as_ref(), binding.family, set);
-        widen_cdn(family.cdn.as_ref(), binding.family, set);
-        return FamilyVerdict::Widened;
-    }
     let mut widened = false;
     if let Some(redis) = &family.redis {
         let start = set.len();
@@ -122,7 +116,7 @@ fn resolve_tags(
 }
 
 /// Renders every template from each image that the change has or should have. False when one could not be
-/// told.
+/// told, or when there is none: then nothing says which of the family's entries the row is in.
 fn render_all(
     templates: &[Template],
     change: &Change,
@@ -143,7 +137,7 @@ fn render_all(
             return false;
         }
     }
-    true
+    !templates.is_empty()
 }
 
 /// Renders one template from one image. False when the image does not tell the name.

@@ -255,9 +255,10 @@ proptest! {
                 entry.2 = entry.2.min(one.committed);
             }
         }
-        let mut round = PurgeRound::new(registry(1));
+        let registry = registry(1);
+        let mut round = PurgeRound::new(Arc::clone(&registry));
         for _ in 0..2 {
-            round.reset(&registry(1));
+            round.reset(&registry);
             for one in &asked {
                 round.add(TargetId(one.target), WantedPurge {
                     family: FAMILY,

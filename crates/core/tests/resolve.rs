@@ -246,7 +246,11 @@ fn unknown_outweighs_null() {
         keys: &["catalog:v2:item:{category}:{name}"],
         ..Names::default()
     };
-    let registry = one(item_family(), names);
+    let redis_only = Family {
+        cdn: None,
+        ..item_family()
+    };
+    let registry = one(redis_only, names);
     for cells in [
         [text("7"), Cell::Null, Cell::Unknown],
         [text("7"), Cell::Unknown, Cell::Null],
@@ -429,18 +433,22 @@ fn every_cdn_target_gets_every_tag() {
     assert_eq!(widened, expected);
 }
 
-/// A table may feed only one side of a family; one that feeds it without any template can only mean all of it.
+/// A side that no template names an entry of can only be purged as a whole.
 #[test]
-fn a_side_without_templates_on_this_table_is_left_alone_unless_there_are_none_at_all() {
+fn a_side_without_templates_takes_the_family() {
+    let change = created(&row("7", "books", "x"));
     let tags_only = Names {
         tags: &["category-{category}"],
         ..Names::default()
     };
-    let change = created(&row("7", "books", "x"));
-    assert_eq!(
-        purged(&one(item_family(), tags_only), &change),
-        [tag("category-books")]
-    );
+    let expected = [wide(REDIS, "catalog:v2:item:"), tag("category-books")];
+    assert_eq!(purged(&one(item_family(), tags_only), &change), expected);
+    let keys_only = Names {
+        keys: &["catalog:v2:item:{id}"],
+        ..Names::default()
+    };
+    let expected = [key("catalog:v2:item:7"), wide(FASTLY, "f-catalog.item")];
+    assert_eq!(purged(&one(item_family(), keys_only), &change), expected);
     let registry = one(item_family(), Names::default());
     assert_eq!(purged(&registry, &change), whole_family());
     assert_eq!(verdicts(&registry, &change), [FamilyVerdict::Widened]);
@@ -602,10 +610,9 @@ fn expected(case: &Case) -> BTreeSet<Purged> {
     if is_unchanged(case) {
         return BTreeSet::new();
     }
-    let nothing_told = case.keys.is_empty() && case.tags.is_empty();
-    let all = case.op == Op::Truncate || nothing_told;
-    let redis = side(case, &case.keys, false).filter(|_| !all);
-    let cdn = side(case, &case.tags, true).filter(|_| !all);
+    let all = case.op == Op::Truncate;
+    let redis = side(case, &case.keys, false).filter(|_| !all && !case.keys.is_empty());
+    let cdn = side(case, &case.tags, true).filter(|_| !all && !case.tags.is_empty());
     let mut expected = BTreeSet::new();
     match redis {
         Some(names) => expected.extend(names.iter().map(|name| key(name))),
@@ -654,7 +661,7 @@ proptest! {
     ) {
         prop_assume!(one_row != other_row);
         let names = Names { keys: &["m:{id}:{category}:{name}"], ..Names::default() };
-        let registry = one(model_family(9), names);
+        let registry = one(Family { cdn: None, ..model_family(9) }, names);
         let keys = |row: &[String]| {
             let cells: Vec<Cell> = row.iter().map(|value| text(value)).collect();
             purged(&registry, &created(&cells))
