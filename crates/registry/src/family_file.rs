@@ -14,6 +14,7 @@ pub(crate) struct FamilyFile {
     pub(crate) schema_version: Spanned<u32>,
     pub(crate) owner: OwnerWritten,
     #[serde(default)]
+    #[allow(dead_code, reason = "for people and for the owners' listing")]
     pub(crate) description: Option<String>,
     pub(crate) lifecycle: Spanned<String>,
     pub(crate) freshness: FreshnessWritten,

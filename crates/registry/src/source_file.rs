@@ -133,6 +133,16 @@ pub struct ForeignKey {
     pub on_delete: String,
 }
 
+/// A value that was read from a catalog and stands in no file.
+pub fn unplaced<T>(value: T) -> Spanned<T> {
+    let nowhere = serde_saphyr::Location::UNKNOWN;
+    Spanned {
+        value,
+        referenced: nowhere,
+        defined: nowhere,
+    }
+}
+
 fn yes() -> bool {
     true
 }

@@ -1,0 +1,100 @@
+//! `/metrics`, `/livez`, `/readyz`.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use freshet_core::position::UnixMicros;
+use freshet_pipeline::clock::Clock;
+use freshet_pipeline::metrics::{OLDEST_UNPURGED, READY};
+use freshet_pipeline::status::Status;
+use metrics_exporter_prometheus::PrometheusHandle;
+use metrics_process::Collector;
+
+/// A loop that has not gone round for this long is wedged.
+const WEDGED_AFTER: Duration = Duration::from_secs(20);
+
+/// What the endpoints tell of.
+#[derive(Clone)]
+pub(crate) struct Admin {
+    pub(crate) status: Status,
+    pub(crate) clock: Clock,
+    pub(crate) metrics: PrometheusHandle,
+    pub(crate) process: Collector,
+}
+
+/// The endpoints.
+pub(crate) fn router(admin: Admin) -> Router {
+    admin.process.describe();
+    Router::new()
+        .route("/", get(index))
+        .route("/metrics", get(metrics_page))
+        .route("/livez", get(livez))
+        .route("/readyz", get(readyz))
+        .with_state(admin)
+}
+
+async fn index() -> &'static str {
+    "freshet\n\n/metrics  Prometheus metrics\n/livez    200 while the loops go round\n\
+     /readyz   200 when everything is there, else what is not\n"
+}
+
+async fn metrics_page(State(admin): State<Admin>) -> impl IntoResponse {
+    let age_us = admin.status.oldest_unpurged_age_us(admin.clock.now());
+    // Set when asked for, so that it grows while nothing moves.
+    metrics::gauge!(OLDEST_UNPURGED).set(age_us as f64 / 1e6);
+    metrics::gauge!(READY).set(if admin.status.unready().is_empty() {
+        1.0
+    } else {
+        0.0
+    });
+    admin.process.collect();
+    (
+        [(
+            header::CONTENT_TYPE,
+            "text/plain; version=0.0.4; charset=utf-8",
+        )],
+        admin.metrics.render(),
+    )
+}
+
+async fn livez(State(admin): State<Admin>) -> (StatusCode, String) {
+    let wedged = admin
+        .status
+        .wedged(admin.clock.now(), WEDGED_AFTER.as_micros() as u64);
+    if wedged.is_empty() {
+        return (StatusCode::OK, "live\n".to_owned());
+    }
+    let text = format!(
+        "not live: no progress for {} s in {}\n",
+        WEDGED_AFTER.as_secs(),
+        wedged.join(", ")
+    );
+    (StatusCode::SERVICE_UNAVAILABLE, text)
+}
+
+async fn readyz(State(admin): State<Admin>) -> (StatusCode, String) {
+    let unready = admin.status.unready();
+    if unready.is_empty() {
+        return (
+            StatusCode::OK,
+            format!("ready: {}\n", admin.status.parts().join(", ")),
+        );
+    }
+    let now = admin.clock.now();
+    let mut text = "not ready\n".to_owned();
+    for part in unready {
+        let since = seconds(now, part.since);
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{}: {} (for {since} s)", part.part, part.reason);
+    }
+    (StatusCode::SERVICE_UNAVAILABLE, text)
+}
+
+fn seconds(now: UnixMicros, then: UnixMicros) -> u64 {
+    now.since(then) / 1_000_000
+}

@@ -1,0 +1,35 @@
+//! `freshet check`: the registry's rules and the families' examples, offline.
+
+use crate::cli::CheckArgs;
+use crate::exit::Exit;
+
+/// Runs the command. Findings go to standard error, the summary to standard output.
+#[allow(clippy::print_stdout)] // the command's answer
+pub(crate) fn check(args: &CheckArgs) -> Exit {
+    match freshet_registry::load(&args.dir) {
+        Ok(loaded) => {
+            if !loaded.warnings.is_empty() {
+                eprintln!("{}", loaded.warnings.render().trim_end());
+            }
+            println!(
+                "{}: {} families over {} tables in {} files, {} examples hold, {} warnings, revision {}",
+                args.dir.display(),
+                loaded.registry.families.len(),
+                loaded.registry.tables.len(),
+                loaded.files,
+                loaded.examples.run,
+                loaded.warnings.len(),
+                loaded.registry.revision.content_hash
+            );
+            if args.strict && !loaded.warnings.is_empty() {
+                Exit::BadInput
+            } else {
+                Exit::Clean
+            }
+        }
+        Err(faults) => {
+            eprintln!("{}", faults.render().trim_end());
+            Exit::BadInput
+        }
+    }
+}

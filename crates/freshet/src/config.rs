@@ -1,0 +1,362 @@
+//! The config twice: as written, then as decided. Everything that is wrong is told at once, with its place;
+//! the rest of the program sees only what was decided.
+
+mod faults;
+mod written;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use freshet_audit::watch::AuditSettings;
+use freshet_cdn::{FastlyTarget, VarnishTarget};
+use freshet_kafka::{KafkaConnection, SourceConfig, StartAt, WriterSchemasConfig};
+use freshet_pipeline::round::{Bounds, Window};
+use freshet_redis::RedisTarget;
+use freshet_registry::diagnostics::Diagnostics;
+use serde_saphyr::Spanned;
+
+use crate::cli::LogForm;
+use crate::config::faults::Faults;
+use crate::config::written::{
+    ConfigWritten, FastlyWritten, IntakeWritten, KafkaWritten, RedisWritten, SchemaRegistryWritten,
+    TargetWritten, VarnishWritten,
+};
+
+/// What was decided.
+#[derive(Debug)]
+pub(crate) struct Config {
+    pub(crate) registry: PathBuf,
+    pub(crate) kafka: KafkaConnection,
+    pub(crate) group: String,
+    pub(crate) start: StartAt,
+    pub(crate) static_member: Option<String>,
+    pub(crate) schema_registry: Option<WriterSchemasConfig>,
+    pub(crate) targets: BTreeMap<Arc<str>, Target>,
+    pub(crate) outbox: OutboxConfig,
+    pub(crate) intake_threads: u32,
+    pub(crate) intake: Bounds,
+    pub(crate) value_bytes_max: usize,
+    pub(crate) sample_every: Option<Duration>,
+    pub(crate) audit: AuditSettings,
+    pub(crate) listen: SocketAddr,
+    pub(crate) log_form: LogForm,
+    pub(crate) log_level: String,
+    pub(crate) stop_within: Duration,
+}
+
+/// One target.
+#[derive(Debug)]
+pub(crate) enum Target {
+    Redis(RedisTarget),
+    Varnish(VarnishTarget, Window),
+    Fastly(FastlyTarget, Window),
+}
+
+/// Our own topics.
+#[derive(Debug)]
+pub(crate) struct OutboxConfig {
+    pub(crate) topic_prefix: String,
+    pub(crate) dead_letters: Arc<str>,
+    pub(crate) partitions: u32,
+    pub(crate) create_topics: bool,
+}
+
+impl OutboxConfig {
+    /// The topic of a lane.
+    pub(crate) fn lane_topic(&self, target: &str) -> Arc<str> {
+        Arc::from(format!("{}{target}", self.topic_prefix))
+    }
+}
+
+/// Reads, parses and decides.
+///
+/// # Errors
+/// Every fault of the file, with its place.
+pub(crate) fn load(path: &Path) -> Result<Config, Diagnostics> {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) => return Err(faults::unreadable(path, &error)),
+    };
+    let written: ConfigWritten =
+        serde_saphyr::from_str(&text).map_err(|error| faults::unparsable(path, &text, &error))?;
+    let base = path.parent().unwrap_or(Path::new("."));
+    let mut faults = Faults::new(path, &text);
+    let config = decide(written, base, &mut faults);
+    faults.finish(config)
+}
+
+fn decide(written: ConfigWritten, base: &Path, faults: &mut Faults<'_>) -> Config {
+    let registry = base.join(&written.registry.value);
+    if !registry.is_dir() {
+        faults.add(
+            &written.registry,
+            "is not a directory",
+            "name the directory that holds `sources/` and `families/`, relative to the config file",
+        );
+    }
+    let outbox = written.outbox;
+    let skew = faults.duration(
+        written.audit.clock_skew_max.as_ref(),
+        Duration::from_millis(500),
+    );
+    let rate = written
+        .audit
+        .samples_per_second
+        .as_ref()
+        .map_or(20, |rate| rate.value);
+    let targets = written
+        .targets
+        .into_iter()
+        .filter_map(|(name, target)| Some((Arc::from(name), decide_target(target, base, faults)?)))
+        .collect();
+    Config {
+        registry,
+        group: written.kafka.group.clone(),
+        start: decide_start(&written.kafka, faults),
+        static_member: written.kafka.static_member.clone(),
+        kafka: decide_kafka(&written.kafka, base, faults),
+        schema_registry: written
+            .schema_registry
+            .map(|it| decide_schemas(it, base, faults)),
+        targets,
+        outbox: OutboxConfig {
+            topic_prefix: outbox
+                .topic_prefix
+                .unwrap_or_else(|| "freshet.purges.".to_owned()),
+            dead_letters: Arc::from(
+                outbox
+                    .dead_letters
+                    .as_deref()
+                    .unwrap_or("freshet.dead-letters"),
+            ),
+            partitions: faults.at_least(1, outbox.partitions.as_ref(), 6),
+            create_topics: outbox.create_topics.unwrap_or(true),
+        },
+        intake_threads: faults.at_least(1, written.intake.threads.as_ref(), 1),
+        value_bytes_max: faults.at_least(1024, written.intake.value_bytes_max.as_ref(), 16 << 20)
+            as usize,
+        intake: decide_intake(&written.intake, faults),
+        sample_every: (rate > 0).then(|| Duration::from_secs(1) / rate.max(1)),
+        audit: AuditSettings {
+            skew_max: skew,
+            ..AuditSettings::default()
+        },
+        listen: decide_listen(written.admin.listen.as_ref(), faults),
+        log_form: written.log.form.unwrap_or(LogForm::Text),
+        log_level: written
+            .log
+            .level
+            .map_or_else(|| "info".to_owned(), |level| level.value),
+        stop_within: faults.duration(written.stop_within.as_ref(), Duration::from_secs(25)),
+    }
+}
+
+fn decide_start(kafka: &KafkaWritten, faults: &mut Faults<'_>) -> StartAt {
+    let Some(start) = &kafka.start else {
+        return StartAt::Earliest;
+    };
+    match start.value.as_str() {
+        "earliest" => StartAt::Earliest,
+        "latest" => StartAt::Latest,
+        "error" => StartAt::Error,
+        _ => {
+            faults.add(start, "is not a start", "one of: earliest, latest, error");
+            StartAt::Earliest
+        }
+    }
+}
+
+fn decide_kafka(kafka: &KafkaWritten, base: &Path, faults: &mut Faults<'_>) -> KafkaConnection {
+    if kafka.brokers.value.trim().is_empty() {
+        faults.add(
+            &kafka.brokers,
+            "names no broker",
+            "for example: kafka-1:9092,kafka-2:9092",
+        );
+    }
+    let mut properties = kafka.properties.clone();
+    for (name, secret) in &kafka.secret_properties {
+        if properties.contains_key(name) {
+            faults.add(
+                secret,
+                &format!("{name} stands in `properties` too"),
+                "keep it in `secret_properties` only",
+            );
+        }
+        properties.insert(name.clone(), faults.secret(secret, base));
+    }
+    KafkaConnection {
+        brokers: kafka.brokers.value.clone(),
+        properties,
+    }
+}
+
+fn decide_schemas(
+    written: SchemaRegistryWritten,
+    base: &Path,
+    faults: &mut Faults<'_>,
+) -> WriterSchemasConfig {
+    faults.url(&written.url, &["http", "https"]);
+    let timeout = faults.duration(written.timeout.as_ref(), Duration::from_secs(2));
+    let password = written
+        .password
+        .as_ref()
+        .map(|secret| faults.secret(secret, base));
+    let bearer = written
+        .bearer
+        .as_ref()
+        .map(|secret| faults.secret(secret, base));
+    WriterSchemasConfig {
+        url: written.url.value.trim_end_matches('/').to_owned(),
+        username: written.username,
+        password,
+        bearer,
+        timeout,
+    }
+}
+
+fn decide_target(
+    written: Spanned<TargetWritten>,
+    base: &Path,
+    faults: &mut Faults<'_>,
+) -> Option<Target> {
+    let window = Window {
+        quiet: faults.duration(written.value.window.as_ref(), Duration::from_millis(50)),
+        max_wait: faults.duration(written.value.max_wait.as_ref(), Duration::from_millis(500)),
+    };
+    let target = &written.value;
+    match (&target.redis, &target.varnish, &target.fastly) {
+        (Some(redis), None, None) => {
+            for late in [&target.window, &target.max_wait].into_iter().flatten() {
+                faults.add(
+                    late,
+                    "does nothing here",
+                    "Redis is purged at once; remove the line",
+                );
+            }
+            Some(Target::Redis(decide_redis(redis, base, faults)))
+        }
+        (None, Some(varnish), None) => {
+            Some(Target::Varnish(decide_varnish(varnish, faults), window))
+        }
+        (None, None, Some(fastly)) => {
+            Some(Target::Fastly(decide_fastly(fastly, base, faults), window))
+        }
+        _ => {
+            faults.add(
+                &written,
+                "a target is exactly one thing",
+                "give it one of: redis, varnish, fastly",
+            );
+            None
+        }
+    }
+}
+
+fn decide_redis(written: &RedisWritten, base: &Path, faults: &mut Faults<'_>) -> RedisTarget {
+    faults.url(&written.url, &["redis", "rediss"]);
+    if written.url.value.contains('@') {
+        faults.add(
+            &written.url,
+            "holds credentials",
+            "give `username:` and `password: { env: NAME }` or `{ file: PATH }` instead",
+        );
+    }
+    let mut target = RedisTarget::new(written.url.value.clone());
+    target.username = written.username.clone();
+    target.password = written
+        .password
+        .as_ref()
+        .map(|secret| faults.secret(secret, base).into());
+    target.ca_file = written.ca_file.as_ref().map(|file| base.join(file));
+    target.connect_timeout =
+        faults.duration(written.connect_timeout.as_ref(), target.connect_timeout);
+    target.answer_timeout = faults.duration(written.answer_timeout.as_ref(), target.answer_timeout);
+    target.keys_per_command = faults.at_least(
+        1,
+        written.keys_per_command.as_ref(),
+        target.keys_per_command as u32,
+    ) as usize;
+    target.scan_keys_per_second = faults.at_least(
+        1,
+        written.scan_keys_per_second.as_ref(),
+        target.scan_keys_per_second,
+    );
+    target
+}
+
+fn decide_varnish(written: &VarnishWritten, faults: &mut Faults<'_>) -> VarnishTarget {
+    for node in &written.nodes {
+        faults.url(node, &["http", "https"]);
+    }
+    let nodes = written
+        .nodes
+        .iter()
+        .map(|node| node.value.trim_end_matches('/').to_owned());
+    let mut target = VarnishTarget::new(nodes.collect());
+    target.host = written.host.clone();
+    if let Some(header) = &written.purge_header {
+        target.purge_header.clone_from(header);
+    }
+    if let Some(header) = &written.soft_header {
+        target.soft_header.clone_from(header);
+    }
+    target.timeout = faults.duration(written.timeout.as_ref(), target.timeout);
+    target
+}
+
+fn decide_fastly(written: &FastlyWritten, base: &Path, faults: &mut Faults<'_>) -> FastlyTarget {
+    let token = faults.secret(&written.token, base);
+    let mut target = FastlyTarget::new(written.service_id.value.clone(), token.into());
+    if let Some(api) = &written.api {
+        faults.url(api, &["https", "http"]);
+        api.value.trim_end_matches('/').clone_into(&mut target.api);
+    }
+    target.timeout = faults.duration(written.timeout.as_ref(), target.timeout);
+    target
+}
+
+fn decide_intake(written: &IntakeWritten, faults: &mut Faults<'_>) -> Bounds {
+    let usual = Bounds::default();
+    Bounds {
+        round_records_max: faults.at_least(
+            1,
+            written.round_records_max.as_ref(),
+            usual.round_records_max as u32,
+        ) as usize,
+        rounds_in_flight_max: faults.at_least(
+            1,
+            written.rounds_in_flight_max.as_ref(),
+            usual.rounds_in_flight_max as u32,
+        ) as usize,
+        commit_every: faults.duration(written.commit_every.as_ref(), usual.commit_every),
+        ..usual
+    }
+}
+
+fn decide_listen(written: Option<&Spanned<String>>, faults: &mut Faults<'_>) -> SocketAddr {
+    let usual = SocketAddr::from(([127, 0, 0, 1], 9464));
+    let Some(listen) = written else { return usual };
+    listen.value.parse().unwrap_or_else(|_| {
+        faults.add(
+            listen,
+            "is not an address",
+            "an IP address and a port, such as 0.0.0.0:9464",
+        );
+        usual
+    })
+}
+
+/// The settings of a consumer in this config's group.
+pub(crate) fn source_config(config: &Config, group: String, topics: Vec<String>) -> SourceConfig {
+    SourceConfig {
+        group,
+        topics,
+        client_id: "freshet".to_owned(),
+        static_member: config.static_member.clone(),
+        start: config.start,
+    }
+}

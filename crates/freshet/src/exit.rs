@@ -1,0 +1,31 @@
+//! Exit codes. They are part of the interface: scripts and supervisors act on them.
+
+use std::process::ExitCode;
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// Done, or stopped as asked.
+    Clean,
+    /// Something failed while running that a restart may cure.
+    Failed,
+    /// The flags, the config or the registry are wrong; a restart cures nothing.
+    BadInput,
+}
+
+/// The table of codes as `--help` shows it.
+pub(crate) const EXIT_CODES: &str = "\
+Exit codes:
+  0  done, or stopped as asked
+  1  failed while running; a restart may cure it
+  2  wrong flags, config or registry; a restart cures nothing";
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        match exit {
+            Exit::Clean => Self::from(0),
+            Exit::Failed => Self::from(1),
+            Exit::BadInput => Self::from(2),
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! The binary: command line, config, telemetry, and the only place where adapters are named together.
+
+mod admin;
+mod check;
+mod cli;
+mod config;
+mod exit;
+mod purger;
+mod run;
+mod source_pull;
+mod telemetry;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+use crate::cli::{Cli, Command, SourceCommand};
+use crate::exit::Exit;
+
+fn main() -> ExitCode {
+    let exit = match Cli::parse().command {
+        Command::Run(args) => run::run(&args),
+        Command::Check(args) => check::check(&args),
+        Command::Source {
+            command: SourceCommand::Pull(args),
+        } => source_pull::pull(&args),
+        Command::Completions { shell } => {
+            let mut command = Cli::command();
+            clap_complete::generate(shell, &mut command, "freshet", &mut std::io::stdout());
+            Exit::Clean
+        }
+    };
+    exit.into()
+}

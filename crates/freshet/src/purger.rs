@@ -1,0 +1,47 @@
+//! The purgers of all targets under one type: the only place where adapters are named together.
+
+use freshet_cdn::{FastlyPurger, VarnishPurger};
+use freshet_core::ports::{Observation, Probe, Purger};
+use freshet_core::purge::{PurgeBatch, PurgeReport};
+use freshet_core::registry::EntryVersion;
+use freshet_redis::RedisPurger;
+
+/// One target's purger.
+#[derive(Debug)]
+pub(crate) enum AnyPurger {
+    /// A Redis.
+    Redis(Box<RedisPurger>),
+    /// Varnish nodes.
+    Varnish(VarnishPurger),
+    /// A Fastly service.
+    Fastly(FastlyPurger),
+}
+
+impl Purger for AnyPurger {
+    async fn purge(&self, batch: &PurgeBatch) -> PurgeReport {
+        match self {
+            Self::Redis(purger) => purger.purge(batch).await,
+            Self::Varnish(purger) => purger.purge(batch).await,
+            Self::Fastly(purger) => purger.purge(batch).await,
+        }
+    }
+
+    async fn ping(&self) -> Result<(), String> {
+        match self {
+            Self::Redis(purger) => purger.ping().await,
+            Self::Varnish(purger) => purger.ping().await,
+            Self::Fastly(purger) => purger.ping().await,
+        }
+    }
+}
+
+impl Probe for AnyPurger {
+    async fn observe(&self, name: &[u8], version: Option<&EntryVersion>) -> Observation {
+        match self {
+            Self::Redis(purger) => purger.observe(name, version).await,
+            Self::Varnish(_) | Self::Fastly(_) => {
+                Observation::Unreachable("entries of a CDN are not looked at".to_owned())
+            }
+        }
+    }
+}

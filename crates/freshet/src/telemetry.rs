@@ -1,0 +1,66 @@
+//! Logs and the metrics recorder.
+
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use anyhow::Context;
+use freshet_pipeline::metrics::{BATCH_SIZE, FRESHNESS, FRESHNESS_BUCKETS, SIZE_BUCKETS, STAGE};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tracing_subscriber::EnvFilter;
+
+use crate::cli::LogForm;
+
+/// Starts logging to standard error. `FRESHET_LOG` overrides the level, in `tracing`'s filter language.
+pub(crate) fn start_logs(form: LogForm, level: &str) -> anyhow::Result<()> {
+    let filter = match std::env::var("FRESHET_LOG") {
+        Ok(filter) => EnvFilter::try_new(&filter)
+            .with_context(|| format!("FRESHET_LOG={filter:?} is not a log filter"))?,
+        // librdkafka reports through its own target; its reconnect chatter is ours to tell, once.
+        Err(_) => EnvFilter::try_new(format!("{level},librdkafka=error,rdkafka=error"))
+            .with_context(|| format!("log.level {level:?} is not a level"))?,
+    };
+    let logs = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
+    let started = match form {
+        LogForm::Text => logs.try_init(),
+        LogForm::Json => logs.json().flatten_event(true).try_init(),
+    };
+    started.map_err(|error| anyhow::anyhow!("logging was started twice: {error}"))
+}
+
+/// Installs the metrics recorder and describes every metric.
+pub(crate) fn start_metrics() -> anyhow::Result<PrometheusHandle> {
+    let recorder = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Full(FRESHNESS.to_owned()), FRESHNESS_BUCKETS)
+        .and_then(|builder| {
+            builder.set_buckets_for_metric(Matcher::Full(STAGE.to_owned()), FRESHNESS_BUCKETS)
+        })
+        .and_then(|builder| {
+            builder.set_buckets_for_metric(Matcher::Full(BATCH_SIZE.to_owned()), SIZE_BUCKETS)
+        })
+        .context("histogram buckets")?
+        .build_recorder();
+    let handle = recorder.handle();
+    metrics::set_global_recorder(recorder)
+        .map_err(|error| anyhow::anyhow!("metrics were started twice: {error}"))?;
+    freshet_pipeline::metrics::describe();
+    freshet_audit::metrics::describe();
+    metrics::describe_gauge!(
+        "freshet_build_info",
+        metrics::Unit::Count,
+        "Always 1; the version is in the label"
+    );
+    metrics::gauge!("freshet_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+    Ok(handle)
+}
+
+/// Histograms keep every sample until they are folded into buckets: fold often, so that memory stays flat at
+/// full speed.
+pub(crate) async fn fold_histograms(handle: PrometheusHandle) {
+    loop {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        handle.run_upkeep();
+    }
+}

@@ -1,0 +1,196 @@
+//! Kafka, Redis, Varnish and a real `freshet` process.
+
+use std::fs::{self, File};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use freshet_testbed::{KafkaBroker, RedisServer, Varnish};
+use redis::Commands;
+
+use super::origin::Origin;
+use super::registry::{self, Form};
+
+/// How long anything may take to come true. Generous: the machine may be busy building.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+pub struct Deployment {
+    pub kafka: KafkaBroker,
+    pub redis: RedisServer,
+    pub varnish: Varnish,
+    pub origin: Origin,
+    pub admin: String,
+    folder: tempfile::TempDir,
+    freshet: Option<Child>,
+}
+
+impl Deployment {
+    /// Starts the servers and writes registry and config; `freshet` itself is started by [`start`](Self::start).
+    pub fn new(forms: &[Form], schema_registry: Option<&str>) -> Self {
+        let kafka = KafkaBroker::start().expect("kafka");
+        let redis = RedisServer::start().expect("redis");
+        let origin = Origin::start();
+        let varnish = Varnish::start(&origin.address).expect("varnish");
+        let folder = tempfile::tempdir().expect("a folder");
+        registry::write(&folder.path().join("registry"), forms);
+        let admin = freshet_testbed::lease_port().expect("a port").address();
+        let schemas = schema_registry.map_or_else(String::new, |url| {
+            format!("schema_registry: {{ url: \"{url}\" }}\n")
+        });
+        let config = format!(
+            "\
+registry: registry
+kafka: {{ brokers: \"{}\", group: e2e }}
+{schemas}targets:
+  main: {{ redis: {{ url: \"{}\" }} }}
+  edge: {{ varnish: {{ nodes: [\"{}\"] }}, window: 20ms, max_wait: 200ms }}
+admin: {{ listen: \"{admin}\" }}
+audit: {{ samples_per_second: 100 }}
+outbox: {{ partitions: 2 }}
+",
+            kafka.bootstrap(),
+            redis.url(),
+            varnish.url()
+        );
+        fs::write(folder.path().join("freshet.yaml"), config).expect("config");
+        Self {
+            kafka,
+            redis,
+            varnish,
+            origin,
+            admin,
+            folder,
+            freshet: None,
+        }
+    }
+
+    /// Starts `freshet`; it need not be ready when this returns.
+    pub fn start(&mut self) {
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(self.log_path())
+            .expect("log");
+        let child = Command::new(env!("CARGO_BIN_EXE_freshet"))
+            .args(["run", "--config"])
+            .arg(self.folder.path().join("freshet.yaml"))
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .expect("freshet starts");
+        self.freshet = Some(child);
+    }
+
+    /// Starts `freshet` and waits until it says that it is ready.
+    pub fn start_ready(&mut self) {
+        self.start();
+        self.until("freshet is ready", || {
+            self.get("/readyz").is_some_and(|(code, _)| code == 200)
+        });
+    }
+
+    /// `kill -9`.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.freshet.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// SIGTERM; returns the exit code and how long it took.
+    pub fn terminate(&mut self) -> (Option<i32>, Duration) {
+        let mut child = self.freshet.take().expect("running");
+        let begun = Instant::now();
+        let status = Command::new("kill")
+            .arg(child.id().to_string())
+            .status()
+            .expect("kill");
+        assert!(status.success());
+        let code = child.wait().expect("ends").code();
+        (code, begun.elapsed())
+    }
+
+    pub fn is_running(&mut self) -> bool {
+        self.freshet
+            .as_mut()
+            .is_some_and(|child| matches!(child.try_wait(), Ok(None)))
+    }
+
+    /// One GET to the admin endpoints: status code and body.
+    pub fn get(&self, path: &str) -> Option<(u16, String)> {
+        let answer = freshet_testbed::get(&format!("http://{}{path}", self.admin)).ok()?;
+        Some((answer.status, answer.body))
+    }
+
+    pub fn connection(&self) -> redis::Connection {
+        let client = redis::Client::open(self.redis.url()).expect("url");
+        client.get_connection().expect("redis answers")
+    }
+
+    pub fn fill(&self, keys: &[String]) {
+        let mut redis = self.connection();
+        for key in keys {
+            let () = redis.set_ex(key, "cached", 3600).expect("set");
+        }
+    }
+
+    /// Which of `keys` are there.
+    pub fn present(&self, keys: &[String]) -> Vec<String> {
+        let mut redis = self.connection();
+        keys.iter()
+            .filter(|key| redis.exists::<_, bool>(*key).expect("exists"))
+            .cloned()
+            .collect()
+    }
+
+    /// Puts a page with these tags into Varnish and proves that it is served from there.
+    pub fn cache_page(&self, path: &str) {
+        let url = format!("{}{path}", self.varnish.url());
+        freshet_testbed::get(&url).expect("varnish answers");
+        let asked = self.origin.asked(path);
+        freshet_testbed::get(&url).expect("varnish answers");
+        assert_eq!(
+            self.origin.asked(path),
+            asked,
+            "{path} is not cached by Varnish"
+        );
+    }
+
+    /// Whether Varnish still has the page. Asking puts it back.
+    pub fn page_is_cached(&self, path: &str) -> bool {
+        let asked = self.origin.asked(path);
+        freshet_testbed::get(&format!("{}{path}", self.varnish.url())).expect("varnish answers");
+        self.origin.asked(path) == asked
+    }
+
+    /// Waits for a condition; shows freshet's log when it does not come true.
+    pub fn until(&self, what: &str, condition: impl Fn() -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !condition() {
+            if Instant::now() >= deadline {
+                let ready = self.get("/readyz");
+                panic!(
+                    "not within {PATIENCE:?}: {what}\nreadyz: {ready:?}\n{}",
+                    self.log_tail()
+                );
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    pub fn log_tail(&self) -> String {
+        let log = fs::read_to_string(self.log_path()).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().collect();
+        lines[lines.len().saturating_sub(60)..].join("\n")
+    }
+
+    fn log_path(&self) -> PathBuf {
+        self.folder.path().join("freshet.log")
+    }
+}
+
+impl Drop for Deployment {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}

@@ -1,0 +1,6 @@
+//! A whole deployment on real servers, for the end-to-end tests.
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses its part")]
+
+pub mod deployment;
+pub mod origin;
+pub mod registry;

@@ -1,0 +1,54 @@
+//! How long to wait before asking again: exponential with full jitter, so that many lanes that failed
+//! together do not come back together.
+
+use std::time::Duration;
+
+/// Waits between attempts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backoff {
+    base: Duration,
+    cap: Duration,
+}
+
+impl Backoff {
+    /// Waits of at most `base`, doubling with every attempt up to `cap`. A cap below the base counts as
+    /// the base.
+    pub fn new(base: Duration, cap: Duration) -> Self {
+        Self {
+            base,
+            cap: cap.max(base),
+        }
+    }
+
+    /// The wait before attempt `attempt` (0 is the first repetition), for a `dice` in 0..1. Never shorter
+    /// than a quarter of the ceiling, so that an unlucky dice is no busy loop.
+    pub fn wait(&self, attempt: u32, dice: f64) -> Duration {
+        let ceiling = self.base.saturating_mul(1 << attempt.min(16)).min(self.cap);
+        ceiling.mul_f64(0.25 + 0.75 * dice.clamp(0.0, 1.0))
+    }
+
+    /// The same with the thread's own dice.
+    pub fn wait_random(&self, attempt: u32) -> Duration {
+        self.wait(attempt, rand::random::<f64>())
+    }
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self::new(Duration::from_millis(50), Duration::from_secs(5))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn doubles_up_to_the_cap_and_never_to_zero() {
+        let backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(1));
+        assert_eq!(backoff.wait(0, 1.0), Duration::from_millis(100));
+        assert_eq!(backoff.wait(2, 1.0), Duration::from_millis(400));
+        assert_eq!(backoff.wait(40, 1.0), Duration::from_secs(1));
+        assert_eq!(backoff.wait(40, 0.0), Duration::from_millis(250));
+    }
+}

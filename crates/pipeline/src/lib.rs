@@ -1,0 +1,17 @@
+//! Moves values through the stages: records → changes → rounds → purges → settled offsets.
+//!
+//! Values flow right; only settled positions flow back. The intake runs on a thread of its own, because
+//! its source is synchronous; rounds run as futures on the runtime; each outbox lane has a thread that
+//! reads the lane's topic. Tasks and threads are started in [`run`] and nowhere else.
+
+pub mod backoff;
+pub mod clock;
+mod intake;
+mod lane;
+pub mod metrics;
+mod purge;
+pub mod round;
+pub mod rules;
+pub mod run;
+pub mod status;
+mod take;

@@ -1,0 +1,303 @@
+//! Every metric of the pipeline: name, labels, help, and the handles that the hot path keeps.
+//!
+//! Label values come from the registry and the config only; never from rows, keys or messages.
+
+use freshet_core::purge::PurgeOutcome;
+use freshet_core::registry::{FamilyId, Registry, TargetId};
+use metrics::{
+    Counter, Gauge, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram,
+    gauge, histogram,
+};
+
+/// Commit → effective purge.
+pub const FRESHNESS: &str = "freshet_freshness_seconds";
+/// Parts of the way from commit to purge.
+pub const STAGE: &str = "freshet_freshness_stage_seconds";
+/// Purges per batch.
+pub const BATCH_SIZE: &str = "freshet_purge_batch_size";
+/// Age of the oldest change that is not purged.
+pub const OLDEST_UNPURGED: &str = "freshet_oldest_unpurged_seconds";
+/// Records behind the end of a bound topic.
+pub const CONSUMER_LAG: &str = "freshet_consumer_lag_records";
+/// Work a lane has not finished.
+pub const LANE_BACKLOG: &str = "freshet_lane_backlog_records";
+/// Whether a target answered last time.
+pub const TARGET_UP: &str = "freshet_target_up";
+/// Whether readers may rely on this process.
+pub const READY: &str = "freshet_ready";
+
+/// Buckets in seconds for the freshness histograms; objectives of 0.25, 0.5, 1, 2, 5, 10, 30, 60 and 300 s
+/// lie exactly on one.
+pub const FRESHNESS_BUCKETS: &[f64] = &[
+    0.001, 0.0025, 0.005, 0.01, 0.015, 0.025, 0.05, 0.08, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0,
+    30.0, 60.0, 300.0,
+];
+/// Buckets for batch sizes.
+pub const SIZE_BUCKETS: &[f64] = &[
+    1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, 2048.0, 4096.0,
+];
+
+/// Tells the recorder what each metric means.
+pub fn describe() {
+    describe_counter!(
+        "freshet_records_total",
+        Unit::Count,
+        "Records taken from the bound topics, by what they turned out to be"
+    );
+    describe_counter!(
+        "freshet_changes_total",
+        Unit::Count,
+        "Changes consumed, by family and by what the family did with them"
+    );
+    describe_counter!(
+        "freshet_purges_total",
+        Unit::Count,
+        "Purges answered by a target, by family, target and outcome"
+    );
+    describe_counter!(
+        "freshet_purges_merged_total",
+        Unit::Count,
+        "Purges that were asked for again within a round and merged"
+    );
+    describe_counter!(
+        "freshet_entries_removed_total",
+        Unit::Count,
+        "Entries that a target says were really there when purged"
+    );
+    describe_counter!(
+        "freshet_purge_retries_total",
+        Unit::Count,
+        "Batches asked for again because a target did not settle them"
+    );
+    describe_counter!(
+        "freshet_dead_letters_total",
+        Unit::Count,
+        "Records put aside because they could not be decoded or were refused, by reason"
+    );
+    describe_counter!(
+        "freshet_identity_drift_total",
+        Unit::Count,
+        "Changes whose before-image contradicts the declared replica identity"
+    );
+    describe_histogram!(
+        FRESHNESS,
+        Unit::Seconds,
+        "Commit to effective purge, by family and target"
+    );
+    describe_histogram!(
+        STAGE,
+        Unit::Seconds,
+        "Parts of the way from commit to purge, sampled once a round: capture, append, intake, purge"
+    );
+    describe_histogram!(
+        BATCH_SIZE,
+        Unit::Count,
+        "Purges sent to a target in one batch"
+    );
+    describe_gauge!(
+        OLDEST_UNPURGED,
+        Unit::Seconds,
+        "Age of the oldest change taken and not yet purged; zero when there is none"
+    );
+    describe_gauge!(
+        CONSUMER_LAG,
+        Unit::Count,
+        "Records behind the end of a bound topic"
+    );
+    describe_gauge!(
+        LANE_BACKLOG,
+        Unit::Count,
+        "Records of a lane's topic that are not settled"
+    );
+    describe_gauge!(
+        TARGET_UP,
+        Unit::Count,
+        "1 when the target answered the last time it was asked"
+    );
+    describe_gauge!(
+        READY,
+        Unit::Count,
+        "1 when every part of the pipeline is ready"
+    );
+    describe_gauge!(
+        "freshet_registry_revision",
+        Unit::Count,
+        "Sequence of the registry revision in force"
+    );
+    describe_gauge!(
+        "freshet_registry_families",
+        Unit::Count,
+        "Families in the registry revision in force"
+    );
+    describe_counter!(
+        "freshet_registry_load_failures_total",
+        Unit::Count,
+        "Registries that were refused; the one before stayed in force"
+    );
+}
+
+/// Handles for one family at one target.
+#[derive(Debug)]
+pub struct FamilyTargetHandles {
+    /// By [`PurgeOutcome::index`].
+    pub purges: [Counter; PurgeOutcome::NAMES.len()],
+    /// Commit → effective.
+    pub freshness: Histogram,
+}
+
+/// Handles for one target.
+#[derive(Debug)]
+pub struct TargetHandles {
+    /// Purges per batch.
+    pub batch_size: Histogram,
+    /// Entries that were really there.
+    pub removed: Counter,
+    /// Batches asked for again.
+    pub retries: Counter,
+    /// 1 when it answered.
+    pub up: Gauge,
+}
+
+/// Handles for everything that a registry snapshot names, made once per snapshot.
+#[derive(Debug)]
+pub struct RegistryHandles {
+    targets: Vec<TargetHandles>,
+    pairs: Vec<Option<FamilyTargetHandles>>,
+    changes: Vec<[Counter; 4]>,
+}
+
+impl RegistryHandles {
+    /// Makes the handles; series of pairs that cannot occur are not made.
+    pub fn new(registry: &Registry) -> Self {
+        let targets = registry
+            .targets
+            .iter()
+            .map(|target| target_handles(&target.name))
+            .collect();
+        let mut pairs = Vec::new();
+        for family in &registry.families {
+            for (at, target) in registry.targets.iter().enumerate() {
+                let id = TargetId(at as u32);
+                let used = family
+                    .redis
+                    .as_ref()
+                    .is_some_and(|redis| redis.target == id)
+                    || family
+                        .cdn
+                        .as_ref()
+                        .is_some_and(|cdn| cdn.targets.contains(&id));
+                pairs.push(used.then(|| pair_handles(&family.name, &target.name)));
+            }
+        }
+        let changes = registry
+            .families
+            .iter()
+            .map(|family| {
+                let family = family.name.to_string();
+                ["purged", "widened", "unchanged", "ignored"].map(|outcome| {
+                    counter!("freshet_changes_total", "family" => family.clone(), "outcome" => outcome)
+                })
+            })
+            .collect();
+        gauge!("freshet_registry_revision").set(registry.revision.sequence as f64);
+        gauge!("freshet_registry_families").set(registry.families.len() as f64);
+        counter!("freshet_registry_load_failures_total").increment(0);
+        Self {
+            targets,
+            pairs,
+            changes,
+        }
+    }
+
+    /// A target's handles.
+    pub fn target(&self, target: TargetId) -> Option<&TargetHandles> {
+        self.targets.get(target.0 as usize)
+    }
+
+    /// A family's handles at a target.
+    pub fn pair(&self, family: FamilyId, target: TargetId) -> Option<&FamilyTargetHandles> {
+        self.pairs
+            .get(family.0 as usize * self.targets.len() + target.0 as usize)?
+            .as_ref()
+    }
+
+    /// A family's change counters: purged, widened, unchanged, ignored.
+    pub fn changes(&self, family: FamilyId) -> Option<&[Counter; 4]> {
+        self.changes.get(family.0 as usize)
+    }
+}
+
+fn target_handles(target: &str) -> TargetHandles {
+    let name = target.to_owned();
+    TargetHandles {
+        batch_size: histogram!(BATCH_SIZE, "target" => name.clone()),
+        removed: counter!("freshet_entries_removed_total", "target" => name.clone()),
+        retries: counter!("freshet_purge_retries_total", "target" => name.clone()),
+        up: gauge!(TARGET_UP, "target" => name),
+    }
+}
+
+fn pair_handles(family: &str, target: &str) -> FamilyTargetHandles {
+    let (family, target) = (family.to_owned(), target.to_owned());
+    FamilyTargetHandles {
+        purges: PurgeOutcome::NAMES.map(|outcome| {
+            counter!(
+                "freshet_purges_total",
+                "family" => family.clone(), "target" => target.clone(), "outcome" => outcome
+            )
+        }),
+        freshness: histogram!(FRESHNESS, "family" => family, "target" => target),
+    }
+}
+
+/// Handles of the intake that no registry changes.
+#[derive(Debug)]
+pub struct IntakeHandles {
+    /// Row changes.
+    pub changes: Counter,
+    /// Records of tables that no family owns.
+    pub unowned: Counter,
+    /// Records that could not be decoded.
+    pub poison: Counter,
+    /// Records that mean nothing here, by [`Skipped`](freshet_wire::Skipped).
+    pub skipped: Vec<Counter>,
+    /// Purges merged within a round.
+    pub merged: Counter,
+    /// Before-images that contradict the registry.
+    pub identity_drift: Counter,
+    /// Stages: capture, append, intake, purge.
+    pub stages: [Histogram; 4],
+}
+
+impl IntakeHandles {
+    /// Makes the handles. `skipped` are the names of records that mean nothing.
+    pub fn new(skipped: &[&'static str]) -> Self {
+        let records =
+            |outcome: &'static str| counter!("freshet_records_total", "outcome" => outcome);
+        Self {
+            changes: records("change"),
+            unowned: records("unowned"),
+            poison: records("poison"),
+            skipped: skipped.iter().map(|name| records(name)).collect(),
+            merged: counter!("freshet_purges_merged_total"),
+            identity_drift: counter!("freshet_identity_drift_total"),
+            stages: ["capture", "append", "intake", "purge"]
+                .map(|stage| histogram!(STAGE, "stage" => stage)),
+        }
+    }
+}
+
+/// Counts a dead letter.
+pub fn dead_letter(reason: &'static str) {
+    counter!("freshet_dead_letters_total", "reason" => reason).increment(1);
+}
+
+/// Sets a topic's lag.
+pub fn consumer_lag(topic: &str, records: u64) {
+    gauge!(CONSUMER_LAG, "topic" => topic.to_owned()).set(records as f64);
+}
+
+/// Sets a lane's backlog.
+pub fn lane_backlog(lane: &str, records: u64) {
+    gauge!(LANE_BACKLOG, "lane" => lane.to_owned()).set(records as f64);
+}

@@ -1,0 +1,135 @@
+//! A round on its way through the tiers, and how many of them may be on their way.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use freshet_core::coalesce::PurgeRound;
+use freshet_core::ports::OutboxRecord;
+use freshet_core::position::UnixMicros;
+use freshet_core::registry::FreshnessClass;
+use freshet_core::sample::PurgedSample;
+
+use crate::rules::Rules;
+
+/// Purges that settle together, with what else has to be done before they may settle.
+#[derive(Debug)]
+pub struct Round {
+    /// The rules it was begun under.
+    pub rules: Arc<Rules>,
+    /// The purges.
+    pub purges: PurgeRound,
+    /// Dead letters that must be stored first.
+    pub dead_letters: Vec<OutboxRecord>,
+    /// Purges that the auditor may look at again.
+    pub samples: Vec<PurgedSample>,
+    /// When the first record was taken; zero while the round is empty.
+    pub begun: UnixMicros,
+    /// When the last record was taken.
+    pub grown: UnixMicros,
+    /// Commit time of its oldest change; none when no change said.
+    pub oldest: Option<UnixMicros>,
+    /// Something in it must not be debounced.
+    pub strict: bool,
+}
+
+impl Round {
+    /// An empty round.
+    pub fn new(rules: Arc<Rules>) -> Self {
+        let purges = PurgeRound::new(Arc::clone(&rules.registry));
+        Self {
+            rules,
+            purges,
+            dead_letters: Vec::new(),
+            samples: Vec::new(),
+            begun: UnixMicros(0),
+            grown: UnixMicros(0),
+            oldest: None,
+            strict: false,
+        }
+    }
+
+    /// Empties the round for reuse under `rules`.
+    pub fn reset(&mut self, rules: Arc<Rules>) {
+        self.purges.reset(&rules.registry);
+        self.rules = rules;
+        self.dead_letters.clear();
+        self.samples.clear();
+        self.begun = UnixMicros(0);
+        self.grown = UnixMicros(0);
+        self.oldest = None;
+        self.strict = false;
+    }
+
+    /// Whether nothing waits for this round.
+    pub fn is_empty(&self) -> bool {
+        self.purges.is_empty()
+    }
+
+    /// Notes that a change committed at `committed` is in the round since `now`.
+    pub fn note(&mut self, committed: UnixMicros, class: FreshnessClass, now: UnixMicros) {
+        if self.begun == UnixMicros(0) {
+            self.begun = now;
+        }
+        self.grown = now;
+        self.strict |= class == FreshnessClass::Strict;
+        if committed != UnixMicros(0) {
+            self.oldest = Some(
+                self.oldest
+                    .map_or(committed, |oldest| oldest.min(committed)),
+            );
+        }
+    }
+}
+
+/// When a round that could go on growing is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Window {
+    /// Wait for this much quiet. Zero: do not wait at all; rounds grow only while others are in flight.
+    pub quiet: Duration,
+    /// But no longer than this after the first change, so that a hot key cannot starve the others.
+    pub max_wait: Duration,
+}
+
+impl Window {
+    /// How long `round` should still wait at `now`; zero means that it is due. A round with something strict
+    /// never waits: its leading edge is what readers feel.
+    pub fn remaining(&self, round: &Round, now: UnixMicros) -> Duration {
+        if round.strict || self.quiet.is_zero() {
+            return Duration::ZERO;
+        }
+        let until_quiet = self
+            .quiet
+            .saturating_sub(Duration::from_micros(now.since(round.grown)));
+        let until_max = self
+            .max_wait
+            .saturating_sub(Duration::from_micros(now.since(round.begun)));
+        until_quiet.min(until_max)
+    }
+}
+
+/// Bounds of one intake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// Records in a round at most.
+    pub round_records_max: usize,
+    /// Rounds under way at most.
+    pub rounds_in_flight_max: usize,
+    /// Commit settled offsets this often.
+    pub commit_every: Duration,
+    /// Wait this long for a record when there is nothing to do.
+    pub idle_wait: Duration,
+    /// Debounce; zero for natural batching.
+    pub window: Window,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            round_records_max: 2048,
+            rounds_in_flight_max: 4,
+            commit_every: Duration::from_millis(250),
+            idle_wait: Duration::from_millis(50),
+            window: Window::default(),
+        }
+    }
+}

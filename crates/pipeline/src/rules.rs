@@ -1,0 +1,50 @@
+//! The registry in force together with the metric handles made for it, swapped as one.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use freshet_core::registry::Registry;
+
+use crate::metrics::RegistryHandles;
+
+/// One registry revision, ready for the hot path.
+#[derive(Debug)]
+pub struct Rules {
+    /// The snapshot.
+    pub registry: Arc<Registry>,
+    /// Handles for everything it names.
+    pub handles: RegistryHandles,
+}
+
+impl Rules {
+    /// Makes a revision ready.
+    pub fn new(registry: Registry) -> Self {
+        let handles = RegistryHandles::new(&registry);
+        Self {
+            registry: Arc::new(registry),
+            handles,
+        }
+    }
+}
+
+/// The revision in force. A round keeps the one it was begun under until it is done, so that no change is
+/// ever resolved by two revisions.
+#[derive(Debug, Clone)]
+pub struct RulesInForce(Arc<ArcSwap<Rules>>);
+
+impl RulesInForce {
+    /// Begins with `registry`.
+    pub fn new(registry: Registry) -> Self {
+        Self(Arc::new(ArcSwap::from_pointee(Rules::new(registry))))
+    }
+
+    /// The revision in force now.
+    pub fn current(&self) -> Arc<Rules> {
+        self.0.load_full()
+    }
+
+    /// Puts another revision in force. Rounds under way finish under theirs.
+    pub fn swap(&self, registry: Registry) {
+        self.0.store(Arc::new(Rules::new(registry)));
+    }
+}

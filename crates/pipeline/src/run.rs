@@ -1,0 +1,390 @@
+//! Starts everything and ends it in order: sources first, rounds drained, offsets committed, then out.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
+use std::time::Duration;
+
+use freshet_core::ports::{Outbox, Purger, Source, SourceError, WriterSchemas};
+use freshet_core::sample::PurgedSample;
+use freshet_wire::{Decoder, Limits};
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinSet;
+
+use crate::backoff::Backoff;
+use crate::clock::Clock;
+use crate::intake::{Intake, LagOf};
+use crate::lane::TakeRequests;
+use crate::metrics::{STAGE, TARGET_UP};
+use crate::purge::{Lane, RunRound};
+use crate::round::{Bounds, Round, Window};
+use crate::rules::RulesInForce;
+use crate::status::Status;
+use crate::take::{Take, TakeChanges, TakeParts};
+
+/// How the pipeline behaves.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Bounds of the intake from the bound topics.
+    pub intake: Bounds,
+    /// Bounds of each outbox lane, without its window.
+    pub lane: Bounds,
+    /// Waits between attempts at a target or the outbox.
+    pub backoff: Backoff,
+    /// Offer the auditor one purge per interval at most; none for no auditor.
+    pub sample_every: Option<Duration>,
+    /// Topic of dead letters.
+    pub dead_letter_topic: Arc<str>,
+    /// Ask each target this often whether it answers.
+    pub ping_every: Duration,
+    /// On stop, wait this long for purges under way.
+    pub drain_within: Duration,
+    /// Bounds of what the decoder accepts.
+    pub limits: Limits,
+}
+
+/// A target that is served through its topic.
+#[derive(Debug)]
+pub struct OutboxLane<S, P> {
+    /// The target's name.
+    pub target: Arc<str>,
+    /// The lane's topic.
+    pub topic: Arc<str>,
+    /// Reads the topic.
+    pub source: S,
+    /// Purges.
+    pub purger: Arc<P>,
+    /// Debounce.
+    pub window: Window,
+}
+
+/// Everything that the pipeline is made of.
+#[derive(Debug)]
+pub struct Parts<S, P, O, W> {
+    /// The registry in force.
+    pub rules: RulesInForce,
+    /// What each part says of itself.
+    pub status: Status,
+    /// The time.
+    pub clock: Clock,
+    /// Settings.
+    pub settings: Settings,
+    /// Sources of changes with their writer schemas, one thread each.
+    pub intakes: Vec<(S, W)>,
+    /// Targets that are purged from the round itself.
+    pub inline: BTreeMap<Arc<str>, Arc<P>>,
+    /// Targets that are purged through a topic.
+    pub outbox_lanes: Vec<OutboxLane<S, P>>,
+    /// Stores what is not done here.
+    pub outbox: Arc<O>,
+    /// Where the auditor takes its samples from.
+    pub samples: Option<mpsc::Sender<PurgedSample>>,
+}
+
+/// Why the pipeline ended on its own.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum PipelineError {
+    /// A source failed for good.
+    #[error("{part}: {source}")]
+    Source {
+        /// Which part.
+        part: String,
+        /// Why.
+        source: SourceError,
+    },
+    /// A thread or task ended without being told to: a bug.
+    #[error("{part} ended unexpectedly")]
+    Ended {
+        /// Which part.
+        part: String,
+    },
+}
+
+/// Runs until `stop` turns true or a part fails for good. Sources are handed back to be closed, so that
+/// the caller decides how long that may take.
+///
+/// # Errors
+/// See [`PipelineError`]. Nothing is lost: what was not settled comes again.
+pub async fn run<S, P, O, W>(
+    parts: Parts<S, P, O, W>,
+    stop: watch::Receiver<bool>,
+) -> Result<Vec<S>, PipelineError>
+where
+    S: Source + 'static,
+    P: Purger + 'static,
+    O: Outbox + 'static,
+    W: WriterSchemas + 'static,
+{
+    let (halt, halted) = watch::channel(false);
+    let mut start = Start {
+        rules: parts.rules,
+        status: parts.status,
+        clock: parts.clock,
+        settings: parts.settings,
+        outbox: parts.outbox,
+        samples: parts.samples,
+        stop: halted,
+        tasks: JoinSet::new(),
+        ends: Vec::new(),
+    };
+    let mut lanes: BTreeMap<Arc<str>, Lane<P>> = BTreeMap::new();
+    for (name, purger) in &parts.inline {
+        start.ping(name, Arc::clone(purger));
+        lanes.insert(Arc::clone(name), Lane::Inline(Arc::clone(purger)));
+    }
+    for lane in &parts.outbox_lanes {
+        start.ping(&lane.target, Arc::clone(&lane.purger));
+        lanes.insert(
+            Arc::clone(&lane.target),
+            Lane::Outbox(Arc::clone(&lane.topic)),
+        );
+    }
+    let samples = start.samples.clone();
+    let run_round = Arc::new(start.run_round(lanes, samples));
+    for (at, (source, schemas)) in parts.intakes.into_iter().enumerate() {
+        start.intake(at, source, schemas, &run_round);
+    }
+    for lane in parts.outbox_lanes {
+        start.lane(lane);
+    }
+    finish(start, stop, halt).await
+}
+
+async fn finish<S, O>(
+    start: Start<S, O>,
+    mut stop: watch::Receiver<bool>,
+    halt: watch::Sender<bool>,
+) -> Result<Vec<S>, PipelineError> {
+    let mut tasks = start.tasks;
+    let mut running: FuturesUnordered<_> = start
+        .ends
+        .into_iter()
+        .map(|(part, end)| async move { (part, end.await) })
+        .collect();
+    let mut sources = Vec::new();
+    let mut failure = None;
+    loop {
+        tokio::select! {
+            ended = running.next() => match ended {
+                None => break,
+                Some((_, Ok(Ok(source)))) => sources.push(source),
+                Some((part, Ok(Err(source)))) => {
+                    failure.get_or_insert(PipelineError::Source { part, source });
+                    halt.send_replace(true);
+                }
+                Some((part, Err(_))) => {
+                    failure.get_or_insert(PipelineError::Ended { part });
+                    halt.send_replace(true);
+                }
+            },
+            changed = stop.wait_for(|stop| *stop), if !*halt.borrow() => {
+                drop(changed);
+                halt.send_replace(true);
+            }
+        }
+    }
+    tasks.shutdown().await;
+    failure.map_or(Ok(sources), Err)
+}
+
+type ThreadEnd<S> = oneshot::Receiver<Result<S, SourceError>>;
+
+/// What is being started.
+struct Start<S, O> {
+    rules: RulesInForce,
+    status: Status,
+    clock: Clock,
+    settings: Settings,
+    outbox: Arc<O>,
+    samples: Option<mpsc::Sender<PurgedSample>>,
+    stop: watch::Receiver<bool>,
+    tasks: JoinSet<()>,
+    ends: Vec<(String, ThreadEnd<S>)>,
+}
+
+impl<S: Source + 'static, O: Outbox + 'static> Start<S, O> {
+    fn run_round<P>(
+        &self,
+        lanes: BTreeMap<Arc<str>, Lane<P>>,
+        samples: Option<mpsc::Sender<PurgedSample>>,
+    ) -> RunRound<P, O> {
+        RunRound {
+            lanes,
+            outbox: Arc::clone(&self.outbox),
+            clock: self.clock.clone(),
+            status: self.status.clone(),
+            backoff: self.settings.backoff,
+            samples,
+            dead_letter_topic: Arc::clone(&self.settings.dead_letter_topic),
+            purge_stage: metrics::histogram!(STAGE, "stage" => "purge"),
+            stop: self.stop.clone(),
+        }
+    }
+
+    fn intake<P: Purger + 'static, W: WriterSchemas + 'static>(
+        &mut self,
+        at: usize,
+        source: S,
+        schemas: W,
+        run_round: &Arc<RunRound<P, O>>,
+    ) {
+        let take = TakeChanges::new(TakeParts {
+            decoder: Decoder::new(self.settings.limits.clone()),
+            schemas,
+            clock: self.clock.clone(),
+            status: self.status.clone(),
+            dead_letter_topic: Arc::clone(&self.settings.dead_letter_topic),
+            sample_every: self.settings.sample_every,
+        });
+        let seat = Seat {
+            name: format!("intake {at}"),
+            lag_of: LagOf::Topics,
+            bounds: self.settings.intake,
+        };
+        self.thread(seat, source, take, Arc::clone(run_round));
+    }
+
+    fn lane<P: Purger + 'static>(&mut self, lane: OutboxLane<S, P>) {
+        let OutboxLane {
+            target,
+            source,
+            purger,
+            window,
+            ..
+        } = lane;
+        let lanes = BTreeMap::from([(Arc::clone(&target), Lane::Inline(purger))]);
+        let run_round = Arc::new(self.run_round(lanes, None));
+        let take = TakeRequests {
+            target: Arc::clone(&target),
+            clock: self.clock.clone(),
+            dead_letter_topic: Arc::clone(&self.settings.dead_letter_topic),
+        };
+        let seat = Seat {
+            name: format!("lane {target}"),
+            lag_of: LagOf::Lane(target),
+            bounds: Bounds {
+                window,
+                ..self.settings.lane
+            },
+        };
+        self.thread(seat, source, take, run_round);
+    }
+
+    /// One thread for the source, one task for its rounds.
+    fn thread<P: Purger + 'static>(
+        &mut self,
+        seat: Seat,
+        source: S,
+        take: impl Take + 'static,
+        run_round: Arc<RunRound<P, O>>,
+    ) {
+        let Seat {
+            name,
+            lag_of,
+            bounds,
+        } = seat;
+        let (rounds, waiting) = mpsc::channel(bounds.rounds_in_flight_max);
+        let (report, done) = std::sync::mpsc::sync_channel(bounds.rounds_in_flight_max);
+        self.tasks.spawn(run_rounds(run_round, waiting, report));
+        self.status
+            .not_ready(&name, "no partition assigned yet", self.clock.now());
+        let intake = Intake {
+            name: name.clone(),
+            source,
+            take,
+            rules: self.rules.clone(),
+            bounds,
+            clock: self.clock.clone(),
+            status: self.status.clone(),
+            lag_of,
+            rounds,
+            done,
+            stop: self.stop.clone(),
+            drain_within: self.settings.drain_within,
+        };
+        let (end, ended) = oneshot::channel();
+        let spawned = std::thread::Builder::new()
+            .name(name.clone())
+            .spawn(move || {
+                // Nobody listens any more only when the process is leaving already.
+                let _ = end.send(intake.run());
+            });
+        if let Err(error) = spawned {
+            tracing::error!(part = %name, error = %error, "thread could not be started");
+        }
+        self.ends.push((name, ended));
+    }
+
+    /// Asks a target from time to time whether it answers, for readiness: a target that is down while nothing
+    /// changes would otherwise look well.
+    fn ping<P: Purger + 'static>(&mut self, name: &Arc<str>, purger: Arc<P>) {
+        let (status, clock, every) = (
+            self.status.clone(),
+            self.clock.clone(),
+            self.settings.ping_every,
+        );
+        let (part, up) = (
+            format!("target {name}"),
+            metrics::gauge!(TARGET_UP, "target" => name.to_string()),
+        );
+        self.status
+            .not_ready(&part, "has not answered yet", self.clock.now());
+        self.tasks.spawn(async move {
+            loop {
+                match purger.ping().await {
+                    Ok(()) => {
+                        up.set(1.0);
+                        if status.ready(&part) {
+                            tracing::info!(part = %part, "target answers");
+                        }
+                    }
+                    Err(reason) => {
+                        up.set(0.0);
+                        if status.not_ready(&part, &reason, clock.now()) {
+                            tracing::warn!(part = %part, reason = %reason, "target does not answer");
+                        }
+                    }
+                }
+                tokio::time::sleep(every).await;
+            }
+        });
+    }
+}
+
+/// What distinguishes one intake from another.
+struct Seat {
+    name: String,
+    lag_of: LagOf,
+    bounds: Bounds,
+}
+
+/// Runs the rounds of one intake, several at a time, and hands them back when they are done.
+async fn run_rounds<P: Purger, O: Outbox>(
+    run_round: Arc<RunRound<P, O>>,
+    mut waiting: mpsc::Receiver<Round>,
+    report: SyncSender<Round>,
+) {
+    let mut under_way = FuturesUnordered::new();
+    let mut open = true;
+    while open || !under_way.is_empty() {
+        tokio::select! {
+            next = waiting.recv(), if open => match next {
+                Some(mut round) => {
+                    let run_round = &run_round;
+                    under_way.push(async move {
+                        run_round.run(&mut round).await;
+                        round
+                    });
+                }
+                None => open = false,
+            },
+            Some(round) = under_way.next(), if !under_way.is_empty() => {
+                // The channel has room for every round that may be in flight, so this cannot block.
+                if report.try_send(round).is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}

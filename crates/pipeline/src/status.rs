@@ -1,0 +1,171 @@
+//! What every part of the process says of itself: ready, or why not and since when.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use freshet_core::position::UnixMicros;
+
+/// Why a part is not ready.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotReady {
+    /// The part: `kafka`, `target main`, `registry`, …
+    pub part: String,
+    /// In words for whoever is on call.
+    pub reason: String,
+    /// Since when.
+    pub since: UnixMicros,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    parts: Mutex<BTreeMap<String, Option<(String, UnixMicros)>>>,
+    oldest: Mutex<BTreeMap<String, UnixMicros>>,
+    beats: Mutex<BTreeMap<String, Arc<AtomicU64>>>,
+}
+
+/// The state of all parts, shared by whoever reports and whoever asks.
+#[derive(Debug, Clone, Default)]
+pub struct Status(Arc<Shared>);
+
+impl Status {
+    /// A part is ready. Returns true when it was not before.
+    pub fn ready(&self, part: &str) -> bool {
+        let mut parts = lock(&self.0.parts);
+        match parts.get_mut(part) {
+            Some(state) => state.take().is_some(),
+            None => {
+                parts.insert(part.to_owned(), None);
+                true
+            }
+        }
+    }
+
+    /// A part is not ready. Returns true when it was before, or gave another reason: the time to log it.
+    pub fn not_ready(&self, part: &str, reason: &str, now: UnixMicros) -> bool {
+        let mut parts = lock(&self.0.parts);
+        let state = parts.entry(part.to_owned()).or_default();
+        match state {
+            Some((known, _)) if known == reason => false,
+            Some((known, _)) => {
+                // The first moment counts, the newest reason is shown.
+                reason.clone_into(known);
+                true
+            }
+            None => {
+                *state = Some((reason.to_owned(), now));
+                true
+            }
+        }
+    }
+
+    /// Everything that is not ready, by part.
+    pub fn unready(&self) -> Vec<NotReady> {
+        lock(&self.0.parts)
+            .iter()
+            .filter_map(|(part, state)| {
+                let (reason, since) = state.as_ref()?;
+                Some(NotReady {
+                    part: part.clone(),
+                    reason: reason.clone(),
+                    since: *since,
+                })
+            })
+            .collect()
+    }
+
+    /// All parts that ever spoke.
+    pub fn parts(&self) -> Vec<String> {
+        lock(&self.0.parts).keys().cloned().collect()
+    }
+
+    /// Notes the commit time of the oldest change a part has taken and not purged.
+    pub fn oldest_unpurged(&self, part: &str, committed: Option<UnixMicros>) {
+        let mut oldest = lock(&self.0.oldest);
+        match committed {
+            Some(at) => oldest.insert(part.to_owned(), at),
+            None => oldest.remove(part),
+        };
+    }
+
+    /// Age in microseconds of the oldest change that is not purged; zero when there is none. Grows by itself:
+    /// nothing has to move for it to be asked.
+    pub fn oldest_unpurged_age_us(&self, now: UnixMicros) -> u64 {
+        lock(&self.0.oldest)
+            .values()
+            .map(|&at| now.since(at))
+            .max()
+            .unwrap_or(0)
+    }
+
+    /// A heartbeat for one loop; the loop stores the time in it, in microseconds.
+    pub fn heartbeat(&self, part: &str, now: UnixMicros) -> Arc<AtomicU64> {
+        let beat = Arc::new(AtomicU64::new(now.0));
+        lock(&self.0.beats).insert(part.to_owned(), Arc::clone(&beat));
+        beat
+    }
+
+    /// Loops that have not gone round for longer than `limit_us`. A loop that is wedged is found here, also
+    /// when every dependency is well.
+    pub fn wedged(&self, now: UnixMicros, limit_us: u64) -> Vec<String> {
+        lock(&self.0.beats)
+            .iter()
+            .filter(|(_, beat)| now.0.saturating_sub(beat.load(Ordering::Relaxed)) > limit_us)
+            .map(|(part, _)| part.clone())
+            .collect()
+    }
+
+    /// A loop has ended on purpose.
+    pub fn retire_heartbeat(&self, part: &str) {
+        lock(&self.0.beats).remove(part);
+    }
+}
+
+/// A poisoned lock only means that a holder panicked; the map itself is whole after every operation.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tells_the_newest_reason_and_the_first_moment() {
+        let status = Status::default();
+        assert!(status.not_ready("kafka", "no broker answers", UnixMicros(5)));
+        assert!(!status.not_ready("kafka", "no broker answers", UnixMicros(6)));
+        assert!(status.not_ready("kafka", "authentication failed", UnixMicros(7)));
+        let unready = status.unready();
+        assert_eq!(unready.len(), 1);
+        assert_eq!(
+            (unready[0].reason.as_str(), unready[0].since),
+            ("authentication failed", UnixMicros(5))
+        );
+        assert!(status.ready("kafka"));
+        assert!(!status.ready("kafka"));
+        assert!(status.unready().is_empty());
+    }
+
+    #[test]
+    fn p2_oldest_unpurged_grows_while_nothing_moves() {
+        let status = Status::default();
+        assert_eq!(status.oldest_unpurged_age_us(UnixMicros(10)), 0);
+        status.oldest_unpurged("intake", Some(UnixMicros(10)));
+        status.oldest_unpurged("lane edge", Some(UnixMicros(4)));
+        assert_eq!(status.oldest_unpurged_age_us(UnixMicros(20)), 16);
+        assert_eq!(status.oldest_unpurged_age_us(UnixMicros(30)), 26);
+        status.oldest_unpurged("lane edge", None);
+        assert_eq!(status.oldest_unpurged_age_us(UnixMicros(30)), 20);
+    }
+
+    #[test]
+    fn a_loop_that_stands_still_is_wedged() {
+        let status = Status::default();
+        let beat = status.heartbeat("intake", UnixMicros(0));
+        assert!(status.wedged(UnixMicros(10), 10).is_empty());
+        assert_eq!(status.wedged(UnixMicros(11), 10), ["intake"]);
+        beat.store(9, Ordering::Relaxed);
+        assert!(status.wedged(UnixMicros(11), 10).is_empty());
+    }
+}

@@ -1,0 +1,431 @@
+//! take: one raw record → the open round. Decodes, resolves, merges; puts poison aside.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use freshet_core::change::{Change, Op};
+use freshet_core::coalesce::ChangeTimes;
+use freshet_core::image::Column;
+use freshet_core::ports::{Origin, OutboxRecord, RawRecord, WriterSchemaError, WriterSchemas};
+use freshet_core::position::{StreamPosition, UnixMicros};
+use freshet_core::purge::{FamilyVerdict, PurgeSet};
+use freshet_core::registry::{FreshnessClass, Scope};
+use freshet_core::resolve::{resolve, resolve_fallback};
+use freshet_core::sample::PurgedSample;
+use freshet_wire::DeadLetter;
+use freshet_wire::{Decoded, Decoder, Skipped};
+
+use crate::backoff::Backoff;
+use crate::clock::Clock;
+use crate::metrics::{self, IntakeHandles};
+use crate::round::Round;
+use crate::status::Status;
+
+/// What an intake does with each record it is given.
+pub(crate) trait Take: Send {
+    /// Puts what the record asks for into `round`. Returns how many answers its position waits for: zero
+    /// settles it at once, one waits for the round.
+    fn take(&mut self, record: RawRecord<'_>, round: &mut Round) -> u32;
+
+    /// Whether records wait for something else than a round; nothing more is to be taken until they do not.
+    fn is_held_up(&self) -> bool;
+
+    /// Tries again what was held up, when its time has come.
+    fn retry(&mut self, round: &mut Round);
+
+    /// Drops what is held up for a stream that somebody else reads now.
+    fn forget(&mut self, stream: freshet_core::position::StreamId);
+}
+
+/// Takes Debezium's records.
+pub(crate) struct TakeChanges<W> {
+    pub(crate) decoder: Decoder,
+    pub(crate) schemas: W,
+    pub(crate) handles: IntakeHandles,
+    pub(crate) clock: Clock,
+    pub(crate) status: Status,
+    pub(crate) dead_letter_topic: Arc<str>,
+    pub(crate) sampling: Sampling,
+    change: Change,
+    set: PurgeSet,
+    parked: VecDeque<ParkedRecord>,
+    parked_attempts: u32,
+    parked_until: UnixMicros,
+}
+
+/// A record that waits for its writer schema, as an own copy.
+struct ParkedRecord {
+    position: StreamPosition,
+    topic: String,
+    partition: i32,
+    offset: i64,
+    key: Option<Vec<u8>>,
+    value: Option<Vec<u8>>,
+    appended: UnixMicros,
+}
+
+impl ParkedRecord {
+    fn from_raw(record: &RawRecord<'_>) -> Self {
+        Self {
+            position: record.position,
+            topic: record.origin.topic.to_owned(),
+            partition: record.origin.partition,
+            offset: record.origin.offset,
+            key: record.key.map(<[u8]>::to_vec),
+            value: record.value.map(<[u8]>::to_vec),
+            appended: record.appended,
+        }
+    }
+
+    fn as_raw(&self) -> RawRecord<'_> {
+        RawRecord {
+            position: self.position,
+            origin: Origin {
+                topic: &self.topic,
+                partition: self.partition,
+                offset: self.offset,
+            },
+            key: self.key.as_deref(),
+            value: self.value.as_deref(),
+            appended: self.appended,
+        }
+    }
+}
+
+/// How many purges the auditor is offered: one at most per interval.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sampling {
+    pub(crate) every: Option<Duration>,
+    pub(crate) next: UnixMicros,
+}
+
+/// What became of one attempt to take a record.
+enum Taken {
+    Done(u32),
+    WantsSchema(u32),
+}
+
+impl<W: WriterSchemas> TakeChanges<W> {
+    pub(crate) fn new(parts: TakeParts<W>) -> Self {
+        let TakeParts {
+            decoder,
+            schemas,
+            clock,
+            status,
+            dead_letter_topic,
+            sample_every,
+        } = parts;
+        Self {
+            decoder,
+            schemas,
+            handles: IntakeHandles::new(&Skipped::NAMES),
+            clock,
+            status,
+            dead_letter_topic,
+            sampling: Sampling {
+                every: sample_every,
+                next: UnixMicros(0),
+            },
+            change: Change::default(),
+            set: PurgeSet::default(),
+            parked: VecDeque::new(),
+            parked_attempts: 0,
+            parked_until: UnixMicros(0),
+        }
+    }
+
+    fn try_take(&mut self, record: &RawRecord<'_>, round: &mut Round) -> Taken {
+        let registry = Arc::clone(&round.rules.registry);
+        match self.decoder.decode(record, &registry, &mut self.change) {
+            Ok(Decoded::Change) => Taken::Done(self.take_change(record, round)),
+            Ok(Decoded::Unowned) => {
+                self.handles.unowned.increment(1);
+                Taken::Done(0)
+            }
+            Ok(Decoded::Skipped(skipped)) => {
+                if let Some(counter) = self.handles.skipped.get(skipped as usize) {
+                    counter.increment(1);
+                }
+                Taken::Done(0)
+            }
+            Ok(Decoded::SchemaWanted { id }) => Taken::WantsSchema(id),
+            Err(error) => {
+                let poison = Poison {
+                    reason: error.reason(),
+                    detail: error.to_string(),
+                };
+                Taken::Done(self.take_poison(record, poison, round))
+            }
+        }
+    }
+
+    fn take_change(&mut self, record: &RawRecord<'_>, round: &mut Round) -> u32 {
+        self.handles.changes.increment(1);
+        if self.change.identity_drift {
+            self.handles.identity_drift.increment(1);
+        }
+        let rules = Arc::clone(&round.rules);
+        if !resolve(&rules.registry, &self.change, &mut self.set) {
+            self.handles.unowned.increment(1);
+            return 0;
+        }
+        let now = self.clock.now();
+        let mut strictest = FreshnessClass::Batch;
+        for &(family, verdict) in self.set.verdicts() {
+            if let Some(counters) = rules.handles.changes(family) {
+                counters[verdict_index(verdict)].increment(1);
+            }
+            if let Some(family) = rules.registry.family(family) {
+                strictest = strictest.min(family.freshness.class);
+            }
+        }
+        if self.set.is_empty() {
+            return 0;
+        }
+        let committed = match self.change.committed.at {
+            UnixMicros(0) => record.appended,
+            at => at,
+        };
+        let first = round.is_empty();
+        round.note(committed, strictest, now);
+        let times = ChangeTimes {
+            committed,
+            appended: record.appended,
+        };
+        round.purges.merge(record.position, &self.set, times);
+        if first {
+            self.measure_stages(record, now);
+        }
+        self.sample(round, committed, now);
+        1
+    }
+
+    /// Stages are measured on the first change of a round only: they are the same for its neighbours, and the
+    /// histogram costs more than the decision it measures.
+    fn measure_stages(&self, record: &RawRecord<'_>, now: UnixMicros) {
+        let seconds = |later: UnixMicros, earlier: UnixMicros| later.since(earlier) as f64 / 1e6;
+        let [capture, append, intake, _] = &self.handles.stages;
+        let (committed, captured) = (self.change.committed.at, self.change.captured);
+        if committed != UnixMicros(0) && captured != UnixMicros(0) {
+            capture.record(seconds(captured, committed));
+            append.record(seconds(record.appended, captured));
+        }
+        if record.appended != UnixMicros(0) {
+            intake.record(seconds(now, record.appended));
+        }
+    }
+
+    fn sample(&mut self, round: &mut Round, committed: UnixMicros, now: UnixMicros) {
+        let Some(every) = self.sampling.every else {
+            return;
+        };
+        if now < self.sampling.next || self.change.op == Op::Read {
+            return;
+        }
+        let registry = &round.rules.registry;
+        let wanted = self
+            .set
+            .iter()
+            .find(|(purge, _)| purge.scope == Scope::Keys);
+        let Some((purge, name)) = wanted else { return };
+        let (Some(family), Some(target)) =
+            (registry.family(purge.family), registry.target(purge.target))
+        else {
+            return;
+        };
+        let column = registry.table(self.change.table).and_then(|table| {
+            table
+                .bindings
+                .iter()
+                .find(|binding| binding.family == purge.family)?
+                .version_column
+        });
+        let version = match (
+            column.map(|slot| self.change.after.column(slot)),
+            &family.entry_version,
+        ) {
+            (Some(Column::Known(text)), Some(entry)) => Some((entry.clone(), text.to_owned())),
+            _ => None,
+        };
+        self.sampling.next = UnixMicros(now.0 + every.as_micros() as u64);
+        round.samples.push(PurgedSample {
+            family: Arc::clone(&family.name),
+            target: Arc::clone(&target.name),
+            name: name.to_vec(),
+            committed,
+            resolution_us: self.change.committed.resolution_us,
+            purged: UnixMicros(0),
+            max_ttl: family.max_ttl,
+            version,
+        });
+    }
+
+    fn take_poison(&mut self, record: &RawRecord<'_>, poison: Poison, round: &mut Round) -> u32 {
+        self.handles.poison.increment(1);
+        metrics::dead_letter(poison.reason);
+        let rules = Arc::clone(&round.rules);
+        resolve_fallback(&rules.registry, record.origin.topic, &mut self.set);
+        let families: Vec<String> = self
+            .set
+            .verdicts()
+            .iter()
+            .filter_map(|&(id, _)| rules.registry.family(id))
+            .map(|family| family.name.to_string())
+            .collect();
+        tracing::warn!(
+            origin = %record.origin,
+            reason = poison.reason,
+            detail = %poison.detail,
+            families = ?families,
+            "record put aside, its families are purged as a whole"
+        );
+        let now = self.clock.now();
+        let letter = DeadLetter {
+            topic: record.origin.topic.to_owned(),
+            partition: record.origin.partition,
+            offset: record.origin.offset,
+            reason: poison.reason.to_owned(),
+            detail: poison.detail,
+            families,
+            value_bytes: record.value.map_or(0, |value| value.len() as u64),
+            attempts: 1,
+            at: now,
+            appended: record.appended,
+        };
+        round.dead_letters.push(OutboxRecord {
+            topic: Arc::clone(&self.dead_letter_topic),
+            key: record.origin.topic.as_bytes().to_vec(),
+            payload: letter.encode(),
+        });
+        for &(family, verdict) in self.set.verdicts() {
+            if let Some(counters) = rules.handles.changes(family) {
+                counters[verdict_index(verdict)].increment(1);
+            }
+        }
+        round.note(record.appended, FreshnessClass::Strict, now);
+        let times = ChangeTimes {
+            committed: record.appended,
+            appended: record.appended,
+        };
+        round.purges.merge(record.position, &self.set, times);
+        1
+    }
+
+    /// Fetches a schema and puts it to use. Some answer when the record is poison or must wait.
+    fn fetch(&mut self, id: u32) -> Result<(), WriterSchemaError> {
+        let json = self.schemas.fetch(id)?;
+        if let Err(error) = self.decoder.add_writer_schema(id, &json) {
+            // The decoder remembers the broken schema and says so for each record that names it.
+            tracing::warn!(schema_id = id, error = %error, "writer schema cannot be used");
+        }
+        self.status.ready("schema registry");
+        Ok(())
+    }
+
+    fn park(&mut self, record: &RawRecord<'_>, reason: &str) {
+        let now = self.clock.now();
+        if self.status.not_ready("schema registry", reason, now) {
+            tracing::warn!(reason, "schema registry does not answer, records wait");
+        }
+        self.parked.push_back(ParkedRecord::from_raw(record));
+        self.parked_until = self.pause_until(now);
+    }
+
+    fn pause_until(&self, now: UnixMicros) -> UnixMicros {
+        let wait = Backoff::default().wait_random(self.parked_attempts);
+        UnixMicros(now.0 + wait.as_micros() as u64)
+    }
+}
+
+impl<W: WriterSchemas> Take for TakeChanges<W> {
+    fn take(&mut self, record: RawRecord<'_>, round: &mut Round) -> u32 {
+        let id = match self.try_take(&record, round) {
+            Taken::Done(waits_for) => return waits_for,
+            Taken::WantsSchema(id) => id,
+        };
+        // While others wait for the registry, asking again for each record would hammer it.
+        let answer = if self.parked.is_empty() {
+            self.fetch(id)
+        } else {
+            Err(WriterSchemaError::Unreachable {
+                id,
+                reason: "waiting to ask again".to_owned(),
+            })
+        };
+        match answer {
+            Ok(()) => match self.try_take(&record, round) {
+                Taken::Done(waits_for) => waits_for,
+                Taken::WantsSchema(_) => {
+                    self.park(
+                        &record,
+                        "the schema that was fetched is not the one that was asked for",
+                    );
+                    1
+                }
+            },
+            Err(error @ WriterSchemaError::Unreachable { .. }) => {
+                self.park(&record, &error.to_string());
+                1
+            }
+            Err(error) => {
+                let poison = Poison {
+                    reason: "unknown_schema",
+                    detail: error.to_string(),
+                };
+                self.take_poison(&record, poison, round)
+            }
+        }
+    }
+
+    fn is_held_up(&self) -> bool {
+        !self.parked.is_empty()
+    }
+
+    fn retry(&mut self, round: &mut Round) {
+        if self.parked.is_empty() || self.clock.now() < self.parked_until {
+            return;
+        }
+        let waiting = std::mem::take(&mut self.parked);
+        for parked in waiting {
+            // A record that settles without a round still has an open position: it joins the round bare.
+            if self.take(parked.as_raw(), round) == 0 {
+                round.purges.add_position(parked.position);
+            }
+        }
+        self.parked_attempts = if self.parked.is_empty() {
+            0
+        } else {
+            self.parked_attempts + 1
+        };
+    }
+
+    fn forget(&mut self, stream: freshet_core::position::StreamId) {
+        self.parked
+            .retain(|parked| parked.position.stream != stream);
+    }
+}
+
+/// What [`TakeChanges`] is made of.
+pub(crate) struct TakeParts<W> {
+    pub(crate) decoder: Decoder,
+    pub(crate) schemas: W,
+    pub(crate) clock: Clock,
+    pub(crate) status: Status,
+    pub(crate) dead_letter_topic: Arc<str>,
+    pub(crate) sample_every: Option<Duration>,
+}
+
+struct Poison {
+    reason: &'static str,
+    detail: String,
+}
+
+fn verdict_index(verdict: FamilyVerdict) -> usize {
+    match verdict {
+        FamilyVerdict::Purged => 0,
+        FamilyVerdict::Widened => 1,
+        FamilyVerdict::Unchanged => 2,
+        FamilyVerdict::Ignored => 3,
+    }
+}

@@ -1,0 +1,389 @@
+//! Memory ports: a source that remembers its commits, a cache that can fail, an outbox that can lose a reply.
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses its part")]
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::future::Future;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use freshet_core::ports::{
+    Demand, Origin, Outbox, OutboxError, OutboxRecord, Purger, RawRecord, Source, SourceError,
+    SourceEvent, WriterSchemaError, WriterSchemas,
+};
+use freshet_core::position::{StreamId, StreamPosition, UnixMicros};
+use freshet_core::purge::{PurgeBatch, PurgeOutcome, PurgeReport};
+use freshet_core::registry::{
+    Binding, CdnSide, Family, FamilyId, Freshness, FreshnessClass, OnSnapshot, OnTruncate,
+    PurgeMode, RedisSide, Registry, RegistryRevision, Table, Target, TargetId, Tier,
+};
+use freshet_core::table::{
+    ColumnKind, ColumnShape, ColumnSlot, Engine, ReplicaIdentity, TableId, TableShape,
+};
+use freshet_core::template::{NameForm, Segment, Template};
+
+/// A topic of one partition in memory, shared by the test, the source and the outbox.
+#[derive(Clone, Default)]
+pub struct Topic(Arc<Mutex<TopicState>>);
+
+#[derive(Default)]
+struct TopicState {
+    records: Vec<Record>,
+    committed: Option<u64>,
+    commits: Vec<u64>,
+}
+
+#[derive(Clone)]
+pub struct Record {
+    pub key: Option<Vec<u8>>,
+    pub value: Option<Vec<u8>>,
+}
+
+impl Topic {
+    pub fn push(&self, value: impl Into<Vec<u8>>) {
+        let record = Record {
+            key: Some(b"{}".to_vec()),
+            value: Some(value.into()),
+        };
+        self.0.lock().expect("unpoisoned").records.push(record);
+    }
+
+    pub fn len(&self) -> usize {
+        self.0.lock().expect("unpoisoned").records.len()
+    }
+
+    pub fn values(&self) -> Vec<Vec<u8>> {
+        let state = self.0.lock().expect("unpoisoned");
+        state
+            .records
+            .iter()
+            .filter_map(|record| record.value.clone())
+            .collect()
+    }
+
+    /// Last committed offset.
+    pub fn committed(&self) -> Option<u64> {
+        self.0.lock().expect("unpoisoned").committed
+    }
+
+    pub fn source(&self, name: &str) -> MemorySource {
+        let next = self.committed().map_or(0, |committed| committed + 1);
+        MemorySource {
+            topic: self.clone(),
+            name: Arc::from(name),
+            next,
+            assigned: false,
+        }
+    }
+}
+
+pub struct MemorySource {
+    topic: Topic,
+    name: Arc<str>,
+    next: u64,
+    assigned: bool,
+}
+
+impl Source for MemorySource {
+    fn next(
+        &mut self,
+        demand: Demand,
+        take: &mut dyn FnMut(RawRecord<'_>),
+    ) -> Result<Vec<SourceEvent>, SourceError> {
+        let mut events = Vec::new();
+        if !self.assigned {
+            self.assigned = true;
+            let topic = Arc::clone(&self.name);
+            events.push(SourceEvent::Assigned {
+                stream: StreamId(0),
+                topic,
+                partition: 0,
+            });
+        }
+        let due: Vec<Record> = {
+            let state = self.topic.0.lock().expect("unpoisoned");
+            state
+                .records
+                .iter()
+                .skip(self.next as usize)
+                .take(demand.records_max)
+                .cloned()
+                .collect()
+        };
+        if due.is_empty() {
+            std::thread::sleep(demand.wait.min(Duration::from_millis(1)));
+        }
+        for record in due {
+            take(RawRecord {
+                position: StreamPosition {
+                    stream: StreamId(0),
+                    ordinal: self.next,
+                },
+                origin: Origin {
+                    topic: &self.name,
+                    partition: 0,
+                    offset: self.next as i64,
+                },
+                key: record.key.as_deref(),
+                value: record.value.as_deref(),
+                appended: UnixMicros(1),
+            });
+            self.next += 1;
+        }
+        Ok(events)
+    }
+
+    fn commit(
+        &mut self,
+        settled: &[StreamPosition],
+        _wait: Option<Duration>,
+    ) -> Result<(), SourceError> {
+        let mut state = self.topic.0.lock().expect("unpoisoned");
+        for position in settled {
+            assert!(
+                state
+                    .committed
+                    .is_none_or(|known| known <= position.ordinal),
+                "went back"
+            );
+            state.committed = Some(position.ordinal);
+            state.commits.push(position.ordinal);
+        }
+        Ok(())
+    }
+
+    fn backlog(&self) -> Vec<(StreamId, u64)> {
+        vec![(StreamId(0), self.topic.len() as u64 - self.next)]
+    }
+}
+
+/// A cache in memory. It holds names; a purge takes them away, unless told to fail first.
+#[derive(Clone, Default)]
+pub struct MemoryCache(Arc<Mutex<CacheState>>);
+
+#[derive(Default)]
+struct CacheState {
+    names: BTreeSet<String>,
+    purged: Vec<String>,
+    calls: usize,
+    script: VecDeque<PurgeOutcome>,
+    refuses: BTreeSet<String>,
+    hangs: bool,
+}
+
+impl MemoryCache {
+    pub fn holding(names: &[&str]) -> Self {
+        let cache = Self::default();
+        cache.0.lock().expect("unpoisoned").names = names.iter().map(|&name| name.into()).collect();
+        cache
+    }
+
+    /// The next calls answer with these outcomes instead of purging.
+    pub fn fail_with(&self, outcomes: &[PurgeOutcome]) {
+        self.0.lock().expect("unpoisoned").script.extend(outcomes);
+    }
+
+    /// Names that make a whole batch refused.
+    pub fn refuse(&self, name: &str) {
+        self.0
+            .lock()
+            .expect("unpoisoned")
+            .refuses
+            .insert(name.to_owned());
+    }
+
+    pub fn hang(&self, hangs: bool) {
+        self.0.lock().expect("unpoisoned").hangs = hangs;
+    }
+
+    pub fn names(&self) -> Vec<String> {
+        self.0
+            .lock()
+            .expect("unpoisoned")
+            .names
+            .iter()
+            .cloned()
+            .collect()
+    }
+
+    /// Every name that a purge was asked and answered for, in order.
+    pub fn purged(&self) -> Vec<String> {
+        self.0.lock().expect("unpoisoned").purged.clone()
+    }
+
+    pub fn calls(&self) -> usize {
+        self.0.lock().expect("unpoisoned").calls
+    }
+
+    fn answer(&self, batch: &PurgeBatch) -> PurgeReport {
+        let mut state = self.0.lock().expect("unpoisoned");
+        state.calls += 1;
+        if let Some(outcome) = state.script.pop_front() {
+            let reason = Some("scripted".to_owned());
+            return PurgeReport {
+                reason,
+                ..PurgeReport::all(outcome, batch.len())
+            };
+        }
+        let asked: Vec<String> = batch
+            .iter()
+            .map(|(_, name)| String::from_utf8_lossy(name).into_owned())
+            .collect();
+        if asked.iter().any(|name| state.refuses.contains(name)) {
+            return PurgeReport::all(PurgeOutcome::Refused, batch.len());
+        }
+        for name in asked {
+            state.names.remove(&name);
+            state.purged.push(name);
+        }
+        PurgeReport::all(PurgeOutcome::Purged, batch.len())
+    }
+}
+
+impl Purger for MemoryCache {
+    fn purge(&self, batch: &PurgeBatch) -> impl Future<Output = PurgeReport> + Send {
+        async move {
+            while self.0.lock().expect("unpoisoned").hangs {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            self.answer(batch)
+        }
+    }
+
+    async fn ping(&self) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+/// Topics by name. Can lose replies: the record is stored and the answer is an error.
+#[derive(Clone, Default)]
+pub struct MemoryOutbox {
+    topics: Arc<Mutex<BTreeMap<String, Topic>>>,
+    lose_replies: Arc<Mutex<usize>>,
+}
+
+impl MemoryOutbox {
+    pub fn topic(&self, name: &str) -> Topic {
+        self.topics
+            .lock()
+            .expect("unpoisoned")
+            .entry(name.to_owned())
+            .or_default()
+            .clone()
+    }
+
+    pub fn lose_replies(&self, count: usize) {
+        *self.lose_replies.lock().expect("unpoisoned") = count;
+    }
+}
+
+impl Outbox for MemoryOutbox {
+    async fn append(&self, record: OutboxRecord) -> Result<(), OutboxError> {
+        self.topic(&record.topic).push(record.payload);
+        let mut lose = self.lose_replies.lock().expect("unpoisoned");
+        if *lose > 0 {
+            *lose -= 1;
+            let reason = "the reply was lost".to_owned();
+            return Err(OutboxError {
+                topic: record.topic,
+                reason,
+            });
+        }
+        Ok(())
+    }
+}
+
+/// No schema registry.
+pub struct NoSchemas;
+
+impl WriterSchemas for NoSchemas {
+    fn fetch(&mut self, id: u32) -> Result<String, WriterSchemaError> {
+        Err(WriterSchemaError::NotConfigured { id })
+    }
+}
+
+/// One table `shop.public.items (id, category_id)` with one family in Redis `main` and at CDN `edge`.
+pub fn registry() -> Registry {
+    let column = |name: &str, in_key| ColumnShape {
+        name: Arc::from(name),
+        kind: ColumnKind::Integer,
+        in_key,
+    };
+    let template = |form, literal: &[u8], slot| Template {
+        form,
+        segments: vec![
+            Segment::Literal(literal.into()),
+            Segment::Column(ColumnSlot(slot)),
+        ],
+    };
+    let family = Family {
+        name: Arc::from("catalog.item"),
+        owner: Arc::from("catalog"),
+        freshness: Freshness {
+            class: FreshnessClass::Strict,
+            within: Duration::from_secs(1),
+            objective: 0.999,
+            window: Duration::from_secs(3600),
+        },
+        max_ttl: Duration::from_secs(3600),
+        redis: Some(RedisSide {
+            target: TargetId(0),
+            prefixes: vec![b"catalog:v1:item:"[..].into()],
+        }),
+        cdn: Some(CdnSide {
+            targets: vec![TargetId(1)],
+            family_tag: b"catalog.item"[..].into(),
+            mode: PurgeMode::Hard,
+        }),
+        fan_out_max: 64,
+        on_truncate: OnTruncate::Family,
+        on_snapshot: OnSnapshot::Ignore,
+        entry_version: None,
+    };
+    let binding = Binding {
+        family: FamilyId(0),
+        when_changed: Vec::new(),
+        keys: vec![template(NameForm::RedisKey, b"catalog:v1:item:", 0)],
+        tags: vec![template(NameForm::SurrogateKey, b"category-", 1)],
+        version_column: None,
+    };
+    let table = Table {
+        shape: TableShape {
+            id: TableId(0),
+            name: Arc::from("shop.public.items"),
+            topic: Arc::from("shop.public.items"),
+            engine: Engine::Postgres,
+            identity: ReplicaIdentity::Full,
+            columns: vec![column("id", true), column("category_id", false)],
+        },
+        bindings: vec![binding],
+    };
+    let target = |name: &str, tier| Target {
+        name: Arc::from(name),
+        tier,
+    };
+    Registry::new(
+        RegistryRevision {
+            sequence: 1,
+            content_hash: Arc::from("0123456789abcdef"),
+        },
+        vec![family],
+        vec![table],
+        vec![target("main", Tier::Store), target("edge", Tier::Edge)],
+    )
+}
+
+/// An insert as Debezium writes it.
+pub fn insert(id: u64, category: u64) -> String {
+    format!(
+        r#"{{"before":null,"after":{{"id":{id},"category_id":{category}}},"source":{{"connector":"postgresql","ts_ms":1000,"lsn":10,"sequence":"[\"9\",\"10\"]","table":"items"}},"op":"c","ts_ms":1001}}"#
+    )
+}
+
+/// Waits for a condition.
+pub fn until(what: &str, condition: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !condition() {
+        assert!(Instant::now() < deadline, "never came true: {what}");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
