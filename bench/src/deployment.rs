@@ -47,7 +47,12 @@ impl Deployment {
             redis.url()
         );
         fs::write(folder.path().join("freshet.yaml"), config)?;
-        Ok(Self { kafka, redis, admin, folder })
+        Ok(Self {
+            kafka,
+            redis,
+            admin,
+            folder,
+        })
     }
 
     /// Puts both keys of every row into Redis, values of 512 bytes.
@@ -75,7 +80,9 @@ impl Deployment {
             .arg(self.folder.path().join("freshet.yaml"))
             .stdout(Stdio::null())
             .spawn()
-            .with_context(|| format!("{}: build it with cargo build --release", freshet.display()))?;
+            .with_context(|| {
+                format!("{}: build it with cargo build --release", freshet.display())
+            })?;
         Ok(Running(child))
     }
 
@@ -111,14 +118,22 @@ fn used_by(pid: u32) -> anyhow::Result<Used> {
     // Fields after the program's name, which may hold blanks: utime and stime are the 12th and 13th, in
     // hundredths of a second (USER_HZ is 100 on every Linux).
     let fields: Vec<&str> = stat.rsplit(") ").next().unwrap_or("").split(' ').collect();
-    let ticks: u64 = fields.get(11..13).context("/proc stat")?.iter().flat_map(|it| it.parse::<u64>()).sum();
+    let ticks: u64 = fields
+        .get(11..13)
+        .context("/proc stat")?
+        .iter()
+        .flat_map(|it| it.parse::<u64>())
+        .sum();
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
     let peak_kib: f64 = status
         .lines()
         .find_map(|line| line.strip_prefix("VmHWM:"))
         .and_then(|rest| rest.trim().trim_end_matches(" kB").parse().ok())
         .unwrap_or(0.0);
-    Ok(Used { cpu: Duration::from_millis(ticks * 10), peak_mib: peak_kib / 1024.0 })
+    Ok(Used {
+        cpu: Duration::from_millis(ticks * 10),
+        peak_mib: peak_kib / 1024.0,
+    })
 }
 
 fn write_registry(folder: &Path) -> anyhow::Result<()> {

@@ -48,7 +48,9 @@ pub(crate) fn run(freshet: &Path, rows: u64, partitions: i32) -> anyhow::Result<
         }
         std::thread::sleep(Duration::from_millis(2));
     }
-    let Some((began, left_then)) = began else { bail!("nothing was drained") };
+    let Some((began, left_then)) = began else {
+        bail!("nothing was drained")
+    };
     let elapsed = began.elapsed();
     let drained = (left_then / 2) as f64;
     Ok(Drained {

@@ -24,7 +24,10 @@ pub(crate) fn row_of(at: u64, events: u64) -> u64 {
 
 /// Keys of one row.
 pub(crate) fn keys_of(row: u64) -> [String; 2] {
-    [format!("bench:v1:product:{row}"), format!("bench:v1:card:{row}")]
+    [
+        format!("bench:v1:product:{row}"),
+        format!("bench:v1:card:{row}"),
+    ]
 }
 
 /// A producer with a deep queue.
@@ -82,5 +85,9 @@ fn envelope(row: u64, now_ms: u64) -> String {
 }
 
 fn gcd(one: u64, other: u64) -> u64 {
-    if other == 0 { one } else { gcd(other, one % other) }
+    if other == 0 {
+        one
+    } else {
+        gcd(other, one % other)
+    }
 }

@@ -43,10 +43,17 @@ struct Args {
 fn main() -> anyhow::Result<()> {
     let args = Args::parse();
     let mut drained = Vec::new();
-    println!("drain: {} events, {} partitions, JSON without schema, every key present", args.events, args.partitions);
+    println!(
+        "drain: {} events, {} partitions, JSON without schema, every key present",
+        args.events, args.partitions
+    );
     for round in 0..args.rounds {
         let figures = drain::run(&args.freshet, args.events, args.partitions)?;
-        let note = if round == 0 && args.rounds > 1 { "  (warm-up, not counted)" } else { "" };
+        let note = if round == 0 && args.rounds > 1 {
+            "  (warm-up, not counted)"
+        } else {
+            ""
+        };
         println!("  {figures}{note}");
         if round > 0 || args.rounds == 1 {
             drained.push(figures);
@@ -55,7 +62,10 @@ fn main() -> anyhow::Result<()> {
     drained.sort_by(|one, other| one.events_per_second.total_cmp(&other.events_per_second));
     let median = &drained[drained.len() / 2];
     println!("  median: {:.0} events/s", median.events_per_second);
-    println!("paced: {} changes/s for {} s, open loop, from the intended send to the key gone", args.rate, args.seconds);
+    println!(
+        "paced: {} changes/s for {} s, open loop, from the intended send to the key gone",
+        args.rate, args.seconds
+    );
     let paced = paced::run(&args.freshet, (args.rate, args.seconds), args.partitions)?;
     println!("  {paced}");
     if let Some(path) = &args.json {

@@ -58,7 +58,11 @@ pub(crate) fn run(
         }
     }
     events::flush(&producer)?;
-    if reader.join().map_err(|_| anyhow::anyhow!("the reader of pushes panicked"))? < rows {
+    if reader
+        .join()
+        .map_err(|_| anyhow::anyhow!("the reader of pushes panicked"))?
+        < rows
+    {
         bail!("not every key was purged within a minute of the last event");
     }
     let mut latency = Histogram::<u64>::new(3)?;
@@ -66,7 +70,11 @@ pub(crate) fn run(
         let due_us = at as u64 * 1_000_000 / rate;
         latency.record(gone.load(Ordering::Relaxed).saturating_sub(due_us).max(1))?;
     }
-    Ok(Paced { latency, events: rows, used: running.used()? })
+    Ok(Paced {
+        latency,
+        events: rows,
+        used: running.used()?,
+    })
 }
 
 /// Notes when each row's key went, in microseconds since `begun`; returns how many did.

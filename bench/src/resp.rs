@@ -16,7 +16,9 @@ impl Resp {
         let stream = TcpStream::connect(address).context("redis")?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(Duration::from_secs(60)))?;
-        Ok(Self { reader: BufReader::with_capacity(1 << 16, stream) })
+        Ok(Self {
+            reader: BufReader::with_capacity(1 << 16, stream),
+        })
     }
 
     /// Sends a command and reads a one-line answer.
@@ -50,7 +52,10 @@ impl Resp {
         // HELLO answers with a map; what follows is found by its own type.
         let mut request = Vec::new();
         push(&mut request, &["HELLO", "3"]);
-        push(&mut request, &["CLIENT", "TRACKING", "ON", "BCAST", "PREFIX", prefix]);
+        push(
+            &mut request,
+            &["CLIENT", "TRACKING", "ON", "BCAST", "PREFIX", prefix],
+        );
         self.reader.get_mut().write_all(&request)?;
         while self.line()? != "+OK" {}
         Ok(())
@@ -64,7 +69,10 @@ impl Resp {
         }
         let kind = self.line().and_then(|head| self.bulk(&head))?;
         let head = self.line()?;
-        let keys: usize = head.strip_prefix('*').and_then(|count| count.parse().ok()).unwrap_or(0);
+        let keys: usize = head
+            .strip_prefix('*')
+            .and_then(|count| count.parse().ok())
+            .unwrap_or(0);
         for _ in 0..keys {
             let head = self.line()?;
             let key = self.bulk(&head)?;

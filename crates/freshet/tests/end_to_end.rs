@@ -385,13 +385,16 @@ fn killed_in_the_middle(deployment: &mut Deployment, database: &Database<'_>) {
 }
 
 fn metrics_tell_what_happened(deployment: &Deployment) {
-    let (_, text) = deployment.get("/metrics").expect("metrics");
     for wanted in [
         "freshet_purges_total{family=\"json.item\",target=\"main\",outcome=\"purged\"}",
         "freshet_freshness_seconds_bucket",
         "freshet_oldest_unpurged_seconds",
         "freshet_consumer_lag_records",
     ] {
-        assert!(text.contains(wanted), "no {wanted} in\n{text}");
+        deployment.until(wanted, || {
+            deployment
+                .get("/metrics")
+                .is_some_and(|(_, text)| text.contains(wanted))
+        });
     }
 }

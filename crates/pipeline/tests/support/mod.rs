@@ -2,7 +2,6 @@
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its part")]
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::future::Future;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -240,13 +239,11 @@ impl MemoryCache {
 }
 
 impl Purger for MemoryCache {
-    fn purge(&self, batch: &PurgeBatch) -> impl Future<Output = PurgeReport> + Send {
-        async move {
-            while self.0.lock().expect("unpoisoned").hangs {
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
-            self.answer(batch)
+    async fn purge(&self, batch: &PurgeBatch) -> PurgeReport {
+        while self.0.lock().expect("unpoisoned").hangs {
+            tokio::time::sleep(Duration::from_millis(1)).await;
         }
+        self.answer(batch)
     }
 
     async fn ping(&self) -> Result<(), String> {

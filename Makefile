@@ -1,0 +1,31 @@
+# Freshet. `make` lists what there is.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+CARGO ?= cargo
+
+.PHONY: help
+help: ## This list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+
+.PHONY: test
+test: ## Formatting, clippy, tidy, every test including those on the real stack
+	scripts/setup.sh test
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	$(CARGO) run -q -p freshet-testbed --bin testbed-fetch
+	$(CARGO) test --workspace
+
+.PHONY: bench
+bench: ## Drain of a backlog and added latency, on real Kafka and Redis (QUICK=1 for a short one)
+	scripts/setup.sh test
+	$(CARGO) run -q -p freshet-testbed --bin testbed-fetch
+	$(CARGO) build -q --release -p freshet -p freshet-bench
+	target/release/freshet-bench $(if $(QUICK),--events 200000 --rounds 2 --seconds 5,)
+
+.PHONY: fmt
+fmt: ## Format everything
+	$(CARGO) fmt --all
+
+.PHONY: check
+check: ## Clippy alone
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
