@@ -28,11 +28,7 @@ pub(crate) fn read_json(
     let (start, encodings) = opened.unwrap_or_default();
     let rules = RowRules { shape, encodings };
     let mut cursor = Cursor::new(key, limits.depth_max).starting_at(start, depth);
-    row::read(&mut cursor, rules, image, scratch)?;
-    if !image.is_present() {
-        image.begin(shape.columns.len());
-    }
-    Ok(())
+    row::read(&mut cursor, rules, image, scratch).map(drop)
 }
 
 /// Reads an Avro key in Confluent framing. Some when its writer schema is not at hand.

@@ -149,6 +149,7 @@ fn strings_are_unescaped_and_halves_of_surrogates_refused() {
         r#""\uD83E""#,
         r#""\uDDC0""#,
         r#""\uD83E\u0041""#,
+        r#""\uD83E\uE000""#,
         r#""\uD83Ex""#,
     ] {
         assert!(
