@@ -7,8 +7,10 @@ mod config;
 mod exit;
 mod purger;
 mod run;
+mod signals;
 mod source_pull;
 mod telemetry;
+mod writer_schemas;
 
 use std::process::ExitCode;
 

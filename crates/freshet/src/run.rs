@@ -9,9 +9,8 @@ use std::time::Duration;
 use anyhow::Context;
 use freshet_audit::watch::{LOOK_LABELS, watch};
 use freshet_cdn::{FastlyPurger, VarnishPurger};
-use freshet_core::ports::{WriterSchemaError, WriterSchemas};
 use freshet_core::registry::{Registry, Tier};
-use freshet_kafka::{HttpWriterSchemas, KafkaOutbox, KafkaSource, TopicWanted};
+use freshet_kafka::{KafkaOutbox, KafkaSource, TopicWanted};
 use freshet_pipeline::backoff::Backoff;
 use freshet_pipeline::clock::Clock;
 use freshet_pipeline::round::{Bounds, Window};
@@ -20,7 +19,6 @@ use freshet_pipeline::run::{OutboxLane, Parts, Settings};
 use freshet_pipeline::status::Status;
 use freshet_redis::RedisPurger;
 use freshet_wire::Limits;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch as stop_channel};
 use tokio::task::JoinSet;
 
@@ -29,7 +27,9 @@ use crate::cli::RunArgs;
 use crate::config::{self, Config, Target, source_config};
 use crate::exit::Exit;
 use crate::purger::AnyPurger;
+use crate::signals::Signals;
 use crate::telemetry;
+use crate::writer_schemas::AnyWriterSchemas;
 
 /// Runs the command.
 pub(crate) fn run(args: &RunArgs) -> Exit {
@@ -369,51 +369,6 @@ async fn ensure_topics(
                 tokio::time::sleep(Backoff::default().wait_random(attempt)).await;
                 attempt += 1;
             }
-        }
-    }
-}
-
-/// Writer schemas from the configured registry, or none.
-pub(crate) enum AnyWriterSchemas {
-    Http(Box<HttpWriterSchemas>),
-    None,
-}
-
-impl AnyWriterSchemas {
-    fn new(config: &Config) -> anyhow::Result<Self> {
-        Ok(match &config.schema_registry {
-            Some(registry) => Self::Http(Box::new(HttpWriterSchemas::new(registry.clone())?)),
-            None => Self::None,
-        })
-    }
-}
-
-impl WriterSchemas for AnyWriterSchemas {
-    fn fetch(&mut self, id: u32) -> Result<String, WriterSchemaError> {
-        match self {
-            Self::Http(schemas) => schemas.fetch(id),
-            Self::None => Err(WriterSchemaError::NotConfigured { id }),
-        }
-    }
-}
-
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn listen() -> anyhow::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate()).context("SIGTERM")?,
-            interrupt: signal(SignalKind::interrupt()).context("SIGINT")?,
-        })
-    }
-
-    async fn next(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
         }
     }
 }

@@ -147,8 +147,16 @@ fn a_commit_purges_exactly_what_it_made_stale() {
 
 /// The steps. MariaDB logs whole rows, so what widens on a Postgres table without them stays exact there.
 fn steps(whole_rows: bool) -> Vec<Step> {
-    let long = "x".repeat(9000);
-    let mut steps = vec![
+    let mut steps = item_steps();
+    steps.extend(key_and_note_steps(whole_rows));
+    if !whole_rows {
+        steps.extend(toast_steps());
+    }
+    steps
+}
+
+fn item_steps() -> Vec<Step> {
+    vec![
         Step::new(
             "insert",
             "INSERT INTO items VALUES (1, 7, 1, 'one', 'short')",
@@ -200,6 +208,11 @@ fn steps(whole_rows: bool) -> Vec<Step> {
         )
         .gone(&["item:2", "item:3", "note:2", "item_notes:2"])
         .pages(&["/p/{d}-item-2,{d}-cat-8,{d}.item", "/p/{d}-note-2,{d}.note"]),
+    ]
+}
+
+fn key_and_note_steps(whole_rows: bool) -> Vec<Step> {
+    let mut steps = vec![
         Step::new(
             "key change: insert first",
             "INSERT INTO items VALUES (100, 9, 1, 'old key', NULL)",
@@ -243,23 +256,22 @@ fn steps(whole_rows: bool) -> Vec<Step> {
             .gone(&["note:1", "note:2", "item_notes:1", "item_notes:2"])
             .pages(&["/p/{d}-note-1,{d}.note", "/p/{d}-note-2,{d}.note"]),
     );
-    if !whole_rows {
-        steps.push(
-            Step::new(
-                "a long value is stored aside",
-                &format!("UPDATE items SET body = '{long}', name = 'n' WHERE id = 2"),
-            )
+    steps
+}
+
+fn toast_steps() -> Vec<Step> {
+    let long = "x".repeat(9000);
+    vec![
+        Step::new(
+            "a long value is stored aside",
+            &format!("UPDATE items SET body = '{long}', name = 'n' WHERE id = 2"),
+        )
+        .gone(&["item:2"])
+        .pages(&["/p/{d}-item-2,{d}-cat-8,{d}.item"]),
+        Step::new("TOAST", "UPDATE items SET name = 'due' WHERE id = 2")
             .gone(&["item:2"])
             .pages(&["/p/{d}-item-2,{d}-cat-8,{d}.item"]),
-        );
-        // With whole rows Postgres logs an unchanged value that is stored aside: nothing widens.
-        steps.push(
-            Step::new("TOAST", "UPDATE items SET name = 'due' WHERE id = 2")
-                .gone(&["item:2"])
-                .pages(&["/p/{d}-item-2,{d}-cat-8,{d}.item"]),
-        );
-    }
-    steps
+    ]
 }
 
 impl Step {

@@ -6,11 +6,10 @@ use freshet_core::ports::{OutboxRecord, RawRecord};
 use freshet_core::position::StreamId;
 use freshet_core::purge::WantedPurge;
 use freshet_core::registry::{FamilyId, FreshnessClass, PurgeMode, Registry, Scope, TargetId};
-use freshet_wire::DeadLetter;
 use freshet_wire::PurgeRequest;
 
 use crate::clock::Clock;
-use crate::metrics;
+use crate::dead_letter::{self, Reason};
 use crate::round::Round;
 use crate::take::Take;
 
@@ -70,7 +69,6 @@ impl TakeRequests {
 
     /// A request that cannot be read may have asked for anything on this target: every family there is purged.
     fn take_poison(&self, record: &RawRecord<'_>, detail: &str, round: &mut Round) {
-        metrics::dead_letter("bad_request");
         tracing::error!(origin = %record.origin, detail, "purge request cannot be read");
         let now = self.clock.now();
         let registry = Arc::clone(&round.rules.registry);
@@ -90,18 +88,11 @@ impl TakeRequests {
             }
             families.extend(registry.family(id).map(|family| family.name.to_string()));
         }
-        let letter = DeadLetter {
-            topic: record.origin.topic.to_owned(),
-            partition: record.origin.partition,
-            offset: record.origin.offset,
-            reason: "bad_request".to_owned(),
+        let reason = Reason {
+            label: "bad_request",
             detail: detail.to_owned(),
-            families,
-            value_bytes: record.value.map_or(0, |value| value.len() as u64),
-            attempts: 1,
-            at: now,
-            appended: record.appended,
         };
+        let letter = dead_letter::of_record(record, reason, families, now);
         round.dead_letters.push(OutboxRecord {
             topic: Arc::clone(&self.dead_letter_topic),
             key: self.target.as_bytes().to_vec(),

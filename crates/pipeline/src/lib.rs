@@ -6,10 +6,13 @@
 
 pub mod backoff;
 pub mod clock;
+mod dead_letter;
 mod intake;
 mod lane;
 pub mod metrics;
+mod parked;
 mod purge;
+mod report;
 pub mod round;
 pub mod rules;
 pub mod run;

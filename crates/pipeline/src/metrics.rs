@@ -39,6 +39,12 @@ pub const SIZE_BUCKETS: &[f64] = &[
 
 /// Tells the recorder what each metric means.
 pub fn describe() {
+    describe_counters();
+    describe_histograms();
+    describe_gauges();
+}
+
+fn describe_counters() {
     describe_counter!(
         "freshet_records_total",
         Unit::Count,
@@ -79,6 +85,14 @@ pub fn describe() {
         Unit::Count,
         "Changes whose before-image contradicts the declared replica identity"
     );
+    describe_counter!(
+        "freshet_registry_load_failures_total",
+        Unit::Count,
+        "Registries that were refused; the one before stayed in force"
+    );
+}
+
+fn describe_histograms() {
     describe_histogram!(
         FRESHNESS,
         Unit::Seconds,
@@ -94,6 +108,9 @@ pub fn describe() {
         Unit::Count,
         "Purges sent to a target in one batch"
     );
+}
+
+fn describe_gauges() {
     describe_gauge!(
         OLDEST_UNPURGED,
         Unit::Seconds,
@@ -128,11 +145,6 @@ pub fn describe() {
         "freshet_registry_families",
         Unit::Count,
         "Families in the registry revision in force"
-    );
-    describe_counter!(
-        "freshet_registry_load_failures_total",
-        Unit::Count,
-        "Registries that were refused; the one before stayed in force"
     );
 }
 

@@ -2,24 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use ::metrics::Histogram;
 use freshet_core::ports::{Outbox, OutboxRecord, Purger};
 use freshet_core::position::UnixMicros;
-use freshet_core::purge::{
-    Disposition, PurgeBatch, PurgeOutcome, PurgeReport, WantedPurge, disposition,
-};
-use freshet_core::registry::{Family, Scope, TargetId, Tier};
+use freshet_core::purge::{Disposition, PurgeBatch, PurgeReport, WantedPurge, disposition};
+use freshet_core::registry::{TargetId, Tier};
 use freshet_core::sample::PurgedSample;
-use freshet_wire::DeadLetter;
-use freshet_wire::{PurgeRequest, RequestedPurge};
 use futures_util::future::join_all;
 use tokio::sync::{mpsc, watch};
 
 use crate::backoff::Backoff;
 use crate::clock::Clock;
-use crate::metrics;
+use crate::dead_letter;
+use crate::report::{add_family_scope, count, request_of, retry_after, wanted};
 use crate::round::Round;
 use crate::rules::Rules;
 use crate::status::Status;
@@ -72,8 +68,9 @@ impl<P: Purger, O: Outbox> RunRound<P, O> {
     }
 
     async fn run_batch(&self, round: &Round, batch: &PurgeBatch) {
-        let Some(target) = round.rules.registry.target(batch.target()) else {
-            return;
+        let target = round.rules.registry.target(batch.target());
+        let Some(target) = target else {
+            return self.halt("a target that no registry names").await;
         };
         match self.lanes.get(&target.name) {
             Some(Lane::Inline(purger)) => {
@@ -92,8 +89,23 @@ impl<P: Purger, O: Outbox> RunRound<P, O> {
                 .await;
             }
             // Start-up refuses a registry whose targets are not configured.
-            None => tracing::error!(target_name = %target.name, "no lane serves this target"),
+            None => self.halt(&target.name).await,
         }
+    }
+
+    /// Nothing can purge this: the round must never settle, and everybody must see why.
+    async fn halt(&self, target: &str) {
+        let part = format!("target {target}");
+        self.status.not_ready(
+            &part,
+            "no lane serves it; its changes wait",
+            self.clock.now(),
+        );
+        tracing::error!(
+            target_name = target,
+            "no lane serves this target, its changes wait"
+        );
+        std::future::pending().await
     }
 
     async fn purge_until_settled(&self, rules: &Rules, purger: &P, batch: &PurgeBatch) {
@@ -148,10 +160,8 @@ impl<P: Purger, O: Outbox> RunRound<P, O> {
                     left.add(again);
                 }
                 Disposition::Quarantine => {
-                    if let Some(wider) = self.quarantine(rules, batch.target(), again, report).await
-                    {
-                        left.add(wider.as_wanted());
-                    }
+                    self.quarantine(rules, batch.target(), again, report).await;
+                    add_family_scope(rules, again, &mut left);
                 }
             }
         }
@@ -164,8 +174,11 @@ impl<P: Purger, O: Outbox> RunRound<P, O> {
 
     /// Asks for each half of a refused batch by itself, so that one bad name cannot hold up the others.
     async fn split(&self, rules: &Rules, batch: PurgeBatch) -> Option<PurgeBatch> {
-        let target = rules.registry.target(batch.target())?;
-        let Some(Lane::Inline(purger)) = self.lanes.get(&target.name) else {
+        let lane = rules
+            .registry
+            .target(batch.target())
+            .and_then(|it| self.lanes.get(&it.name));
+        let Some(Lane::Inline(purger)) = lane else {
             return Some(batch);
         };
         let mut left = PurgeBatch::new(batch.target());
@@ -189,50 +202,37 @@ impl<P: Purger, O: Outbox> RunRound<P, O> {
         (!left.is_empty()).then_some(left)
     }
 
+    /// Puts a refused purge aside: told to people, stored, and followed by its family's scope.
     async fn quarantine(
         &self,
         rules: &Rules,
         target: TargetId,
         purge: WantedPurge<'_>,
         report: &PurgeReport,
-    ) -> Option<WiderPurge> {
-        metrics::dead_letter("refused");
-        let family = rules.registry.family(purge.family)?;
-        let name = rules
+    ) {
+        let target = rules
             .registry
             .target(target)
             .map_or("?", |target| &*target.name);
-        let detail = format!(
-            "target {name} refused a purge: {}",
-            report.reason.as_deref().unwrap_or("no reason given")
+        // A family that the registry forgot meanwhile has no name here; its purge is put aside all the same.
+        let family = rules
+            .registry
+            .family(purge.family)
+            .map_or("?", |family| &*family.name);
+        let said = report.reason.as_deref().unwrap_or("no reason given");
+        let detail = format!("target {target} refused a purge: {said}");
+        tracing::error!(family, target_name = target, detail = %detail, "purge refused");
+        let letter = dead_letter::of_purge(&purge, detail, family, self.clock.now());
+        let (topic, key) = (
+            Arc::clone(&self.dead_letter_topic),
+            family.as_bytes().to_vec(),
         );
-        tracing::error!(family = %family.name, target_name = name, detail = %detail, "purge refused");
-        let now = self.clock.now();
-        let letter = DeadLetter {
-            topic: String::new(),
-            partition: -1,
-            offset: -1,
-            reason: "refused".to_owned(),
-            detail,
-            families: vec![family.name.to_string()],
-            value_bytes: purge.name.len() as u64,
-            attempts: 1,
-            at: now,
-            appended: purge.committed,
-        };
-        let key = family.name.as_bytes().to_vec();
-        let topic = Arc::clone(&self.dead_letter_topic);
         self.append(OutboxRecord {
             topic,
             key,
             payload: letter.encode(),
         })
         .await;
-        // The family scope itself was refused: there is nothing wider to fall back to.
-        if purge.scope == Scope::Family {
-            return None;
-        }
-        WiderPurge::of(family, target, purge)
     }
 
     /// Appends until the record is stored.
@@ -312,112 +312,4 @@ impl<P: Purger, O: Outbox> RunRound<P, O> {
             }
         }
     }
-}
-
-/// The family scope in place of a purge that was refused.
-struct WiderPurge {
-    family: freshet_core::registry::FamilyId,
-    mode: freshet_core::registry::PurgeMode,
-    committed: UnixMicros,
-    name: Vec<u8>,
-}
-
-impl WiderPurge {
-    fn of(family: &Family, target: TargetId, purge: WantedPurge<'_>) -> Option<Self> {
-        let cdn = family
-            .cdn
-            .as_ref()
-            .filter(|cdn| cdn.targets.contains(&target));
-        let name = match cdn {
-            Some(cdn) => cdn.family_tag.to_vec(),
-            None => family.redis.as_ref()?.prefixes.first()?.to_vec(),
-        };
-        Some(Self {
-            family: purge.family,
-            mode: purge.mode,
-            committed: purge.committed,
-            name,
-        })
-    }
-
-    fn as_wanted(&self) -> WantedPurge<'_> {
-        WantedPurge {
-            family: self.family,
-            scope: Scope::Family,
-            mode: self.mode,
-            committed: self.committed,
-            name: &self.name,
-        }
-    }
-}
-
-fn wanted<'a>(purge: &freshet_core::purge::BatchedPurge, name: &'a [u8]) -> WantedPurge<'a> {
-    WantedPurge {
-        family: purge.family,
-        scope: purge.scope,
-        mode: purge.mode,
-        committed: purge.committed,
-        name,
-    }
-}
-
-fn request_of(rules: &Rules, batch: &PurgeBatch, now: UnixMicros) -> PurgeRequest {
-    let registry = &rules.registry;
-    let purges = batch
-        .iter()
-        .map(|(purge, name)| RequestedPurge {
-            family: registry
-                .family(purge.family)
-                .map_or_else(String::new, |f| f.name.to_string()),
-            scope: purge.scope,
-            mode: purge.mode,
-            name: name.to_vec(),
-            committed: purge.committed,
-        })
-        .collect();
-    let target = registry
-        .target(batch.target())
-        .map_or_else(String::new, |t| t.name.to_string());
-    let revision = registry.revision.content_hash.to_string();
-    PurgeRequest {
-        target,
-        revision,
-        purges,
-        requested: now,
-    }
-}
-
-fn count(rules: &Rules, batch: &PurgeBatch, report: &PurgeReport) {
-    let target = batch.target();
-    if let Some(handles) = rules.handles.target(target) {
-        handles.batch_size.record(batch.len() as f64);
-        handles.removed.increment(report.removed);
-    }
-    // Neighbours mostly share family and outcome: count runs, not purges.
-    let mut run: Option<(freshet_core::registry::FamilyId, PurgeOutcome, u64)> = None;
-    let flush = |run: Option<(freshet_core::registry::FamilyId, PurgeOutcome, u64)>| {
-        if let Some((family, outcome, many)) = run
-            && let Some(handles) = rules.handles.pair(family, target)
-        {
-            handles.purges[outcome.index()].increment(many);
-        }
-    };
-    for (at, (purge, _)) in batch.iter().enumerate() {
-        let outcome = report.outcomes.get(at).copied().unwrap_or_default();
-        match &mut run {
-            Some((family, known, many)) if *family == purge.family && *known == outcome => {
-                *many += 1
-            }
-            _ => flush(run.replace((purge.family, outcome, 1))),
-        }
-    }
-    flush(run);
-}
-
-fn retry_after(report: &PurgeReport) -> Duration {
-    let longest = report.outcomes.iter().map(|outcome| match outcome {
-        PurgeOutcome::Throttled { retry_after_ms } => u64::from(*retry_after_ms),
-        _ => 0,
-    });
-    Duration::from_millis(longest.max().unwrap_or(0))
 }

@@ -7,18 +7,19 @@ use std::time::Duration;
 use freshet_core::change::{Change, Op};
 use freshet_core::coalesce::ChangeTimes;
 use freshet_core::image::Column;
-use freshet_core::ports::{Origin, OutboxRecord, RawRecord, WriterSchemaError, WriterSchemas};
-use freshet_core::position::{StreamPosition, UnixMicros};
+use freshet_core::ports::{OutboxRecord, RawRecord, WriterSchemaError, WriterSchemas};
+use freshet_core::position::UnixMicros;
 use freshet_core::purge::{FamilyVerdict, PurgeSet};
 use freshet_core::registry::{FreshnessClass, Scope};
 use freshet_core::resolve::{resolve, resolve_fallback};
 use freshet_core::sample::PurgedSample;
-use freshet_wire::DeadLetter;
 use freshet_wire::{Decoded, Decoder, Skipped};
 
 use crate::backoff::Backoff;
 use crate::clock::Clock;
-use crate::metrics::{self, IntakeHandles};
+use crate::dead_letter::{self, Reason};
+use crate::metrics::IntakeHandles;
+use crate::parked::ParkedRecord;
 use crate::round::Round;
 use crate::status::Status;
 
@@ -52,45 +53,6 @@ pub(crate) struct TakeChanges<W> {
     parked: VecDeque<ParkedRecord>,
     parked_attempts: u32,
     parked_until: UnixMicros,
-}
-
-/// A record that waits for its writer schema, as an own copy.
-struct ParkedRecord {
-    position: StreamPosition,
-    topic: String,
-    partition: i32,
-    offset: i64,
-    key: Option<Vec<u8>>,
-    value: Option<Vec<u8>>,
-    appended: UnixMicros,
-}
-
-impl ParkedRecord {
-    fn from_raw(record: &RawRecord<'_>) -> Self {
-        Self {
-            position: record.position,
-            topic: record.origin.topic.to_owned(),
-            partition: record.origin.partition,
-            offset: record.origin.offset,
-            key: record.key.map(<[u8]>::to_vec),
-            value: record.value.map(<[u8]>::to_vec),
-            appended: record.appended,
-        }
-    }
-
-    fn as_raw(&self) -> RawRecord<'_> {
-        RawRecord {
-            position: self.position,
-            origin: Origin {
-                topic: &self.topic,
-                partition: self.partition,
-                offset: self.offset,
-            },
-            key: self.key.as_deref(),
-            value: self.value.as_deref(),
-            appended: self.appended,
-        }
-    }
 }
 
 /// How many purges the auditor is offered: one at most per interval.
@@ -151,11 +113,11 @@ impl<W: WriterSchemas> TakeChanges<W> {
             }
             Ok(Decoded::SchemaWanted { id }) => Taken::WantsSchema(id),
             Err(error) => {
-                let poison = Poison {
-                    reason: error.reason(),
+                let reason = Reason {
+                    label: error.reason(),
                     detail: error.to_string(),
                 };
-                Taken::Done(self.take_poison(record, poison, round))
+                Taken::Done(self.take_poison(record, reason, round))
             }
         }
     }
@@ -261,48 +223,36 @@ impl<W: WriterSchemas> TakeChanges<W> {
         });
     }
 
-    fn take_poison(&mut self, record: &RawRecord<'_>, poison: Poison, round: &mut Round) -> u32 {
+    fn take_poison(&mut self, record: &RawRecord<'_>, reason: Reason, round: &mut Round) -> u32 {
         self.handles.poison.increment(1);
-        metrics::dead_letter(poison.reason);
         let rules = Arc::clone(&round.rules);
         resolve_fallback(&rules.registry, record.origin.topic, &mut self.set);
-        let families: Vec<String> = self
-            .set
-            .verdicts()
-            .iter()
-            .filter_map(|&(id, _)| rules.registry.family(id))
-            .map(|family| family.name.to_string())
-            .collect();
+        let mut families = Vec::new();
+        for &(id, verdict) in self.set.verdicts() {
+            families.extend(
+                rules
+                    .registry
+                    .family(id)
+                    .map(|family| family.name.to_string()),
+            );
+            if let Some(counters) = rules.handles.changes(id) {
+                counters[verdict_index(verdict)].increment(1);
+            }
+        }
         tracing::warn!(
             origin = %record.origin,
-            reason = poison.reason,
-            detail = %poison.detail,
+            reason = reason.label,
+            detail = %reason.detail,
             families = ?families,
             "record put aside, its families are purged as a whole"
         );
         let now = self.clock.now();
-        let letter = DeadLetter {
-            topic: record.origin.topic.to_owned(),
-            partition: record.origin.partition,
-            offset: record.origin.offset,
-            reason: poison.reason.to_owned(),
-            detail: poison.detail,
-            families,
-            value_bytes: record.value.map_or(0, |value| value.len() as u64),
-            attempts: 1,
-            at: now,
-            appended: record.appended,
-        };
+        let letter = dead_letter::of_record(record, reason, families, now);
         round.dead_letters.push(OutboxRecord {
             topic: Arc::clone(&self.dead_letter_topic),
             key: record.origin.topic.as_bytes().to_vec(),
             payload: letter.encode(),
         });
-        for &(family, verdict) in self.set.verdicts() {
-            if let Some(counters) = rules.handles.changes(family) {
-                counters[verdict_index(verdict)].increment(1);
-            }
-        }
         round.note(record.appended, FreshnessClass::Strict, now);
         let times = ChangeTimes {
             committed: record.appended,
@@ -369,11 +319,11 @@ impl<W: WriterSchemas> Take for TakeChanges<W> {
                 1
             }
             Err(error) => {
-                let poison = Poison {
-                    reason: "unknown_schema",
+                let reason = Reason {
+                    label: "unknown_schema",
                     detail: error.to_string(),
                 };
-                self.take_poison(&record, poison, round)
+                self.take_poison(&record, reason, round)
             }
         }
     }
@@ -414,11 +364,6 @@ pub(crate) struct TakeParts<W> {
     pub(crate) status: Status,
     pub(crate) dead_letter_topic: Arc<str>,
     pub(crate) sample_every: Option<Duration>,
-}
-
-struct Poison {
-    reason: &'static str,
-    detail: String,
 }
 
 fn verdict_index(verdict: FamilyVerdict) -> usize {

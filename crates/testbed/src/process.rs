@@ -38,16 +38,16 @@ pub fn wait_until(
     Ok(())
 }
 
-type SpawnRequest = (Command, mpsc::Sender<io::Result<Child>>);
+type SpawnRequest = (Command, mpsc::SyncSender<io::Result<Child>>);
 
 /// Spawns from a thread that lives as long as this process.
 ///
 /// The kernel sends the parent-death signal when the *thread* that forked ends, and test threads
 /// end long before a server they started for the whole test binary should.
 fn spawn(command: Command) -> Result<Child> {
-    static SPAWNER: OnceLock<mpsc::Sender<SpawnRequest>> = OnceLock::new();
+    static SPAWNER: OnceLock<mpsc::SyncSender<SpawnRequest>> = OnceLock::new();
     let spawner = SPAWNER.get_or_init(|| {
-        let (sender, receiver) = mpsc::channel::<SpawnRequest>();
+        let (sender, receiver) = mpsc::sync_channel::<SpawnRequest>(16);
         thread::spawn(move || {
             for (mut command, reply) in receiver {
                 // A caller that is gone has no use for the child either: Child in the failed
@@ -57,7 +57,7 @@ fn spawn(command: Command) -> Result<Child> {
         });
         sender
     });
-    let (reply, answer) = mpsc::channel();
+    let (reply, answer) = mpsc::sync_channel(1);
     spawner
         .send((command, reply))
         .map_err(|_closed| anyhow!("the spawning thread is gone"))?;

@@ -68,15 +68,18 @@ tables:
 }
 
 fn families_of(form: &Form) -> Vec<(&'static str, String)> {
-    let Form {
-        domain,
-        server,
-        schema,
-        ..
-    } = form;
-    let family = |name: &str, rest: String| {
-        format!(
-            "\
+    FAMILIES
+        .iter()
+        .map(|&(name, table, rest)| {
+            let Form {
+                domain,
+                server,
+                schema,
+                ..
+            } = form;
+            let rest = rest.replace("{d}", domain);
+            let text = format!(
+                "\
 family: {domain}.{name}
 schema_version: 1
 owner: {{ team: testers, contact: \"#testers\" }}
@@ -84,84 +87,55 @@ lifecycle: active
 freshness: {{ class: strict, within: 5s, objective: 99.9%, window: 28d }}
 max_ttl: 1h
 guard: none
+sources:
+  - table: {server}.{schema}.{table}
 {rest}"
-        )
-    };
-    vec![
-        (
-            "item",
-            family(
-                "item",
-                format!(
-                    "\
-redis: {{ target: main, keys: [\"{domain}:v1:item:{{id}}\"] }}
-cdn: {{ targets: [edge], tags: [\"{domain}-item-{{id}}\", \"{domain}-cat-{{category_id}}\"], mode: hard }}
-sources:
-  - table: {server}.{schema}.items
-    bind: {{ id: id, category_id: category_id }}
-    when_changed: [name]
-"
-                ),
-            ),
-        ),
-        (
-            "listing",
-            family(
-                "listing",
-                format!(
-                    "\
-redis: {{ target: main, keys: [\"{domain}:v1:listing:{{category_id}}:region:{{region}}\"] }}
-sources:
-  - table: {server}.{schema}.items
-    bind: {{ category_id: category_id, region: [eu, us] }}
-    when_changed: [name]
-"
-                ),
-            ),
-        ),
-        (
-            "doc",
-            family(
-                "doc",
-                format!(
-                    "\
-redis: {{ target: main, keys: [\"{domain}:v1:doc:{{body}}\"] }}
-sources:
-  - table: {server}.{schema}.items
-    bind: {{ body: body }}
-    when_changed: [name]
-"
-                ),
-            ),
-        ),
-        (
-            "note",
-            family(
-                "note",
-                format!(
-                    "\
-redis: {{ target: main, keys: [\"{domain}:v1:note:{{id}}\"] }}
-cdn: {{ targets: [edge], tags: [\"{domain}-note-{{id}}\"], mode: hard }}
-sources:
-  - table: {server}.{schema}.notes
-    bind: {{ id: id }}
-"
-                ),
-            ),
-        ),
-        (
-            "item_notes",
-            family(
-                "item_notes",
-                format!(
-                    "\
-redis: {{ target: main, keys: [\"{domain}:v1:item_notes:{{item_id}}\"] }}
-sources:
-  - table: {server}.{schema}.notes
-    bind: {{ item_id: item_id }}
-"
-                ),
-            ),
-        ),
-    ]
+            );
+            (name, text)
+        })
+        .collect()
 }
+
+/// Name, table, and the rest with `{d}` for the domain.
+const FAMILIES: [(&str, &str, &str); 5] = [
+    (
+        "item",
+        "items",
+        "    bind: { id: id, category_id: category_id }
+    when_changed: [name]
+redis: { target: main, keys: [\"{d}:v1:item:{id}\"] }
+cdn: { targets: [edge], tags: [\"{d}-item-{id}\", \"{d}-cat-{category_id}\"], mode: hard }
+",
+    ),
+    (
+        "listing",
+        "items",
+        "    bind: { category_id: category_id, region: [eu, us] }
+    when_changed: [name]
+redis: { target: main, keys: [\"{d}:v1:listing:{category_id}:region:{region}\"] }
+",
+    ),
+    (
+        "doc",
+        "items",
+        "    bind: { body: body }
+    when_changed: [name]
+redis: { target: main, keys: [\"{d}:v1:doc:{body}\"] }
+",
+    ),
+    (
+        "note",
+        "notes",
+        "    bind: { id: id }
+redis: { target: main, keys: [\"{d}:v1:note:{id}\"] }
+cdn: { targets: [edge], tags: [\"{d}-note-{id}\"], mode: hard }
+",
+    ),
+    (
+        "item_notes",
+        "notes",
+        "    bind: { item_id: item_id }
+redis: { target: main, keys: [\"{d}:v1:item_notes:{item_id}\"] }
+",
+    ),
+];

@@ -61,6 +61,24 @@ fn check_head(speaker: &mut Speaker<'_, '_>) {
             ("a family has an owner", "name the team"),
         );
     }
+    if file.sources.is_empty() {
+        let help = "bind the tables whose changes make its entries stale";
+        speaker.error(
+            "FR0023",
+            name,
+            ("the family can be filled but never purged", help),
+        );
+    }
+    if file.redis.is_none() && file.cdn.is_none() {
+        let help = "give it `redis:` keys, `cdn:` tags, or both";
+        speaker.error("FR0024", name, ("the family names nothing to purge", help));
+    }
+    check_lifecycle(speaker);
+    check_guard(speaker);
+}
+
+fn check_lifecycle(speaker: &mut Speaker<'_, '_>) {
+    let file = speaker.source.file.clone();
     let lifecycle = file.lifecycle.value.as_str();
     match lifecycle {
         "draft" | "active" | "retired" => {}
@@ -90,18 +108,10 @@ fn check_head(speaker: &mut Speaker<'_, '_>) {
             ),
         ),
     }
-    if file.sources.is_empty() {
-        let help = "bind the tables whose changes make its entries stale";
-        speaker.error(
-            "FR0023",
-            name,
-            ("the family can be filled but never purged", help),
-        );
-    }
-    if file.redis.is_none() && file.cdn.is_none() {
-        let help = "give it `redis:` keys, `cdn:` tags, or both";
-        speaker.error("FR0024", name, ("the family names nothing to purge", help));
-    }
+}
+
+fn check_guard(speaker: &mut Speaker<'_, '_>) {
+    let file = speaker.source.file.clone();
     if let Some(guard) = &file.guard {
         match guard.value.as_str() {
             "none" => {}

@@ -1,0 +1,111 @@
+//! What is read off a report, and what purges turn into when they are asked for again.
+
+use std::time::Duration;
+
+use freshet_core::position::UnixMicros;
+use freshet_core::purge::{BatchedPurge, PurgeBatch, PurgeOutcome, PurgeReport, WantedPurge};
+use freshet_core::registry::{FamilyId, Scope};
+use freshet_wire::{PurgeRequest, RequestedPurge};
+
+use crate::rules::Rules;
+
+/// Adds the family scope in place of a purge that was refused. Where the family scope itself was refused there is
+/// nothing wider to fall back to.
+pub(crate) fn add_family_scope(rules: &Rules, refused: WantedPurge<'_>, left: &mut PurgeBatch) {
+    let Some(family) = rules.registry.family(refused.family) else {
+        return;
+    };
+    if refused.scope == Scope::Family {
+        return;
+    }
+    let cdn = family
+        .cdn
+        .as_ref()
+        .filter(|cdn| cdn.targets.contains(&left.target()));
+    let tag = cdn.map(|cdn| &*cdn.family_tag);
+    let redis = family
+        .redis
+        .as_ref()
+        .filter(|redis| redis.target == left.target());
+    let prefixes = redis
+        .iter()
+        .flat_map(|redis| redis.prefixes.iter().map(|prefix| &**prefix));
+    for name in tag.into_iter().chain(prefixes) {
+        left.add(WantedPurge {
+            scope: Scope::Family,
+            name,
+            ..refused
+        });
+    }
+}
+
+pub(crate) fn wanted<'a>(purge: &BatchedPurge, name: &'a [u8]) -> WantedPurge<'a> {
+    WantedPurge {
+        family: purge.family,
+        scope: purge.scope,
+        mode: purge.mode,
+        committed: purge.committed,
+        name,
+    }
+}
+
+pub(crate) fn request_of(rules: &Rules, batch: &PurgeBatch, now: UnixMicros) -> PurgeRequest {
+    let registry = &rules.registry;
+    let purges = batch
+        .iter()
+        .map(|(purge, name)| RequestedPurge {
+            family: registry
+                .family(purge.family)
+                .map_or_else(String::new, |f| f.name.to_string()),
+            scope: purge.scope,
+            mode: purge.mode,
+            name: name.to_vec(),
+            committed: purge.committed,
+        })
+        .collect();
+    let target = registry
+        .target(batch.target())
+        .map_or_else(String::new, |t| t.name.to_string());
+    let revision = registry.revision.content_hash.to_string();
+    PurgeRequest {
+        target,
+        revision,
+        purges,
+        requested: now,
+    }
+}
+
+pub(crate) fn count(rules: &Rules, batch: &PurgeBatch, report: &PurgeReport) {
+    let target = batch.target();
+    if let Some(handles) = rules.handles.target(target) {
+        handles.batch_size.record(batch.len() as f64);
+        handles.removed.increment(report.removed);
+    }
+    // Neighbours mostly share family and outcome: count runs, not purges.
+    let mut run: Option<(FamilyId, PurgeOutcome, u64)> = None;
+    let flush = |run: Option<(FamilyId, PurgeOutcome, u64)>| {
+        if let Some((family, outcome, many)) = run
+            && let Some(handles) = rules.handles.pair(family, target)
+        {
+            handles.purges[outcome.index()].increment(many);
+        }
+    };
+    for (at, (purge, _)) in batch.iter().enumerate() {
+        let outcome = report.outcomes.get(at).copied().unwrap_or_default();
+        match &mut run {
+            Some((family, known, many)) if *family == purge.family && *known == outcome => {
+                *many += 1
+            }
+            _ => flush(run.replace((purge.family, outcome, 1))),
+        }
+    }
+    flush(run);
+}
+
+pub(crate) fn retry_after(report: &PurgeReport) -> Duration {
+    let longest = report.outcomes.iter().map(|outcome| match outcome {
+        PurgeOutcome::Throttled { retry_after_ms } => u64::from(*retry_after_ms),
+        _ => 0,
+    });
+    Duration::from_millis(longest.max().unwrap_or(0))
+}
