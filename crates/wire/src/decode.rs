@@ -203,7 +203,7 @@ impl Decoder {
         let hint = memory.form;
         let (form, facts) = read_json(&mut cursor, (hint, rules), change, &mut self.scratch)?;
         if wrapped {
-            cursor.expect(b'}', "expected } behind the payload")?;
+            cursor.demand(b'}', "expected } behind the payload")?;
         }
         cursor.end()?;
         self.finish(record, (form, facts), shape, change)

@@ -58,7 +58,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Takes `wanted`, the next byte that is not blank.
-    pub(crate) fn expect(&mut self, wanted: u8, what: &'static str) -> Result<(), DecodeError> {
+    pub(crate) fn demand(&mut self, wanted: u8, what: &'static str) -> Result<(), DecodeError> {
         if self.peek() == Some(wanted) {
             self.at += 1;
             return Ok(());
@@ -79,7 +79,7 @@ impl<'a> Cursor<'a> {
         &mut self,
         mut field: impl FnMut(&mut Self, &[u8]) -> Result<(), DecodeError>,
     ) -> Result<(), DecodeError> {
-        self.expect(b'{', "expected an object")?;
+        self.demand(b'{', "expected an object")?;
         self.descend()?;
         if self.peek() == Some(b'}') {
             self.at += 1;
@@ -109,9 +109,9 @@ impl<'a> Cursor<'a> {
 
     /// A name and the colon behind it; true when the name holds escapes.
     pub(crate) fn name(&mut self) -> Result<(&'a [u8], bool), DecodeError> {
-        self.expect(b'"', "expected a name")?;
+        self.demand(b'"', "expected a name")?;
         let name = self.string_body()?;
-        self.expect(b':', "expected :")?;
+        self.demand(b':', "expected :")?;
         Ok(name)
     }
 

@@ -89,7 +89,7 @@ fn split<'a>(record: &'a [u8], limits: &Limits) -> Result<Option<(&'a [u8], usiz
     if cursor.peek() != Some(b',') {
         return Ok(None);
     }
-    cursor.expect(b',', "expected ,")?;
+    cursor.demand(b',', "expected ,")?;
     if cursor.name()?.0 != b"payload" {
         return Ok(None);
     }
