@@ -288,44 +288,49 @@ impl<W: WriterSchemas> TakeChanges<W> {
     }
 }
 
+/// A record may name two schemas: its value's and, for a delete without a before-image, its key's.
+const SCHEMAS_PER_RECORD: usize = 2;
+
 impl<W: WriterSchemas> Take for TakeChanges<W> {
     fn take(&mut self, record: RawRecord<'_>, round: &mut Round) -> u32 {
-        let id = match self.try_take(&record, round) {
-            Taken::Done(waits_for) => return waits_for,
-            Taken::WantsSchema(id) => id,
-        };
-        // While others wait for the registry, asking again for each record would hammer it.
-        let answer = if self.parked.is_empty() {
-            self.fetch(id)
-        } else {
-            Err(WriterSchemaError::Unreachable {
-                id,
-                reason: "waiting to ask again".to_owned(),
-            })
-        };
-        match answer {
-            Ok(()) => match self.try_take(&record, round) {
-                Taken::Done(waits_for) => waits_for,
-                Taken::WantsSchema(_) => {
-                    self.park(
-                        &record,
-                        "the schema that was fetched is not the one that was asked for",
-                    );
-                    1
+        for _ in 0..=SCHEMAS_PER_RECORD {
+            let id = match self.try_take(&record, round) {
+                Taken::Done(waits_for) => return waits_for,
+                Taken::WantsSchema(id) => id,
+            };
+            // While others wait for the registry, asking again for each record would hammer it.
+            let answer = if self.parked.is_empty() {
+                self.fetch(id)
+            } else {
+                Err(WriterSchemaError::Unreachable {
+                    id,
+                    reason: "waiting to ask again".to_owned(),
+                })
+            };
+            match answer {
+                Ok(()) => {}
+                Err(error @ WriterSchemaError::Unreachable { .. }) => {
+                    self.park(&record, &error.to_string());
+                    return 1;
                 }
-            },
-            Err(error @ WriterSchemaError::Unreachable { .. }) => {
-                self.park(&record, &error.to_string());
-                1
-            }
-            Err(error) => {
-                let reason = Reason {
-                    label: "unknown_schema",
-                    detail: error.to_string(),
-                };
-                self.take_poison(&record, reason, round)
+                Err(error) => {
+                    let reason = Reason {
+                        label: "unknown_schema",
+                        detail: error.to_string(),
+                    };
+                    return self.take_poison(&record, reason, round);
+                }
             }
         }
+        let detail = "it asks for one writer schema after another".to_owned();
+        self.take_poison(
+            &record,
+            Reason {
+                label: "unknown_schema",
+                detail,
+            },
+            round,
+        )
     }
 
     fn is_held_up(&self) -> bool {
