@@ -165,6 +165,14 @@ impl Diagnostics {
         // The first line says what is wrong; the rest draws what is drawn here too.
         let message = told.lines().next().unwrap_or("not valid YAML");
         let message = message.strip_prefix("error: ").unwrap_or(message);
+        // The place is told beside it.
+        let message = match message
+            .strip_prefix("line ")
+            .and_then(|rest| rest.split_once(": "))
+        {
+            Some((_, rest)) => rest,
+            None => message,
+        };
         let mut found = Self::default();
         found.push(Diagnostic::error(code, place, message), text);
         found

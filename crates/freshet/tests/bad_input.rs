@@ -1,0 +1,172 @@
+//! Bad input gets an answer: what, where, why and what to do, and the documented exit code.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn freshet(args: &[&str], dir: &Path) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_freshet"))
+        .args(args)
+        .current_dir(dir)
+        .env_remove("FRESHET_LOG")
+        .output()
+        .expect("freshet runs")
+}
+
+fn told(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+const SOURCE: &str = "\
+database: shop
+engine: postgres
+tables:
+  - table: shop.public.items
+    replica_identity: full
+    primary_key: [id]
+    columns: [{ name: id, type: bigint, nullable: false }]
+";
+const FAMILY: &str = "\
+family: catalog.item
+schema_version: 1
+owner: { team: catalog }
+lifecycle: active
+freshness: { class: strict, within: 2s, objective: 99.9%, window: 28d }
+max_ttl: 1h
+redis: { target: main, keys: [\"catalog:v1:item:{id}\"] }
+sources:
+  - table: shop.public.items
+    bind: { id: id }
+";
+const CONFIG: &str = "\
+registry: registry
+kafka: { brokers: \"127.0.0.1:1\" }
+targets:
+  main: { redis: { url: \"redis://127.0.0.1:1\" } }
+";
+
+fn deployment(config: &str, family: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    let registry = folder.path().join("registry");
+    fs::create_dir_all(registry.join("sources")).expect("sources");
+    fs::create_dir_all(registry.join("families")).expect("families");
+    fs::write(registry.join("sources/shop.yaml"), SOURCE).expect("source");
+    fs::write(registry.join("families/item.yaml"), family).expect("family");
+    fs::write(folder.path().join("freshet.yaml"), config).expect("config");
+    folder
+}
+
+#[test]
+fn a_good_config_is_described_and_runs_nothing() {
+    let folder = deployment(CONFIG, FAMILY);
+    let output = freshet(&["run", "--dry-run"], folder.path());
+    assert_eq!(output.status.code(), Some(0), "{}", told(&output));
+    let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(shown.contains("consumes shop.public.items"), "{shown}");
+    assert!(shown.contains("purges main (redis"), "{shown}");
+}
+
+#[test]
+fn every_fault_of_a_config_is_told_at_once_with_its_place() {
+    let config = "\
+registry: nowhere
+kafka: { brokers: \"127.0.0.1:1\", start: yesterday }
+targets:
+  main: { redis: { url: \"http://127.0.0.1:1\" } }
+  other: {}
+admin: { listen: \"localhost\" }
+stop_within: 5 minutes
+";
+    let output = freshet(&["run"], deployment(config, FAMILY).path());
+    assert_eq!(output.status.code(), Some(2));
+    let told = told(&output);
+    for place in [":1:11", ":2:", ":4:", ":5:", ":6:", ":7:"] {
+        assert!(
+            told.contains(&format!("freshet.yaml{place}")),
+            "no {place} in\n{told}"
+        );
+    }
+    assert!(told.contains("6 errors"), "{told}");
+    assert!(told.matches("help:").count() >= 6, "{told}");
+}
+
+#[test]
+fn an_unknown_field_and_a_missing_file_are_refused() {
+    let config = format!("{CONFIG}retries: 7\n");
+    let output = freshet(&["run"], deployment(&config, FAMILY).path());
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        told(&output).contains("freshet.yaml:5:"),
+        "{}",
+        told(&output)
+    );
+    let output = freshet(
+        &["run", "--config", "gone.yaml"],
+        deployment(CONFIG, FAMILY).path(),
+    );
+    assert_eq!(output.status.code(), Some(2));
+    assert!(told(&output).contains("gone.yaml"), "{}", told(&output));
+}
+
+#[test]
+fn a_registry_that_names_an_unconfigured_target_is_refused() {
+    let family = FAMILY.replace("target: main", "target: elsewhere");
+    let output = freshet(&["run"], deployment(CONFIG, &family).path());
+    assert_eq!(output.status.code(), Some(2));
+    assert!(told(&output).contains("`elsewhere`"), "{}", told(&output));
+}
+
+#[test]
+fn check_tells_faults_with_their_line_and_exits_with_two() {
+    let folder = deployment(
+        CONFIG,
+        &FAMILY.replace("catalog:v1:item", "catalog:v9:item"),
+    );
+    let output = freshet(&["check", "registry"], folder.path());
+    assert_eq!(output.status.code(), Some(2));
+    let told = told(&output);
+    assert!(
+        told.contains("FR0014") && told.contains("item.yaml:7:"),
+        "{told}"
+    );
+    let output = freshet(&["check", "registry"], deployment(CONFIG, FAMILY).path());
+    assert_eq!(output.status.code(), Some(0));
+}
+
+#[test]
+fn p12_a_secret_is_neither_taken_inline_nor_shown() {
+    let config = CONFIG.replace("redis://127.0.0.1:1", "redis://user:hunter2@127.0.0.1:1");
+    let output = freshet(&["run"], deployment(&config, FAMILY).path());
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        told(&output).contains("holds credentials"),
+        "{}",
+        told(&output)
+    );
+    let config = CONFIG.replace(
+        "url: \"redis://127.0.0.1:1\"",
+        "url: \"redis://127.0.0.1:1\", password: { env: NO_SUCH_VARIABLE }",
+    );
+    let output = freshet(&["run"], deployment(&config, FAMILY).path());
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        told(&output).contains("`NO_SUCH_VARIABLE`"),
+        "{}",
+        told(&output)
+    );
+}
+
+#[test]
+fn wrong_flags_exit_with_two() {
+    let folder = tempfile::tempdir().expect("a folder");
+    assert_eq!(
+        freshet(&["run", "--nope"], folder.path()).status.code(),
+        Some(2)
+    );
+    assert_eq!(
+        freshet(&["--version"], folder.path()).status.code(),
+        Some(0)
+    );
+    let completions = freshet(&["completions", "bash"], folder.path());
+    assert!(!completions.stdout.is_empty());
+}

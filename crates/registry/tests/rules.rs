@@ -1,0 +1,389 @@
+//! Every rule of `freshet check`: one fault, its code, its line, and something to do about it.
+
+use std::path::PathBuf;
+
+use freshet_registry::diagnostics::{Diagnostics, Severity};
+use freshet_registry::{Loaded, load_files};
+
+const SOURCE: &str = "\
+database: shop
+engine: postgres
+tables:
+  - table: shop.public.items
+    replica_identity: full
+    primary_key: [id]
+    columns:
+      - { name: id, type: bigint, nullable: false }
+      - { name: category_id, type: bigint, nullable: false }
+      - { name: name, type: text, nullable: false }
+      - { name: shape, type: polygon, nullable: true }
+  - table: shop.public.notes
+    replica_identity: default
+    primary_key: [id]
+    columns:
+      - { name: id, type: bigint, nullable: false }
+      - { name: item_id, type: bigint, nullable: false }
+";
+
+const FAMILY: &str = "\
+family: catalog.item
+schema_version: 2
+owner: { team: catalog, contact: \"#catalog\" }
+lifecycle: active
+freshness: { class: strict, within: 2s, objective: 99.9%, window: 28d }
+max_ttl: 24h
+guard: none
+redis:
+  target: main
+  keys: [\"catalog:v2:item:{item_id}:region:{region}\"]
+cdn:
+  targets: [edge]
+  tags: [\"item-{item_id}\", \"category-{category_id}\"]
+  mode: soft
+sources:
+  - table: shop.public.items
+    bind: { item_id: id, category_id: category_id, region: [eu, us] }
+    when_changed: [name]
+examples:
+  - change: { table: shop.public.items, op: u, before: { id: 1, category_id: 7, name: a }, after: { id: 1, category_id: 8, name: a } }
+    purges:
+      redis: [\"catalog:v2:item:1:region:eu\", \"catalog:v2:item:1:region:us\"]
+      tags: [item-1, category-7, category-8]
+";
+
+fn check(files: &[(&str, &str)]) -> Result<Loaded, Diagnostics> {
+    load_files(
+        files
+            .iter()
+            .map(|&(path, text)| (PathBuf::from(path), text.to_owned()))
+            .collect(),
+    )
+}
+
+fn with(from: &str, to: &str) -> Result<Loaded, Diagnostics> {
+    assert!(FAMILY.contains(from), "the test changes nothing: {from}");
+    let family = FAMILY.replacen(from, to, 1);
+    check(&[
+        ("sources/shop.yaml", SOURCE),
+        ("families/catalog/item.yaml", &family),
+    ])
+}
+
+/// The registry is refused with `code` at `line` of the family file, with help.
+fn refused(from: &str, to: &str, (code, line): (&str, usize)) {
+    let found = with(from, to).expect_err(&format!("{from} -> {to} is accepted"));
+    let told = found.render();
+    let hit = found
+        .iter()
+        .find(|it| it.code == code && it.place.line == line);
+    let hit = hit.unwrap_or_else(|| panic!("no {code} at line {line} for {from} -> {to}:\n{told}"));
+    assert_eq!(hit.severity, Severity::Error);
+    assert!(
+        hit.help.is_some() || !hit.also.is_empty() || code == "FR0002",
+        "{told}"
+    );
+    assert!(told.contains(&format!("item.yaml:{line}:")), "{told}");
+}
+
+#[test]
+fn the_family_as_it_stands_is_accepted() {
+    let loaded = check(&[
+        ("sources/shop.yaml", SOURCE),
+        ("families/catalog/item.yaml", FAMILY),
+    ])
+    .unwrap_or_else(|found| panic!("{}", found.render()));
+    assert!(loaded.warnings.is_empty(), "{}", loaded.warnings.render());
+    assert_eq!((loaded.examples.run, loaded.files), (1, 2));
+    let registry = loaded.registry;
+    assert_eq!(registry.revision.content_hash.len(), 16);
+    assert_eq!(registry.topics().collect::<Vec<_>>(), ["shop.public.items"]);
+    // Two constants, one key template: two compiled ones; `when_changed` includes what names are made of.
+    let binding = &registry.tables[0].bindings[0];
+    assert_eq!(
+        (
+            binding.keys.len(),
+            binding.tags.len(),
+            binding.when_changed.len()
+        ),
+        (2, 2, 3)
+    );
+}
+
+#[test]
+fn values_are_checked_where_they_stand() {
+    refused("lifecycle: active", "lifecycle: live", ("FR0026", 4));
+    refused("lifecycle: active", "lifecycle: shadow", ("FR0026", 4));
+    refused("class: strict", "class: quick", ("FR0003", 5));
+    refused("within: 2s", "within: soon", ("FR0003", 5));
+    refused("objective: 99.9%", "objective: 101%", ("FR0003", 5));
+    refused("max_ttl: 24h", "max_ttl: 0s", ("FR0003", 6));
+    refused("guard: none", "guard: maybe", ("FR0003", 7));
+    refused("mode: soft", "mode: gentle", ("FR0003", 14));
+    refused("team: catalog", "team: \" \"", ("FR0003", 3));
+    refused("family: catalog.item", "family: Item", ("FR0003", 1));
+}
+
+#[test]
+fn what_the_form_does_not_know_is_refused() {
+    refused("guard: none", "gaurd: none", ("FR0002", 7));
+    refused(
+        "max_ttl: 24h\n",
+        "max_ttl: 24h\nmax_ttl: 12h\n",
+        ("FR0002", 7),
+    );
+    let missing = with("max_ttl: 24h\n", "").expect_err("max_ttl is not optional");
+    assert!(missing.render().contains("max_ttl"), "{}", missing.render());
+}
+
+#[test]
+fn keys_and_tags_are_checked() {
+    refused("catalog:v2:item:", "catalog:v1:item:", ("FR0014", 10));
+    refused(
+        "catalog:v2:item:{item_id}",
+        "catalog:v2:{item_id}",
+        ("FR0015", 10),
+    );
+    refused(
+        "catalog:v2:item:{item_id}",
+        "catalog:v2:item:*{item_id}",
+        ("FR0016", 10),
+    );
+    refused("item-{item_id}", "Item {item_id}", ("FR0016", 13));
+    refused("item-{item_id}", "item-{item_id", ("FR0016", 13));
+    refused("item-{item_id}", "item-{thing}", ("FR0012", 13));
+    let many: Vec<String> = (0..65).map(|at| format!("r{at}")).collect();
+    refused(
+        "region: [eu, us]",
+        &format!("region: [{}]", many.join(", ")),
+        ("FR0018", 10),
+    );
+}
+
+#[test]
+fn bindings_are_checked_against_the_source() {
+    refused(
+        "table: shop.public.items\n    bind",
+        "table: shop.public.itms\n    bind",
+        ("FR0010", 16),
+    );
+    refused(
+        "category_id: category_id",
+        "category_id: categry",
+        ("FR0011", 17),
+    );
+    refused(
+        "when_changed: [name]",
+        "when_changed: [nmae]",
+        ("FR0011", 18),
+    );
+    refused(
+        "category_id: category_id",
+        "category_id: shape",
+        ("FR0017", 17),
+    );
+    refused(
+        "mode: soft",
+        "mode: soft\nauth_scope: user_id",
+        ("FR0025", 10),
+    );
+}
+
+#[test]
+fn a_family_that_cannot_be_purged_is_refused() {
+    let start = FAMILY.find("sources:").expect("there");
+    let end = FAMILY.find("examples:").expect("there");
+    let family = format!("{}sources: []\n", FAMILY[..start].to_owned());
+    assert!(end > start);
+    let found = check(&[
+        ("sources/shop.yaml", SOURCE),
+        ("families/item.yaml", &family),
+    ]);
+    let found = found.expect_err("nothing purges it");
+    assert!(
+        found.iter().any(|it| it.code == "FR0023"),
+        "{}",
+        found.render()
+    );
+}
+
+#[test]
+fn an_example_that_does_not_hold_is_a_failing_unit_test() {
+    refused(
+        "tags: [item-1, category-7, category-8]",
+        "tags: [item-1, category-8]",
+        ("FR0030", 20),
+    );
+    let found = with("category-7, category-8]", "category-8]").expect_err("wrong");
+    assert!(
+        found.render().contains("category-7"),
+        "expected and got are told: {}",
+        found.render()
+    );
+}
+
+#[test]
+fn two_owners_of_one_key_space_are_both_shown() {
+    let other = FAMILY
+        .replace("family: catalog.item", "family: catalog.thing")
+        .replace(
+            "catalog:v2:item:{item_id}:region:{region}",
+            "catalog:v2:item:{item_id}:region:eu",
+        );
+    let other = other
+        .split("examples:")
+        .next()
+        .expect("a beginning")
+        .to_owned();
+    let found = check(&[
+        ("sources/shop.yaml", SOURCE),
+        ("families/item.yaml", FAMILY),
+        ("families/thing.yaml", &other),
+    ])
+    .expect_err("overlap");
+    let hit = found
+        .iter()
+        .find(|it| it.code == "FR0020")
+        .unwrap_or_else(|| panic!("{}", found.render()));
+    assert_eq!(hit.also.len(), 1, "the other owner's place");
+    let apart = other.replace("catalog:v2:item:", "catalog:v2:thing:");
+    let files = [
+        ("sources/shop.yaml", SOURCE),
+        ("families/item.yaml", FAMILY),
+        ("families/thing.yaml", &apart),
+    ];
+    assert!(check(&files).is_ok());
+}
+
+#[test]
+fn a_family_is_declared_once_and_a_target_is_one_thing() {
+    let files = [
+        ("sources/shop.yaml", SOURCE),
+        ("families/a.yaml", FAMILY),
+        ("families/b.yaml", FAMILY),
+    ];
+    let found = check(&files).expect_err("twice");
+    assert!(
+        found.iter().any(|it| it.code == "FR0021"),
+        "{}",
+        found.render()
+    );
+    refused("targets: [edge]", "targets: [main]", ("FR0022", 12));
+}
+
+#[test]
+fn columns_that_the_log_forgets_are_warned_of() {
+    let family = "\
+family: catalog.note
+schema_version: 1
+owner: { team: catalog }
+lifecycle: active
+freshness: { class: soft, within: 2s, objective: 99%, window: 28d }
+max_ttl: 1h
+redis: { target: main, keys: [\"catalog:v1:notes:{item_id}\"] }
+sources:
+  - table: shop.public.notes
+    bind: { item_id: item_id }
+";
+    let loaded = check(&[
+        ("sources/shop.yaml", SOURCE),
+        ("families/note.yaml", family),
+    ])
+    .unwrap_or_else(|found| panic!("{}", found.render()));
+    let warned: Vec<_> = loaded
+        .warnings
+        .iter()
+        .map(|it| (it.code, it.place.line))
+        .collect();
+    assert_eq!(warned, [("FR0040", 10)]);
+}
+
+#[test]
+fn cascades_that_no_log_shows_must_be_declared() {
+    let source = SOURCE
+        .replace("engine: postgres", "engine: mysql")
+        .replace("replica_identity: default", "replica_identity: full")
+        + "    foreign_keys:\n      - { columns: [item_id], references: shop.public.items, on_delete: cascade }\n";
+    let family = "\
+family: catalog.note
+schema_version: 1
+owner: { team: catalog }
+lifecycle: active
+freshness: { class: soft, within: 2s, objective: 99%, window: 28d }
+max_ttl: 1h
+redis: { target: main, keys: [\"catalog:v1:notes:{item_id}\"] }
+sources:
+  - table: shop.public.notes
+    bind: { item_id: item_id }
+";
+    let found = check(&[
+        ("sources/shop.yaml", &source),
+        ("families/note.yaml", family),
+    ]);
+    let found = found.expect_err("a silent cascade");
+    assert!(
+        found.iter().any(|it| it.code == "FR0027"),
+        "{}",
+        found.render()
+    );
+    let told =
+        format!("{family}relations: [{{ parent: shop.public.items, acknowledged: true }}]\n");
+    assert!(
+        check(&[
+            ("sources/shop.yaml", &source),
+            ("families/note.yaml", &told)
+        ])
+        .is_ok()
+    );
+}
+
+#[test]
+fn p9_all_faults_are_told_at_once_and_in_order() {
+    let family = FAMILY
+        .replace("lifecycle: active", "lifecycle: live")
+        .replace("mode: soft", "mode: x");
+    let found = check(&[
+        ("sources/shop.yaml", SOURCE),
+        ("families/item.yaml", &family),
+        ("families/y.yaml", "a: ["),
+    ]);
+    let told = found.expect_err("three faults").render();
+    let places: Vec<usize> = ["item.yaml:4:", "item.yaml:14:", "y.yaml:1:"]
+        .iter()
+        .map(|place| {
+            told.find(place)
+                .unwrap_or_else(|| panic!("no {place} in\n{told}"))
+        })
+        .collect();
+    assert!(places.is_sorted(), "{told}");
+    assert!(
+        told.contains("| lifecycle: live"),
+        "the line is shown: {told}"
+    );
+}
+
+#[test]
+fn a_source_file_reads_back_as_it_was_written() {
+    let file: freshet_registry::source_file::SourceFile =
+        serde_saphyr::from_str(SOURCE).expect("valid");
+    let text = file.to_yaml();
+    let again: freshet_registry::source_file::SourceFile =
+        serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+    assert_eq!(again.to_yaml(), text);
+    assert_eq!(again.tables.len(), 2);
+    assert_eq!(again.tables[0].columns, file.tables[0].columns);
+}
+
+#[test]
+fn the_revision_follows_names_and_contents() {
+    let revision = |files: &[(&str, &str)]| {
+        check(files)
+            .map(|loaded| loaded.registry.revision.content_hash)
+            .expect("valid")
+    };
+    let source = ("sources/shop.yaml", SOURCE);
+    let one = revision(&[source, ("families/a.yaml", FAMILY)]);
+    assert_eq!(one, revision(&[("families/a.yaml", FAMILY), source]));
+    assert_ne!(one, revision(&[source, ("families/b.yaml", FAMILY)]));
+    let other = FAMILY.replace("24h", "12h");
+    assert_ne!(one, revision(&[source, ("families/a.yaml", &other)]));
+}
