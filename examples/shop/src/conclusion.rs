@@ -1,0 +1,112 @@
+//! How it ends: every purge seen, every cached answer compared, every reason told.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use tokio::time::Instant;
+
+use crate::report::{Summary, say, summarize};
+use crate::traffic::Site;
+use crate::verify::{Comparison, compare};
+
+/// After the last commit everything must be purged and equal within this.
+const SETTLED_WITHIN: Duration = Duration::from_secs(20);
+const DIFFERENCES_SHOWN: usize = 5;
+
+/// Waits until every purge has been seen, or says which have not.
+pub(crate) async fn settle_purges(site: &Site, reasons: &mut Vec<String>) {
+    let deadline = Instant::now() + SETTLED_WITHIN;
+    loop {
+        let missing = site.database.ledger().missing();
+        if missing.is_empty() {
+            break;
+        }
+        if Instant::now() >= deadline {
+            let within = SETTLED_WITHIN.as_secs();
+            reasons.push(format!(
+                "{} purges did not arrive within {within} s:",
+                missing.len()
+            ));
+            let shown = missing.iter().take(DIFFERENCES_SHOWN);
+            reasons.extend(shown.map(|entry| format!("  {entry}")));
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// Compares until everything agrees or the deadline has passed: the edge is purged a little after Redis.
+async fn compare_until_equal(site: &Site) -> Result<Comparison> {
+    let deadline = Instant::now() + SETTLED_WITHIN;
+    loop {
+        let shop = (&site.client, site.shop_url.as_str());
+        let comparison = compare(&site.database, site.redis.clone(), shop).await?;
+        if comparison.differences.is_empty() || Instant::now() >= deadline {
+            return Ok(comparison);
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// Compares, sums up and ends Freshet; true when all was well.
+///
+/// # Errors
+/// None so far; what is wrong is a reason.
+pub(crate) async fn conclude(
+    site: Site,
+    elapsed: Duration,
+    mut reasons: Vec<String>,
+) -> Result<bool> {
+    let comparison = match compare_until_equal(&site).await {
+        Ok(comparison) => comparison,
+        Err(error) => {
+            reasons.push(format!("the caches cannot be compared: {error:#}"));
+            Comparison::default()
+        }
+    };
+    if !comparison.differences.is_empty() {
+        reasons.push(format!(
+            "{} cached answers are wrong:",
+            comparison.differences.len()
+        ));
+        let shown = comparison.differences.iter().take(DIFFERENCES_SHOWN);
+        reasons.extend(shown.map(|difference| format!("  {difference}")));
+    }
+    let counts = site.tally.counts();
+    let beyond = counts.redis.beyond_objective + counts.edge.beyond_objective;
+    if beyond > 0 {
+        reasons.push(format!(
+            "{beyond} answers were staler than their family's objective"
+        ));
+    }
+    if counts.failed_reads > 0 {
+        reasons.push(format!("{} reads got no answer", counts.failed_reads));
+    }
+    if let Some(unready) = site.freshet.unready().await {
+        reasons.push(format!("freshet is not ready at the end: {unready}"));
+    }
+    let edge_purges = site
+        .freshet
+        .metric("freshet_purges_total", "target=\"edge\"")
+        .await;
+    let purges = site.database.ledger().total().clone();
+    if purges.arrived == 0 {
+        reasons.push("nothing was purged at all".to_owned());
+    }
+    let (tail, log) = (site.freshet.log_tail(), site.freshet.log());
+    if let Err(error) = site.freshet.stop().await.context("stopping freshet") {
+        reasons.push(format!("{error:#}"));
+    }
+    summarize(&Summary {
+        elapsed,
+        counts,
+        purges: &purges,
+        edge_purges: edge_purges.unwrap_or(0.0),
+        comparison: &comparison,
+        reasons: &reasons,
+    });
+    if !reasons.is_empty() {
+        say(&format!("{} ended so:\n{tail}\n", log.display()));
+    }
+    Ok(reasons.is_empty())
+}

@@ -1,0 +1,101 @@
+//! The shop's HTTP origin: pages made of entries, read through Redis, tagged for the edge.
+
+use std::fmt::Write as _;
+
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::{HeaderName, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+
+use crate::edge::XKEY;
+use crate::entry::{Entry, Page};
+use crate::readers::CacheAside;
+use crate::store::page_body;
+
+/// The entries of a page with their revisions, `entry@revision`, blank-separated.
+pub(crate) const X_REVISIONS: HeaderName = HeaderName::from_static("x-revisions");
+
+/// Long: purges keep pages fresh, not their age.
+const CACHE_CONTROL: &str = "public, max-age=3600";
+
+/// The origin's HTTP side.
+pub(crate) fn router(readers: CacheAside) -> Router {
+    Router::new()
+        .route("/", get(index))
+        .route("/p/{id}", get(product))
+        .route("/c/{id}", get(category))
+        .with_state(readers)
+}
+
+async fn index() -> &'static str {
+    "the freshet shop\n\n/p/1  a product\n/c/1  a category with its listing\n"
+}
+
+async fn product(State(readers): State<CacheAside>, Path(id): Path<i64>) -> Response {
+    answer(&readers, Page::Product(id)).await
+}
+
+async fn category(State(readers): State<CacheAside>, Path(id): Path<i64>) -> Response {
+    answer(&readers, Page::Category(id)).await
+}
+
+async fn answer(readers: &CacheAside, page: Page) -> Response {
+    let (mut bodies, mut revisions, mut tags) = (Vec::new(), String::new(), String::new());
+    for entry in page.entries() {
+        let body = match readers.read(entry).await {
+            Ok((body, _)) => body,
+            // Nothing of the row is in it: it is about a connection.
+            Err(error) => return (StatusCode::BAD_GATEWAY, format!("{error:#}\n")).into_response(),
+        };
+        let revision = crate::store::revision_of(&body).unwrap_or_default();
+        // Writing to a String cannot fail.
+        let _ = write!(revisions, "{entry}@{revision} ");
+        let _ = write!(tags, "{} {} ", tags_of(entry, &body), entry.family().name());
+        bodies.push(body);
+    }
+    let is_gone = bodies.iter().any(|body| body.contains("\"gone\":true"));
+    let status = if is_gone {
+        StatusCode::NOT_FOUND
+    } else {
+        StatusCode::OK
+    };
+    let headers = [
+        (XKEY, tags.trim_end().to_owned()),
+        (X_REVISIONS, revisions.trim_end().to_owned()),
+        (header::CACHE_CONTROL, CACHE_CONTROL.to_owned()),
+        (header::CONTENT_TYPE, "application/json".to_owned()),
+    ];
+    (status, headers, page_body(bodies.into_iter())).into_response()
+}
+
+/// The tags under which the registry purges this entry.
+fn tags_of(entry: Entry, body: &str) -> String {
+    match entry {
+        Entry::Product(id) => match category_of(body) {
+            Some(category_id) => format!("product-{id} category-{category_id}"),
+            None => format!("product-{id}"),
+        },
+        Entry::Category(id) => format!("category-{id}"),
+        Entry::Listing(id) => format!("listing-{id}"),
+    }
+}
+
+fn category_of(product_body: &str) -> Option<i64> {
+    let body: serde_json::Value = serde_json::from_str(product_body).ok()?;
+    body.get("category_id")?.as_i64()
+}
+
+/// The entries and revisions that an answer's header names.
+pub(crate) fn parse_revisions(header: &str) -> Vec<(Entry, u64)> {
+    header
+        .split_whitespace()
+        .filter_map(|word| {
+            let (redis_key, revision) = word.split_once('@')?;
+            Some((Entry::of_redis_key(redis_key)?, revision.parse().ok()?))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

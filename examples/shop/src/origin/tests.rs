@@ -1,0 +1,26 @@
+use super::*;
+use crate::store::Tables;
+
+#[test]
+fn tags_are_those_the_registry_purges_by() {
+    let tables = Tables::stocked(3, 2, 0);
+    let tags = |entry: Entry| tags_of(entry, &tables.body(entry));
+    assert_eq!(tags(Entry::Product(5)), "product-5 category-2");
+    assert_eq!(
+        tags(Entry::Product(99)),
+        "product-99",
+        "no row, no category"
+    );
+    assert_eq!(tags(Entry::Category(2)), "category-2");
+    assert_eq!(tags(Entry::Listing(2)), "listing-2");
+}
+
+#[test]
+fn the_header_tells_every_entry_and_its_revision() {
+    let header = format!("{}@3 {}@14", Entry::Category(2), Entry::Listing(2));
+    assert_eq!(
+        parse_revisions(&header),
+        [(Entry::Category(2), 3), (Entry::Listing(2), 14)]
+    );
+    assert_eq!(parse_revisions("nonsense other@x"), []);
+}

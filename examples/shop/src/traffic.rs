@@ -1,0 +1,206 @@
+//! The traffic: writers, readers and everybody who watches them; the same for the demo and the stack.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use rand::SeedableRng;
+use rand::rngs::SmallRng;
+use redis::aio::MultiplexedConnection;
+use reqwest::Client;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
+
+use crate::audience::spawn_readers;
+use crate::conclusion::{conclude, settle_purges};
+use crate::database::Database;
+use crate::freshet::Freshet;
+use crate::purge_watch::PurgeWatch;
+use crate::readers::CacheAside;
+use crate::report::{Report, Second};
+use crate::tally::Tally;
+use crate::warm_up::warm_up;
+use crate::writers::{Assortment, Popularity, write};
+
+/// Categories of the shop.
+pub(crate) const CATEGORIES: i64 = 100;
+/// Products each begins with.
+pub(crate) const PRODUCTS_EACH: i64 = 20;
+
+const PURGES: &str = "freshet_purges_total";
+
+/// How much of it, and for how long.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pace {
+    /// Ends by itself after so long.
+    pub(crate) lasts: Option<Duration>,
+    /// Writes for so long before anything is counted.
+    pub(crate) warms: Duration,
+    /// Rows changed a second.
+    pub(crate) changes: u32,
+    /// Reads a second, of entries and pages together.
+    pub(crate) reads: u32,
+}
+
+/// Everything the traffic runs against.
+pub(crate) struct Site {
+    pub(crate) database: Arc<Database>,
+    pub(crate) readers: CacheAside,
+    pub(crate) redis: MultiplexedConnection,
+    /// `host:port`
+    pub(crate) redis_address: String,
+    /// `http://host:port` of the edge.
+    pub(crate) shop_url: String,
+    pub(crate) client: Client,
+    pub(crate) tally: Arc<Tally>,
+    pub(crate) freshet: Freshet,
+}
+
+/// Somebody wants it to end.
+struct Stop {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Stop {
+    fn listen() -> Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    async fn asked(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+/// Runs it all; true when every purge arrived and nothing was staler than allowed.
+///
+/// # Errors
+/// When a part cannot be started.
+pub(crate) async fn run(mut site: Site, pace: Pace) -> Result<bool> {
+    let mut stop = Stop::listen()?;
+    let (writing, reading) = (
+        Arc::new(AtomicBool::new(false)),
+        Arc::new(AtomicBool::new(false)),
+    );
+    let mut parts: JoinSet<Result<()>> = JoinSet::new();
+    let watch = PurgeWatch::start(&site.redis_address).await?;
+    let watching = parts.spawn(watch_purges(watch, Arc::clone(&site.database)));
+    tokio::select! {
+        warm = warm_up(&site, pace) => warm?,
+        () = stop.asked() => bail!("stopped before the first purge"),
+    }
+    let random = (assortment(), SmallRng::from_os_rng());
+    let mut writer = tokio::spawn(write(
+        Arc::clone(&site.database),
+        random,
+        (pace.changes, Arc::clone(&writing)),
+        Arc::clone(&site.tally),
+    ));
+    spawn_readers(&mut parts, &site, pace.reads, &reading);
+
+    let begun = Instant::now();
+    let mut reasons = Vec::new();
+    let mut seconds = Seconds::begin(begun, &site).await;
+    let mut tick = interval_at(begun + Duration::from_secs(1), Duration::from_secs(1));
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = tick.tick() => seconds.show(&site).await,
+            () = stop.asked() => break,
+            ended = &mut writer => {
+                reasons.push(format!("the writer ended early: {}", why(ended)));
+                break;
+            }
+            Some(ended) = parts.join_next() => {
+                reasons.push(format!("a part of the traffic ended early: {}", why(ended)));
+                break;
+            }
+        }
+        if site.freshet.has_ended() {
+            reasons.push("freshet has ended".to_owned());
+            break;
+        }
+        if pace.lasts.is_some_and(|lasts| begun.elapsed() >= lasts) {
+            break;
+        }
+    }
+    let elapsed = begun.elapsed();
+    writing.store(true, Ordering::Relaxed);
+    if !writer.is_finished() {
+        match writer.await {
+            Ok(Ok(())) => {}
+            ended => reasons.push(format!("the last commit failed: {}", why(ended))),
+        }
+    }
+    settle_purges(&site, &mut reasons).await;
+    reading.store(true, Ordering::Relaxed);
+    watching.abort();
+    while parts.join_next().await.is_some() {}
+    conclude(site, elapsed, reasons).await
+}
+
+fn why(ended: Result<Result<()>, tokio::task::JoinError>) -> String {
+    match ended {
+        Ok(Ok(())) => "for no reason".to_owned(),
+        Ok(Err(error)) => format!("{error:#}"),
+        Err(error) => error.to_string(),
+    }
+}
+
+async fn watch_purges(mut watch: PurgeWatch, database: Arc<Database>) -> Result<()> {
+    loop {
+        let (at_us, entries) = watch.next().await?;
+        let mut ledger = database.ledger();
+        for entry in entries {
+            ledger.purged(entry, at_us);
+        }
+    }
+}
+
+/// Shows the seconds as they pass.
+struct Seconds {
+    report: Report,
+    begun: Instant,
+    last: Instant,
+}
+
+impl Seconds {
+    async fn begin(begun: Instant, site: &Site) -> Self {
+        let done = site.freshet.metric(PURGES, "").await;
+        Self {
+            report: Report::after(done.unwrap_or(0.0)),
+            begun,
+            last: begun,
+        }
+    }
+
+    async fn show(&mut self, site: &Site) {
+        let purges_done = site.freshet.metric(PURGES, "").await;
+        let purges = site.database.ledger().take_second();
+        let took = self.last.elapsed();
+        self.last = Instant::now();
+        self.report.second(&Second {
+            elapsed: self.begun.elapsed(),
+            took,
+            counts: site.tally.counts(),
+            purges: &purges,
+            purges_done,
+        });
+    }
+}
+
+/// What is written and read, and how popular each is.
+pub(crate) fn assortment() -> Assortment {
+    Assortment {
+        products: Popularity::of(CATEGORIES * PRODUCTS_EACH),
+        categories: Popularity::of(CATEGORIES),
+    }
+}
