@@ -260,6 +260,37 @@ fn declared_objectives_are_bucket_bounds() {
     }
 }
 
+/// The rules hold families to what their files say.
+#[test]
+fn declared_objectives_are_those_of_the_shop() {
+    let declared: BTreeMap<String, (String, String)> = rules()
+        .into_iter()
+        .filter(|rule| rule.record.as_deref() == Some("freshet:freshness_objective:declared"))
+        .map(|rule| {
+            let label = |name: &str| rule.labels.get(name).cloned().unwrap_or_default();
+            (label("family"), (label("le"), rule.expr.clone()))
+        })
+        .collect();
+    let shop = freshet_registry::load(&folder("examples/shop/registry")).expect("compiles");
+    let wanted: BTreeMap<String, (String, String)> = shop
+        .registry
+        .families
+        .iter()
+        .map(|family| {
+            let within = family.freshness.within.as_secs_f64().to_string();
+            let budget = ((1.0 - family.freshness.objective) * 1e9).round() / 1e9;
+            (
+                family.name.to_string(),
+                (within, format!("vector({budget})")),
+            )
+        })
+        .collect();
+    assert_eq!(
+        declared, wanted,
+        "left: objectives.rules.yml, right: the family files"
+    );
+}
+
 // ------------------------------------------------------------------ promtool
 
 fn promtool(args: &[&str]) {
