@@ -7,6 +7,19 @@ CARGO ?= cargo
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
 
+.PHONY: demo
+demo: ## The shop on in-process Kafka and a private Redis (DEMO_SECONDS=30 to end by itself)
+	scripts/setup.sh demo
+	$(CARGO) build -q --release -p freshet -p freshet-shop
+	target/release/shop demo $(if $(DEMO_SECONDS),--seconds $(DEMO_SECONDS),)
+
+.PHONY: stack
+stack: ## The shop on real Postgres, Debezium, Kafka, Redis and Varnish (DEMO_SECONDS=30 to end by itself)
+	scripts/setup.sh test
+	$(CARGO) run -q --release -p freshet-testbed --bin testbed-fetch
+	$(CARGO) build -q --release -p freshet -p freshet-shop
+	target/release/shop stack $(if $(DEMO_SECONDS),--seconds $(DEMO_SECONDS),)
+
 .PHONY: test
 test: ## Formatting, clippy, tidy, every test including those on the real stack
 	scripts/setup.sh test

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use tokio::time::Instant;
 
 use crate::report::{Summary, say, summarize};
-use crate::traffic::Site;
+use crate::traffic::{PURGES, Site};
 use crate::verify::{Comparison, compare};
 
 /// After the last commit everything must be purged and equal within this.
@@ -33,6 +33,7 @@ pub(crate) async fn settle_purges(site: &Site, reasons: &mut Vec<String>) {
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
+    site.database.ledger().settle_overtaken();
 }
 
 /// Compares until everything agrees or the deadline has passed: the edge is purged a little after Redis.
@@ -48,15 +49,23 @@ async fn compare_until_equal(site: &Site) -> Result<Comparison> {
     }
 }
 
+/// What was counted elsewhere.
+pub(crate) struct Counted {
+    /// How long the traffic ran.
+    pub(crate) elapsed: Duration,
+    /// Purges at the edge before counting began.
+    pub(crate) edge_purges_before: f64,
+    /// What has gone wrong so far.
+    pub(crate) reasons: Vec<String>,
+}
+
 /// Compares, sums up and ends Freshet; true when all was well.
-///
-/// # Errors
-/// None so far; what is wrong is a reason.
-pub(crate) async fn conclude(
-    site: Site,
-    elapsed: Duration,
-    mut reasons: Vec<String>,
-) -> Result<bool> {
+pub(crate) async fn conclude(site: Site, counted: Counted) -> bool {
+    let Counted {
+        elapsed,
+        edge_purges_before,
+        mut reasons,
+    } = counted;
     let comparison = match compare_until_equal(&site).await {
         Ok(comparison) => comparison,
         Err(error) => {
@@ -85,10 +94,7 @@ pub(crate) async fn conclude(
     if let Some(unready) = site.freshet.unready().await {
         reasons.push(format!("freshet is not ready at the end: {unready}"));
     }
-    let edge_purges = site
-        .freshet
-        .metric("freshet_purges_total", "target=\"edge\"")
-        .await;
+    let edge_purges = edge_purges(&site).await - edge_purges_before;
     let purges = site.database.ledger().total().clone();
     if purges.arrived == 0 {
         reasons.push("nothing was purged at all".to_owned());
@@ -101,12 +107,20 @@ pub(crate) async fn conclude(
         elapsed,
         counts,
         purges: &purges,
-        edge_purges: edge_purges.unwrap_or(0.0),
+        edge_purges,
         comparison: &comparison,
         reasons: &reasons,
     });
     if !reasons.is_empty() {
         say(&format!("{} ended so:\n{tail}\n", log.display()));
     }
-    Ok(reasons.is_empty())
+    reasons.is_empty()
+}
+
+/// Tags that Freshet has purged at the edge so far.
+pub(crate) async fn edge_purges(site: &Site) -> f64 {
+    site.freshet
+        .metric(PURGES, "target=\"edge\"")
+        .await
+        .unwrap_or(0.0)
 }

@@ -37,6 +37,9 @@ impl History {
     }
 }
 
+/// A purge that comes later than this after a commit whose purge may have come already is not its purge.
+const OVERTAKEN_MAX_US: u64 = 1_000_000;
+
 /// Commits whose purge of one entry has not been seen.
 #[derive(Debug, Default)]
 struct Awaited {
@@ -44,7 +47,14 @@ struct Awaited {
     open_since_us: Option<u64>,
     /// A purge came while it was.
     overtaken: bool,
-    commits: Vec<Span>,
+    commits: Vec<Waiting>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Waiting {
+    commit: Span,
+    /// A purge came between sending and knowing. It was this commit's or an earlier one's: the next purge tells.
+    overtaken: bool,
 }
 
 /// A commit: sent, and known to be done. Somewhere in between others could see it.
@@ -90,10 +100,12 @@ impl Default for Purges {
 }
 
 impl Purges {
-    fn came(&mut self, commit: Span, at_us: u64) {
+    fn came(&mut self, waiting: Waiting, at_us: u64) {
+        let took_us = at_us.saturating_sub(waiting.commit.done_us);
+        let overtook = waiting.overtaken && took_us > OVERTAKEN_MAX_US;
         self.arrived += 1;
-        self.overtook += u64::from(at_us < commit.done_us);
-        self.freshness_us += at_us.saturating_sub(commit.done_us);
+        self.overtook += u64::from(overtook);
+        self.freshness_us += if overtook { 0 } else { took_us };
     }
 }
 
@@ -132,12 +144,8 @@ impl FreshnessLedger {
                 .outdated(revision, commit.done_us);
             let awaited = self.awaited.entry(entry).or_default();
             awaited.open_since_us = None;
-            if std::mem::take(&mut awaited.overtaken) {
-                self.total.came(commit, commit.sent_us);
-                self.second.came(commit, commit.sent_us);
-            } else {
-                awaited.commits.push(commit);
-            }
+            let overtaken = std::mem::take(&mut awaited.overtaken);
+            awaited.commits.push(Waiting { commit, overtaken });
         }
         for purges in [&mut self.total, &mut self.second] {
             purges.expected += outdated.len() as u64;
@@ -154,12 +162,13 @@ impl FreshnessLedger {
             .open_since_us
             .is_some_and(|since_us| since_us <= at_us);
         let (total, second) = (&mut self.total, &mut self.second);
-        awaited.commits.retain(|&commit| {
-            let covered = commit.sent_us <= at_us;
+        awaited.commits.retain_mut(|waiting| {
+            let covered = waiting.commit.done_us <= at_us;
             if covered {
-                total.came(commit, at_us);
-                second.came(commit, at_us);
+                total.came(*waiting, at_us);
+                second.came(*waiting, at_us);
             }
+            waiting.overtaken |= waiting.commit.sent_us <= at_us;
             !covered
         });
         if awaited.commits.is_empty() && awaited.open_since_us.is_none() {
@@ -176,13 +185,27 @@ impl FreshnessLedger {
 
     /// Entries whose purge is still awaited.
     pub(crate) fn missing(&self) -> Vec<Entry> {
+        let is_waiting = |awaited: &Awaited| awaited.commits.iter().any(|it| !it.overtaken);
         let waiting = self
             .awaited
             .iter()
-            .filter(|(_, awaited)| !awaited.commits.is_empty());
+            .filter(|(_, awaited)| is_waiting(awaited));
         let mut missing: Vec<Entry> = waiting.map(|(entry, _)| *entry).collect();
         missing.sort_unstable();
         missing
+    }
+
+    /// No purge will come any more: those that may have come before their commit was known did.
+    pub(crate) fn settle_overtaken(&mut self) {
+        for awaited in self.awaited.values_mut() {
+            let total = &mut self.total;
+            awaited.commits.retain(|waiting| {
+                if waiting.overtaken {
+                    total.came(*waiting, u64::MAX);
+                }
+                !waiting.overtaken
+            });
+        }
     }
 
     /// Forgets what came so far; revisions stay.

@@ -171,9 +171,7 @@ pub(crate) fn summarize(summary: &Summary<'_>) {
     let overtook = purges.overtook;
     line(
         "fresh",
-        format!(
-            "p50 {p50}, p99 {p99}, max {max}; {overtook} purged before the commit had returned"
-        ),
+        format!("p50 {p50}, p99 {p99}, max {max}; {overtook} came before the commit had returned"),
     );
     for (name, answers) in [("redis", &counts.redis), ("edge", &counts.edge)] {
         line(name, answers_text(answers));

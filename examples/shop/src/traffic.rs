@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use crate::audience::spawn_readers;
-use crate::conclusion::{conclude, settle_purges};
+use crate::conclusion::{Counted, conclude, edge_purges, settle_purges};
 use crate::database::Database;
 use crate::freshet::Freshet;
 use crate::purge_watch::PurgeWatch;
@@ -29,7 +29,8 @@ pub(crate) const CATEGORIES: i64 = 100;
 /// Products each begins with.
 pub(crate) const PRODUCTS_EACH: i64 = 20;
 
-const PURGES: &str = "freshet_purges_total";
+/// Freshet's own count of purges.
+pub(crate) const PURGES: &str = "freshet_purges_total";
 
 /// How much of it, and for how long.
 #[derive(Debug, Clone, Copy)]
@@ -108,6 +109,7 @@ pub(crate) async fn run(mut site: Site, pace: Pace) -> Result<bool> {
 
     let begun = Instant::now();
     let mut reasons = Vec::new();
+    let edge_purges_before = edge_purges(&site).await;
     let mut seconds = Seconds::begin(begun, &site).await;
     let mut tick = interval_at(begun + Duration::from_secs(1), Duration::from_secs(1));
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -144,7 +146,15 @@ pub(crate) async fn run(mut site: Site, pace: Pace) -> Result<bool> {
     reading.store(true, Ordering::Relaxed);
     watching.abort();
     while parts.join_next().await.is_some() {}
-    conclude(site, elapsed, reasons).await
+    Ok(conclude(
+        site,
+        Counted {
+            elapsed,
+            edge_purges_before,
+            reasons,
+        },
+    )
+    .await)
 }
 
 fn why(ended: Result<Result<()>, tokio::task::JoinError>) -> String {

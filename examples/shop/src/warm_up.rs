@@ -10,6 +10,7 @@ use rand::SeedableRng;
 use rand::rngs::SmallRng;
 use tokio::time::Instant;
 
+use crate::conclusion::edge_purges;
 use crate::report::say;
 use crate::store::{Product, Step};
 use crate::tally::Tally;
@@ -73,11 +74,8 @@ async fn until_purged(site: &Site) -> Result<()> {
     let deadline = Instant::now() + WARM_WITHIN;
     loop {
         let missing = site.database.ledger().missing();
-        let at_edge = site
-            .freshet
-            .metric("freshet_purges_total", "target=\"edge\"")
-            .await;
-        if missing.is_empty() && at_edge.is_some_and(|purges| purges > 0.0) {
+        let at_edge = edge_purges(site).await;
+        if missing.is_empty() && at_edge > 0.0 {
             return Ok(());
         }
         ensure!(

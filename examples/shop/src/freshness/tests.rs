@@ -61,26 +61,46 @@ fn a_purge_before_the_commit_is_not_its_purge() {
 }
 
 /// The database tells the log before it tells the client, and either may be slow.
-#[test]
-fn a_purge_that_overtakes_the_word_of_its_commit_is_not_missed() {
+fn overtaken(told_late: bool) -> FreshnessLedger {
     let commit = Span {
         sent_us: 80,
         done_us: 100,
     };
+    let mut ledger = FreshnessLedger::default();
+    ledger.sent(&[(ENTRY, 1)], commit.sent_us);
+    if !told_late {
+        ledger.purged(ENTRY, 90);
+    }
+    ledger.committed(&[(ENTRY, 1)], commit);
+    if told_late {
+        ledger.purged(ENTRY, 90);
+    }
+    ledger
+}
+
+#[test]
+fn a_purge_that_overtakes_the_word_of_its_commit_is_not_missed() {
     for told_late in [false, true] {
-        let mut ledger = FreshnessLedger::default();
-        ledger.sent(&[(ENTRY, 1)], commit.sent_us);
-        if !told_late {
-            ledger.purged(ENTRY, 90);
-        }
-        ledger.committed(&[(ENTRY, 1)], commit);
-        if told_late {
-            ledger.purged(ENTRY, 90);
-        }
+        let mut ledger = overtaken(told_late);
         assert_eq!(ledger.missing(), []);
+        ledger.settle_overtaken();
         let total = ledger.total();
         assert_eq!((total.expected, total.arrived, total.overtook), (1, 1, 1));
         assert_eq!(total.freshness_us.max(), 0);
+    }
+}
+
+#[test]
+fn a_purge_that_overtakes_may_be_an_earlier_one_and_the_next_tells() {
+    for (next_us, overtook, freshness_us) in [(150, 0, 50), (100 + OVERTAKEN_MAX_US + 1, 1, 0)] {
+        for told_late in [false, true] {
+            let mut ledger = overtaken(told_late);
+            ledger.purged(ENTRY, next_us);
+            ledger.settle_overtaken();
+            let total = ledger.total();
+            assert_eq!((total.arrived, total.overtook), (1, overtook), "{next_us}");
+            assert_eq!(total.freshness_us.max(), freshness_us, "{next_us}");
+        }
     }
 }
 
