@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use tokio::time::Instant;
 
 use crate::report::{Summary, say, summarize};
@@ -24,7 +24,7 @@ pub(crate) async fn settle_purges(site: &Site, reasons: &mut Vec<String>) {
         if Instant::now() >= deadline {
             let within = SETTLED_WITHIN.as_secs();
             reasons.push(format!(
-                "{} purges did not arrive within {within} s:",
+                "purges of {} entries did not arrive within {within} s:",
                 missing.len()
             ));
             let shown = missing.iter().take(DIFFERENCES_SHOWN);
@@ -60,7 +60,7 @@ pub(crate) struct Counted {
 }
 
 /// Compares, sums up and ends Freshet; true when all was well.
-pub(crate) async fn conclude(site: Site, counted: Counted) -> bool {
+pub(crate) async fn conclude(mut site: Site, counted: Counted) -> bool {
     let Counted {
         elapsed,
         edge_purges_before,
@@ -94,13 +94,14 @@ pub(crate) async fn conclude(site: Site, counted: Counted) -> bool {
     if let Some(unready) = site.freshet.unready().await {
         reasons.push(format!("freshet is not ready at the end: {unready}"));
     }
-    let edge_purges = edge_purges(&site).await - edge_purges_before;
+    let edge_purges = edge_purges(&site)
+        .await
+        .map(|tags| tags - edge_purges_before);
     let purges = site.database.ledger().total().clone();
     if purges.arrived == 0 {
         reasons.push("nothing was purged at all".to_owned());
     }
-    let (tail, log) = (site.freshet.log_tail(), site.freshet.log());
-    if let Err(error) = site.freshet.stop().await.context("stopping freshet") {
+    if let Err(error) = site.freshet.stop().await {
         reasons.push(format!("{error:#}"));
     }
     summarize(&Summary {
@@ -112,15 +113,17 @@ pub(crate) async fn conclude(site: Site, counted: Counted) -> bool {
         reasons: &reasons,
     });
     if !reasons.is_empty() {
-        say(&format!("{} ended so:\n{tail}\n", log.display()));
+        site.freshet.keep_log();
+        let (log, tail) = (site.freshet.log(), site.freshet.log_tail());
+        say(&format!(
+            "freshet's log, {}, ends so:\n{tail}\n",
+            log.display()
+        ));
     }
     reasons.is_empty()
 }
 
-/// Tags that Freshet has purged at the edge so far.
-pub(crate) async fn edge_purges(site: &Site) -> f64 {
-    site.freshet
-        .metric(PURGES, "target=\"edge\"")
-        .await
-        .unwrap_or(0.0)
+/// Tags that Freshet has purged at the edge so far; none when it does not say.
+pub(crate) async fn edge_purges(site: &Site) -> Option<f64> {
+    site.freshet.metric(PURGES, "target=\"edge\"").await
 }

@@ -145,8 +145,11 @@ impl Freshet {
         Ok((answer.status().as_u16(), answer.text().await?))
     }
 
-    /// Asks it to stop and waits; its log's end when it does not leave cleanly and in time.
-    pub(crate) async fn stop(mut self) -> Result<()> {
+    /// Asks it to stop and waits.
+    ///
+    /// # Errors
+    /// When it does not leave cleanly and in time.
+    pub(crate) async fn stop(&mut self) -> Result<()> {
         let id = self
             .child
             .id()
@@ -156,14 +159,20 @@ impl Freshet {
         }
         match tokio::time::timeout(STOPPED_WITHIN, self.child.wait()).await {
             Ok(Ok(status)) if status.success() => Ok(()),
-            Ok(Ok(status)) => bail!("freshet left with {status}; its log:\n{}", self.log_tail()),
+            Ok(Ok(status)) => bail!("freshet left with {status}"),
             Ok(Err(error)) => Err(error.into()),
-            Err(_) => bail!(
-                "freshet did not leave within {} s of SIGTERM; its log:\n{}",
-                STOPPED_WITHIN.as_secs(),
-                self.log_tail()
-            ),
+            Err(_) => {
+                bail!(
+                    "freshet did not leave within {} s of SIGTERM",
+                    STOPPED_WITHIN.as_secs()
+                )
+            }
         }
+    }
+
+    /// Leaves config and log where they are, for a look at them.
+    pub(crate) fn keep_log(&mut self) {
+        self.folder.disable_cleanup(true);
     }
 }
 

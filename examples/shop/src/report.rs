@@ -41,8 +41,8 @@ pub(crate) struct Summary<'a> {
     pub(crate) elapsed: Duration,
     pub(crate) counts: Counts,
     pub(crate) purges: &'a Purges,
-    /// Purges of tags that Freshet counts at the edge.
-    pub(crate) edge_purges: f64,
+    /// Purges of tags that Freshet counts at the edge; none when it does not say.
+    pub(crate) edge_purges: Option<f64>,
     pub(crate) comparison: &'a Comparison,
     /// Why it is not good; nothing when it is.
     pub(crate) reasons: &'a [String],
@@ -157,7 +157,9 @@ pub(crate) fn summarize(summary: &Summary<'_>) {
         ),
     );
     let (expected, arrived) = (purges.expected, purges.arrived);
-    let edge = summary.edge_purges.round();
+    let edge = summary
+        .edge_purges
+        .map_or("-".to_owned(), |tags| tags.round().to_string());
     line(
         "purges",
         format!("redis: {expected} expected, {arrived} arrived; edge: {edge} tags purged"),
@@ -199,7 +201,9 @@ pub(crate) fn summarize(summary: &Summary<'_>) {
     }
     say("\nnot ok:");
     for reason in summary.reasons {
-        say(&format!("  - {reason}"));
+        // What belongs to the reason before stands further in.
+        let mark = if reason.starts_with(' ') { ' ' } else { '-' };
+        say(&format!("  {mark} {reason}"));
     }
     say("");
 }

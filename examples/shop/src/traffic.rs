@@ -10,7 +10,7 @@ use rand::rngs::SmallRng;
 use redis::aio::MultiplexedConnection;
 use reqwest::Client;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use crate::audience::spawn_readers;
@@ -81,80 +81,92 @@ impl Stop {
     }
 }
 
+/// Everything under way.
+struct Running {
+    stop: Stop,
+    writer: JoinHandle<Result<()>>,
+    /// Readers and the watch.
+    parts: JoinSet<Result<()>>,
+}
+
 /// Runs it all; true when every purge arrived and nothing was staler than allowed.
 ///
 /// # Errors
 /// When a part cannot be started.
 pub(crate) async fn run(mut site: Site, pace: Pace) -> Result<bool> {
     let mut stop = Stop::listen()?;
-    let (writing, reading) = (
-        Arc::new(AtomicBool::new(false)),
-        Arc::new(AtomicBool::new(false)),
-    );
-    let mut parts: JoinSet<Result<()>> = JoinSet::new();
+    let enough_written = Arc::new(AtomicBool::new(false));
+    let enough_read = Arc::new(AtomicBool::new(false));
+    let mut parts = JoinSet::new();
     let watch = PurgeWatch::start(&site.redis_address).await?;
     let watching = parts.spawn(watch_purges(watch, Arc::clone(&site.database)));
     tokio::select! {
         warm = warm_up(&site, pace) => warm?,
-        () = stop.asked() => bail!("stopped before the first purge"),
+        () = stop.asked() => bail!("stopped before the traffic began"),
     }
-    let random = (assortment(), SmallRng::from_os_rng());
-    let mut writer = tokio::spawn(write(
+    let edge_purges_before = edge_purges(&site).await.unwrap_or(0.0);
+    let writer = tokio::spawn(write(
         Arc::clone(&site.database),
-        random,
-        (pace.changes, Arc::clone(&writing)),
+        (assortment(), SmallRng::from_os_rng()),
+        (pace.changes, Arc::clone(&enough_written)),
         Arc::clone(&site.tally),
     ));
-    spawn_readers(&mut parts, &site, pace.reads, &reading);
-
+    spawn_readers(&mut parts, &site, pace.reads, &enough_read);
     let begun = Instant::now();
-    let mut reasons = Vec::new();
-    let edge_purges_before = edge_purges(&site).await;
-    let mut seconds = Seconds::begin(begun, &site).await;
-    let mut tick = interval_at(begun + Duration::from_secs(1), Duration::from_secs(1));
-    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            _ = tick.tick() => seconds.show(&site).await,
-            () = stop.asked() => break,
-            ended = &mut writer => {
-                reasons.push(format!("the writer ended early: {}", why(ended)));
-                break;
-            }
-            Some(ended) = parts.join_next() => {
-                reasons.push(format!("a part of the traffic ended early: {}", why(ended)));
-                break;
-            }
-        }
-        if site.freshet.has_ended() {
-            reasons.push("freshet has ended".to_owned());
-            break;
-        }
-        if pace.lasts.is_some_and(|lasts| begun.elapsed() >= lasts) {
-            break;
-        }
-    }
+    let mut running = Running {
+        stop,
+        writer,
+        parts,
+    };
+    let mut reasons = running.pass(&mut site, pace.lasts).await;
     let elapsed = begun.elapsed();
-    writing.store(true, Ordering::Relaxed);
-    if !writer.is_finished() {
-        match writer.await {
+
+    enough_written.store(true, Ordering::Relaxed);
+    if !running.writer.is_finished() {
+        match running.writer.await {
             Ok(Ok(())) => {}
             ended => reasons.push(format!("the last commit failed: {}", why(ended))),
         }
     }
+    // Readers go on until everything is purged: what they see meanwhile counts.
     settle_purges(&site, &mut reasons).await;
-    reading.store(true, Ordering::Relaxed);
+    enough_read.store(true, Ordering::Relaxed);
     watching.abort();
-    while parts.join_next().await.is_some() {}
-    Ok(conclude(
-        site,
-        Counted {
-            elapsed,
-            edge_purges_before,
-            reasons,
-        },
-    )
-    .await)
+    while running.parts.join_next().await.is_some() {}
+    let counted = Counted {
+        elapsed,
+        edge_purges_before,
+        reasons,
+    };
+    Ok(conclude(site, counted).await)
+}
+
+impl Running {
+    /// Shows the seconds until it is enough, somebody stops it, or something ends that should not; returns why.
+    async fn pass(&mut self, site: &mut Site, lasts: Option<Duration>) -> Vec<String> {
+        let begun = Instant::now();
+        let mut seconds = Seconds::begin(begun, site).await;
+        let mut tick = interval_at(begun + Duration::from_secs(1), Duration::from_secs(1));
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = tick.tick() => seconds.show(site).await,
+                () = self.stop.asked() => return Vec::new(),
+                ended = &mut self.writer => {
+                    return vec![format!("the writer ended early: {}", why(ended))];
+                }
+                Some(ended) = self.parts.join_next() => {
+                    return vec![format!("a part of the traffic ended early: {}", why(ended))];
+                }
+            }
+            if site.freshet.has_ended() {
+                return vec!["freshet has ended".to_owned()];
+            }
+            if lasts.is_some_and(|lasts| begun.elapsed() >= lasts) {
+                return Vec::new();
+            }
+        }
+    }
 }
 
 fn why(ended: Result<Result<()>, tokio::task::JoinError>) -> String {

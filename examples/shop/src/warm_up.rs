@@ -75,7 +75,7 @@ async fn until_purged(site: &Site) -> Result<()> {
     loop {
         let missing = site.database.ledger().missing();
         let at_edge = edge_purges(site).await;
-        if missing.is_empty() && at_edge > 0.0 {
+        if missing.is_empty() && at_edge.is_some_and(|tags| tags > 0.0) {
             return Ok(());
         }
         ensure!(
