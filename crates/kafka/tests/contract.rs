@@ -1,0 +1,184 @@
+//! One contract for the source and the outbox, held by the in-process broker and by a real one.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use freshet_core::ports::{Demand, Outbox, OutboxRecord, Source, SourceEvent};
+use freshet_core::position::StreamPosition;
+use freshet_kafka::mock::EmbeddedBroker;
+use freshet_kafka::{
+    KafkaConnection, KafkaOutbox, KafkaSource, SourceConfig, StartAt, TopicWanted,
+};
+use freshet_testbed::KafkaBroker;
+
+const PATIENCE: Duration = Duration::from_secs(40);
+
+fn connection(bootstrap: &str) -> KafkaConnection {
+    let quick = [
+        ("session.timeout.ms", "6000"),
+        ("heartbeat.interval.ms", "500"),
+    ];
+    let properties: BTreeMap<String, String> = quick
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into();
+    KafkaConnection {
+        brokers: bootstrap.to_owned(),
+        properties,
+    }
+}
+
+fn source(bootstrap: &str, group: &str, topic: &str) -> KafkaSource {
+    let config = SourceConfig {
+        group: group.to_owned(),
+        topics: vec![topic.to_owned()],
+        client_id: "contract".to_owned(),
+        static_member: None,
+        start: StartAt::Earliest,
+    };
+    KafkaSource::connect(&connection(bootstrap), config).expect("settings")
+}
+
+/// Takes records until `enough` of them came; positions and values in order of arrival.
+fn take(source: &mut KafkaSource, enough: usize) -> Vec<(StreamPosition, String)> {
+    let deadline = Instant::now() + PATIENCE;
+    let mut taken = Vec::new();
+    while taken.len() < enough {
+        assert!(
+            Instant::now() < deadline,
+            "only {} of {enough} records came",
+            taken.len()
+        );
+        let demand = Demand {
+            records_max: enough - taken.len(),
+            wait: Duration::from_millis(100),
+        };
+        source
+            .next(demand, &mut |record| {
+                let value = String::from_utf8_lossy(record.value.unwrap_or_default()).into_owned();
+                assert!(record.appended.0 > 0, "Kafka tells when it stored a record");
+                taken.push((record.position, value));
+            })
+            .expect("no fatal error");
+    }
+    taken
+}
+
+async fn append(outbox: &KafkaOutbox, topic: &str, values: std::ops::Range<u32>) {
+    for value in values {
+        let payload = format!("v{value}").into_bytes();
+        let record = OutboxRecord {
+            topic: Arc::from(topic),
+            key: b"one".to_vec(),
+            payload,
+        };
+        outbox.append(record).await.expect("stored");
+    }
+}
+
+/// What a source and an outbox owe the pipeline. The topic exists and has one partition.
+async fn contract(bootstrap: &str, topic: &str) {
+    let outbox = KafkaOutbox::connect(&connection(bootstrap)).expect("settings");
+    append(&outbox, topic, 0..10).await;
+
+    // Records come in order; more than is asked for never comes.
+    let mut first = source(bootstrap, "contract", topic);
+    let taken = take(&mut first, 10);
+    let values: Vec<&str> = taken.iter().map(|(_, value)| value.as_str()).collect();
+    assert_eq!(
+        values,
+        (0..10).map(|at| format!("v{at}")).collect::<Vec<_>>()
+    );
+    assert!(
+        taken
+            .windows(2)
+            .all(|two| two[0].0.ordinal < two[1].0.ordinal)
+    );
+
+    // p1: what is committed is the prefix that was handed over, and nothing beyond it.
+    first
+        .commit(&[taken[5].0], Some(Duration::from_secs(10)))
+        .expect("committed");
+    first.close(Duration::from_secs(10));
+    let mut second = source(bootstrap, "contract", topic);
+    let again = take(&mut second, 4);
+    assert_eq!(again[0].1, "v6", "begins behind the committed prefix");
+    assert_ne!(again[0].0.stream.0, u32::MAX);
+
+    // Without demand nothing is taken, and what comes meanwhile is not lost.
+    append(&outbox, topic, 10..12).await;
+    let starved = Instant::now() + Duration::from_millis(1500);
+    while Instant::now() < starved {
+        let none = Demand {
+            records_max: 0,
+            wait: Duration::from_millis(20),
+        };
+        second
+            .next(none, &mut |_| panic!("taken without demand"))
+            .expect("no fatal error");
+    }
+    let late = take(&mut second, 2);
+    assert_eq!(
+        late.iter()
+            .map(|(_, value)| value.as_str())
+            .collect::<Vec<_>>(),
+        ["v10", "v11"]
+    );
+    second.close(Duration::from_secs(10));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p1_commit_never_passes_the_settled_prefix_on_the_embedded_broker() {
+    let broker = EmbeddedBroker::start().expect("broker");
+    broker.create_topic("contract", 1).expect("topic");
+    contract(broker.bootstrap(), "contract").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p1_commit_never_passes_the_settled_prefix_on_a_real_broker() {
+    let broker = KafkaBroker::start().expect("broker");
+    let outbox = KafkaOutbox::connect(&connection(&broker.bootstrap())).expect("settings");
+    let wanted = [TopicWanted {
+        name: "contract".to_owned(),
+        partitions: 1,
+        config: Vec::new(),
+    }];
+    outbox.ensure_topics(&wanted).await.expect("created");
+    outbox
+        .ensure_topics(&wanted)
+        .await
+        .expect("that it exists is no error");
+    contract(&broker.bootstrap(), "contract").await;
+}
+
+#[test]
+fn brokers_that_are_away_are_told_of_once_and_then_found() {
+    let broker = EmbeddedBroker::start().expect("broker");
+    broker.create_topic("later", 1).expect("topic");
+    broker.set_up(false).expect("down");
+    let mut source = source(broker.bootstrap(), "away", "later");
+    let until = |source: &mut KafkaSource, wanted: fn(&SourceEvent) -> bool| {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            assert!(Instant::now() < deadline, "never told");
+            let demand = Demand {
+                records_max: 1,
+                wait: Duration::from_millis(50),
+            };
+            if source
+                .next(demand, &mut |_| ())
+                .expect("not fatal")
+                .iter()
+                .any(wanted)
+            {
+                return;
+            }
+        }
+    };
+    until(&mut source, |event| {
+        matches!(event, SourceEvent::Unreachable { .. })
+    });
+    broker.set_up(true).expect("up");
+    until(&mut source, |event| matches!(event, SourceEvent::Reachable));
+    source.close(Duration::from_secs(5));
+}
