@@ -129,7 +129,7 @@ pub(crate) async fn run(mut site: Site, pace: Pace) -> Result<bool> {
         }
     }
     // Readers go on until everything is purged: what they see meanwhile counts.
-    settle_purges(&site, &mut reasons).await;
+    settle_purges(&mut site, &mut reasons).await;
     enough_read.store(true, Ordering::Relaxed);
     watching.abort();
     while running.parts.join_next().await.is_some() {}

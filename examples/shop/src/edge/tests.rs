@@ -22,7 +22,7 @@ async fn page(State(origin): State<Origin>, Path((how, tags)): Path<(String, Str
         origin.let_go.notified().await;
     }
     let control = if how == "private" {
-        "no-store"
+        "no-store, max-age=3600"
     } else {
         "public, max-age=3600"
     };

@@ -41,12 +41,23 @@ fn each_family_has_its_own_objective() {
         listing: seconds(3),
     };
     let tally = Tally::new(objectives);
-    for family in [
-        FamilyName::Product,
-        FamilyName::Category,
-        FamilyName::Listing,
+    for (family, seconds) in [
+        (FamilyName::Product, 1),
+        (FamilyName::Category, 2),
+        (FamilyName::Listing, 3),
     ] {
-        tally.read_edge(family, true, 2_500_000);
+        let before = tally.counts().edge.beyond_objective;
+        tally.read_edge(family, true, seconds * 1_000_000);
+        assert_eq!(
+            tally.counts().edge.beyond_objective,
+            before,
+            "{family:?} on the dot"
+        );
+        tally.read_edge(family, true, seconds * 1_000_000 + 1);
+        assert_eq!(
+            tally.counts().edge.beyond_objective,
+            before + 1,
+            "{family:?} beyond"
+        );
     }
-    assert_eq!(tally.counts().edge.beyond_objective, 2);
 }
