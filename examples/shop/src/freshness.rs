@@ -30,6 +30,15 @@ impl History {
         }
     }
 
+    /// The last commit that was known to be done by `at_us`.
+    fn last_done_by(&self, at_us: u64) -> Option<u64> {
+        self.outdated_us
+            .iter()
+            .rev()
+            .find(|&&done_us| done_us <= at_us)
+            .copied()
+    }
+
     /// When `revision` became outdated; none while it is the newest.
     fn outdated_at(&self, revision: u64) -> Option<u64> {
         let at = usize::try_from(revision.saturating_sub(self.first)).ok()?;
@@ -37,24 +46,36 @@ impl History {
     }
 }
 
+/// A purge while a commit is under way is that commit's own when the entry's commit before it is done for longer
+/// than this: its purge has long come.
+const RECENT_US: u64 = 100_000;
 /// A purge that comes later than this after a commit whose purge may have come already is not its purge.
 const OVERTAKEN_MAX_US: u64 = 1_000_000;
+
+/// Whether a commit's purge came between sending the commit and knowing that it is done.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Overtaken {
+    #[default]
+    No,
+    /// It was this commit's or an earlier one's: the next purge tells.
+    Perhaps,
+    Yes,
+}
 
 /// Commits whose purge of one entry has not been seen.
 #[derive(Debug, Default)]
 struct Awaited {
     /// Since when a transaction that touches the entry has been under way.
     open_since_us: Option<u64>,
-    /// A purge came while it was.
-    overtaken: bool,
+    /// By a purge that came while it was.
+    overtaken: Overtaken,
     commits: Vec<Waiting>,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Waiting {
     commit: Span,
-    /// A purge came between sending and knowing. It was this commit's or an earlier one's: the next purge tells.
-    overtaken: bool,
+    overtaken: Overtaken,
 }
 
 /// A commit: sent, and known to be done. Somewhere in between others could see it.
@@ -102,7 +123,11 @@ impl Default for Purges {
 impl Purges {
     fn came(&mut self, waiting: Waiting, at_us: u64) {
         let took_us = at_us.saturating_sub(waiting.commit.done_us);
-        let overtook = waiting.overtaken && took_us > OVERTAKEN_MAX_US;
+        let overtook = match waiting.overtaken {
+            Overtaken::No => false,
+            Overtaken::Perhaps => took_us > OVERTAKEN_MAX_US,
+            Overtaken::Yes => true,
+        };
         self.arrived += 1;
         self.overtook += u64::from(overtook);
         self.freshness_us += if overtook { 0 } else { took_us };
@@ -131,7 +156,7 @@ impl FreshnessLedger {
     pub(crate) fn sent(&mut self, outdated: &[(Entry, u64)], at_us: u64) {
         for (entry, _) in outdated {
             let awaited = self.awaited.entry(*entry).or_default();
-            (awaited.open_since_us, awaited.overtaken) = (Some(at_us), false);
+            (awaited.open_since_us, awaited.overtaken) = (Some(at_us), Overtaken::No);
         }
     }
 
@@ -145,7 +170,13 @@ impl FreshnessLedger {
             let awaited = self.awaited.entry(entry).or_default();
             awaited.open_since_us = None;
             let overtaken = std::mem::take(&mut awaited.overtaken);
-            awaited.commits.push(Waiting { commit, overtaken });
+            let waiting = Waiting { commit, overtaken };
+            if overtaken == Overtaken::Yes {
+                self.total.came(waiting, commit.done_us);
+                self.second.came(waiting, commit.done_us);
+            } else {
+                awaited.commits.push(waiting);
+            }
         }
         for purges in [&mut self.total, &mut self.second] {
             purges.expected += outdated.len() as u64;
@@ -158,18 +189,33 @@ impl FreshnessLedger {
         let Some(awaited) = self.awaited.get_mut(&entry) else {
             return;
         };
-        awaited.overtaken |= awaited
+        let history = self.histories.get(&entry);
+        let before_us = history.and_then(|history| history.last_done_by(at_us));
+        let overtaken = match before_us {
+            Some(before_us) if at_us - before_us <= RECENT_US => Overtaken::Perhaps,
+            _ => Overtaken::Yes,
+        };
+        if awaited
             .open_since_us
-            .is_some_and(|since_us| since_us <= at_us);
+            .is_some_and(|since_us| since_us <= at_us)
+        {
+            awaited.overtaken = awaited.overtaken.max(overtaken);
+        }
         let (total, second) = (&mut self.total, &mut self.second);
         awaited.commits.retain_mut(|waiting| {
-            let covered = waiting.commit.done_us <= at_us;
-            if covered {
+            if waiting.commit.sent_us > at_us {
+                return true;
+            }
+            let is_known = waiting.commit.done_us <= at_us;
+            if !is_known {
+                waiting.overtaken = waiting.overtaken.max(overtaken);
+            }
+            let has_come = is_known || waiting.overtaken == Overtaken::Yes;
+            if has_come {
                 total.came(*waiting, at_us);
                 second.came(*waiting, at_us);
             }
-            waiting.overtaken |= waiting.commit.sent_us <= at_us;
-            !covered
+            !has_come
         });
         if awaited.commits.is_empty() && awaited.open_since_us.is_none() {
             self.awaited.remove(&entry);
@@ -185,7 +231,12 @@ impl FreshnessLedger {
 
     /// Entries whose purge is still awaited.
     pub(crate) fn missing(&self) -> Vec<Entry> {
-        let is_waiting = |awaited: &Awaited| awaited.commits.iter().any(|it| !it.overtaken);
+        let is_waiting = |awaited: &Awaited| {
+            awaited
+                .commits
+                .iter()
+                .any(|it| it.overtaken == Overtaken::No)
+        };
         let waiting = self
             .awaited
             .iter()
@@ -200,10 +251,11 @@ impl FreshnessLedger {
         for awaited in self.awaited.values_mut() {
             let total = &mut self.total;
             awaited.commits.retain(|waiting| {
-                if waiting.overtaken {
+                let has_come = waiting.overtaken != Overtaken::No;
+                if has_come {
                     total.came(*waiting, u64::MAX);
                 }
-                !waiting.overtaken
+                !has_come
             });
         }
     }

@@ -60,28 +60,36 @@ fn a_purge_before_the_commit_is_not_its_purge() {
     assert_eq!(ledger.total().arrived, 0);
 }
 
-/// The database tells the log before it tells the client, and either may be slow.
-fn overtaken(told_late: bool) -> FreshnessLedger {
+/// A commit that a purge overtook; `before_us` is when the entry's commit before it was done. The database tells
+/// the log before it tells the client, and either may be slow.
+fn overtaken(before_us: u64, told_late: bool) -> FreshnessLedger {
     let commit = Span {
-        sent_us: 80,
-        done_us: 100,
+        sent_us: 1_000_080,
+        done_us: 1_000_100,
     };
-    let mut ledger = FreshnessLedger::default();
-    ledger.sent(&[(ENTRY, 1)], commit.sent_us);
+    let mut ledger = ledger(&[before_us]);
+    ledger.purged(ENTRY, before_us);
+    ledger.count_anew();
+    ledger.sent(&[(ENTRY, 2)], commit.sent_us);
     if !told_late {
-        ledger.purged(ENTRY, 90);
+        ledger.purged(ENTRY, 1_000_090);
     }
-    ledger.committed(&[(ENTRY, 1)], commit);
+    ledger.committed(&[(ENTRY, 2)], commit);
     if told_late {
-        ledger.purged(ENTRY, 90);
+        ledger.purged(ENTRY, 1_000_090);
     }
     ledger
 }
 
 #[test]
 fn a_purge_that_overtakes_the_word_of_its_commit_is_not_missed() {
-    for told_late in [false, true] {
-        let mut ledger = overtaken(told_late);
+    for (before_us, told_late) in [
+        (10, false),
+        (10, true),
+        (1_000_000, false),
+        (1_000_000, true),
+    ] {
+        let mut ledger = overtaken(before_us, told_late);
         assert_eq!(ledger.missing(), []);
         ledger.settle_overtaken();
         let total = ledger.total();
@@ -92,14 +100,29 @@ fn a_purge_that_overtakes_the_word_of_its_commit_is_not_missed() {
 
 #[test]
 fn a_purge_that_overtakes_may_be_an_earlier_one_and_the_next_tells() {
-    for (next_us, overtook, freshness_us) in [(150, 0, 50), (100 + OVERTAKEN_MAX_US + 1, 1, 0)] {
+    let late_us = 1_000_100 + OVERTAKEN_MAX_US + 1;
+    let cases = [
+        (1_000_000, 1_000_150, 0, 50),
+        (1_000_000, late_us, 1, 0),
+        // The commit before is long done: no other purge can have been under way.
+        (10, 1_000_150, 1, 0),
+    ];
+    for (before_us, next_us, overtook, freshness_us) in cases {
         for told_late in [false, true] {
-            let mut ledger = overtaken(told_late);
+            let mut ledger = overtaken(before_us, told_late);
             ledger.purged(ENTRY, next_us);
             ledger.settle_overtaken();
             let total = ledger.total();
-            assert_eq!((total.arrived, total.overtook), (1, overtook), "{next_us}");
-            assert_eq!(total.freshness_us.max(), freshness_us, "{next_us}");
+            assert_eq!(
+                (total.arrived, total.overtook),
+                (1, overtook),
+                "{before_us} {next_us}"
+            );
+            assert_eq!(
+                total.freshness_us.max(),
+                freshness_us,
+                "{before_us} {next_us}"
+            );
         }
     }
 }
