@@ -66,6 +66,13 @@ pub enum SourceEvent {
         /// The stream.
         stream: StreamId,
     },
+    /// How far a stream is behind its end, said from time to time.
+    Behind {
+        /// The stream.
+        stream: StreamId,
+        /// Records that are not handed out yet or not committed, as the source counts.
+        records: u64,
+    },
     /// The source cannot be reached, in its own words; it goes on trying.
     Unreachable {
         /// Why.
@@ -99,8 +106,13 @@ pub trait Source: Send {
         wait: Option<Duration>,
     ) -> Result<(), SourceError>;
 
-    /// Records behind the newest one of each stream, as far as the source knows without asking.
-    fn backlog(&self) -> Vec<(StreamId, u64)>;
+    /// Reads these topics from now on, and no others. A source with one thing to read has nothing to do.
+    ///
+    /// # Errors
+    /// The topics cannot be read; the ones before still are.
+    fn follow(&mut self, _topics: &[&str]) -> Result<(), SourceError> {
+        Ok(())
+    }
 }
 
 /// Why a source failed.
@@ -112,6 +124,9 @@ pub enum SourceError {
     /// A commit did not go through.
     #[error("offsets were not committed: {0}")]
     Commit(String),
+    /// Topics cannot be read.
+    #[error("topics cannot be subscribed to: {0}")]
+    Follow(String),
 }
 
 /// A cache that can be told to forget. Never fails: failure is an outcome.

@@ -117,6 +117,7 @@ its log, and goes on trying. It refuses to start only on a wrong config or regis
 
 SIGTERM or Ctrl-C: takes nothing more, finishes purges under way, commits, and leaves within
 stop_within (25 s). A second signal leaves at once; what was not settled comes again.
+SIGHUP: reads the registry again. A bad one is refused, told and counted; the one before stays in force.
 
 Example:
   freshet run --config freshet.yaml";

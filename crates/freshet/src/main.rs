@@ -6,6 +6,7 @@ mod cli;
 mod config;
 mod exit;
 mod purger;
+mod reload;
 mod run;
 mod signals;
 mod source_pull;

@@ -27,7 +27,8 @@ use crate::cli::RunArgs;
 use crate::config::{self, Config, Target, source_config};
 use crate::exit::Exit;
 use crate::purger::AnyPurger;
-use crate::signals::Signals;
+use crate::reload::Reload;
+use crate::signals::{self, Signals};
 use crate::telemetry;
 use crate::writer_schemas::AnyWriterSchemas;
 
@@ -165,6 +166,12 @@ async fn run_until_stopped(config: Config, registry: Registry) -> anyhow::Result
         }
     });
     let rules = RulesInForce::new(registry);
+    let reload = Reload {
+        folder: config.registry.clone(),
+        rules: rules.clone(),
+        served: rules.current().registry.targets.clone(),
+    };
+    tasks.spawn(reload.at_every(signals::hang_up()?));
     let parts = build(&config, rules, (&status, &clock), &mut tasks)?;
     let (stop, stopped) = stop_channel::channel(false);
     let mut signals = Signals::listen()?;

@@ -1,4 +1,4 @@
-//! The two signals that end the process.
+//! The signals that end the process, and the one that reads the registry again.
 
 use anyhow::Context;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -23,4 +23,9 @@ impl Signals {
             _ = self.interrupt.recv() => "SIGINT",
         }
     }
+}
+
+/// SIGHUP: the registry has changed.
+pub(crate) fn hang_up() -> anyhow::Result<Signal> {
+    signal(SignalKind::hangup()).context("SIGHUP")
 }

@@ -15,8 +15,8 @@ pub(crate) fn start_logs(form: LogForm, level: &str) -> anyhow::Result<()> {
     let filter = match std::env::var("FRESHET_LOG") {
         Ok(filter) => EnvFilter::try_new(&filter)
             .with_context(|| format!("FRESHET_LOG={filter:?} is not a log filter"))?,
-        // librdkafka reports through its own target; its reconnect chatter is ours to tell, once.
-        Err(_) => EnvFilter::try_new(format!("{level},librdkafka=error,rdkafka=error"))
+        // What librdkafka says of its connections reaches us by its callbacks and is told once, with its reason.
+        Err(_) => EnvFilter::try_new(format!("{level},librdkafka=off,rdkafka=off"))
             .with_context(|| format!("log.level {level:?} is not a level"))?,
     };
     let logs = tracing_subscriber::fmt()

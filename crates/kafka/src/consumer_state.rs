@@ -20,8 +20,6 @@ pub(crate) struct Assigned {
     pub(crate) stream: StreamId,
     /// Next offset to read, as far as it is settled and was handed over for commit.
     pub(crate) settled_next: Option<i64>,
-    /// Records behind, as librdkafka counts; none before it does.
-    pub(crate) behind: Option<u64>,
 }
 
 #[derive(Debug, Default)]
@@ -30,6 +28,8 @@ pub(crate) struct State {
     pub(crate) events: Vec<SourceEvent>,
     next_stream: u32,
     reachable: Option<bool>,
+    /// What the last connection to a broker failed with.
+    last_failure: Option<String>,
 }
 
 impl State {
@@ -43,7 +43,6 @@ impl State {
             partition,
             stream,
             settled_next: None,
-            behind: None,
         });
         self.events.push(SourceEvent::Assigned {
             stream,
@@ -135,9 +134,14 @@ impl ClientContext for Callbacks {
         if answers {
             state.note_reachable(true, "");
         }
-        for assigned in &mut state.assigned {
-            if let Some(&behind) = lag.get(&(&*assigned.topic, assigned.partition)) {
-                assigned.behind = Some(behind);
+        let State {
+            assigned, events, ..
+        } = &mut *state;
+        events.retain(|event| !matches!(event, SourceEvent::Behind { .. }));
+        for it in assigned {
+            if let Some(&records) = lag.get(&(&*it.topic, it.partition)) {
+                let stream = it.stream;
+                events.push(SourceEvent::Behind { stream, records });
             }
         }
     }
@@ -145,19 +149,30 @@ impl ClientContext for Callbacks {
     fn error(&self, error: KafkaError, reason: &str) {
         use RDKafkaErrorCode::{
             AllBrokersDown, Authentication, BrokerTransportFailure, Resolve, SSL,
-            SaslAuthenticationFailed,
+            SaslAuthenticationFailed, UnknownTopicOrPartition,
         };
+        let mut state = self.state();
         match error.rdkafka_error_code() {
-            Some(AllBrokersDown) => self.state().note_reachable(false, "no broker answers"),
-            Some(Authentication | SaslAuthenticationFailed) => {
-                self.state()
-                    .note_reachable(false, "the brokers refuse the credentials");
+            Some(AllBrokersDown) => {
+                let why = match &state.last_failure {
+                    Some(failure) => format!("no broker answers: {failure}"),
+                    None => "no broker answers".to_owned(),
+                };
+                state.note_reachable(false, &why);
             }
-            Some(SSL) => self
-                .state()
-                .note_reachable(false, "TLS with the brokers fails"),
+            Some(Authentication | SaslAuthenticationFailed) => {
+                let why = format!("the brokers refuse the credentials: {reason}");
+                state.note_reachable(false, &why);
+            }
+            Some(SSL) => {
+                let why = format!("TLS with the brokers fails: {reason}");
+                state.note_reachable(false, &why);
+            }
             // One broker of several; the rest may do. AllBrokersDown follows when they do not.
-            Some(BrokerTransportFailure | Resolve) => {}
+            Some(BrokerTransportFailure | Resolve) => state.last_failure = Some(reason.to_owned()),
+            Some(UnknownTopicOrPartition) => {
+                tracing::warn!(reason, "a topic does not exist yet, waiting for it");
+            }
             _ => tracing::warn!(error = %error, reason, "kafka client reports"),
         }
     }

@@ -5,16 +5,27 @@ use std::time::Duration;
 
 use freshet_core::ports::{Outbox, OutboxError, OutboxRecord};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
-use rdkafka::client::DefaultClientContext;
-use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::client::ClientContext;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{FutureProducer, FutureRecord};
 
 use crate::connection::{KafkaConfigError, KafkaConnection};
 
 /// A producer behind the [`Outbox`] port.
 pub struct KafkaOutbox {
-    producer: FutureProducer,
-    admin: AdminClient<DefaultClientContext>,
+    producer: FutureProducer<Told>,
+    admin: AdminClient<Told>,
+}
+
+/// What a client reports by itself is seen again, and told once, by whoever appends or by the source. A broker
+/// that is away would otherwise fill the log twice a second.
+#[derive(Debug, Clone, Copy, Default)]
+struct Told;
+
+impl ClientContext for Told {
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::debug!(error = %error, reason, "kafka producer reports");
+    }
 }
 
 /// A topic that should exist.
@@ -69,10 +80,10 @@ impl KafkaOutbox {
         let config = connection.client(&usual, &fixed);
         let refused = |error| KafkaConfigError::from_kafka(&error);
         Ok(Self {
-            producer: config.create().map_err(refused)?,
+            producer: config.create_with_context(Told).map_err(refused)?,
             admin: connection
                 .client(&[("client.id", "freshet")], &[])
-                .create()
+                .create_with_context(Told)
                 .map_err(refused)?,
         })
     }

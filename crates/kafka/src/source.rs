@@ -190,13 +190,16 @@ impl KafkaSource {
         }
         match error {
             KafkaError::MessageConsumptionFatal(_) => Err(SourceError::Fatal(error.to_string())),
-            KafkaError::MessageConsumption(RDKafkaErrorCode::UnknownTopicOrPartition) => {
-                tracing::warn!(error = %error, "a bound topic does not exist yet");
-                Ok(())
-            }
             KafkaError::MessageConsumption(RDKafkaErrorCode::AutoOffsetReset) => Err(
                 SourceError::Fatal(format!("committed offsets are gone: {error}")),
             ),
+            // The callback has told it, with its reason; here it comes with every poll.
+            KafkaError::MessageConsumption(
+                RDKafkaErrorCode::UnknownTopicOrPartition
+                | RDKafkaErrorCode::AllBrokersDown
+                | RDKafkaErrorCode::BrokerTransportFailure
+                | RDKafkaErrorCode::Resolve,
+            ) => Ok(()),
             _ => {
                 tracing::warn!(error = %error, "kafka consumer reports");
                 Ok(())
@@ -288,13 +291,10 @@ impl Source for KafkaSource {
         }
     }
 
-    fn backlog(&self) -> Vec<(StreamId, u64)> {
-        let state = self.consumer.context().state();
-        state
-            .assigned
-            .iter()
-            .filter_map(|it| Some((it.stream, it.behind?)))
-            .collect()
+    fn follow(&mut self, topics: &[&str]) -> Result<(), SourceError> {
+        self.consumer
+            .subscribe(topics)
+            .map_err(|error| SourceError::Follow(error.to_string()))
     }
 }
 

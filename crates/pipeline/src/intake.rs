@@ -9,29 +9,22 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
+use ::metrics::{Counter, counter};
 use freshet_core::ledger::OffsetLedger;
 use freshet_core::ports::{Demand, Source, SourceError, SourceEvent};
 use freshet_core::position::{StreamId, StreamPosition, UnixMicros};
 use tokio::sync::{mpsc, watch};
 
 use crate::clock::Clock;
+use crate::lag::{LagOf, Lags};
 use crate::metrics;
 use crate::round::{Bounds, Round};
-use crate::rules::RulesInForce;
+use crate::rules::{Rules, RulesInForce};
 use crate::status::Status;
 use crate::take::Take;
 
 /// How often slow-moving gauges are set.
 const GAUGES_EVERY: Duration = Duration::from_millis(500);
-
-/// What an intake reports its lag as.
-#[derive(Debug, Clone)]
-pub(crate) enum LagOf {
-    /// By topic.
-    Topics,
-    /// As the backlog of a lane.
-    Lane(Arc<str>),
-}
 
 /// One source's loop.
 pub(crate) struct Intake<S, T> {
@@ -43,6 +36,7 @@ pub(crate) struct Intake<S, T> {
     pub(crate) clock: Clock,
     pub(crate) status: Status,
     pub(crate) lag_of: LagOf,
+    pub(crate) lags: Lags,
     pub(crate) rounds: mpsc::Sender<Round>,
     pub(crate) done: Receiver<Round>,
     pub(crate) stop: watch::Receiver<bool>,
@@ -56,10 +50,14 @@ struct Progress {
     spare: Vec<Round>,
     in_flight: Vec<(StreamPosition, Option<UnixMicros>)>,
     topics: HashMap<StreamId, Arc<str>>,
+    behind: HashMap<StreamId, u64>,
     committed_at: UnixMicros,
     gauges_at: UnixMicros,
     beat: Arc<AtomicU64>,
     settled: Vec<StreamPosition>,
+    merged: Counter,
+    /// The rules whose topics the source reads.
+    followed: Arc<Rules>,
 }
 
 impl<S: Source, T: Take> Intake<S, T> {
@@ -72,10 +70,13 @@ impl<S: Source, T: Take> Intake<S, T> {
             spare: Vec::new(),
             in_flight: Vec::new(),
             topics: HashMap::new(),
+            behind: HashMap::new(),
             committed_at: now,
             gauges_at: UnixMicros(0),
             beat: self.status.heartbeat(&self.name, now),
             settled: Vec::new(),
+            merged: counter!(metrics::MERGED),
+            followed: self.rules.current(),
         };
         while !*self.stop.borrow() {
             self.step(&mut progress)?;
@@ -89,6 +90,7 @@ impl<S: Source, T: Take> Intake<S, T> {
     fn step(&mut self, progress: &mut Progress) -> Result<(), SourceError> {
         self.settle_done(progress);
         self.take.retry(&mut progress.open);
+        self.adopt_rules(progress);
         let demand = self.demand(progress);
         self.pull(progress, demand)?;
         self.send_if_due(progress);
@@ -102,6 +104,36 @@ impl<S: Source, T: Take> Intake<S, T> {
             self.set_gauges(progress);
         }
         Ok(())
+    }
+
+    /// Puts a new registry to use. Its topics are asked for only when the open round resolves by it: a record of
+    /// a table that is new would be nobody's under the rules before, and would settle unpurged.
+    fn adopt_rules(&mut self, progress: &mut Progress) {
+        if progress.open.is_empty() {
+            let rules = self.rules.current();
+            if !Arc::ptr_eq(&rules, &progress.open.rules) {
+                progress.open.reset(rules);
+            }
+        }
+        if Arc::ptr_eq(&progress.followed, &progress.open.rules) {
+            return;
+        }
+        let before = std::mem::replace(&mut progress.followed, Arc::clone(&progress.open.rules));
+        let topics: Vec<&str> = progress.followed.registry.topics().collect();
+        // Subscribing again makes the group rebalance, so only for another set of topics.
+        let other = !before.registry.topics().eq(topics.iter().copied());
+        if matches!(self.lag_of, LagOf::Topics) && other {
+            match self.source.follow(&topics) {
+                Ok(()) => {
+                    tracing::info!(intake = %self.name, topics = topics.len(), "topics of the new registry are followed")
+                }
+                Err(error) => {
+                    let reason = format!("cannot read the topics of the new registry: {error}");
+                    self.status.not_ready(&self.name, &reason, self.clock.now());
+                    tracing::error!(intake = %self.name, error = %error, "new topics refused");
+                }
+            }
+        }
     }
 
     /// How much to ask for, and how long to wait for it.
@@ -161,9 +193,13 @@ impl<S: Source, T: Take> Intake<S, T> {
             SourceEvent::Revoked { stream } => {
                 progress.ledger.close(stream);
                 self.take.forget(stream);
+                progress.behind.remove(&stream);
                 if let Some(topic) = progress.topics.remove(&stream) {
                     tracing::info!(intake = %self.name, topic = %topic, "partition revoked");
                 }
+            }
+            SourceEvent::Behind { stream, records } => {
+                progress.behind.insert(stream, records);
             }
             SourceEvent::Unreachable { reason } => {
                 if self.status.not_ready(&self.name, &reason, self.clock.now()) {
@@ -208,6 +244,7 @@ impl<S: Source, T: Take> Intake<S, T> {
         let Some(&first) = round.purges.positions().first() else {
             return;
         };
+        progress.merged.increment(round.purges.merged() as u64);
         progress.in_flight.push((first, round.oldest));
         // The channel holds as many rounds as may be in flight, so it cannot be full; it is closed only when
         // the runtime is gone, and then nothing settles and everything comes again.
@@ -269,24 +306,11 @@ impl<S: Source, T: Take> Intake<S, T> {
     fn set_gauges(&mut self, progress: &Progress) {
         self.note_oldest(progress);
         match &self.lag_of {
-            LagOf::Topics => {
-                let mut by_topic: HashMap<&Arc<str>, u64> = HashMap::new();
-                for (stream, records) in self.source.backlog() {
-                    if let Some(topic) = progress.topics.get(&stream) {
-                        *by_topic.entry(topic).or_default() += records;
-                    }
-                }
-                for (topic, records) in by_topic {
-                    metrics::consumer_lag(topic, records);
-                }
-            }
+            LagOf::Topics => self.lags.set(&self.name, &progress.behind, |stream| {
+                progress.topics.get(&stream)
+            }),
             LagOf::Lane(lane) => {
-                let behind: u64 = self
-                    .source
-                    .backlog()
-                    .iter()
-                    .map(|(_, records)| records)
-                    .sum();
+                let behind: u64 = progress.behind.values().sum();
                 metrics::lane_backlog(lane, behind + progress.ledger.open_count() as u64);
             }
         }

@@ -8,6 +8,7 @@ pub mod backoff;
 pub mod clock;
 mod dead_letter;
 mod intake;
+mod lag;
 mod lane;
 pub mod metrics;
 mod parked;

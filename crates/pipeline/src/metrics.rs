@@ -21,6 +21,10 @@ pub const OLDEST_UNPURGED: &str = "freshet_oldest_unpurged_seconds";
 pub const CONSUMER_LAG: &str = "freshet_consumer_lag_records";
 /// Work a lane has not finished.
 pub const LANE_BACKLOG: &str = "freshet_lane_backlog_records";
+/// Purges asked for again within a round.
+pub const MERGED: &str = "freshet_purges_merged_total";
+/// Registries that were refused.
+pub const LOAD_FAILURES: &str = "freshet_registry_load_failures_total";
 /// Whether a target answered last time.
 pub const TARGET_UP: &str = "freshet_target_up";
 /// Whether readers may rely on this process.
@@ -61,7 +65,7 @@ fn describe_counters() {
         "Purges answered by a target, by family, target and outcome"
     );
     describe_counter!(
-        "freshet_purges_merged_total",
+        MERGED,
         Unit::Count,
         "Purges that were asked for again within a round and merged"
     );
@@ -86,7 +90,7 @@ fn describe_counters() {
         "Changes whose before-image contradicts the declared replica identity"
     );
     describe_counter!(
-        "freshet_registry_load_failures_total",
+        LOAD_FAILURES,
         Unit::Count,
         "Registries that were refused; the one before stayed in force"
     );
@@ -213,7 +217,7 @@ impl RegistryHandles {
             .collect();
         gauge!("freshet_registry_revision").set(registry.revision.sequence as f64);
         gauge!("freshet_registry_families").set(registry.families.len() as f64);
-        counter!("freshet_registry_load_failures_total").increment(0);
+        counter!(LOAD_FAILURES).increment(0);
         Self {
             targets,
             pairs,
@@ -273,8 +277,6 @@ pub struct IntakeHandles {
     pub poison: Counter,
     /// Records that mean nothing here, by [`Skipped`](freshet_wire::Skipped).
     pub skipped: Vec<Counter>,
-    /// Purges merged within a round.
-    pub merged: Counter,
     /// Before-images that contradict the registry.
     pub identity_drift: Counter,
     /// Stages: capture, append, intake, purge.
@@ -291,7 +293,6 @@ impl IntakeHandles {
             unowned: records("unowned"),
             poison: records("poison"),
             skipped: skipped.iter().map(|name| records(name)).collect(),
-            merged: counter!("freshet_purges_merged_total"),
             identity_drift: counter!("freshet_identity_drift_total"),
             stages: ["capture", "append", "intake", "purge"]
                 .map(|stage| histogram!(STAGE, "stage" => stage)),
@@ -302,6 +303,11 @@ impl IntakeHandles {
 /// Counts a dead letter.
 pub fn dead_letter(reason: &'static str) {
     counter!("freshet_dead_letters_total", "reason" => reason).increment(1);
+}
+
+/// Counts a registry that was refused while another stayed in force.
+pub fn registry_refused() {
+    counter!(LOAD_FAILURES).increment(1);
 }
 
 /// Sets a topic's lag.

@@ -43,8 +43,9 @@ impl RulesInForce {
         self.0.load_full()
     }
 
-    /// Puts another revision in force. Rounds under way finish under theirs.
-    pub fn swap(&self, registry: Registry) {
+    /// Puts another revision in force as the successor of the one before. Rounds under way finish under theirs.
+    pub fn swap(&self, mut registry: Registry) {
+        registry.revision.sequence = self.current().registry.revision.sequence + 1;
         self.0.store(Arc::new(Rules::new(registry)));
     }
 }

@@ -14,7 +14,8 @@ use tokio::task::JoinSet;
 
 use crate::backoff::Backoff;
 use crate::clock::Clock;
-use crate::intake::{Intake, LagOf};
+use crate::intake::Intake;
+use crate::lag::{LagOf, Lags};
 use crate::lane::TakeRequests;
 use crate::metrics::{STAGE, TARGET_UP};
 use crate::purge::{Lane, RunRound};
@@ -127,6 +128,7 @@ where
         stop: halted,
         tasks: JoinSet::new(),
         ends: Vec::new(),
+        lags: Lags::default(),
     };
     let mut lanes: BTreeMap<Arc<str>, Lane<P>> = BTreeMap::new();
     for (name, purger) in &parts.inline {
@@ -201,6 +203,7 @@ struct Start<S, O> {
     stop: watch::Receiver<bool>,
     tasks: JoinSet<()>,
     ends: Vec<(String, ThreadEnd<S>)>,
+    lags: Lags,
 }
 
 impl<S: Source + 'static, O: Outbox + 'static> Start<S, O> {
@@ -298,6 +301,7 @@ impl<S: Source + 'static, O: Outbox + 'static> Start<S, O> {
             clock: self.clock.clone(),
             status: self.status.clone(),
             lag_of,
+            lags: self.lags.clone(),
             rounds,
             done,
             stop: self.stop.clone(),

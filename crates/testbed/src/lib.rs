@@ -36,5 +36,5 @@ pub use process::wait_until;
 pub use prometheus::{Prometheus, PrometheusOptions};
 pub use redis::RedisServer;
 pub use schema_registry::SchemaRegistry;
-pub use topics::{TopicReader, TopicRecord};
+pub use topics::{TopicReader, TopicRecord, TopicWriter};
 pub use varnish::{DEFAULT_VCL, Varnish};

@@ -1,4 +1,5 @@
-//! Reads topics to their present end, for tests that look at what really arrived.
+//! Reads topics to their present end, for tests that look at what really arrived, and writes records as they
+//! stand, for tests that know better than any connector what to write.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -6,8 +7,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{BorrowedMessage, Headers, Message};
-use rdkafka::{Offset, TopicPartitionList};
+use rdkafka::message::{BorrowedMessage, Header, Headers, Message, OwnedHeaders};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
 use crate::kafka::plain_consumer;
 use crate::process::wait_until;
@@ -15,7 +17,7 @@ use crate::process::wait_until;
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// One record as the broker gave it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TopicRecord {
     /// The topic.
     pub topic: String,
@@ -170,6 +172,66 @@ impl TopicReader {
         }
         self.next.insert(place, next);
         Ok(())
+    }
+}
+
+/// Writes records byte for byte.
+pub struct TopicWriter {
+    producer: BaseProducer,
+}
+
+impl std::fmt::Debug for TopicWriter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("TopicWriter")
+    }
+}
+
+impl TopicWriter {
+    /// A writer that waits for no batch.
+    ///
+    /// # Errors
+    /// When the address is not one.
+    pub fn new(bootstrap: &str) -> Result<TopicWriter> {
+        let producer = ClientConfig::new()
+            .set("bootstrap.servers", bootstrap)
+            .set("linger.ms", "0")
+            .set("message.max.bytes", "100000000")
+            .create()?;
+        Ok(TopicWriter { producer })
+    }
+
+    /// Appends a record to partition `record.partition` of its topic; offset and time are the broker's. Null keys
+    /// and values stay null.
+    ///
+    /// # Errors
+    /// When the client refuses it.
+    pub fn write(&self, record: &TopicRecord) -> Result<()> {
+        let headers = record
+            .headers
+            .iter()
+            .fold(OwnedHeaders::new(), |headers, (key, value)| {
+                headers.insert(Header {
+                    key,
+                    value: value.as_ref(),
+                })
+            });
+        let mut out: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(&record.topic)
+            .partition(record.partition)
+            .headers(headers);
+        out.key = record.key.as_deref();
+        out.payload = record.value.as_deref();
+        self.producer
+            .send(out)
+            .map_err(|(error, _)| error)
+            .with_context(|| format!("a record for {}", record.topic))
+    }
+
+    /// Waits until everything written is acknowledged.
+    ///
+    /// # Errors
+    /// When that takes too long.
+    pub fn flush(&self) -> Result<()> {
+        Ok(self.producer.flush(TIMEOUT)?)
     }
 }
 

@@ -110,6 +110,28 @@ outbox: {{ partitions: 2 }}
         (code, begun.elapsed())
     }
 
+    /// Sends a signal by its name.
+    pub fn signal(&self, name: &str) {
+        let child = self.freshet.as_ref().expect("running");
+        let status = Command::new("kill")
+            .arg(format!("-{name}"))
+            .arg(child.id().to_string())
+            .status()
+            .expect("kill");
+        assert!(status.success());
+    }
+
+    pub fn registry_folder(&self) -> PathBuf {
+        self.folder.path().join("registry")
+    }
+
+    /// The value of the first series that begins with `series`.
+    pub fn metric(&self, series: &str) -> Option<f64> {
+        let (_, text) = self.get("/metrics")?;
+        let line = text.lines().find(|line| line.starts_with(series))?;
+        line.rsplit(' ').next()?.parse().ok()
+    }
+
     pub fn is_running(&mut self) -> bool {
         self.freshet
             .as_mut()
@@ -179,9 +201,14 @@ outbox: {{ partitions: 2 }}
     }
 
     pub fn log_tail(&self) -> String {
-        let log = fs::read_to_string(self.log_path()).unwrap_or_default();
+        let log = self.log();
         let lines: Vec<&str> = log.lines().collect();
         lines[lines.len().saturating_sub(60)..].join("\n")
+    }
+
+    /// Everything that freshet logged.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.log_path()).unwrap_or_default()
     }
 
     fn log_path(&self) -> PathBuf {

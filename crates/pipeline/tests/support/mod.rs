@@ -149,10 +149,6 @@ impl Source for MemorySource {
         }
         Ok(())
     }
-
-    fn backlog(&self) -> Vec<(StreamId, u64)> {
-        vec![(StreamId(0), self.topic.len() as u64 - self.next)]
-    }
 }
 
 /// A cache in memory. It holds names; a purge takes them away, unless told to fail first.

@@ -1,0 +1,299 @@
+//! A running `freshet` on real servers and what a bad day brings: servers that are away, records that nobody
+//! can read, values that look like patterns, a registry that is wrong. Records are written as they stand.
+
+#[path = "support/dashboards.rs"]
+#[allow(dead_code, unreachable_pub, reason = "shared with other test binaries")]
+mod dashboards;
+mod support;
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use freshet_testbed::{TopicReader, TopicRecord, TopicWriter};
+use freshet_wire::DeadLetter;
+use support::deployment::Deployment;
+use support::registry::Form;
+
+const SHOP: Form = Form {
+    domain: "shop",
+    server: "shop",
+    schema: "public",
+    engine: "postgres",
+};
+const ITEMS: &str = "shop.public.items";
+const NOTES: &str = "shop.public.notes";
+/// A value that must never be seen in a log, a label or a dead letter.
+const SECRET: &str = "row-data-nobody-may-see";
+
+#[test]
+fn a_bad_day() {
+    let mut deployment = Deployment::new(&[SHOP], None);
+    for topic in [ITEMS, NOTES] {
+        deployment.kafka.create_topic(topic, 1).expect("topic");
+    }
+    everything_is_away_at_the_start(&mut deployment);
+    let writer = TopicWriter::new(&deployment.kafka.bootstrap()).expect("writer");
+    hostile_values_are_one_name_each(&deployment, &writer);
+    p4_poison_is_put_aside_and_its_families_are_purged(&deployment, &writer);
+    p9_a_bad_registry_never_takes_over(&deployment, &writer);
+    every_metric_of_the_dashboards_is_there(&deployment);
+    let log = deployment.log();
+    assert!(!log.contains(SECRET), "P12: row data in the log");
+    let (code, took) = deployment.terminate();
+    assert_eq!(code, Some(0), "{}", deployment.log_tail());
+    assert!(took < Duration::from_secs(25), "P10: left after {took:?}");
+}
+
+/// Starts, is not ready, says which and since when, and gets well by itself.
+fn everything_is_away_at_the_start(deployment: &mut Deployment) {
+    deployment.redis.stop();
+    deployment.kafka.stop();
+    deployment.start();
+    let not_ready = |wanted: &str| {
+        deployment.until(wanted, || {
+            deployment
+                .get("/readyz")
+                .is_some_and(|(code, text)| code == 503 && text.contains(wanted))
+        });
+    };
+    not_ready("target main");
+    not_ready("no broker answers");
+    not_ready("(for ");
+    assert_eq!(deployment.get("/livez").expect("answers").0, 200);
+    // Never a busy loop: after a second of waiting for everything it has used next to no CPU.
+    let cpu = || {
+        deployment
+            .metric("process_cpu_seconds_total")
+            .expect("told")
+    };
+    let (before, begun) = (cpu(), Instant::now());
+    deployment.until("two seconds", || begun.elapsed() > Duration::from_secs(2));
+    assert!(cpu() - before < 1.0, "{} s of CPU in 2 s", cpu() - before);
+    deployment.redis.restart().expect("redis");
+    deployment.kafka.restart().expect("kafka");
+    deployment.until("ready by itself", || {
+        deployment
+            .get("/readyz")
+            .is_some_and(|(code, _)| code == 200)
+    });
+}
+
+/// Globs, separators, newlines, other alphabets, a megabyte: each is one key, and no other key goes.
+fn hostile_values_are_one_name_each(deployment: &Deployment, writer: &TopicWriter) {
+    let long = "x".repeat(1_000_000);
+    let innocent = ["shop:v1:doc:a", "shop:v1:doc:ab", "shop:v1:doc:b"].map(str::to_owned);
+    deployment.fill(&innocent);
+    let hostile = [
+        "*", "a*", "[a-z]", "a b", "a\nb", "größe", "a:b", "{a}", "%2a", &long,
+    ];
+    let keys: Vec<String> = hostile.iter().map(|body| doc_key(body)).collect();
+    let distinct: std::collections::BTreeSet<&String> = keys.iter().collect();
+    assert_eq!(distinct.len(), hostile.len(), "one key each");
+    deployment.fill(&keys);
+    for (at, body) in hostile.iter().enumerate() {
+        writer
+            .write(&item(&serde_json::json!({"id": at, "body": body})))
+            .expect("written");
+    }
+    deployment.until("hostile values are purged", || {
+        deployment.present(&keys).is_empty()
+    });
+    assert_eq!(deployment.present(&innocent).len(), innocent.len());
+}
+
+/// The key as the family's template makes it, by the codec that applications share.
+fn doc_key(body: &str) -> String {
+    let mut key = b"shop:v1:doc:".to_vec();
+    freshet_core::codec::push_redis_value(&mut key, body);
+    String::from_utf8(key).expect("keys are text")
+}
+
+/// Null key with null value, wrong framing, broken and absurd JSON, bytes that are no text, hostile headers: all
+/// put aside or skipped, none blocks what follows.
+fn p4_poison_is_put_aside_and_its_families_are_purged(
+    deployment: &Deployment,
+    writer: &TopicWriter,
+) {
+    let family_keys =
+        ["shop:v1:note:1", "shop:v1:note:77", "shop:v1:item_notes:5"].map(str::to_owned);
+    let poison = poison();
+    let mut reader = TopicReader::new(&deployment.kafka.bootstrap()).expect("reader");
+    let mut expected = 0;
+    for (what, value) in &poison {
+        deployment.fill(&family_keys);
+        let record = TopicRecord {
+            topic: NOTES.to_owned(),
+            key: Some(vec![0xff]),
+            value: Some(value.clone()),
+            headers: vec![("__debezium.newkey".to_owned(), Some(vec![0xff; 2000]))],
+            ..TopicRecord::default()
+        };
+        writer.write(&record).expect("written");
+        expected += usize::from(*what != "absurd");
+        deployment.until(&format!("fallback after {what}"), || {
+            deployment.present(&family_keys).is_empty()
+        });
+    }
+    writer
+        .write(&TopicRecord {
+            topic: NOTES.to_owned(),
+            ..TopicRecord::default()
+        })
+        .expect("a record of nothing at all");
+    let key = ["shop:v1:item:4711".to_owned()];
+    deployment.fill(&key);
+    writer
+        .write(&item(&serde_json::json!({"id": 4711, "body": SECRET})))
+        .expect("written");
+    deployment.until("the partition moves on", || {
+        deployment.present(&key).is_empty()
+    });
+    let letters = dead_letters(&mut reader, expected, &deployment.log_tail());
+    for (letter, (what, value)) in letters.iter().zip(&poison) {
+        assert_eq!(
+            (letter.topic.as_str(), letter.reason.as_str()),
+            (NOTES, *what)
+        );
+        assert_eq!(letter.families, ["shop.item_notes", "shop.note"], "{what}");
+        assert_eq!(letter.value_bytes, value.len() as u64);
+        assert!(!letter.detail.contains(SECRET), "P12: {}", letter.detail);
+    }
+    let offsets: Vec<i64> = letters.iter().map(|letter| letter.offset).collect();
+    assert_eq!(offsets, (0..expected as i64).collect::<Vec<_>>());
+}
+
+/// Why each is put aside, and its bytes.
+fn poison() -> Vec<(&'static str, Vec<u8>)> {
+    vec![
+        ("bad_json", format!("{{\"after\": \"{SECRET}").into_bytes()),
+        ("bad_framing", vec![0, 0, 0]),
+        (
+            "unknown_schema",
+            [vec![0, 0, 0, 0, 9], SECRET.as_bytes().to_vec()].concat(),
+        ),
+        ("bad_framing", vec![0xff, 0xfe, 0xfd]),
+        (
+            "bad_utf8",
+            b"{\"after\":{\"item_id\":\"\xff\xfe\"}}".to_vec(),
+        ),
+        (
+            "too_deep",
+            [b"{\"after\":".to_vec(), b"[".repeat(200_000)].concat(),
+        ),
+        (
+            // A number that no column holds: readable, and nothing exact can be told from it.
+            "absurd",
+            b"{\"op\":\"c\",\"after\":{\"id\":1e999999}}".to_vec(),
+        ),
+    ]
+}
+
+fn dead_letters(reader: &mut TopicReader, count: usize, log: &str) -> Vec<DeadLetter> {
+    let ours = |record: &&TopicRecord| record.topic == "freshet.dead-letters";
+    let records = reader
+        .read_until(Duration::from_secs(30), |seen| {
+            seen.iter().filter(ours).count() >= count
+        })
+        .unwrap_or_else(|error| panic!("dead letters: {error:#}\n{log}"));
+    let mut letters: Vec<DeadLetter> = records
+        .iter()
+        .filter(ours)
+        .map(|record| DeadLetter::decode(record.value.as_deref().expect("a value")).expect("ours"))
+        .collect();
+    letters.sort_by_key(|letter| letter.offset);
+    assert_eq!(letters.len(), count, "{letters:?}");
+    letters
+}
+
+/// SIGHUP with a broken registry changes nothing and says where; with a good one the new family is served.
+fn p9_a_bad_registry_never_takes_over(deployment: &Deployment, writer: &TopicWriter) {
+    let family = deployment.registry_folder().join("families/shop/item.yaml");
+    let good = fs::read_to_string(&family).expect("the family");
+    fs::write(
+        &family,
+        good.replace("shop:v1:item:{id}", "shop:v1:item:{nothing}"),
+    )
+    .expect("broken");
+    deployment.signal("HUP");
+    let failures = "freshet_registry_load_failures_total";
+    deployment.until("refused and counted", || {
+        deployment.metric(failures) == Some(1.0)
+    });
+    deployment.until("told where", || {
+        let log = deployment.log();
+        log.contains("registry refused") && log.contains("item.yaml:")
+    });
+    let key = ["shop:v1:item:1".to_owned()];
+    deployment.fill(&key);
+    writer
+        .write(&item(&serde_json::json!({"id": 1})))
+        .expect("written");
+    deployment.until("the one before is in force", || {
+        deployment.present(&key).is_empty()
+    });
+    assert_eq!(deployment.metric("freshet_registry_revision"), Some(1.0));
+
+    let second = good.replace(
+        "keys: [\"shop:v1:item:{id}\"]",
+        "keys: [\"shop:v1:item:{id}\", \"shop:v1:item:{id}:full\"]",
+    );
+    assert_ne!(second, good);
+    fs::write(&family, second).expect("a new revision");
+    deployment.signal("HUP");
+    deployment.until("in force", || {
+        deployment.metric("freshet_registry_revision") == Some(2.0)
+    });
+    let keys = [
+        "shop:v1:item:1".to_owned(),
+        "shop:v1:item:1:full".to_owned(),
+    ];
+    deployment.fill(&keys);
+    // A record that was being waited for when the registry changed is still resolved by the one before.
+    deployment.until("both keys go", || {
+        writer
+            .write(&item(&serde_json::json!({"id": 1})))
+            .expect("written");
+        deployment.present(&keys).is_empty()
+    });
+}
+
+/// The dashboards and the reference, against this very process after all of the above.
+fn every_metric_of_the_dashboards_is_there(deployment: &Deployment) {
+    // The auditor's later look and the broker's word about the lag take a moment.
+    for wanted in ["freshet_stale_reads_total", "freshet_consumer_lag_records"] {
+        deployment.until(wanted, || {
+            deployment
+                .get("/metrics")
+                .is_some_and(|(_, text)| text.contains(wanted))
+        });
+    }
+    let (_, exposition) = deployment.get("/metrics").expect("metrics");
+    dashboards::assert_exposed(&exposition);
+    dashboards::assert_documented(&exposition);
+}
+
+/// An insert into `items` as Debezium writes it.
+fn item(columns: &serde_json::Value) -> TopicRecord {
+    let mut after =
+        serde_json::json!({"id": 0, "category_id": 999, "tenant": 1, "name": "n", "body": null});
+    for (name, value) in columns.as_object().expect("columns") {
+        after[name] = value.clone();
+    }
+    let value = serde_json::json!({
+        "before": null,
+        "after": after,
+        "source": {"connector": "postgresql", "ts_ms": 1_700_000_000_000_u64, "lsn": 10, "table": "items"},
+        "op": "c",
+        "ts_ms": 1_700_000_000_001_u64,
+    });
+    TopicRecord {
+        topic: ITEMS.to_owned(),
+        key: Some(
+            serde_json::json!({"id": after["id"]})
+                .to_string()
+                .into_bytes(),
+        ),
+        value: Some(value.to_string().into_bytes()),
+        ..TopicRecord::default()
+    }
+}
