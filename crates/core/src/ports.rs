@@ -4,6 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::gap::GapCause;
 use crate::position::{StreamId, StreamPosition, UnixMicros};
 use crate::purge::{PurgeBatch, PurgeReport};
 use crate::registry::EntryVersion;
@@ -65,6 +66,18 @@ pub enum SourceEvent {
     Revoked {
         /// The stream.
         stream: StreamId,
+    },
+    /// Records of a partition are lost to us. The source goes on with the oldest one it can read; it says this once
+    /// for each gap, before the first record behind it.
+    Gap {
+        /// The topic.
+        topic: Arc<str>,
+        /// The partition.
+        partition: i32,
+        /// What it was noticed by.
+        cause: GapCause,
+        /// Which offsets, in words for whoever is on call.
+        detail: String,
     },
     /// How far a stream is behind its end, said from time to time.
     Behind {

@@ -198,6 +198,14 @@ impl<S: Source, T: Take> Intake<S, T> {
                     tracing::info!(intake = %self.name, topic = %topic, "partition revoked");
                 }
             }
+            SourceEvent::Gap {
+                topic,
+                partition,
+                cause,
+                detail,
+            } => {
+                tracing::error!(topic = %topic, partition, cause = cause.name(), detail, "gap in the log");
+            }
             SourceEvent::Behind { stream, records } => {
                 progress.behind.insert(stream, records);
             }
