@@ -2,6 +2,7 @@
 //! the rest of the program sees only what was decided.
 
 mod faults;
+mod targets;
 mod written;
 
 use std::collections::BTreeMap;
@@ -11,19 +12,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use freshet_audit::watch::AuditSettings;
-use freshet_cdn::{FastlyTarget, VarnishTarget};
 use freshet_kafka::{KafkaConnection, SourceConfig, StartAt, WriterSchemasConfig};
-use freshet_pipeline::round::{Bounds, Window};
-use freshet_redis::RedisTarget;
+use freshet_pipeline::round::Bounds;
 use freshet_registry::diagnostics::Diagnostics;
 use serde_saphyr::Spanned;
 
 use crate::cli::LogForm;
 use crate::config::faults::Faults;
-use crate::config::written::{
-    ConfigWritten, FastlyWritten, IntakeWritten, KafkaWritten, RedisWritten, SchemaRegistryWritten,
-    TargetWritten, VarnishWritten,
-};
+use crate::config::written::{ConfigWritten, IntakeWritten, KafkaWritten, SchemaRegistryWritten};
+pub(crate) use targets::{Target, TargetConfig};
 
 /// What was decided.
 #[derive(Debug)]
@@ -34,7 +31,7 @@ pub(crate) struct Config {
     pub(crate) start: StartAt,
     pub(crate) static_member: Option<String>,
     pub(crate) schema_registry: Option<WriterSchemasConfig>,
-    pub(crate) targets: BTreeMap<Arc<str>, Target>,
+    pub(crate) targets: BTreeMap<Arc<str>, TargetConfig>,
     pub(crate) outbox: OutboxConfig,
     pub(crate) intake_threads: u32,
     pub(crate) intake: Bounds,
@@ -47,27 +44,25 @@ pub(crate) struct Config {
     pub(crate) stop_within: Duration,
 }
 
-/// One target.
-#[derive(Debug)]
-pub(crate) enum Target {
-    Redis(RedisTarget),
-    Varnish(VarnishTarget, Window),
-    Fastly(FastlyTarget, Window),
-}
-
 /// Our own topics.
 #[derive(Debug)]
 pub(crate) struct OutboxConfig {
     pub(crate) topic_prefix: String,
+    pub(crate) backlog_prefix: String,
     pub(crate) dead_letters: Arc<str>,
     pub(crate) partitions: u32,
     pub(crate) create_topics: bool,
 }
 
 impl OutboxConfig {
-    /// The topic of a lane.
+    /// The topic of a target's live lane.
     pub(crate) fn lane_topic(&self, target: &str) -> Arc<str> {
         Arc::from(format!("{}{target}", self.topic_prefix))
+    }
+
+    /// The topic where a target's purges wait that were not done in time.
+    pub(crate) fn backlog_topic(&self, target: &str) -> Arc<str> {
+        Arc::from(format!("{}{target}", self.backlog_prefix))
     }
 }
 
@@ -110,7 +105,9 @@ fn decide(written: ConfigWritten, base: &Path, faults: &mut Faults<'_>) -> Confi
     let targets = written
         .targets
         .into_iter()
-        .filter_map(|(name, target)| Some((Arc::from(name), decide_target(target, base, faults)?)))
+        .filter_map(|(name, target)| {
+            Some((Arc::from(name), targets::decide(target, base, faults)?))
+        })
         .collect();
     Config {
         registry,
@@ -126,6 +123,9 @@ fn decide(written: ConfigWritten, base: &Path, faults: &mut Faults<'_>) -> Confi
             topic_prefix: outbox
                 .topic_prefix
                 .unwrap_or_else(|| "freshet.purges.".to_owned()),
+            backlog_prefix: outbox
+                .backlog_prefix
+                .unwrap_or_else(|| "freshet.backlog.".to_owned()),
             dead_letters: Arc::from(
                 outbox
                     .dead_letters
@@ -216,107 +216,6 @@ fn decide_schemas(
         bearer,
         timeout,
     }
-}
-
-fn decide_target(
-    written: Spanned<TargetWritten>,
-    base: &Path,
-    faults: &mut Faults<'_>,
-) -> Option<Target> {
-    let window = Window {
-        quiet: faults.duration(written.value.window.as_ref(), Duration::from_millis(50)),
-        max_wait: faults.duration(written.value.max_wait.as_ref(), Duration::from_millis(500)),
-    };
-    let target = &written.value;
-    match (&target.redis, &target.varnish, &target.fastly) {
-        (Some(redis), None, None) => {
-            for late in [&target.window, &target.max_wait].into_iter().flatten() {
-                faults.add(
-                    late,
-                    "does nothing here",
-                    "Redis is purged at once; remove the line",
-                );
-            }
-            Some(Target::Redis(decide_redis(redis, base, faults)))
-        }
-        (None, Some(varnish), None) => {
-            Some(Target::Varnish(decide_varnish(varnish, faults), window))
-        }
-        (None, None, Some(fastly)) => {
-            Some(Target::Fastly(decide_fastly(fastly, base, faults), window))
-        }
-        _ => {
-            faults.add(
-                &written,
-                "a target is exactly one thing",
-                "give it one of: redis, varnish, fastly",
-            );
-            None
-        }
-    }
-}
-
-fn decide_redis(written: &RedisWritten, base: &Path, faults: &mut Faults<'_>) -> RedisTarget {
-    faults.url(&written.url, &["redis", "rediss"]);
-    if written.url.value.contains('@') {
-        faults.add(
-            &written.url,
-            "holds credentials",
-            "give `username:` and `password: { env: NAME }` or `{ file: PATH }` instead",
-        );
-    }
-    let mut target = RedisTarget::new(written.url.value.clone());
-    target.username = written.username.clone();
-    target.password = written
-        .password
-        .as_ref()
-        .map(|secret| faults.secret(secret, base).into());
-    target.ca_file = written.ca_file.as_ref().map(|file| base.join(file));
-    target.connect_timeout =
-        faults.duration(written.connect_timeout.as_ref(), target.connect_timeout);
-    target.answer_timeout = faults.duration(written.answer_timeout.as_ref(), target.answer_timeout);
-    target.keys_per_command = faults.at_least(
-        1,
-        written.keys_per_command.as_ref(),
-        target.keys_per_command as u32,
-    ) as usize;
-    target.scan_keys_per_second = faults.at_least(
-        1,
-        written.scan_keys_per_second.as_ref(),
-        target.scan_keys_per_second,
-    );
-    target
-}
-
-fn decide_varnish(written: &VarnishWritten, faults: &mut Faults<'_>) -> VarnishTarget {
-    for node in &written.nodes {
-        faults.url(node, &["http", "https"]);
-    }
-    let nodes = written
-        .nodes
-        .iter()
-        .map(|node| node.value.trim_end_matches('/').to_owned());
-    let mut target = VarnishTarget::new(nodes.collect());
-    target.host = written.host.clone();
-    if let Some(header) = &written.purge_header {
-        target.purge_header.clone_from(header);
-    }
-    if let Some(header) = &written.soft_header {
-        target.soft_header.clone_from(header);
-    }
-    target.timeout = faults.duration(written.timeout.as_ref(), target.timeout);
-    target
-}
-
-fn decide_fastly(written: &FastlyWritten, base: &Path, faults: &mut Faults<'_>) -> FastlyTarget {
-    let token = faults.secret(&written.token, base);
-    let mut target = FastlyTarget::new(written.service_id.value.clone(), token.into());
-    if let Some(api) = &written.api {
-        faults.url(api, &["https", "http"]);
-        api.value.trim_end_matches('/').clone_into(&mut target.api);
-    }
-    target.timeout = faults.duration(written.timeout.as_ref(), target.timeout);
-    target
 }
 
 fn decide_intake(written: &IntakeWritten, faults: &mut Faults<'_>) -> Bounds {

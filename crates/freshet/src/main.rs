@@ -5,6 +5,7 @@ mod check;
 mod cli;
 mod config;
 mod exit;
+mod parts;
 mod purger;
 mod reload;
 mod run;

@@ -1,36 +1,25 @@
 //! `freshet run`: config → parts → pipeline → drain. Everything fallible and synchronous comes first; a socket
 //! is opened only when config and registry are known to be good.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use freshet_audit::watch::{LOOK_LABELS, watch};
-use freshet_cdn::{FastlyPurger, VarnishPurger};
 use freshet_core::registry::{Registry, Tier};
-use freshet_kafka::{KafkaOutbox, KafkaSource, TopicWanted};
-use freshet_pipeline::backoff::Backoff;
 use freshet_pipeline::clock::Clock;
-use freshet_pipeline::round::{Bounds, Window};
 use freshet_pipeline::rules::RulesInForce;
-use freshet_pipeline::run::{OutboxLane, Parts, Settings};
 use freshet_pipeline::status::Status;
-use freshet_redis::RedisPurger;
-use freshet_wire::Limits;
-use tokio::sync::{mpsc, watch as stop_channel};
+use tokio::sync::watch as stop_channel;
 use tokio::task::JoinSet;
 
 use crate::admin::{self, Admin};
 use crate::cli::RunArgs;
-use crate::config::{self, Config, Target, source_config};
+use crate::config::{self, Config, Target};
 use crate::exit::Exit;
-use crate::purger::AnyPurger;
+use crate::parts;
 use crate::reload::Reload;
 use crate::signals::{self, Signals};
 use crate::telemetry;
-use crate::writer_schemas::AnyWriterSchemas;
 
 /// Runs the command.
 pub(crate) fn run(args: &RunArgs) -> Exit {
@@ -89,7 +78,8 @@ fn check_targets(config: &Config, registry: &Registry) -> Result<(), String> {
         } else {
             "varnish or fastly"
         };
-        match (config.targets.get(&target.name), target.tier) {
+        let configured = config.targets.get(&target.name).map(|it| &it.cache);
+        match (configured, target.tier) {
             (None, _) => faults.push(format!(
                 "error: the registry names target `{}`, which the config does not have\n  help: add \
                  `targets: {{ {}: {{ {wants}: … }} }}`",
@@ -123,7 +113,7 @@ fn describe(config: &Config, registry: &Registry) -> Exit {
         println!("  consumes {topic}");
     }
     for target in &registry.targets {
-        let how = match config.targets.get(&target.name) {
+        let how = match config.targets.get(&target.name).map(|it| &it.cache) {
             Some(Target::Redis(_)) => "redis, at once".to_owned(),
             Some(Target::Varnish(..)) => {
                 format!(
@@ -172,7 +162,7 @@ async fn run_until_stopped(config: Config, registry: Registry) -> anyhow::Result
         served: rules.current().registry.targets.clone(),
     };
     tasks.spawn(reload.at_every(signals::hang_up()?));
-    let parts = build(&config, rules, (&status, &clock), &mut tasks)?;
+    let parts = parts::build(&config, rules, (&status, &clock), &mut tasks)?;
     let (stop, stopped) = stop_channel::channel(false);
     let mut signals = Signals::listen()?;
     let pipeline = freshet_pipeline::run::run(parts, stopped);
@@ -209,173 +199,4 @@ fn announce(config: &Config, registry: &Registry, listen: SocketAddr) {
         admin = %listen,
         "freshet starts"
     );
-}
-
-type KafkaParts = Parts<KafkaSource, AnyPurger, KafkaOutbox, AnyWriterSchemas>;
-
-fn build(
-    config: &Config,
-    rules: RulesInForce,
-    (status, clock): (&Status, &Clock),
-    tasks: &mut JoinSet<()>,
-) -> anyhow::Result<KafkaParts> {
-    let registry = Arc::clone(&rules.current().registry);
-    let outbox = Arc::new(KafkaOutbox::connect(&config.kafka)?);
-    if config.outbox.create_topics {
-        tasks.spawn(ensure_topics(
-            Arc::clone(&outbox),
-            topics_wanted(config, &registry),
-            status.clone(),
-            clock.clone(),
-        ));
-    }
-    let topics: Vec<String> = registry
-        .topics()
-        .map(str::to_owned)
-        .collect::<BTreeSet<_>>()
-        .into_iter()
-        .collect();
-    let mut intakes = Vec::new();
-    for _ in 0..config.intake_threads {
-        let wanted = source_config(config, config.group.clone(), topics.clone());
-        let source = KafkaSource::connect(&config.kafka, wanted)?;
-        intakes.push((source, AnyWriterSchemas::new(config)?));
-    }
-    let mut inline = BTreeMap::new();
-    let mut outbox_lanes = Vec::new();
-    for target in &registry.targets {
-        match config.targets.get(&target.name) {
-            Some(Target::Redis(redis)) => {
-                let purger = AnyPurger::Redis(Box::new(RedisPurger::connect(redis.clone())?));
-                inline.insert(Arc::clone(&target.name), Arc::new(purger));
-            }
-            Some(Target::Varnish(varnish, window)) => {
-                let purger = AnyPurger::Varnish(VarnishPurger::new(varnish.clone())?);
-                outbox_lanes.push(lane(config, &target.name, (purger, *window))?);
-            }
-            Some(Target::Fastly(fastly, window)) => {
-                let purger = AnyPurger::Fastly(FastlyPurger::new(fastly.clone())?);
-                outbox_lanes.push(lane(config, &target.name, (purger, *window))?);
-            }
-            None => {}
-        }
-    }
-    let samples = start_auditor(config, (&registry, clock), &inline, tasks);
-    Ok(Parts {
-        rules,
-        status: status.clone(),
-        clock: clock.clone(),
-        settings: settings(config),
-        intakes,
-        inline,
-        outbox_lanes,
-        outbox,
-        samples,
-    })
-}
-
-fn settings(config: &Config) -> Settings {
-    Settings {
-        intake: config.intake,
-        lane: Bounds {
-            round_records_max: 512,
-            rounds_in_flight_max: 1,
-            ..config.intake
-        },
-        backoff: Backoff::default(),
-        sample_every: config.sample_every,
-        dead_letter_topic: Arc::clone(&config.outbox.dead_letters),
-        ping_every: Duration::from_secs(2),
-        // What remains is for the commit, closing the sources and the runtime.
-        drain_within: config.stop_within.saturating_sub(Duration::from_secs(7)),
-        limits: Limits {
-            value_bytes_max: config.value_bytes_max,
-            ..Limits::default()
-        },
-    }
-}
-
-fn lane(
-    config: &Config,
-    target: &Arc<str>,
-    (purger, window): (AnyPurger, Window),
-) -> anyhow::Result<OutboxLane<KafkaSource, AnyPurger>> {
-    let topic = config.outbox.lane_topic(target);
-    // A group of its own: a lane that stands still must not cause a rebalance of the intake.
-    let group = format!("{}.lane.{target}", config.group);
-    let source = KafkaSource::connect(
-        &config.kafka,
-        source_config(config, group, vec![topic.to_string()]),
-    )?;
-    Ok(OutboxLane {
-        target: Arc::clone(target),
-        topic,
-        source,
-        purger: Arc::new(purger),
-        window,
-    })
-}
-
-fn start_auditor(
-    config: &Config,
-    (registry, clock): (&Registry, &Clock),
-    inline: &BTreeMap<Arc<str>, Arc<AnyPurger>>,
-    tasks: &mut JoinSet<()>,
-) -> Option<mpsc::Sender<freshet_core::sample::PurgedSample>> {
-    config.sample_every?;
-    for family in &registry.families {
-        let target = family
-            .redis
-            .as_ref()
-            .and_then(|redis| registry.target(redis.target));
-        if let Some(target) = target {
-            freshet_audit::metrics::register(&family.name, &target.name, &LOOK_LABELS);
-        }
-    }
-    let (offer, samples) = mpsc::channel(256);
-    let (probes, settings, clock) = (inline.clone(), config.audit, clock.clone());
-    tasks.spawn(async move { watch(probes, samples, settings, move || clock.now()).await });
-    Some(offer)
-}
-
-fn topics_wanted(config: &Config, registry: &Registry) -> Vec<TopicWanted> {
-    let partitions = i32::try_from(config.outbox.partitions).unwrap_or(i32::MAX);
-    let lanes = registry
-        .targets
-        .iter()
-        .filter(|target| target.tier != Tier::Store)
-        .map(|target| config.outbox.lane_topic(&target.name).to_string());
-    lanes
-        .chain([config.outbox.dead_letters.to_string()])
-        .map(|name| TopicWanted {
-            name,
-            partitions,
-            config: Vec::new(),
-        })
-        .collect()
-}
-
-/// Creates our own topics, for as long as it takes for the brokers to answer.
-async fn ensure_topics(
-    outbox: Arc<KafkaOutbox>,
-    wanted: Vec<TopicWanted>,
-    status: Status,
-    clock: Clock,
-) {
-    let (part, mut attempt) = ("outbox topics", 0);
-    loop {
-        match outbox.ensure_topics(&wanted).await {
-            Ok(()) => {
-                status.ready(part);
-                return;
-            }
-            Err(error) => {
-                if status.not_ready(part, &error.to_string(), clock.now()) {
-                    tracing::warn!(error = %error, "outbox topics cannot be created yet");
-                }
-                tokio::time::sleep(Backoff::default().wait_random(attempt)).await;
-                attempt += 1;
-            }
-        }
-    }
 }

@@ -1,6 +1,7 @@
 //! How long to wait before asking again: exponential with full jitter, so that many lanes that failed
 //! together do not come back together.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Waits between attempts.
@@ -26,10 +27,33 @@ impl Backoff {
         let ceiling = self.base.saturating_mul(1 << attempt.min(16)).min(self.cap);
         ceiling.mul_f64(0.25 + 0.75 * dice.clamp(0.0, 1.0))
     }
+}
 
-    /// The same with the thread's own dice.
-    pub fn wait_random(&self, attempt: u32) -> Duration {
-        self.wait(attempt, rand::random::<f64>())
+/// Where chance comes from, from outside, so that a simulation can repeat it. Cheap to clone.
+#[derive(Clone)]
+pub struct Dice(Arc<dyn Fn() -> f64 + Send + Sync>);
+
+impl Dice {
+    /// Rolls what `roll` gives, in 0..1.
+    pub fn from_fn(roll: impl Fn() -> f64 + Send + Sync + 'static) -> Self {
+        Self(Arc::new(roll))
+    }
+
+    /// The next number in 0..1.
+    pub fn roll(&self) -> f64 {
+        (self.0)()
+    }
+}
+
+impl Default for Dice {
+    fn default() -> Self {
+        Self::from_fn(rand::random::<f64>)
+    }
+}
+
+impl std::fmt::Debug for Dice {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("Dice")
     }
 }
 

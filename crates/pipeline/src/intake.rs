@@ -138,10 +138,7 @@ impl<S: Source, T: Take> Intake<S, T> {
 
     /// How much to ask for, and how long to wait for it.
     fn demand(&self, progress: &Progress) -> Demand {
-        let room = self
-            .bounds
-            .round_records_max
-            .saturating_sub(progress.open.purges.positions().len());
+        let room = self.bounds.room(&progress.open).min(self.bounds.pull_max);
         if self.take.is_held_up() || room == 0 {
             return Demand {
                 records_max: 0,
@@ -227,7 +224,7 @@ impl<S: Source, T: Take> Intake<S, T> {
         {
             return;
         }
-        let full = progress.open.purges.positions().len() >= self.bounds.round_records_max;
+        let full = self.bounds.room(&progress.open) == 0;
         let due = full
             || self
                 .bounds
@@ -268,7 +265,7 @@ impl<S: Source, T: Take> Intake<S, T> {
         }
         // With everything in flight and no room, the next thing to happen is a round that comes back.
         let full = progress.in_flight.len() >= self.bounds.rounds_in_flight_max;
-        if full && progress.open.purges.positions().len() >= self.bounds.round_records_max {
+        if full && self.bounds.room(&progress.open) == 0 {
             match self.done.recv_timeout(Duration::from_millis(1)) {
                 Ok(round) => self.settle(progress, round),
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}

@@ -6,7 +6,7 @@ use freshet_core::ports::{OutboxRecord, RawRecord};
 use freshet_core::position::StreamId;
 use freshet_core::purge::WantedPurge;
 use freshet_core::registry::{FamilyId, FreshnessClass, PurgeMode, Registry, Scope, TargetId};
-use freshet_wire::PurgeRequest;
+use freshet_wire::{PurgeRequest, RequestedPurge};
 
 use crate::clock::Clock;
 use crate::dead_letter::{self, Reason};
@@ -47,9 +47,23 @@ impl Take for TakeRequests {
 
 impl TakeRequests {
     fn take_request(&self, request: &PurgeRequest, target: TargetId, round: &mut Round) {
+        self.add(&request.purges, target, round);
+        for outer in &request.then {
+            let registry = Arc::clone(&round.rules.registry);
+            match registry.target_named(&outer.target) {
+                Some(target) => self.add(&outer.purges, target, round),
+                None => tracing::warn!(
+                    target_name = %outer.target,
+                    "the registry in force does not name an outer target; nothing follows there"
+                ),
+            }
+        }
+    }
+
+    fn add(&self, purges: &[RequestedPurge], target: TargetId, round: &mut Round) {
         let registry = Arc::clone(&round.rules.registry);
         let now = self.clock.now();
-        for purge in &request.purges {
+        for purge in purges {
             let known = registry.family_named(&purge.family);
             let class = known
                 .and_then(|id| registry.family(id))
@@ -73,21 +87,20 @@ impl TakeRequests {
         let now = self.clock.now();
         let registry = Arc::clone(&round.rules.registry);
         let mut families = Vec::new();
-        for (id, tag, mode) in families_of(&registry, &self.target) {
-            let (family, committed) = (id, record.appended);
-            round.note(committed, FreshnessClass::Strict, now);
+        for (target, id, name, mode) in scopes_from(&registry, &self.target) {
+            round.note(record.appended, FreshnessClass::Strict, now);
             let wanted = WantedPurge {
-                family,
+                family: id,
                 scope: Scope::Family,
                 mode,
-                committed,
-                name: tag,
+                committed: record.appended,
+                name,
             };
-            if let Some(target) = registry.target_named(&self.target) {
-                round.purges.add(target, wanted);
-            }
+            round.purges.add(target, wanted);
             families.extend(registry.family(id).map(|family| family.name.to_string()));
         }
+        families.sort();
+        families.dedup();
         let reason = Reason {
             label: "bad_request",
             detail: detail.to_owned(),
@@ -101,21 +114,41 @@ impl TakeRequests {
     }
 }
 
-fn families_of<'a>(
+/// The family scopes of everything that is cached at a target, and at those outside of it, since a request may say
+/// what follows there.
+fn scopes_from<'a>(
     registry: &'a Registry,
     target: &str,
-) -> impl Iterator<Item = (FamilyId, &'a [u8], PurgeMode)> {
-    let wanted = registry.target_named(target);
-    registry
-        .families
-        .iter()
-        .enumerate()
-        .filter_map(move |(at, family)| {
-            let cdn = family.cdn.as_ref()?;
-            cdn.targets.contains(&wanted?).then_some((
-                FamilyId(at as u32),
-                &*cdn.family_tag,
-                cdn.mode,
-            ))
-        })
+) -> impl Iterator<Item = (TargetId, FamilyId, &'a [u8], PurgeMode)> {
+    let tier = registry
+        .target_named(target)
+        .and_then(|id| registry.target(id))
+        .map(|it| it.tier);
+    let targets = registry.targets.iter().enumerate();
+    let concerned = targets.filter(|(_, it)| {
+        tier.is_some_and(|tier| it.tier > tier || (it.tier == tier && *it.name == *target))
+    });
+    let concerned: Vec<TargetId> = concerned.map(|(at, _)| TargetId(at as u32)).collect();
+    concerned.into_iter().flat_map(move |target| {
+        scopes_at(registry, target).map(move |(family, name, mode)| (target, family, name, mode))
+    })
+}
+
+fn scopes_at(
+    registry: &Registry,
+    target: TargetId,
+) -> impl Iterator<Item = (FamilyId, &[u8], PurgeMode)> {
+    let families = registry.families.iter().enumerate();
+    families.flat_map(move |(at, family)| {
+        let id = FamilyId(at as u32);
+        let cdn = family.cdn.as_ref();
+        let cdn = cdn.filter(|cdn| cdn.targets.contains(&target));
+        let redis = family.redis.as_ref();
+        let redis = redis.filter(|redis| redis.target == target);
+        let tags = cdn
+            .into_iter()
+            .map(move |cdn| (id, &*cdn.family_tag, cdn.mode));
+        let prefixes = redis.into_iter().flat_map(|redis| &redis.prefixes);
+        tags.chain(prefixes.map(move |prefix| (id, &**prefix, PurgeMode::Hard)))
+    })
 }

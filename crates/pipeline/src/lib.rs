@@ -4,7 +4,10 @@
 //! its source is synchronous; rounds run as futures on the runtime; each outbox lane has a thread that
 //! reads the lane's topic. Tasks and threads are started in [`run`] and nowhere else.
 
+mod attempt;
 pub mod backoff;
+mod breaker;
+mod budget;
 pub mod clock;
 mod dead_letter;
 mod intake;
@@ -12,10 +15,12 @@ mod lag;
 mod lane;
 pub mod metrics;
 mod parked;
+pub mod parts;
 mod purge;
 mod report;
 pub mod round;
 pub mod rules;
 pub mod run;
+mod served;
 pub mod status;
 mod take;

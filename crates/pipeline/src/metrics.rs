@@ -25,6 +25,10 @@ pub const LANE_BACKLOG: &str = "freshet_lane_backlog_records";
 pub const MERGED: &str = "freshet_purges_merged_total";
 /// Registries that were refused.
 pub const LOAD_FAILURES: &str = "freshet_registry_load_failures_total";
+/// Purges that were put into a target's backlog because they could not be done in time.
+pub const SPILLED: &str = "freshet_spilled_purges_total";
+/// Whether a target is taken for down.
+pub const BREAKER_OPEN: &str = "freshet_breaker_open";
 /// Whether a target answered last time.
 pub const TARGET_UP: &str = "freshet_target_up";
 /// Whether readers may rely on this process.
@@ -78,6 +82,11 @@ fn describe_counters() {
         "freshet_purge_retries_total",
         Unit::Count,
         "Batches asked for again because a target did not settle them"
+    );
+    describe_counter!(
+        SPILLED,
+        Unit::Count,
+        "Purges put into a target's backlog topic because they were not done in time"
     );
     describe_counter!(
         "freshet_dead_letters_total",
@@ -134,6 +143,11 @@ fn describe_gauges() {
         TARGET_UP,
         Unit::Count,
         "1 when the target answered the last time it was asked"
+    );
+    describe_gauge!(
+        BREAKER_OPEN,
+        Unit::Count,
+        "1 while a target is taken for down and its purges wait in its backlog"
     );
     describe_gauge!(
         READY,

@@ -6,28 +6,19 @@ use std::sync::Arc;
 use ::metrics::Histogram;
 use freshet_core::ports::{Outbox, OutboxRecord, Purger};
 use freshet_core::position::UnixMicros;
-use freshet_core::purge::{Disposition, PurgeBatch, PurgeReport, WantedPurge, disposition};
-use freshet_core::registry::{TargetId, Tier};
+use freshet_core::purge::PurgeBatch;
+use freshet_core::registry::Tier;
 use freshet_core::sample::PurgedSample;
 use futures_util::future::join_all;
 use tokio::sync::{mpsc, watch};
 
-use crate::backoff::Backoff;
+use crate::attempt::slices;
+use crate::backoff::{Backoff, Dice};
 use crate::clock::Clock;
-use crate::dead_letter;
-use crate::report::{add_family_scope, count, request_of, retry_after, wanted};
+use crate::report::requests_of;
 use crate::round::Round;
-use crate::rules::Rules;
+use crate::served::{Lane, Served};
 use crate::status::Status;
-
-/// How a target is served.
-#[derive(Debug)]
-pub(crate) enum Lane<P> {
-    /// At once, from the round itself.
-    Inline(Arc<P>),
-    /// Through its topic: the round is done with it when the append is acknowledged.
-    Outbox(Arc<str>),
-}
 
 /// Runs rounds.
 pub(crate) struct RunRound<P, O> {
@@ -36,6 +27,7 @@ pub(crate) struct RunRound<P, O> {
     pub(crate) clock: Clock,
     pub(crate) status: Status,
     pub(crate) backoff: Backoff,
+    pub(crate) dice: Dice,
     pub(crate) samples: Option<mpsc::Sender<PurgedSample>>,
     pub(crate) dead_letter_topic: Arc<str>,
     pub(crate) purge_stage: Histogram,
@@ -45,20 +37,15 @@ pub(crate) struct RunRound<P, O> {
 const TIERS: [Tier; 4] = [Tier::Store, Tier::Framework, Tier::Shield, Tier::Edge];
 
 impl<P: Purger, O: Outbox> RunRound<P, O> {
-    /// Does everything that the round asks for; returns when all of it is settled. Retries without end:
+    /// Does everything that the round asks for; returns when all of it is settled or stored. Retries without end:
     /// giving up would lose a purge, and the intake stops taking long before memory does.
     pub(crate) async fn run(&self, round: &mut Round) {
         for letter in std::mem::take(&mut round.dead_letters) {
             self.append(letter).await;
         }
         for tier in TIERS {
-            let registry = &round.rules.registry;
-            let batches = round.purges.batches().filter(|batch| {
-                registry
-                    .target(batch.target())
-                    .is_some_and(|target| target.tier == tier)
-            });
-            join_all(batches.map(|batch| self.run_batch(round, batch))).await;
+            let batches = of_tiers(round, |it| it == tier);
+            join_all(batches.map(|batch| self.run_batch(round, tier, batch))).await;
             if tier == Tier::Store {
                 self.offer_samples(&mut round.samples);
             }
@@ -67,29 +54,48 @@ impl<P: Purger, O: Outbox> RunRound<P, O> {
             .record(self.clock.now().since(round.begun) as f64 / 1e6);
     }
 
-    async fn run_batch(&self, round: &Round, batch: &PurgeBatch) {
+    async fn run_batch(&self, round: &Round, tier: Tier, batch: &PurgeBatch) {
         let target = round.rules.registry.target(batch.target());
         let Some(target) = target else {
             return self.halt("a target that no registry names").await;
         };
         match self.lanes.get(&target.name) {
-            Some(Lane::Inline(purger)) => {
-                self.purge_until_settled(&round.rules, purger.as_ref(), batch)
-                    .await;
-                self.measure_freshness(round, batch);
-            }
+            Some(Lane::Here(served)) => self.purge_here(round, served, (tier, batch)).await,
             Some(Lane::Outbox(topic)) => {
-                let request = request_of(&round.rules, batch, self.clock.now());
-                let key = target.name.as_bytes().to_vec();
-                self.append(OutboxRecord {
-                    topic: Arc::clone(topic),
-                    key,
-                    payload: request.encode(),
-                })
-                .await;
+                self.request(round, topic, (batch, &[])).await;
             }
             // Start-up refuses a registry whose targets are not configured.
             None => self.halt(&target.name).await,
+        }
+    }
+
+    /// Purges here; what does not get done in time goes to the target's backlog, together with what outer tiers
+    /// must purge again after it. They purge now as well: a tier that is well loses no freshness by one that is not.
+    async fn purge_here(
+        &self,
+        round: &Round,
+        served: &Served<P>,
+        (tier, batch): (Tier, &PurgeBatch),
+    ) {
+        let Some(pace) = &served.pace else {
+            let left = self.purge_until_settled(&round.rules, served, batch).await;
+            match (left, &served.spill) {
+                (Some(left), Some(spill)) => {
+                    let outer: Vec<&PurgeBatch> = of_tiers(round, |it| it > tier).collect();
+                    served.state.spilled.increment(left.len() as u64);
+                    self.request(round, &spill.topic, (&left, &outer)).await;
+                }
+                _ => self.measure_freshness(round, batch),
+            }
+            return;
+        };
+        for slice in slices(batch, pace.slice()) {
+            let wait = pace.take(self.clock.now(), slice.len());
+            if !wait.is_zero() {
+                tokio::time::sleep(wait).await;
+            }
+            self.purge_until_settled(&round.rules, served, &slice).await;
+            self.measure_freshness(round, &slice);
         }
     }
 
@@ -108,135 +114,25 @@ impl<P: Purger, O: Outbox> RunRound<P, O> {
         std::future::pending().await
     }
 
-    async fn purge_until_settled(&self, rules: &Rules, purger: &P, batch: &PurgeBatch) {
-        let mut left: Option<PurgeBatch> = None;
-        let mut attempt = 0;
-        loop {
-            let now_due = left.as_ref().unwrap_or(batch);
-            let report = purger.purge(now_due).await;
-            count(rules, now_due, &report);
-            let Some(rest) = self.what_is_left(rules, now_due, &report).await else {
-                self.note_target(rules, batch.target(), None);
-                return;
-            };
-            self.note_target(rules, batch.target(), Some(&report));
-            left = Some(rest);
-            if let Some(handles) = rules.handles.target(batch.target()) {
-                handles.retries.increment(1);
-            }
-            let wait = self.backoff.wait_random(attempt).max(retry_after(&report));
-            attempt += 1;
-            tokio::time::sleep(wait).await;
-        }
-    }
-
-    /// The purges of `batch` that must be asked for again. Refused ones are asked for alone; one that is refused
-    /// alone goes to the dead letters and its family's scope is purged instead.
-    async fn what_is_left(
+    /// Stores a batch in a lane's topic, and behind it what follows in outer tiers.
+    async fn request(
         &self,
-        rules: &Rules,
-        batch: &PurgeBatch,
-        report: &PurgeReport,
-    ) -> Option<PurgeBatch> {
-        let alone = batch.len() == 1;
-        let mut left = PurgeBatch::new(batch.target());
-        let mut refused = false;
-        for (at, (purge, name)) in batch.iter().enumerate() {
-            let outcome = report.outcomes.get(at).copied().unwrap_or_default();
-            let again = WantedPurge {
-                family: purge.family,
-                scope: purge.scope,
-                mode: purge.mode,
-                committed: purge.committed,
-                name,
-            };
-            match disposition(outcome, alone) {
-                Disposition::Settle => {}
-                Disposition::Retry | Disposition::Halt => {
-                    left.add(again);
-                }
-                Disposition::Split => {
-                    refused = true;
-                    left.add(again);
-                }
-                Disposition::Quarantine => {
-                    self.quarantine(rules, batch.target(), again, report).await;
-                    add_family_scope(rules, again, &mut left);
-                }
-            }
-        }
-        if refused {
-            // Boxed: a future that contains itself has no size.
-            left = Box::pin(self.split(rules, left)).await?;
-        }
-        (!left.is_empty()).then_some(left)
-    }
-
-    /// Asks for each half of a refused batch by itself, so that one bad name cannot hold up the others.
-    async fn split(&self, rules: &Rules, batch: PurgeBatch) -> Option<PurgeBatch> {
-        let lane = rules
-            .registry
-            .target(batch.target())
-            .and_then(|it| self.lanes.get(&it.name));
-        let Some(Lane::Inline(purger)) = lane else {
-            return Some(batch);
-        };
-        let mut left = PurgeBatch::new(batch.target());
-        let middle = batch.len() / 2;
-        for half in [0..middle, middle..batch.len()] {
-            let mut part = PurgeBatch::new(batch.target());
-            for (purge, name) in half.filter_map(|at| batch.get(at)) {
-                part.add(wanted(purge, name));
-            }
-            if part.is_empty() {
-                continue;
-            }
-            let report = purger.purge(&part).await;
-            count(rules, &part, &report);
-            if let Some(rest) = Box::pin(self.what_is_left(rules, &part, &report)).await {
-                for (purge, name) in rest.iter() {
-                    left.add(wanted(purge, name));
-                }
-            }
-        }
-        (!left.is_empty()).then_some(left)
-    }
-
-    /// Puts a refused purge aside: told to people, stored, and followed by its family's scope.
-    async fn quarantine(
-        &self,
-        rules: &Rules,
-        target: TargetId,
-        purge: WantedPurge<'_>,
-        report: &PurgeReport,
+        round: &Round,
+        topic: &Arc<str>,
+        (batch, outer): (&PurgeBatch, &[&PurgeBatch]),
     ) {
-        let target = rules
-            .registry
-            .target(target)
-            .map_or("?", |target| &*target.name);
-        // A family that the registry forgot meanwhile has no name here; its purge is put aside all the same.
-        let family = rules
-            .registry
-            .family(purge.family)
-            .map_or("?", |family| &*family.name);
-        let said = report.reason.as_deref().unwrap_or("no reason given");
-        let detail = format!("target {target} refused a purge: {said}");
-        tracing::error!(family, target_name = target, detail = %detail, "purge refused");
-        let letter = dead_letter::of_purge(&purge, detail, family, self.clock.now());
-        let (topic, key) = (
-            Arc::clone(&self.dead_letter_topic),
-            family.as_bytes().to_vec(),
-        );
-        self.append(OutboxRecord {
-            topic,
-            key,
-            payload: letter.encode(),
-        })
-        .await;
+        for request in requests_of(&round.rules, batch, outer, self.clock.now()) {
+            self.append(OutboxRecord {
+                topic: Arc::clone(topic),
+                key: request.target.as_bytes().to_vec(),
+                payload: request.encode(),
+            })
+            .await;
+        }
     }
 
     /// Appends until the record is stored.
-    async fn append(&self, record: OutboxRecord) {
+    pub(crate) async fn append(&self, record: OutboxRecord) {
         let part = format!("outbox {}", record.topic);
         let mut attempt = 0;
         while let Err(error) = self.outbox.append(record.clone()).await {
@@ -246,36 +142,11 @@ impl<P: Purger, O: Outbox> RunRound<P, O> {
             {
                 tracing::warn!(topic = %record.topic, error = %error, "append failed, trying again");
             }
-            tokio::time::sleep(self.backoff.wait_random(attempt)).await;
+            tokio::time::sleep(self.backoff.wait(attempt, self.dice.roll())).await;
             attempt += 1;
         }
         if attempt > 0 {
             self.status.ready(&part);
-        }
-    }
-
-    fn note_target(&self, rules: &Rules, target: TargetId, failed: Option<&PurgeReport>) {
-        let Some(name) = rules.registry.target(target).map(|target| &target.name) else {
-            return;
-        };
-        let up = rules.handles.target(target).map(|handles| &handles.up);
-        let part = format!("target {name}");
-        let Some(report) = failed else {
-            if let Some(up) = up {
-                up.set(1.0);
-            }
-            if self.status.ready(&part) {
-                tracing::info!(target_name = %name, "target answers");
-            }
-            return;
-        };
-        if let Some(up) = up {
-            up.set(0.0);
-        }
-        let reason = report.reason.as_deref().unwrap_or("did not settle a batch");
-        if self.status.not_ready(&part, reason, self.clock.now()) {
-            let stopping = *self.stop.borrow();
-            tracing::warn!(target_name = %name, reason, stopping, "target fails, trying again");
         }
     }
 
@@ -312,4 +183,14 @@ impl<P: Purger, O: Outbox> RunRound<P, O> {
             }
         }
     }
+}
+
+/// The round's batches for targets of the tiers that `wanted` names.
+fn of_tiers(round: &Round, wanted: impl Fn(Tier) -> bool) -> impl Iterator<Item = &PurgeBatch> {
+    let registry = &round.rules.registry;
+    round.purges.batches().filter(move |batch| {
+        registry
+            .target(batch.target())
+            .is_some_and(|target| wanted(target.tier))
+    })
 }

@@ -112,6 +112,10 @@ impl Window {
 pub struct Bounds {
     /// Records in a round at most.
     pub round_records_max: usize,
+    /// Purges in a round at most, give or take what one call to the source brings.
+    pub round_purges_max: usize,
+    /// Records asked of the source in one call at most. A record of a lane may hold a thousand purges.
+    pub pull_max: usize,
     /// Rounds under way at most.
     pub rounds_in_flight_max: usize,
     /// Commit settled offsets this often.
@@ -122,10 +126,23 @@ pub struct Bounds {
     pub window: Window,
 }
 
+impl Bounds {
+    /// How many more records the open round takes.
+    pub fn room(&self, round: &Round) -> usize {
+        if round.purges.purges() >= self.round_purges_max {
+            return 0;
+        }
+        self.round_records_max
+            .saturating_sub(round.purges.positions().len())
+    }
+}
+
 impl Default for Bounds {
     fn default() -> Self {
         Self {
             round_records_max: 2048,
+            round_purges_max: 65_536,
+            pull_max: 2048,
             rounds_in_flight_max: 4,
             commit_every: Duration::from_millis(250),
             idle_wait: Duration::from_millis(50),

@@ -3,85 +3,27 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
-use std::time::Duration;
 
 use freshet_core::ports::{Outbox, Purger, Source, SourceError, WriterSchemas};
 use freshet_core::sample::PurgedSample;
-use freshet_wire::{Decoder, Limits};
+use freshet_wire::Decoder;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
-use crate::backoff::Backoff;
+use crate::budget::Pace;
 use crate::clock::Clock;
 use crate::intake::Intake;
 use crate::lag::{LagOf, Lags};
 use crate::lane::TakeRequests;
 use crate::metrics::{STAGE, TARGET_UP};
-use crate::purge::{Lane, RunRound};
+use crate::parts::{Parts, Settings, TargetParts};
+use crate::purge::RunRound;
 use crate::round::{Bounds, Round, Window};
 use crate::rules::RulesInForce;
+use crate::served::{Lane, Served, Spill, TargetState};
 use crate::status::Status;
 use crate::take::{Take, TakeChanges, TakeParts};
-
-/// How the pipeline behaves.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// Bounds of the intake from the bound topics.
-    pub intake: Bounds,
-    /// Bounds of each outbox lane, without its window.
-    pub lane: Bounds,
-    /// Waits between attempts at a target or the outbox.
-    pub backoff: Backoff,
-    /// Offer the auditor one purge per interval at most; none for no auditor.
-    pub sample_every: Option<Duration>,
-    /// Topic of dead letters.
-    pub dead_letter_topic: Arc<str>,
-    /// Ask each target this often whether it answers.
-    pub ping_every: Duration,
-    /// On stop, wait this long for purges under way.
-    pub drain_within: Duration,
-    /// Bounds of what the decoder accepts.
-    pub limits: Limits,
-}
-
-/// A target that is served through its topic.
-#[derive(Debug)]
-pub struct OutboxLane<S, P> {
-    /// The target's name.
-    pub target: Arc<str>,
-    /// The lane's topic.
-    pub topic: Arc<str>,
-    /// Reads the topic.
-    pub source: S,
-    /// Purges.
-    pub purger: Arc<P>,
-    /// Debounce.
-    pub window: Window,
-}
-
-/// Everything that the pipeline is made of.
-#[derive(Debug)]
-pub struct Parts<S, P, O, W> {
-    /// The registry in force.
-    pub rules: RulesInForce,
-    /// What each part says of itself.
-    pub status: Status,
-    /// The time.
-    pub clock: Clock,
-    /// Settings.
-    pub settings: Settings,
-    /// Sources of changes with their writer schemas, one thread each.
-    pub intakes: Vec<(S, W)>,
-    /// Targets that are purged from the round itself.
-    pub inline: BTreeMap<Arc<str>, Arc<P>>,
-    /// Targets that are purged through a topic.
-    pub outbox_lanes: Vec<OutboxLane<S, P>>,
-    /// Stores what is not done here.
-    pub outbox: Arc<O>,
-    /// Where the auditor takes its samples from.
-    pub samples: Option<mpsc::Sender<PurgedSample>>,
-}
 
 /// Why the pipeline ended on its own.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -130,25 +72,11 @@ where
         ends: Vec::new(),
         lags: Lags::default(),
     };
-    let mut lanes: BTreeMap<Arc<str>, Lane<P>> = BTreeMap::new();
-    for (name, purger) in &parts.inline {
-        start.ping(name, Arc::clone(purger));
-        lanes.insert(Arc::clone(name), Lane::Inline(Arc::clone(purger)));
-    }
-    for lane in &parts.outbox_lanes {
-        start.ping(&lane.target, Arc::clone(&lane.purger));
-        lanes.insert(
-            Arc::clone(&lane.target),
-            Lane::Outbox(Arc::clone(&lane.topic)),
-        );
-    }
+    let lanes = start.targets(parts.targets);
     let samples = start.samples.clone();
     let run_round = Arc::new(start.run_round(lanes, samples));
     for (at, (source, schemas)) in parts.intakes.into_iter().enumerate() {
         start.intake(at, source, schemas, &run_round);
-    }
-    for lane in parts.outbox_lanes {
-        start.lane(lane);
     }
     finish(start, stop, halt).await
 }
@@ -218,6 +146,7 @@ impl<S: Source + 'static, O: Outbox + 'static> Start<S, O> {
             clock: self.clock.clone(),
             status: self.status.clone(),
             backoff: self.settings.backoff,
+            dice: self.settings.dice.clone(),
             samples,
             dead_letter_topic: Arc::clone(&self.settings.dead_letter_topic),
             purge_stage: metrics::histogram!(STAGE, "stage" => "purge"),
@@ -239,6 +168,7 @@ impl<S: Source + 'static, O: Outbox + 'static> Start<S, O> {
             status: self.status.clone(),
             dead_letter_topic: Arc::clone(&self.settings.dead_letter_topic),
             sample_every: self.settings.sample_every,
+            dice: self.settings.dice.clone(),
         });
         let seat = Seat {
             name: format!("intake {at}"),
@@ -248,28 +178,84 @@ impl<S: Source + 'static, O: Outbox + 'static> Start<S, O> {
         self.thread(seat, source, take, Arc::clone(run_round));
     }
 
-    fn lane<P: Purger + 'static>(&mut self, lane: OutboxLane<S, P>) {
-        let OutboxLane {
-            target,
-            source,
-            purger,
-            window,
-            ..
-        } = lane;
-        let lanes = BTreeMap::from([(Arc::clone(&target), Lane::Inline(purger))]);
-        let run_round = Arc::new(self.run_round(lanes, None));
-        let take = TakeRequests {
-            target: Arc::clone(&target),
-            clock: self.clock.clone(),
-            dead_letter_topic: Arc::clone(&self.settings.dead_letter_topic),
-        };
-        let seat = Seat {
-            name: format!("lane {target}"),
-            lag_of: LagOf::Lane(target),
+    /// Starts the lanes of every target; returns how the intakes' rounds reach them.
+    fn targets<P: Purger + 'static>(
+        &mut self,
+        targets: Vec<TargetParts<S, P>>,
+    ) -> BTreeMap<Arc<str>, Lane<P>> {
+        let topics: BTreeMap<Arc<str>, Arc<str>> = targets
+            .iter()
+            .filter_map(|it| Some((Arc::clone(&it.name), Arc::clone(&it.live.as_ref()?.topic))))
+            .collect();
+        let mut lanes = BTreeMap::new();
+        for target in targets {
+            let TargetParts {
+                name,
+                purger,
+                live,
+                backlog,
+            } = target;
+            self.ping(&name, Arc::clone(&purger));
+            let now = self.clock.now();
+            let served = Served {
+                purger,
+                state: Arc::new(TargetState::new(&name, self.settings.backoff, now)),
+                spill: Some(Spill {
+                    within: backlog.after,
+                    topic: Arc::clone(&backlog.topic),
+                }),
+                pace: None,
+            };
+            // What follows in outer targets goes through their live lanes.
+            let mut behind: BTreeMap<_, Lane<P>> = topics
+                .iter()
+                .map(|(name, topic)| (Arc::clone(name), Lane::Outbox(Arc::clone(topic))))
+                .collect();
+            let held = Served {
+                spill: None,
+                pace: backlog.purges_per_second.map(|it| Arc::new(Pace::new(it))),
+                ..served.clone()
+            };
+            behind.insert(Arc::clone(&name), Lane::Here(held));
+            let seat = self.seat(format!("{name}.backlog"), Window::default());
+            self.lane(seat, &name, backlog.source, behind);
+            let lane = match live {
+                None => Lane::Here(served),
+                Some(live) => {
+                    let own = BTreeMap::from([(Arc::clone(&name), Lane::Here(served))]);
+                    let seat = self.seat(name.to_string(), live.window);
+                    self.lane(seat, &name, live.source, own);
+                    Lane::Outbox(live.topic)
+                }
+            };
+            lanes.insert(name, lane);
+        }
+        lanes
+    }
+
+    fn seat(&self, lane: String, window: Window) -> Seat {
+        Seat {
+            name: format!("lane {lane}"),
+            lag_of: LagOf::Lane(Arc::from(lane)),
             bounds: Bounds {
                 window,
                 ..self.settings.lane
             },
+        }
+    }
+
+    fn lane<P: Purger + 'static>(
+        &mut self,
+        seat: Seat,
+        target: &Arc<str>,
+        source: S,
+        lanes: BTreeMap<Arc<str>, Lane<P>>,
+    ) {
+        let run_round = Arc::new(self.run_round(lanes, None));
+        let take = TakeRequests {
+            target: Arc::clone(target),
+            clock: self.clock.clone(),
+            dead_letter_topic: Arc::clone(&self.settings.dead_letter_topic),
         };
         self.thread(seat, source, take, run_round);
     }

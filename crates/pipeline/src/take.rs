@@ -15,7 +15,7 @@ use freshet_core::resolve::{resolve, resolve_fallback};
 use freshet_core::sample::PurgedSample;
 use freshet_wire::{Decoded, Decoder, Skipped};
 
-use crate::backoff::Backoff;
+use crate::backoff::{Backoff, Dice};
 use crate::clock::Clock;
 use crate::dead_letter::{self, Reason};
 use crate::metrics::IntakeHandles;
@@ -48,6 +48,7 @@ pub(crate) struct TakeChanges<W> {
     pub(crate) status: Status,
     pub(crate) dead_letter_topic: Arc<str>,
     pub(crate) sampling: Sampling,
+    dice: Dice,
     change: Change,
     set: PurgeSet,
     parked: VecDeque<ParkedRecord>,
@@ -77,6 +78,7 @@ impl<W: WriterSchemas> TakeChanges<W> {
             status,
             dead_letter_topic,
             sample_every,
+            dice,
         } = parts;
         Self {
             decoder,
@@ -89,6 +91,7 @@ impl<W: WriterSchemas> TakeChanges<W> {
                 every: sample_every,
                 next: UnixMicros(0),
             },
+            dice,
             change: Change::default(),
             set: PurgeSet::default(),
             parked: VecDeque::new(),
@@ -283,7 +286,7 @@ impl<W: WriterSchemas> TakeChanges<W> {
     }
 
     fn pause_until(&self, now: UnixMicros) -> UnixMicros {
-        let wait = Backoff::default().wait_random(self.parked_attempts);
+        let wait = Backoff::default().wait(self.parked_attempts, self.dice.roll());
         UnixMicros(now.0 + wait.as_micros() as u64)
     }
 }
@@ -369,6 +372,7 @@ pub(crate) struct TakeParts<W> {
     pub(crate) status: Status,
     pub(crate) dead_letter_topic: Arc<str>,
     pub(crate) sample_every: Option<Duration>,
+    pub(crate) dice: Dice,
 }
 
 fn verdict_index(verdict: FamilyVerdict) -> usize {

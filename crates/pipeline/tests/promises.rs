@@ -2,20 +2,20 @@
 
 mod support;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use freshet_core::purge::PurgeOutcome;
-use freshet_pipeline::backoff::Backoff;
+use freshet_pipeline::backoff::{Backoff, Dice};
 use freshet_pipeline::clock::Clock;
+use freshet_pipeline::parts::{BacklogLane, LiveLane, Parts, Settings, TargetParts};
 use freshet_pipeline::round::{Bounds, Window};
 use freshet_pipeline::rules::RulesInForce;
-use freshet_pipeline::run::{OutboxLane, Parts, Settings, run};
+use freshet_pipeline::run::run;
 use freshet_pipeline::status::Status;
 use freshet_wire::DeadLetter;
 use freshet_wire::Limits;
-use support::{MemoryCache, MemoryOutbox, NoSchemas, Topic, insert, registry, until};
+use support::{MemoryCache, MemoryOutbox, MemorySource, NoSchemas, Topic, insert, registry, until};
 use tokio::sync::watch;
 
 const LANE_TOPIC: &str = "freshet.purges.edge";
@@ -33,6 +33,9 @@ struct World {
     outbox: MemoryOutbox,
     redis: MemoryCache,
     edge: MemoryCache,
+    /// A live purge that is not done within this goes to the backlog.
+    spill_after: Duration,
+    purges_per_second: Option<u32>,
 }
 
 impl World {
@@ -42,49 +45,49 @@ impl World {
             outbox: MemoryOutbox::default(),
             redis: MemoryCache::default(),
             edge: MemoryCache::default(),
+            spill_after: Duration::from_secs(60),
+            purges_per_second: None,
+        }
+    }
+
+    fn backlog(&self, topic: &str) -> BacklogLane<MemorySource> {
+        BacklogLane {
+            topic: Arc::from(topic),
+            source: self.outbox.topic(topic).source(topic),
+            after: self.spill_after,
+            purges_per_second: self.purges_per_second,
         }
     }
 
     fn start(&self) -> Running {
-        let quick = Backoff::new(Duration::from_millis(1), Duration::from_millis(5));
-        let bounds = Bounds {
-            commit_every: Duration::from_millis(1),
-            ..Bounds::default()
-        };
         let status = Status::default();
         let parts = Parts {
             rules: RulesInForce::new(registry()),
             status: status.clone(),
             clock: Clock::system(),
-            settings: Settings {
-                intake: Bounds {
-                    round_records_max: 16,
-                    rounds_in_flight_max: 2,
-                    ..bounds
-                },
-                lane: Bounds {
-                    rounds_in_flight_max: 1,
-                    ..bounds
-                },
-                backoff: quick,
-                sample_every: None,
-                dead_letter_topic: Arc::from(DEAD_LETTERS),
-                ping_every: Duration::from_millis(50),
-                drain_within: Duration::from_millis(300),
-                limits: Limits::default(),
-            },
+            settings: settings(),
             intakes: vec![(self.changes.source("shop.public.items"), NoSchemas)],
-            inline: BTreeMap::from([(Arc::from("main"), Arc::new(self.redis.clone()))]),
-            outbox_lanes: vec![OutboxLane {
-                target: Arc::from("edge"),
-                topic: Arc::from(LANE_TOPIC),
-                source: self.outbox.topic(LANE_TOPIC).source(LANE_TOPIC),
-                purger: Arc::new(self.edge.clone()),
-                window: Window {
-                    quiet: Duration::from_millis(5),
-                    max_wait: Duration::from_millis(20),
+            targets: vec![
+                TargetParts {
+                    name: Arc::from("main"),
+                    purger: Arc::new(self.redis.clone()),
+                    live: None,
+                    backlog: self.backlog("freshet.backlog.main"),
                 },
-            }],
+                TargetParts {
+                    name: Arc::from("edge"),
+                    purger: Arc::new(self.edge.clone()),
+                    live: Some(LiveLane {
+                        topic: Arc::from(LANE_TOPIC),
+                        source: self.outbox.topic(LANE_TOPIC).source(LANE_TOPIC),
+                        window: Window {
+                            quiet: Duration::from_millis(5),
+                            max_wait: Duration::from_millis(20),
+                        },
+                    }),
+                    backlog: self.backlog("freshet.backlog.edge"),
+                },
+            ],
             outbox: Arc::new(self.outbox.clone()),
             samples: None,
         };
@@ -104,6 +107,32 @@ impl World {
             thread: Some(thread),
             status,
         }
+    }
+}
+
+fn settings() -> Settings {
+    let quick = Backoff::new(Duration::from_millis(1), Duration::from_millis(5));
+    let bounds = Bounds {
+        commit_every: Duration::from_millis(1),
+        ..Bounds::default()
+    };
+    Settings {
+        intake: Bounds {
+            round_records_max: 16,
+            rounds_in_flight_max: 2,
+            ..bounds
+        },
+        lane: Bounds {
+            rounds_in_flight_max: 1,
+            ..bounds
+        },
+        backoff: quick,
+        dice: Dice::default(),
+        sample_every: None,
+        dead_letter_topic: Arc::from(DEAD_LETTERS),
+        ping_every: Duration::from_millis(50),
+        drain_within: Duration::from_millis(300),
+        limits: Limits::default(),
     }
 }
 
@@ -310,5 +339,129 @@ fn equal_purges_of_a_burst_are_merged() {
         "{} purges",
         world.redis.purged().len()
     );
+    assert!(running.stop());
+}
+
+#[test]
+fn p6_a_store_that_hangs_costs_the_edge_no_freshness_and_its_work_waits_in_the_log() {
+    let mut world = World::new();
+    world.spill_after = Duration::from_millis(20);
+    world.redis.hang(true);
+    for id in 0..500 {
+        world.changes.push(insert(id, id));
+    }
+    let running = world.start();
+    until("the edge is purged all the same", || {
+        world.edge.purged().len() >= 500
+    });
+    until("every position is settled", || {
+        world.changes.committed() == Some(499)
+    });
+    assert!(world.redis.purged().is_empty());
+    let backlog = world.outbox.topic("freshet.backlog.main");
+    assert_eq!(backlog.committed(), None, "the backlog is not done");
+    let edge_before = world.edge.purged().len();
+    world.redis.hang(false);
+    until("the backlog is worked off", || {
+        backlog.committed() == Some(backlog.len() as u64 - 1)
+    });
+    let mut purged = world.redis.purged();
+    purged.sort();
+    purged.dedup();
+    assert_eq!(purged.len(), 500, "nothing lost");
+    // What the edge refilled from the store meanwhile was old: it is purged again behind the store.
+    until("the edge follows", || {
+        let again: std::collections::BTreeSet<String> = world
+            .edge
+            .purged()
+            .split_off(edge_before)
+            .into_iter()
+            .collect();
+        again.len() == 500
+    });
+    assert!(running.stop());
+}
+
+#[test]
+fn p6_while_a_target_is_down_nobody_waits_for_it() {
+    let mut world = World::new();
+    world.spill_after = Duration::from_millis(100);
+    world.redis.fail_for_ever(true);
+    world.changes.push(insert(0, 7));
+    let running = world.start();
+    until("taken for down", || world.redis.calls() >= 4);
+    let calls = world.redis.calls();
+    let begun = std::time::Instant::now();
+    for id in 0..2_000 {
+        world.changes.push(insert(id, 7));
+    }
+    until("settled", || world.changes.committed() == Some(2_000));
+    let (took, asked) = (begun.elapsed(), world.redis.calls() - calls);
+    let budget = 30 + (took.as_secs_f64() * 250.0) as usize;
+    assert!(asked < budget, "asked {asked} times in {took:?}");
+    world.redis.fail_for_ever(false);
+    until("nothing lost", || {
+        let purged: std::collections::BTreeSet<String> = world.redis.purged().into_iter().collect();
+        purged.len() == 2_000
+    });
+    assert!(running.stop());
+}
+
+#[test]
+fn p7_live_changes_come_first_and_the_backlog_keeps_its_pace() {
+    let mut world = World::new();
+    world.spill_after = Duration::from_millis(20);
+    world.purges_per_second = Some(400);
+    world.redis.hang(true);
+    for id in 0..400 {
+        world.changes.push(insert(id % 200, 7));
+    }
+    let running = world.start();
+    until("all of it waits", || world.changes.committed() == Some(399));
+    world.redis.hang(false);
+    let back = std::time::Instant::now();
+    world.changes.push(insert(9_999, 7));
+    let live = "catalog:v1:item:9999".to_owned();
+    until("the live change is purged", || {
+        world.redis.purged().contains(&live)
+    });
+    let before = world.redis.purged().len();
+    assert!(before < 200, "{before} old ones went before the live one");
+    let backlog = world.outbox.topic("freshet.backlog.main");
+    until("the backlog is worked off", || {
+        backlog.committed() == Some(backlog.len() as u64 - 1)
+    });
+    let purged = world.redis.purged().len() - 1;
+    // Two slices may go at once: the one that hung, and the next, which was due meanwhile.
+    let allowed = back.elapsed().as_secs_f64() * 400.0 + 80.0;
+    assert!(
+        (purged as f64) <= allowed,
+        "{purged} purges in {:?}",
+        back.elapsed()
+    );
+    assert!(purged >= 200);
+    assert!(running.stop());
+}
+
+#[test]
+fn a_request_grows_no_larger_than_a_broker_takes() {
+    let mut world = World::new();
+    world.spill_after = Duration::from_millis(1);
+    world.redis.fail_for_ever(true);
+    for id in 0..5_000 {
+        world.changes.push(insert(id, id));
+    }
+    let running = world.start();
+    until("settled", || world.changes.committed() == Some(4_999));
+    for topic in ["freshet.backlog.main", LANE_TOPIC] {
+        let largest = world
+            .outbox
+            .topic(topic)
+            .values()
+            .iter()
+            .map(Vec::len)
+            .max();
+        assert!(largest < Some(600_000), "{topic}: {largest:?} bytes");
+    }
     assert!(running.stop());
 }

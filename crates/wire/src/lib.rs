@@ -27,5 +27,5 @@ pub use dead_letter::DeadLetter;
 pub use decode::{Decoded, Decoder, Skipped};
 pub use error::DecodeError;
 pub use limits::Limits;
-pub use purge_request::{PurgeRequest, RequestedPurge};
+pub use purge_request::{OuterPurges, PurgeRequest, RequestedPurge};
 pub use single_object::RecordError;

@@ -17,8 +17,15 @@ const SCOPES: [(Scope, &str); 3] = [
 /// In the order of the Avro enum.
 const MODES: [(PurgeMode, &str); 2] = [(PurgeMode::Soft, "soft"), (PurgeMode::Hard, "hard")];
 
-static SCHEMA: LazyLock<RecordSchema> =
-    LazyLock::new(|| RecordSchema::new(include_str!("../../../schemas/purge_request.avsc"), &[]));
+static SCHEMA: LazyLock<RecordSchema> = LazyLock::new(|| {
+    let earlier = [include_str!(
+        "../../../schemas/earlier/purge_request.1.avsc"
+    )];
+    RecordSchema::new(
+        include_str!("../../../schemas/purge_request.avsc"),
+        &earlier,
+    )
+});
 
 /// Purges of one target, durable before the changes behind them settle (`schemas/purge_request.avsc`).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,8 +36,20 @@ pub struct PurgeRequest {
     pub revision: String,
     /// What to purge.
     pub purges: Vec<RequestedPurge>,
+    /// What is purged again in outer caches once this is done: they may have refilled meanwhile from what was not
+    /// purged here yet.
+    pub then: Vec<OuterPurges>,
     /// When the request was made.
     pub requested: UnixMicros,
+}
+
+/// Purges of one outer target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OuterPurges {
+    /// The target's name.
+    pub target: String,
+    /// What to purge there.
+    pub purges: Vec<RequestedPurge>,
 }
 
 /// One name to purge.
@@ -51,13 +70,23 @@ pub struct RequestedPurge {
 impl PurgeRequest {
     /// As Avro in single-object encoding.
     pub fn encode(&self) -> Vec<u8> {
-        let purges = self.purges.iter().map(RequestedPurge::to_avro).collect();
-        SCHEMA.encode(Value::Record(vec![
+        SCHEMA.encode(self.to_value())
+    }
+
+    fn to_value(&self) -> Value {
+        let then = self.then.iter().map(|outer| {
+            Value::Record(vec![
+                avro_field("target", Value::String(outer.target.clone())),
+                avro_field("purges", to_avro(&outer.purges)),
+            ])
+        });
+        Value::Record(vec![
             avro_field("target", Value::String(self.target.clone())),
             avro_field("revision", Value::String(self.revision.clone())),
-            avro_field("purges", Value::Array(purges)),
+            avro_field("purges", to_avro(&self.purges)),
+            avro_field("then", Value::Array(then.collect())),
             avro_field("requested", avro_micros(self.requested)),
-        ]))
+        ])
     }
 
     /// Reads a request of this release or an earlier one.
@@ -70,15 +99,30 @@ impl PurgeRequest {
 
     fn decode_with(schema: &RecordSchema, record: &[u8]) -> Result<Self, RecordError> {
         let mut fields = Fields::from(schema.decode(record)?);
-        let purges = fields.array("purges")?;
-        let purges: Result<Vec<_>, _> = purges.into_iter().map(RequestedPurge::from_avro).collect();
+        let then = fields.array("then")?.into_iter().map(|outer| {
+            let mut outer = Fields::of(outer)?;
+            Ok(OuterPurges {
+                target: outer.text("target")?,
+                purges: from_avro(outer.array("purges")?)?,
+            })
+        });
+        let then: Result<Vec<_>, RecordError> = then.collect();
         Ok(Self {
             target: fields.text("target")?,
             revision: fields.text("revision")?,
-            purges: purges?,
+            purges: from_avro(fields.array("purges")?)?,
+            then: then?,
             requested: fields.micros("requested")?,
         })
     }
+}
+
+fn to_avro(purges: &[RequestedPurge]) -> Value {
+    Value::Array(purges.iter().map(RequestedPurge::to_avro).collect())
+}
+
+fn from_avro(purges: Vec<Value>) -> Result<Vec<RequestedPurge>, RecordError> {
+    purges.into_iter().map(RequestedPurge::from_avro).collect()
 }
 
 impl RequestedPurge {

@@ -68,6 +68,8 @@ pub(crate) struct TargetWritten {
     pub(crate) fastly: Option<FastlyWritten>,
     pub(crate) window: Option<Spanned<String>>,
     pub(crate) max_wait: Option<Spanned<String>>,
+    pub(crate) spill_after: Option<Spanned<String>>,
+    pub(crate) backlog_purges_per_second: Option<Spanned<u32>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -106,6 +108,7 @@ pub(crate) struct FastlyWritten {
 #[serde(deny_unknown_fields)]
 pub(crate) struct OutboxWritten {
     pub(crate) topic_prefix: Option<String>,
+    pub(crate) backlog_prefix: Option<String>,
     pub(crate) dead_letters: Option<String>,
     pub(crate) partitions: Option<Spanned<u32>>,
     pub(crate) create_topics: Option<bool>,

@@ -163,6 +163,7 @@ struct CacheState {
     script: VecDeque<PurgeOutcome>,
     refuses: BTreeSet<String>,
     hangs: bool,
+    fails: bool,
 }
 
 impl MemoryCache {
@@ -190,6 +191,11 @@ impl MemoryCache {
         self.0.lock().expect("unpoisoned").hangs = hangs;
     }
 
+    /// Every call fails until told otherwise.
+    pub fn fail_for_ever(&self, fails: bool) {
+        self.0.lock().expect("unpoisoned").fails = fails;
+    }
+
     pub fn names(&self) -> Vec<String> {
         self.0
             .lock()
@@ -212,6 +218,9 @@ impl MemoryCache {
     fn answer(&self, batch: &PurgeBatch) -> PurgeReport {
         let mut state = self.0.lock().expect("unpoisoned");
         state.calls += 1;
+        if state.fails {
+            return PurgeReport::all(PurgeOutcome::Unreachable, batch.len());
+        }
         if let Some(outcome) = state.script.pop_front() {
             let reason = Some("scripted".to_owned());
             return PurgeReport {

@@ -2,7 +2,7 @@ use freshet_core::position::UnixMicros;
 use freshet_core::registry::{PurgeMode, Scope};
 use proptest::prelude::*;
 
-use super::{PurgeRequest, RequestedPurge};
+use super::{OuterPurges, PurgeRequest, RequestedPurge, SCHEMA};
 use crate::RecordError;
 
 fn any_purge() -> impl Strategy<Value = RequestedPurge> {
@@ -21,12 +21,17 @@ fn any_purge() -> impl Strategy<Value = RequestedPurge> {
 }
 
 fn any_request() -> impl Strategy<Value = PurgeRequest> {
-    let purges = prop::collection::vec(any_purge(), 0..5);
-    (any::<String>(), any::<String>(), purges, 0..i64::MAX as u64).prop_map(
-        |(target, revision, purges, requested)| PurgeRequest {
+    let purges = || prop::collection::vec(any_purge(), 0..5);
+    let outer = (any::<String>(), purges());
+    let outer = outer.prop_map(|(target, purges)| OuterPurges { target, purges });
+    let then = prop::collection::vec(outer, 0..3);
+    let head = (any::<String>(), any::<String>(), 0..i64::MAX as u64);
+    (head, purges(), then).prop_map(
+        |((target, revision, requested), purges, then)| PurgeRequest {
             target,
             revision,
             purges,
+            then,
             requested: UnixMicros(requested),
         },
     )
@@ -61,4 +66,42 @@ fn a_dead_letter_is_no_request() {
         matches!(answer, Err(RecordError::UnknownSchema { .. })),
         "{answer:?}"
     );
+}
+
+/// Requests wait in topics while releases change. One of the first form is read as having nothing to do after it.
+#[test]
+fn a_request_of_the_first_form_is_still_read() {
+    let first = crate::single_object::RecordSchema::new(
+        include_str!("../../../../schemas/earlier/purge_request.1.avsc"),
+        &[],
+    );
+    let request = PurgeRequest {
+        target: "edge".to_owned(),
+        revision: "abc".to_owned(),
+        purges: vec![RequestedPurge {
+            family: "catalog.item".to_owned(),
+            scope: Scope::Tag,
+            mode: PurgeMode::Soft,
+            name: b"item-1".to_vec(),
+            committed: UnixMicros(7),
+        }],
+        then: Vec::new(),
+        requested: UnixMicros(9),
+    };
+    let apache_avro::types::Value::Record(mut fields) = request.to_value() else {
+        panic!("a record");
+    };
+    fields.retain(|(name, _)| name != "then");
+    let record = first.encode(apache_avro::types::Value::Record(fields));
+    assert_eq!(PurgeRequest::decode(&record), Ok(request.clone()));
+    // And one of a form that this release has never seen is told apart from damage.
+    let newer =
+        include_str!("../../../../schemas/purge_request.avsc").replace("PurgeRequest", "Newer");
+    let newer = crate::single_object::RecordSchema::new(&newer, &[]);
+    let answer = PurgeRequest::decode(&newer.encode(request.to_value()));
+    assert!(
+        matches!(answer, Err(RecordError::UnknownSchema { .. })),
+        "{answer:?}"
+    );
+    assert!(SCHEMA.decode(&record).is_ok());
 }

@@ -1,0 +1,222 @@
+//! Config and registry → the parts of the pipeline: which adapter serves which target, through which topics.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use freshet_audit::watch::{LOOK_LABELS, watch};
+use freshet_cdn::{FastlyPurger, VarnishPurger};
+use freshet_core::registry::{Registry, Tier};
+use freshet_kafka::{KafkaOutbox, KafkaSource, TopicWanted};
+use freshet_pipeline::backoff::{Backoff, Dice};
+use freshet_pipeline::clock::Clock;
+use freshet_pipeline::parts::{BacklogLane, LiveLane, Parts, Settings, TargetParts};
+use freshet_pipeline::round::Bounds;
+use freshet_pipeline::rules::RulesInForce;
+use freshet_pipeline::status::Status;
+use freshet_redis::RedisPurger;
+use freshet_wire::Limits;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use crate::config::{Config, Target, TargetConfig, source_config};
+use crate::purger::AnyPurger;
+use crate::writer_schemas::AnyWriterSchemas;
+
+/// The pipeline on Kafka.
+pub(crate) type KafkaParts = Parts<KafkaSource, AnyPurger, KafkaOutbox, AnyWriterSchemas>;
+
+/// Makes every part; only the outbox topics are created over the network, and that in the background.
+pub(crate) fn build(
+    config: &Config,
+    rules: RulesInForce,
+    (status, clock): (&Status, &Clock),
+    tasks: &mut JoinSet<()>,
+) -> anyhow::Result<KafkaParts> {
+    let registry = Arc::clone(&rules.current().registry);
+    let outbox = Arc::new(KafkaOutbox::connect(&config.kafka)?);
+    if config.outbox.create_topics {
+        tasks.spawn(ensure_topics(
+            Arc::clone(&outbox),
+            topics_wanted(config, &registry),
+            status.clone(),
+            clock.clone(),
+        ));
+    }
+    let topics: Vec<String> = registry
+        .topics()
+        .map(str::to_owned)
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .collect();
+    let mut intakes = Vec::new();
+    for _ in 0..config.intake_threads {
+        let wanted = source_config(config, config.group.clone(), topics.clone());
+        let source = KafkaSource::connect(&config.kafka, wanted)?;
+        intakes.push((source, AnyWriterSchemas::new(config)?));
+    }
+    let mut targets = Vec::new();
+    let mut probes = BTreeMap::new();
+    for target in &registry.targets {
+        if let Some(wanted) = config.targets.get(&target.name) {
+            let parts = target_parts(config, &target.name, wanted)?;
+            if target.tier == Tier::Store {
+                probes.insert(Arc::clone(&target.name), Arc::clone(&parts.purger));
+            }
+            targets.push(parts);
+        }
+    }
+    let samples = start_auditor(config, (&registry, clock), probes, tasks);
+    Ok(Parts {
+        rules,
+        status: status.clone(),
+        clock: clock.clone(),
+        settings: settings(config),
+        intakes,
+        targets,
+        outbox,
+        samples,
+    })
+}
+
+fn settings(config: &Config) -> Settings {
+    Settings {
+        intake: config.intake,
+        lane: Bounds {
+            // Records of lanes hold many purges each, and a backlog merges best in large rounds.
+            round_records_max: 4096,
+            pull_max: 32,
+            rounds_in_flight_max: 1,
+            ..config.intake
+        },
+        backoff: Backoff::default(),
+        dice: Dice::default(),
+        sample_every: config.sample_every,
+        dead_letter_topic: Arc::clone(&config.outbox.dead_letters),
+        ping_every: Duration::from_secs(2),
+        // What remains is for the commit, closing the sources and the runtime.
+        drain_within: config.stop_within.saturating_sub(Duration::from_secs(7)),
+        limits: Limits {
+            value_bytes_max: config.value_bytes_max,
+            ..Limits::default()
+        },
+    }
+}
+
+fn target_parts(
+    config: &Config,
+    name: &Arc<str>,
+    wanted: &TargetConfig,
+) -> anyhow::Result<TargetParts<KafkaSource, AnyPurger>> {
+    let (purger, window) = match &wanted.cache {
+        Target::Redis(redis) => (
+            AnyPurger::Redis(Box::new(RedisPurger::connect(redis.clone())?)),
+            None,
+        ),
+        Target::Varnish(varnish, window) => (
+            AnyPurger::Varnish(VarnishPurger::new(varnish.clone())?),
+            Some(*window),
+        ),
+        Target::Fastly(fastly, window) => (
+            AnyPurger::Fastly(FastlyPurger::new(fastly.clone())?),
+            Some(*window),
+        ),
+    };
+    // Groups of their own: a lane that stands still must not cause a rebalance of the intake.
+    let source = |kind: &str, topic: &str| {
+        let group = format!("{}.{kind}.{name}", config.group);
+        KafkaSource::connect(
+            &config.kafka,
+            source_config(config, group, vec![topic.to_owned()]),
+        )
+    };
+    let live = window.map(|window| {
+        let topic = config.outbox.lane_topic(name);
+        anyhow::Ok(LiveLane {
+            source: source("lane", &topic)?,
+            topic,
+            window,
+        })
+    });
+    let topic = config.outbox.backlog_topic(name);
+    Ok(TargetParts {
+        name: Arc::clone(name),
+        purger: Arc::new(purger),
+        live: live.transpose()?,
+        backlog: BacklogLane {
+            source: source("backlog", &topic)?,
+            topic,
+            after: wanted.spill_after,
+            purges_per_second: Some(wanted.backlog_purges_per_second),
+        },
+    })
+}
+
+fn start_auditor(
+    config: &Config,
+    (registry, clock): (&Registry, &Clock),
+    probes: BTreeMap<Arc<str>, Arc<AnyPurger>>,
+    tasks: &mut JoinSet<()>,
+) -> Option<mpsc::Sender<freshet_core::sample::PurgedSample>> {
+    config.sample_every?;
+    for family in &registry.families {
+        let target = family
+            .redis
+            .as_ref()
+            .and_then(|redis| registry.target(redis.target));
+        if let Some(target) = target {
+            freshet_audit::metrics::register(&family.name, &target.name, &LOOK_LABELS);
+        }
+    }
+    let (offer, samples) = mpsc::channel(256);
+    let (settings, clock) = (config.audit, clock.clone());
+    tasks.spawn(async move { watch(probes, samples, settings, move || clock.now()).await });
+    Some(offer)
+}
+
+fn topics_wanted(config: &Config, registry: &Registry) -> Vec<TopicWanted> {
+    let partitions = i32::try_from(config.outbox.partitions).unwrap_or(i32::MAX);
+    let wanted = |name: &str, config: &[(&str, &str)]| TopicWanted {
+        name: name.to_owned(),
+        partitions,
+        config: config
+            .iter()
+            .map(|&(name, value)| (name.to_owned(), value.to_owned()))
+            .collect(),
+    };
+    // A backlog lives as long as an entry may that it would purge: a week, and however much it is.
+    let kept = [("retention.ms", "604800000"), ("retention.bytes", "-1")];
+    let mut topics = vec![wanted(&config.outbox.dead_letters, &[])];
+    for target in &registry.targets {
+        if target.tier != Tier::Store {
+            topics.push(wanted(&config.outbox.lane_topic(&target.name), &kept));
+        }
+        topics.push(wanted(&config.outbox.backlog_topic(&target.name), &kept));
+    }
+    topics
+}
+
+/// Creates our own topics, for as long as it takes for the brokers to answer.
+async fn ensure_topics(
+    outbox: Arc<KafkaOutbox>,
+    wanted: Vec<TopicWanted>,
+    status: Status,
+    clock: Clock,
+) {
+    let (part, mut attempt) = ("outbox topics", 0);
+    loop {
+        match outbox.ensure_topics(&wanted).await {
+            Ok(()) => {
+                status.ready(part);
+                return;
+            }
+            Err(error) => {
+                if status.not_ready(part, &error.to_string(), clock.now()) {
+                    tracing::warn!(error = %error, "outbox topics cannot be created yet");
+                }
+                tokio::time::sleep(Backoff::default().wait(attempt, Dice::default().roll())).await;
+                attempt += 1;
+            }
+        }
+    }
+}

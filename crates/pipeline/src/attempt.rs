@@ -1,0 +1,242 @@
+//! attempt: one batch → its target, again and again within its bounds, until each purge is settled or time is up.
+
+use freshet_core::ports::{Outbox, OutboxRecord, Purger};
+use freshet_core::purge::{
+    Disposition, PurgeBatch, PurgeOutcome, PurgeReport, WantedPurge, disposition,
+};
+use freshet_core::registry::TargetId;
+use tokio::time::Instant;
+
+use crate::breaker::{Admission, Turn};
+use crate::dead_letter;
+use crate::purge::RunRound;
+use crate::report::{add_family_scope, count, retry_after, wanted};
+use crate::rules::Rules;
+use crate::served::Served;
+
+impl<P: Purger, O: Outbox> RunRound<P, O> {
+    /// Purges until everything is settled. Gives back what is not when the lane may spill and its time is up, or
+    /// when the target is taken for down already.
+    pub(crate) async fn purge_until_settled(
+        &self,
+        rules: &Rules,
+        served: &Served<P>,
+        batch: &PurgeBatch,
+    ) -> Option<PurgeBatch> {
+        let deadline = served
+            .spill
+            .as_ref()
+            .map(|spill| Instant::now() + spill.within);
+        let mut left: Option<PurgeBatch> = None;
+        let mut attempt = 0;
+        loop {
+            let due = left.as_ref().unwrap_or(batch);
+            if let Admission::Wait(wait) = served.state.breaker.admit(self.clock.now()) {
+                if deadline.is_some() {
+                    return Some(due.clone());
+                }
+                tokio::time::sleep(wait).await;
+                continue;
+            }
+            if attempt == 0 {
+                served.state.budget.attempted();
+            }
+            let report = purge_by(served, due, deadline).await;
+            count(rules, due, &report);
+            self.note_answer(rules, served, batch.target(), &report);
+            left = self.what_is_left(rules, served, due, &report).await;
+            let rest = left.as_ref()?;
+            if let Some(handles) = rules.handles.target(batch.target()) {
+                handles.retries.increment(1);
+            }
+            let budgeted = served.state.budget.take(self.clock.now());
+            let wait = self
+                .backoff
+                .wait(attempt, self.dice.roll())
+                .max(retry_after(&report))
+                .max(budgeted);
+            attempt += 1;
+            if deadline.is_some_and(|deadline| Instant::now() + wait >= deadline) {
+                return Some(rest.clone());
+            }
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// The purges of `batch` that must be asked for again. Refused ones are asked for alone; one that is refused
+    /// alone goes to the dead letters and its family's scope is purged instead.
+    async fn what_is_left(
+        &self,
+        rules: &Rules,
+        served: &Served<P>,
+        batch: &PurgeBatch,
+        report: &PurgeReport,
+    ) -> Option<PurgeBatch> {
+        let alone = batch.len() == 1;
+        let mut left = PurgeBatch::new(batch.target());
+        let mut refused = false;
+        for (at, (purge, name)) in batch.iter().enumerate() {
+            let again = wanted(purge, name);
+            match disposition(report.outcome(at), alone) {
+                Disposition::Settle => {}
+                Disposition::Retry | Disposition::Halt => {
+                    left.add(again);
+                }
+                Disposition::Split => {
+                    refused = true;
+                    left.add(again);
+                }
+                Disposition::Quarantine => {
+                    self.quarantine(rules, batch.target(), again, report).await;
+                    add_family_scope(rules, again, &mut left);
+                }
+            }
+        }
+        if refused {
+            // Boxed: a future that contains itself has no size.
+            left = Box::pin(self.split(rules, served, left)).await?;
+        }
+        (!left.is_empty()).then_some(left)
+    }
+
+    /// Asks for each half of a refused batch by itself, so that one bad name cannot hold up the others.
+    async fn split(
+        &self,
+        rules: &Rules,
+        served: &Served<P>,
+        batch: PurgeBatch,
+    ) -> Option<PurgeBatch> {
+        let mut left = PurgeBatch::new(batch.target());
+        let middle = batch.len() / 2;
+        for half in [0..middle, middle..batch.len()] {
+            let mut part = PurgeBatch::new(batch.target());
+            for (purge, name) in half.filter_map(|at| batch.get(at)) {
+                part.add(wanted(purge, name));
+            }
+            if part.is_empty() {
+                continue;
+            }
+            let report = served.purger.purge(&part).await;
+            count(rules, &part, &report);
+            if let Some(rest) = Box::pin(self.what_is_left(rules, served, &part, &report)).await {
+                for (purge, name) in rest.iter() {
+                    left.add(wanted(purge, name));
+                }
+            }
+        }
+        (!left.is_empty()).then_some(left)
+    }
+
+    /// Puts a refused purge aside: told to people, stored, and followed by its family's scope.
+    async fn quarantine(
+        &self,
+        rules: &Rules,
+        target: TargetId,
+        purge: WantedPurge<'_>,
+        report: &PurgeReport,
+    ) {
+        let target = rules
+            .registry
+            .target(target)
+            .map_or("?", |target| &*target.name);
+        // A family that the registry forgot meanwhile has no name here; its purge is put aside all the same.
+        let family = rules
+            .registry
+            .family(purge.family)
+            .map_or("?", |family| &*family.name);
+        let said = report.reason.as_deref().unwrap_or("no reason given");
+        let detail = format!("target {target} refused a purge: {said}");
+        tracing::error!(family, target_name = target, detail = %detail, "purge refused");
+        let letter = dead_letter::of_purge(&purge, detail, family, self.clock.now());
+        self.append(OutboxRecord {
+            topic: self.dead_letter_topic.clone(),
+            key: family.as_bytes().to_vec(),
+            payload: letter.encode(),
+        })
+        .await;
+    }
+
+    /// Tells breaker, readiness and log how an attempt went. A refusal is an answer.
+    fn note_answer(
+        &self,
+        rules: &Rules,
+        served: &Served<P>,
+        target: TargetId,
+        report: &PurgeReport,
+    ) {
+        let Some(name) = rules.registry.target(target).map(|target| &*target.name) else {
+            return;
+        };
+        let unanswered = |outcome: &PurgeOutcome| disposition(*outcome, true) == Disposition::Retry;
+        let (part, state) = (format!("target {name}"), &served.state);
+        if !report.outcomes.iter().any(unanswered) {
+            self.set_up(rules, target, 1.0);
+            if state.breaker.answered() == Turn::Closed {
+                state.open.set(0.0);
+                tracing::info!(target_name = name, "target is back, its backlog follows");
+            }
+            if self.status.ready(&part) {
+                tracing::info!(target_name = name, "target answers");
+            }
+            return;
+        }
+        self.set_up(rules, target, 0.0);
+        let reason = report.reason.as_deref().unwrap_or("did not settle a batch");
+        if state.breaker.failed(self.clock.now(), self.dice.roll()) == Turn::Opened {
+            state.open.set(1.0);
+            tracing::warn!(
+                target_name = name,
+                reason,
+                "target is taken for down, its purges wait in its backlog"
+            );
+        }
+        if self.status.not_ready(&part, reason, self.clock.now()) {
+            let stopping = *self.stop.borrow();
+            tracing::warn!(
+                target_name = name,
+                reason,
+                stopping,
+                "target fails, trying again"
+            );
+        }
+    }
+
+    fn set_up(&self, rules: &Rules, target: TargetId, up: f64) {
+        if let Some(handles) = rules.handles.target(target) {
+            handles.up.set(up);
+        }
+    }
+}
+
+/// One attempt, cut off at the deadline. Whether a purge that was cut off took place is not known, and it is safe to
+/// ask again.
+async fn purge_by<P: Purger>(
+    served: &Served<P>,
+    batch: &PurgeBatch,
+    deadline: Option<Instant>,
+) -> PurgeReport {
+    let Some(deadline) = deadline else {
+        return served.purger.purge(batch).await;
+    };
+    match tokio::time::timeout_at(deadline, served.purger.purge(batch)).await {
+        Ok(report) => report,
+        Err(_) => PurgeReport {
+            reason: Some("no answer in time".to_owned()),
+            ..PurgeReport::all(PurgeOutcome::Unreachable, batch.len())
+        },
+    }
+}
+
+/// Parts of `batch` of at most `size` purges.
+pub(crate) fn slices(batch: &PurgeBatch, size: usize) -> Vec<PurgeBatch> {
+    let mut parts: Vec<PurgeBatch> = Vec::new();
+    for (at, (purge, name)) in batch.iter().enumerate() {
+        if at % size.max(1) == 0 {
+            parts.push(PurgeBatch::new(batch.target()));
+        }
+        if let Some(part) = parts.last_mut() {
+            part.add(wanted(purge, name));
+        }
+    }
+    parts
+}
