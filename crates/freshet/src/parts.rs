@@ -10,7 +10,7 @@ use freshet_core::registry::{Registry, Tier};
 use freshet_kafka::{KafkaOutbox, KafkaSource, TopicWanted};
 use freshet_pipeline::backoff::{Backoff, Dice};
 use freshet_pipeline::clock::Clock;
-use freshet_pipeline::parts::{BacklogLane, LiveLane, Parts, Settings, TargetParts};
+use freshet_pipeline::parts::{BacklogLane, Drive, LiveLane, Parts, Settings, TargetParts};
 use freshet_pipeline::round::Bounds;
 use freshet_pipeline::rules::RulesInForce;
 use freshet_pipeline::status::Status;
@@ -100,6 +100,7 @@ fn settings(config: &Config) -> Settings {
             value_bytes_max: config.value_bytes_max,
             ..Limits::default()
         },
+        drive: Drive::Threads,
     }
 }
 

@@ -63,10 +63,34 @@ struct Progress {
 impl<S: Source, T: Take> Intake<S, T> {
     /// Runs until told to stop, then drains what is under way, commits and returns the source.
     pub(crate) fn run(mut self) -> Result<S, SourceError> {
-        let now = self.clock.now();
-        let mut progress = Progress {
+        let mut progress = self.begin();
+        while !*self.stop.borrow() {
+            self.step(&mut progress)?;
+        }
+        let deadline = self.drain_until();
+        while !self.drain_step(&mut progress, deadline)? {}
+        Ok(self.end(&mut progress))
+    }
+
+    /// The same in steps with pauses between them, for a runtime of one thread under virtual time.
+    pub(crate) async fn run_in_steps(mut self, pause: Duration) -> Result<S, SourceError> {
+        let mut progress = self.begin();
+        while !*self.stop.borrow() {
+            self.step(&mut progress)?;
+            tokio::time::sleep(pause).await;
+        }
+        let deadline = self.drain_until();
+        while !self.drain_step(&mut progress, deadline)? {
+            tokio::time::sleep(pause).await;
+        }
+        Ok(self.end(&mut progress))
+    }
+
+    fn begin(&self) -> Progress {
+        let (now, rules) = (self.clock.now(), self.rules.current());
+        Progress {
             ledger: OffsetLedger::default(),
-            open: Round::new(self.rules.current()),
+            open: Round::new(Arc::clone(&rules)),
             spare: Vec::new(),
             in_flight: Vec::new(),
             topics: HashMap::new(),
@@ -76,15 +100,8 @@ impl<S: Source, T: Take> Intake<S, T> {
             beat: self.status.heartbeat(&self.name, now),
             settled: Vec::new(),
             merged: counter!(metrics::MERGED),
-            followed: self.rules.current(),
-        };
-        while !*self.stop.borrow() {
-            self.step(&mut progress)?;
+            followed: rules,
         }
-        let outcome = self.drain(&mut progress);
-        self.status.oldest_unpurged(&self.name, None);
-        self.status.retire_heartbeat(&self.name);
-        outcome.map(|()| self.source)
     }
 
     fn step(&mut self, progress: &mut Progress) -> Result<(), SourceError> {
@@ -142,7 +159,7 @@ impl<S: Source, T: Take> Intake<S, T> {
         if self.take.is_held_up() || room == 0 {
             return Demand {
                 records_max: 0,
-                wait: Duration::from_millis(1),
+                wait: Duration::from_millis(1).min(self.bounds.idle_wait),
             };
         }
         if progress.open.is_empty() {
@@ -156,7 +173,9 @@ impl<S: Source, T: Take> Intake<S, T> {
             .bounds
             .window
             .remaining(&progress.open, self.clock.now());
-        let wait = window.clamp(Duration::from_micros(200), self.bounds.idle_wait);
+        let wait = window
+            .max(Duration::from_micros(200))
+            .min(self.bounds.idle_wait);
         Demand {
             records_max: room,
             wait,
@@ -266,7 +285,8 @@ impl<S: Source, T: Take> Intake<S, T> {
         // With everything in flight and no room, the next thing to happen is a round that comes back.
         let full = progress.in_flight.len() >= self.bounds.rounds_in_flight_max;
         if full && self.bounds.room(&progress.open) == 0 {
-            match self.done.recv_timeout(Duration::from_millis(1)) {
+            let wait = Duration::from_millis(1).min(self.bounds.idle_wait);
+            match self.done.recv_timeout(wait) {
                 Ok(round) => self.settle(progress, round),
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
             }
@@ -321,35 +341,43 @@ impl<S: Source, T: Take> Intake<S, T> {
         }
     }
 
-    /// Takes nothing more, waits for rounds under way up to the deadline, commits the prefix.
-    fn drain(&mut self, progress: &mut Progress) -> Result<(), SourceError> {
-        let deadline = UnixMicros(self.clock.now().0 + self.drain_within.as_micros() as u64);
-        loop {
-            self.settle_done(progress);
-            if !progress.open.is_empty()
-                && progress.in_flight.len() < self.bounds.rounds_in_flight_max
-            {
-                self.send(progress);
-            }
-            let idle = progress.open.is_empty() && progress.in_flight.is_empty();
-            let now = self.clock.now();
-            progress.beat.store(now.0, Ordering::Relaxed);
-            if idle || now >= deadline {
-                break;
-            }
-            self.pull(
-                progress,
-                Demand {
-                    records_max: 0,
-                    wait: Duration::from_millis(5),
-                },
-            )?;
+    fn drain_until(&self) -> UnixMicros {
+        UnixMicros(self.clock.now().0 + self.drain_within.as_micros() as u64)
+    }
+
+    /// Takes nothing more and lets rounds under way come back. True when none is left, or at the deadline.
+    fn drain_step(
+        &mut self,
+        progress: &mut Progress,
+        deadline: UnixMicros,
+    ) -> Result<bool, SourceError> {
+        self.settle_done(progress);
+        if !progress.open.is_empty() && progress.in_flight.len() < self.bounds.rounds_in_flight_max
+        {
+            self.send(progress);
         }
+        let now = self.clock.now();
+        progress.beat.store(now.0, Ordering::Relaxed);
+        if (progress.open.is_empty() && progress.in_flight.is_empty()) || now >= deadline {
+            return Ok(true);
+        }
+        let demand = Demand {
+            records_max: 0,
+            wait: Duration::from_millis(5).min(self.bounds.idle_wait),
+        };
+        self.pull(progress, demand)?;
+        Ok(false)
+    }
+
+    /// Commits what is settled and gives the source back.
+    fn end(mut self, progress: &mut Progress) -> S {
         let left = progress.ledger.open_count();
         if left > 0 {
             tracing::warn!(intake = %self.name, left, "leaving with purges under way; they come again");
         }
         self.commit(progress, Some(Duration::from_secs(3)));
-        Ok(())
+        self.status.oldest_unpurged(&self.name, None);
+        self.status.retire_heartbeat(&self.name);
+        self.source
     }
 }

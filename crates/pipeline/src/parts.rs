@@ -34,6 +34,18 @@ pub struct Settings {
     pub drain_within: Duration,
     /// Bounds of what the decoder accepts.
     pub limits: Limits,
+    /// How the loops of sources are run.
+    pub drive: Drive,
+}
+
+/// How the loops of sources are run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Drive {
+    /// Each on a thread of its own: sources are synchronous and may block.
+    Threads,
+    /// As tasks that pause this long after every step, for a simulation in one thread under virtual time. Sources
+    /// must not block, and [`Bounds::idle_wait`] must be zero.
+    Steps(Duration),
 }
 
 /// A target and its lanes. Live purges come first, from the round itself or through a topic; what cannot be done in

@@ -17,7 +17,7 @@ use crate::intake::Intake;
 use crate::lag::{LagOf, Lags};
 use crate::lane::TakeRequests;
 use crate::metrics::{STAGE, TARGET_UP};
-use crate::parts::{Parts, Settings, TargetParts};
+use crate::parts::{Drive, Parts, Settings, TargetParts};
 use crate::purge::RunRound;
 use crate::round::{Bounds, Round, Window};
 use crate::rules::RulesInForce;
@@ -96,6 +96,7 @@ async fn finish<S, O>(
     let mut failure = None;
     loop {
         tokio::select! {
+            biased;
             ended = running.next() => match ended {
                 None => break,
                 Some((_, Ok(Ok(source)))) => sources.push(source),
@@ -294,14 +295,18 @@ impl<S: Source + 'static, O: Outbox + 'static> Start<S, O> {
             drain_within: self.settings.drain_within,
         };
         let (end, ended) = oneshot::channel();
-        let spawned = std::thread::Builder::new()
-            .name(name.clone())
-            .spawn(move || {
-                // Nobody listens any more only when the process is leaving already.
-                let _ = end.send(intake.run());
-            });
-        if let Err(error) = spawned {
-            tracing::error!(part = %name, error = %error, "thread could not be started");
+        // Nobody listens for the end any more only when the process is leaving already.
+        match self.settings.drive {
+            Drive::Threads => {
+                let thread = std::thread::Builder::new().name(name.clone());
+                if let Err(error) = thread.spawn(move || drop(end.send(intake.run()))) {
+                    tracing::error!(part = %name, error = %error, "thread could not be started");
+                }
+            }
+            Drive::Steps(pause) => {
+                self.tasks
+                    .spawn(async move { drop(end.send(intake.run_in_steps(pause).await)) });
+            }
         }
         self.ends.push((name, ended));
     }
@@ -359,6 +364,8 @@ async fn run_rounds<P: Purger, O: Outbox>(
     let mut open = true;
     while open || !under_way.is_empty() {
         tokio::select! {
+            // In order, so that a simulation repeats itself; both make progress, since rounds are bounded.
+            biased;
             next = waiting.recv(), if open => match next {
                 Some(mut round) => {
                     let run_round = &run_round;
