@@ -16,6 +16,9 @@ use serde::{Deserialize, Serialize};
 use crate::chunk::{Bounds, Chunk, chunks};
 use crate::client::{self, CdnConfigError, Secret};
 
+/// How long a connection may rest. A new one costs a TLS handshake.
+const IDLE: Duration = Duration::from_secs(30);
+
 /// A Fastly service.
 #[derive(Debug, Clone)]
 pub struct FastlyTarget {
@@ -80,7 +83,7 @@ impl FastlyPurger {
                 "fastly.service_id is not a service id".to_owned(),
             ));
         }
-        let client = client::build(target.timeout)?;
+        let client = client::build(target.timeout, IDLE)?;
         Ok(Self { target, client })
     }
 
