@@ -1,8 +1,9 @@
 //! Fastly's purge API as its documentation and recorded answers describe it, over real HTTP.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
+mod support {
+    pub(crate) mod api;
+}
+
 use std::time::Duration;
 
 use freshet_cdn::{FastlyPurger, FastlyTarget};
@@ -10,83 +11,13 @@ use freshet_core::ports::Purger;
 use freshet_core::position::UnixMicros;
 use freshet_core::purge::{PurgeBatch, PurgeOutcome, PurgeReport, WantedPurge};
 use freshet_core::registry::{FamilyId, PurgeMode, Scope, TargetId};
+use support::api::{Api, Seen, http};
 
-/// One request as it came.
-#[derive(Clone, Debug)]
-struct Seen {
-    line: String,
-    headers: Vec<String>,
-    body: String,
-}
-
-/// Answers every request by `answer` and keeps what it saw.
-struct Api {
-    url: String,
-    seen: Arc<Mutex<Vec<Seen>>>,
-}
-
-impl Api {
-    fn start(answer: impl Fn(&Seen) -> String + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let url = format!("http://{}", listener.local_addr().expect("bound"));
-        let seen = Arc::new(Mutex::new(Vec::new()));
-        let (kept, answer) = (Arc::clone(&seen), Arc::new(answer));
-        std::thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                let (kept, answer) = (Arc::clone(&kept), Arc::clone(&answer));
-                std::thread::spawn(move || serve(stream, &kept, answer.as_ref()));
-            }
-        });
-        Self { url, seen }
-    }
-
-    fn seen(&self) -> Vec<Seen> {
-        self.seen.lock().expect("unpoisoned").clone()
-    }
-
-    fn purger(&self) -> FastlyPurger {
-        let mut target = FastlyTarget::new("SU1Z0isx".to_owned(), "token-abc".to_owned().into());
-        target.api.clone_from(&self.url);
-        target.timeout = Duration::from_millis(500);
-        FastlyPurger::new(target).expect("usable")
-    }
-}
-
-fn serve(mut stream: TcpStream, kept: &Mutex<Vec<Seen>>, answer: &dyn Fn(&Seen) -> String) {
-    let mut reader = BufReader::new(stream.try_clone().expect("clone"));
-    let mut lines = Vec::new();
-    loop {
-        let mut line = String::new();
-        if reader.read_line(&mut line).unwrap_or(0) <= 2 {
-            break;
-        }
-        lines.push(line.trim_end().to_owned());
-    }
-    let length = lines.iter().find_map(|line| {
-        line.to_lowercase()
-            .strip_prefix("content-length: ")?
-            .parse()
-            .ok()
-    });
-    let mut body = vec![0; length.unwrap_or(0)];
-    if reader.read_exact(&mut body).is_err() || lines.is_empty() {
-        return;
-    }
-    let line = lines.remove(0);
-    let seen = Seen {
-        line,
-        headers: lines,
-        body: String::from_utf8_lossy(&body).into_owned(),
-    };
-    kept.lock().expect("unpoisoned").push(seen.clone());
-    let _ = stream.write_all(answer(&seen).as_bytes());
-}
-
-fn http(status: &str, headers: &str, body: &str) -> String {
-    let length = body.len();
-    format!(
-        "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n{headers}\r\n{body}"
-    )
+fn purger(api: &Api) -> FastlyPurger {
+    let mut target = FastlyTarget::new("SU1Z0isx".to_owned(), "token-abc".to_owned().into());
+    target.api.clone_from(&api.url);
+    target.timeout = Duration::from_millis(500);
+    FastlyPurger::new(target).expect("usable")
 }
 
 /// What Fastly does: 256 keys at most, and an id for each.
@@ -122,13 +53,13 @@ fn batch(tags: usize, mode: PurgeMode) -> PurgeBatch {
 
 async fn outcome_with(answer: &'static str) -> PurgeReport {
     let api = Api::start(move |_| answer.to_owned());
-    api.purger().purge(&batch(2, PurgeMode::Hard)).await
+    purger(&api).purge(&batch(2, PurgeMode::Hard)).await
 }
 
 #[tokio::test]
 async fn keys_go_in_batches_of_256_and_soft_is_a_header_that_hard_lacks() {
     let api = Api::start(as_fastly);
-    let report = api.purger().purge(&batch(300, PurgeMode::Soft)).await;
+    let report = purger(&api).purge(&batch(300, PurgeMode::Soft)).await;
     assert!(
         report.outcomes.iter().all(|it| *it == PurgeOutcome::Purged),
         "{:?}",
@@ -144,7 +75,7 @@ async fn keys_go_in_batches_of_256_and_soft_is_a_header_that_hard_lacks() {
     };
     assert!(has(&seen[0], "Fastly-Key: token-abc") && has(&seen[0], "Accept: application/json"));
     assert!(has(&seen[0], "Fastly-Soft-Purge: 1"));
-    api.purger().purge(&batch(1, PurgeMode::Hard)).await;
+    purger(&api).purge(&batch(1, PurgeMode::Hard)).await;
     let hard = api.seen().pop().expect("seen");
     assert_eq!(hard.body, r#"{"surrogate_keys":["item-0"]}"#);
     let soft = |it: &String| it.to_lowercase().starts_with("fastly-soft-purge");
@@ -169,7 +100,7 @@ async fn a_key_that_the_answer_does_not_name_is_not_purged() {
 #[tokio::test]
 async fn refusals_are_told_apart() {
     let api = Api::start(|_| http("429 Too Many Requests", "Retry-After: 7\r\n", ""));
-    let report = api.purger().purge(&batch(1, PurgeMode::Hard)).await;
+    let report = purger(&api).purge(&batch(1, PurgeMode::Hard)).await;
     assert_eq!(
         report.outcomes,
         [PurgeOutcome::Throttled {
@@ -184,7 +115,7 @@ async fn refusals_are_told_apart() {
             r#"{"status":"fail","reason":"bad key"}"#,
         )
     });
-    let report = api.purger().purge(&batch(1, PurgeMode::Hard)).await;
+    let report = purger(&api).purge(&batch(1, PurgeMode::Hard)).await;
     assert_eq!(report.outcomes, [PurgeOutcome::Refused]);
     assert!(report.reason.expect("a reason").contains("bad key"));
 
@@ -196,7 +127,7 @@ async fn refusals_are_told_apart() {
             r#"{"msg":"Provided credentials are missing or invalid"}"#,
         )
     });
-    let report = api.purger().purge(&batch(1, PurgeMode::Hard)).await;
+    let report = purger(&api).purge(&batch(1, PurgeMode::Hard)).await;
     assert!(matches!(report.outcomes[0], PurgeOutcome::Throttled { .. }));
     let reason = report.reason.expect("a reason");
     assert!(
@@ -205,7 +136,7 @@ async fn refusals_are_told_apart() {
     );
 
     let api = Api::start(|_| http("503 Service Unavailable", "", "Bad Gateway"));
-    let report = api.purger().purge(&batch(1, PurgeMode::Hard)).await;
+    let report = purger(&api).purge(&batch(1, PurgeMode::Hard)).await;
     assert_eq!(report.outcomes, [PurgeOutcome::Unreachable]);
 }
 
@@ -216,7 +147,7 @@ async fn a_call_that_hangs_ends_in_time() {
         String::new()
     });
     let begun = std::time::Instant::now();
-    let report = api.purger().purge(&batch(1, PurgeMode::Hard)).await;
+    let report = purger(&api).purge(&batch(1, PurgeMode::Hard)).await;
     assert_eq!(report.outcomes, [PurgeOutcome::Unreachable]);
     assert!(begun.elapsed() < Duration::from_secs(3));
 }
