@@ -8,6 +8,7 @@
 //! Calls block; use them from a plain thread or from `spawn_blocking`.
 
 mod artefacts;
+mod authority;
 mod connect;
 mod connector;
 mod http;
@@ -25,6 +26,7 @@ mod topics;
 mod varnish;
 
 pub use artefacts::Artefact;
+pub use authority::Authority;
 pub use connect::{Connect, ConnectBuilder};
 pub use connector::{ConnectorConfig, Format, MariaDbConnector, PgConnector, flattened};
 pub use http::{Response, get, request};
