@@ -2,16 +2,22 @@
 
 mod support {
     pub(crate) mod api;
+    pub(crate) mod tag;
 }
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use anyhow::Result;
 use freshet_cdn::{FastlyPurger, FastlyTarget};
 use freshet_core::ports::Purger;
 use freshet_core::position::UnixMicros;
 use freshet_core::purge::{PurgeBatch, PurgeOutcome, PurgeReport, WantedPurge};
 use freshet_core::registry::{FamilyId, PurgeMode, Scope, TargetId};
+use freshet_testbed::{ContractEntry, PurgedCache, purger_contract};
 use support::api::{Api, Seen, http};
+use support::tag::tag_of;
 
 fn purger(api: &Api) -> FastlyPurger {
     let mut target = FastlyTarget::new("SU1Z0isx".to_owned(), "token-abc".to_owned().into());
@@ -150,4 +156,92 @@ async fn a_call_that_hangs_ends_in_time() {
     let report = purger(&api).purge(&batch(1, PurgeMode::Hard)).await;
     assert_eq!(report.outcomes, [PurgeOutcome::Unreachable]);
     assert!(begun.elapsed() < Duration::from_secs(3));
+}
+
+/// What a service has cached: the tags of each page. None while it cannot be reached.
+type Pages = Arc<Mutex<Option<BTreeMap<Vec<u8>, [String; 2]>>>>;
+
+/// A Fastly of one's own that purges what it is told to.
+struct MemoryFastly {
+    pages: Pages,
+    purger: FastlyPurger,
+}
+
+impl MemoryFastly {
+    fn start() -> Self {
+        let pages: Pages = Arc::new(Mutex::new(Some(BTreeMap::new())));
+        let cached = Arc::clone(&pages);
+        let api = Api::start(move |seen| {
+            let mut pages = cached.lock().expect("unpoisoned");
+            let Some(pages) = pages.as_mut() else {
+                return String::new();
+            };
+            if seen.line.starts_with("GET /tokens/self ") {
+                return http("200 OK", "", "{}");
+            }
+            let call: serde_json::Value = serde_json::from_str(&seen.body).expect("JSON");
+            let keys: Vec<String> =
+                serde_json::from_value(call["surrogate_keys"].clone()).expect("keys");
+            pages.retain(|_, tags| !tags.iter().any(|tag| keys.contains(tag)));
+            as_fastly(seen)
+        });
+        let purger = purger(&api);
+        Self { pages, purger }
+    }
+
+    fn cached(&self) -> BTreeMap<Vec<u8>, [String; 2]> {
+        let pages = self.pages.lock().expect("unpoisoned");
+        pages.clone().unwrap_or_default()
+    }
+}
+
+impl PurgedCache for MemoryFastly {
+    type Purger = FastlyPurger;
+
+    fn purger(&self) -> &FastlyPurger {
+        &self.purger
+    }
+
+    fn exact(&self) -> Scope {
+        Scope::Tag
+    }
+
+    fn name(&self, entry: &ContractEntry) -> Vec<u8> {
+        tag_of(entry)
+    }
+
+    fn family_name(&self, family: &str) -> Vec<u8> {
+        family.as_bytes().to_vec()
+    }
+
+    fn store(&mut self, entries: &[ContractEntry]) -> Result<()> {
+        let mut pages = self.cached();
+        for entry in entries {
+            let tag = String::from_utf8(tag_of(entry))?;
+            pages.insert(tag_of(entry), [tag, entry.family.clone()]);
+        }
+        *self.pages.lock().expect("unpoisoned") = Some(pages);
+        Ok(())
+    }
+
+    fn held(&mut self, entries: &[ContractEntry]) -> Result<Vec<ContractEntry>> {
+        let pages = self.cached();
+        let held = |entry: &&ContractEntry| pages.contains_key(&tag_of(entry));
+        Ok(entries.iter().filter(held).cloned().collect())
+    }
+
+    fn stop(&mut self) -> Result<()> {
+        *self.pages.lock().expect("unpoisoned") = None;
+        Ok(())
+    }
+
+    fn restart(&mut self) -> Result<()> {
+        *self.pages.lock().expect("unpoisoned") = Some(BTreeMap::new());
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn fastly_is_purged_as_the_contract_says() -> Result<()> {
+    purger_contract(&mut MemoryFastly::start()).await
 }

@@ -2,6 +2,7 @@
 
 mod support {
     pub(crate) mod edge;
+    pub(crate) mod tag;
 }
 
 use std::io::{Read, Write};
@@ -263,7 +264,7 @@ async fn one_node_of_two_that_is_down_keeps_a_purge_open() -> Result<()> {
 
 #[tokio::test]
 async fn a_node_that_accepts_and_stays_silent_is_unreachable_in_time() -> Result<()> {
-    let timeout = Duration::from_millis(300);
+    let timeout = Duration::from_secs(1);
     let edge = Edge::start_with(2, DEFAULT_VCL, |target| target.timeout = timeout)?;
     edge.fill("/p/1", "item-1")?;
     let asked = batch(&[("item-1", PurgeMode::Hard)]);
@@ -277,7 +278,7 @@ async fn a_node_that_accepts_and_stays_silent_is_unreachable_in_time() -> Result
     let begun = Instant::now();
     let report = edge.purger.purge(&asked).await;
     ensure!(report.outcomes == [PurgeOutcome::Unreachable], "{report:?}");
-    ensure!(begun.elapsed() < 5 * timeout, "{:?}", begun.elapsed());
+    ensure!(begun.elapsed() < 4 * timeout, "{:?}", begun.elapsed());
     let reason = report.reason.unwrap_or_default();
     ensure!(
         reason == format!("{} did not answer in time", edge.nodes[0].url()),

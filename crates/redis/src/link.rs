@@ -160,3 +160,16 @@ fn breaks_connection(error: &RedisError) -> bool {
         || error.is_unrecoverable_error()
         || matches!(error.kind(), ErrorKind::Parse)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// No connection is made here: whoever makes the first one may already rely on the choice.
+    #[test]
+    fn cryptography_is_chosen_before_the_first_connection() {
+        let target = RedisTarget::new("rediss://127.0.0.1:1".to_owned());
+        Link::new(&target).expect("usable");
+        assert!(rustls::crypto::CryptoProvider::get_default().is_some());
+    }
+}

@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use freshet_cdn::{VarnishPurger, VarnishTarget};
-use freshet_core::codec;
 use freshet_core::registry::Scope;
 use freshet_testbed::{
     ContractEntry, DEFAULT_VCL, PurgedCache, Response, Varnish, request, wait_until,
 };
+
+use super::tag::tag_of;
 
 /// Lets a test look without filling: what is not cached is not fetched either.
 const PEEK: &str = r#"
@@ -125,6 +126,8 @@ impl Edge {
             .collect();
         let nodes = nodes?;
         let mut target = VarnishTarget::new(nodes.iter().map(Varnish::url).collect());
+        // The machine may be compiling: what is late is not what most tests are about.
+        target.timeout = Duration::from_secs(10);
         limit(&mut target);
         let purger = VarnishPurger::new(target)?;
         Ok(Self {
@@ -178,10 +181,7 @@ impl PurgedCache for Edge {
     }
 
     fn name(&self, entry: &ContractEntry) -> Vec<u8> {
-        let mut tag = format!("{}-", entry.family).into_bytes();
-        codec::push_tag_value(&mut tag, &entry.value);
-        codec::shorten_tag(&mut tag, 0);
-        tag
+        tag_of(entry)
     }
 
     fn family_name(&self, family: &str) -> Vec<u8> {

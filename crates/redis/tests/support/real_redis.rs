@@ -1,5 +1,7 @@
 //! A real redis-server under the purger contract.
 
+use std::time::Duration;
+
 use anyhow::Result;
 use freshet_core::registry::Scope;
 use freshet_redis::{RedisPurger, RedisTarget};
@@ -15,7 +17,10 @@ pub(crate) struct RealRedis {
 impl RealRedis {
     /// `target` may be at another port of the server or under another user; the test's own hand is the default user
     /// on the plain port.
-    pub(crate) fn with(server: RedisServer, target: RedisTarget) -> Result<Self> {
+    pub(crate) fn with(server: RedisServer, mut target: RedisTarget) -> Result<Self> {
+        // The machine may be compiling: what is late is not what these tests are about.
+        target.answer_timeout = Duration::from_secs(5);
+        target.connect_timeout = Duration::from_secs(5);
         let purger = RedisPurger::connect(target)?;
         Ok(Self { server, purger })
     }
