@@ -66,6 +66,8 @@ struct Answer {
     outcome: PurgeOutcome,
     removed: u64,
     reason: Option<String>,
+    /// There was none.
+    silent: bool,
 }
 
 impl VarnishPurger {
@@ -109,10 +111,7 @@ impl VarnishPurger {
 
     async fn purge_node(&self, node: &str, chunk: &Chunk<'_>) -> Answer {
         match self.ask(node, chunk.mode, &chunk.tags.join(" ")).await {
-            Err(error) => Answer::failed(
-                PurgeOutcome::Unreachable,
-                format!("{node} {}", client::reason_of(error)),
-            ),
+            Err(error) => Answer::none(format!("{node} {}", client::reason_of(error))),
             Ok(answer) => match fault_of(&answer) {
                 Some((outcome, fault)) => Answer::failed(outcome, format!("{node} {fault}")),
                 None => Answer::done(count_of(&answer).unwrap_or(0), chunk.mode),
@@ -127,6 +126,14 @@ impl Answer {
             outcome,
             removed: 0,
             reason: Some(reason),
+            silent: false,
+        }
+    }
+
+    fn none(reason: String) -> Self {
+        Self {
+            silent: true,
+            ..Self::failed(PurgeOutcome::Unreachable, reason)
         }
     }
 
@@ -140,6 +147,7 @@ impl Answer {
             outcome,
             removed,
             reason: None,
+            silent: false,
         }
     }
 }
@@ -194,9 +202,20 @@ impl Purger for VarnishPurger {
             tags_max: usize::MAX,
             bytes_max: self.target.header_bytes_max,
         };
+        // A node that does not answer is asked once: a batch ends after one timeout, however many requests it takes.
+        let mut silent = vec![None; self.target.nodes.len()];
         for chunk in chunks(batch, bounds) {
-            let nodes = self.target.nodes.iter();
-            let answers = join_all(nodes.map(|node| self.purge_node(node, &chunk))).await;
+            let nodes = self.target.nodes.iter().zip(&silent);
+            let asked = nodes.map(async |(node, silent): (_, &Option<String>)| match silent {
+                Some(reason) => Answer::none(reason.clone()),
+                None => self.purge_node(node, &chunk).await,
+            });
+            let answers = join_all(asked).await;
+            for (answer, silent) in answers.iter().zip(&mut silent) {
+                if answer.silent {
+                    silent.clone_from(&answer.reason);
+                }
+            }
             let outcome = of_all_nodes(&answers);
             for &place in &chunk.places {
                 report.outcomes[place] = outcome;

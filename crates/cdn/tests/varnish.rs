@@ -274,11 +274,25 @@ async fn a_node_that_accepts_and_stays_silent_is_unreachable_in_time() -> Result
             .await
             .is_settled()
     );
+    let mut tags = long_tags(1_200);
+    tags.push("item-1".to_owned());
+    let six_requests = hard(&tags);
     edge.nodes[0].pause()?;
     let begun = Instant::now();
-    let report = edge.purger.purge(&asked).await;
-    ensure!(report.outcomes == [PurgeOutcome::Unreachable], "{report:?}");
-    ensure!(begun.elapsed() < 4 * timeout, "{:?}", begun.elapsed());
+    let report = edge.purger.purge(&six_requests).await;
+    ensure!(
+        report.outcomes == [PurgeOutcome::Unreachable; 1_201],
+        "{report:?}"
+    );
+    ensure!(
+        begun.elapsed() < 4 * timeout,
+        "six requests may not wait one by one: {:?}",
+        begun.elapsed()
+    );
+    ensure!(
+        !edge.holds(1, "/p/1")?,
+        "the other node was asked for the last tags too"
+    );
     let reason = report.reason.unwrap_or_default();
     ensure!(
         reason == format!("{} did not answer in time", edge.nodes[0].url()),
