@@ -8,7 +8,7 @@ use reqwest::header::HeaderMap;
 use reqwest::{Client, StatusCode};
 
 /// How long to wait for somebody to mend credentials, rights or a target's name.
-const RIGHTS_RETRY_MS: u32 = 5_000;
+pub(crate) const RIGHTS_RETRY_MS: u32 = 5_000;
 
 /// A text that must not be shown.
 #[derive(Clone, PartialEq, Eq)]
@@ -37,11 +37,13 @@ impl fmt::Debug for Secret {
 #[error("cdn target is not usable: {0}")]
 pub struct CdnConfigError(pub(crate) String);
 
-/// A client whose every request ends within `timeout`. Redirects are not followed: a purge that is sent elsewhere
-/// purges nothing, and a token must not travel.
-pub(crate) fn build(timeout: Duration) -> Result<Client, CdnConfigError> {
+/// A client whose every request ends within `timeout`, and that uses no connection again after `idle`, which is to
+/// be less than the other side waits before it closes one: a request into a closing connection gets no answer.
+/// Redirects are not followed: a purge that is sent elsewhere purges nothing, and a token must not travel.
+pub(crate) fn build(timeout: Duration, idle: Duration) -> Result<Client, CdnConfigError> {
     Client::builder()
         .timeout(timeout)
+        .pool_idle_timeout(idle)
         .connect_timeout(timeout.min(Duration::from_secs(2)))
         .redirect(reqwest::redirect::Policy::none())
         .user_agent(concat!("freshet/", env!("CARGO_PKG_VERSION")))
@@ -80,6 +82,14 @@ pub(crate) fn reason_of(error: reqwest::Error) -> String {
     } else if error.is_connect() {
         "cannot be connected to".to_owned()
     } else {
-        error.to_string()
+        root_of(&error)
+    }
+}
+
+/// The innermost words of an error: the outer ones only say that a request was sent.
+fn root_of(error: &dyn std::error::Error) -> String {
+    match error.source() {
+        Some(source) => root_of(source),
+        None => error.to_string(),
     }
 }

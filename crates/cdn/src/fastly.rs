@@ -16,6 +16,9 @@ use serde::{Deserialize, Serialize};
 use crate::chunk::{Bounds, Chunk, chunks};
 use crate::client::{self, CdnConfigError, Secret};
 
+/// How long a connection may rest. A new one costs a TLS handshake.
+const IDLE: Duration = Duration::from_secs(30);
+
 /// A Fastly service.
 #[derive(Debug, Clone)]
 pub struct FastlyTarget {
@@ -80,7 +83,7 @@ impl FastlyPurger {
                 "fastly.service_id is not a service id".to_owned(),
             ));
         }
-        let client = client::build(target.timeout)?;
+        let client = client::build(target.timeout, IDLE)?;
         Ok(Self { target, client })
     }
 
@@ -90,7 +93,8 @@ impl FastlyPurger {
             .header("Accept", "application/json")
     }
 
-    async fn purge_chunk(&self, chunk: &Chunk<'_>, report: &mut PurgeReport) {
+    /// Says whether anybody answered.
+    async fn purge_chunk(&self, chunk: &Chunk<'_>, report: &mut PurgeReport) -> bool {
         let url = format!(
             "{}/service/{}/purge",
             self.target.api, self.target.service_id
@@ -105,6 +109,7 @@ impl FastlyPurger {
             })
             .send()
             .await;
+        let answered = answer.is_ok();
         let outcome = match answer {
             Err(error) => {
                 report.reason = Some(format!("fastly {}", client::reason_of(error)));
@@ -112,7 +117,10 @@ impl FastlyPurger {
             }
             Ok(answer) if answer.status() == StatusCode::OK => {
                 match answer.json::<BTreeMap<String, serde_json::Value>>().await {
-                    Ok(purged) => return note_purged(chunk, &purged, report),
+                    Ok(purged) => {
+                        note_purged(chunk, &purged, report);
+                        return true;
+                    }
                     Err(error) => {
                         report.reason = Some(format!("fastly {}", client::reason_of(error)));
                         PurgeOutcome::Forgotten
@@ -127,9 +135,14 @@ impl FastlyPurger {
                 outcome
             }
         };
-        for &place in &chunk.places {
-            report.outcomes[place] = outcome;
-        }
+        note(chunk, outcome, report);
+        answered
+    }
+}
+
+fn note(chunk: &Chunk<'_>, outcome: PurgeOutcome, report: &mut PurgeReport) {
+    for &place in &chunk.places {
+        report.outcomes[place] = outcome;
     }
 }
 
@@ -187,8 +200,14 @@ impl Purger for FastlyPurger {
             tags_max: self.target.keys_per_call,
             bytes_max: self.target.bytes_per_call,
         };
+        let mut answers = true;
         for chunk in chunks(batch, bounds) {
-            self.purge_chunk(&chunk, &mut report).await;
+            // A silent API is asked once: a batch ends after one timeout, however many calls it takes.
+            if answers {
+                answers = self.purge_chunk(&chunk, &mut report).await;
+            } else {
+                note(&chunk, PurgeOutcome::Unreachable, &mut report);
+            }
         }
         report
     }

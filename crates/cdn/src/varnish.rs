@@ -2,7 +2,8 @@
 //!
 //! The wire form is whatever the VCL says; method and headers are settings, with the names of the VCL in
 //! `docs/` as the usual ones. Open-source Varnish does not pass purges on, so every node is asked and
-//! success means that all of them answered.
+//! success means that all of them answered. Done is only what the VCL has counted (`X-Purged`): without its
+//! rules Varnish passes the request to the origin, and an origin may say 200 to anything.
 
 use std::time::Duration;
 
@@ -10,10 +11,13 @@ use freshet_core::ports::Purger;
 use freshet_core::purge::{PurgeBatch, PurgeOutcome, PurgeReport};
 use freshet_core::registry::PurgeMode;
 use futures_util::future::join_all;
-use reqwest::{Client, Method, Response, StatusCode};
+use reqwest::{Client, Method, Response};
 
 use crate::chunk::{Bounds, Chunk, chunks};
 use crate::client::{self, CdnConfigError};
+
+/// How long a connection may rest: Varnish closes it after 5 s (`timeout_idle`).
+const IDLE: Duration = Duration::from_secs(4);
 
 /// Varnish nodes that cache the same site.
 #[derive(Debug, Clone)]
@@ -62,6 +66,8 @@ struct Answer {
     outcome: PurgeOutcome,
     removed: u64,
     reason: Option<String>,
+    /// There was none.
+    silent: bool,
 }
 
 impl VarnishPurger {
@@ -75,7 +81,7 @@ impl VarnishPurger {
         }
         let method = Method::from_bytes(target.method.as_bytes())
             .map_err(|error| CdnConfigError(format!("method {}: {error}", target.method)))?;
-        let client = client::build(target.timeout)?;
+        let client = client::build(target.timeout, IDLE)?;
         Ok(Self {
             target,
             method,
@@ -105,42 +111,62 @@ impl VarnishPurger {
 
     async fn purge_node(&self, node: &str, chunk: &Chunk<'_>) -> Answer {
         match self.ask(node, chunk.mode, &chunk.tags.join(" ")).await {
-            Err(error) => {
-                let reason = Some(format!("{node} {}", client::reason_of(error)));
-                Answer {
-                    outcome: PurgeOutcome::Unreachable,
-                    removed: 0,
-                    reason,
-                }
-            }
-            Ok(answer) => {
-                let status = answer.status();
-                let retry_after_ms = client::retry_after_ms(answer.headers());
-                let outcome = client::outcome_of(status, retry_after_ms);
-                if outcome != PurgeOutcome::Purged {
-                    let reason = Some(format!("{node} answered {status}"));
-                    return Answer {
-                        outcome,
-                        removed: 0,
-                        reason,
-                    };
-                }
-                let count = count_of(&answer);
-                // Soft purges do not count what was stale already: zero is not "nothing cached".
-                let nothing = count == Some(0) && chunk.mode == PurgeMode::Hard;
-                let outcome = if nothing {
-                    PurgeOutcome::NothingCached
-                } else {
-                    PurgeOutcome::Purged
-                };
-                Answer {
-                    outcome,
-                    removed: count.unwrap_or(0),
-                    reason: None,
-                }
-            }
+            Err(error) => Answer::none(format!("{node} {}", client::reason_of(error))),
+            Ok(answer) => match fault_of(&answer) {
+                Some((outcome, fault)) => Answer::failed(outcome, format!("{node} {fault}")),
+                None => Answer::done(count_of(&answer).unwrap_or(0), chunk.mode),
+            },
         }
     }
+}
+
+impl Answer {
+    fn failed(outcome: PurgeOutcome, reason: String) -> Self {
+        Self {
+            outcome,
+            removed: 0,
+            reason: Some(reason),
+            silent: false,
+        }
+    }
+
+    fn none(reason: String) -> Self {
+        Self {
+            silent: true,
+            ..Self::failed(PurgeOutcome::Unreachable, reason)
+        }
+    }
+
+    fn done(removed: u64, mode: PurgeMode) -> Self {
+        // Soft purges do not count what was stale already: zero is not "nothing cached".
+        let outcome = match (removed, mode) {
+            (0, PurgeMode::Hard) => PurgeOutcome::NothingCached,
+            _ => PurgeOutcome::Purged,
+        };
+        Self {
+            outcome,
+            removed,
+            reason: None,
+            silent: false,
+        }
+    }
+}
+
+/// What keeps an answer from being that of a purge, and what it means for the purge.
+fn fault_of(answer: &Response) -> Option<(PurgeOutcome, String)> {
+    let status = answer.status();
+    let outcome = client::outcome_of(status, client::retry_after_ms(answer.headers()));
+    let said = match status.as_u16() {
+        401 | 403 | 405 => format!("answered {status}: this host may not purge there"),
+        _ if outcome != PurgeOutcome::Purged => format!("answered {status}"),
+        _ if count_of(answer).is_none() => {
+            let retry_after_ms = client::RIGHTS_RETRY_MS;
+            let said = format!("answered {status} without X-Purged: its VCL does not purge");
+            return Some((PurgeOutcome::Throttled { retry_after_ms }, said));
+        }
+        _ => return None,
+    };
+    Some((outcome, said))
 }
 
 /// How many objects went: header `X-Purged`, as the VCL in `docs/` sets it.
@@ -176,9 +202,20 @@ impl Purger for VarnishPurger {
             tags_max: usize::MAX,
             bytes_max: self.target.header_bytes_max,
         };
+        // A node that does not answer is asked once: a batch ends after one timeout, however many requests it takes.
+        let mut silent = vec![None; self.target.nodes.len()];
         for chunk in chunks(batch, bounds) {
-            let nodes = self.target.nodes.iter();
-            let answers = join_all(nodes.map(|node| self.purge_node(node, &chunk))).await;
+            let nodes = self.target.nodes.iter().zip(&silent);
+            let asked = nodes.map(async |(node, silent): (_, &Option<String>)| match silent {
+                Some(reason) => Answer::none(reason.clone()),
+                None => self.purge_node(node, &chunk).await,
+            });
+            let answers = join_all(asked).await;
+            for (answer, silent) in answers.iter().zip(&mut silent) {
+                if answer.silent {
+                    silent.clone_from(&answer.reason);
+                }
+            }
             let outcome = of_all_nodes(&answers);
             for &place in &chunk.places {
                 report.outcomes[place] = outcome;
@@ -196,8 +233,8 @@ impl Purger for VarnishPurger {
             // A tag that no object carries: harmless, and it asks the very thing that a purge needs.
             let asked = self.ask(node, PurgeMode::Hard, "freshet.ping").await;
             let answer = asked.map_err(|error| format!("{node} {}", client::reason_of(error)))?;
-            if answer.status() != StatusCode::OK {
-                return Err(format!("{node} answered {} to a purge", answer.status()));
+            if let Some((_, fault)) = fault_of(&answer) {
+                return Err(format!("{node} {fault}"));
             }
         }
         Ok(())

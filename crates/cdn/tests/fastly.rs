@@ -1,92 +1,29 @@
 //! Fastly's purge API as its documentation and recorded answers describe it, over real HTTP.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+mod support {
+    pub(crate) mod api;
+    pub(crate) mod tag;
+}
+
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use anyhow::Result;
 use freshet_cdn::{FastlyPurger, FastlyTarget};
 use freshet_core::ports::Purger;
 use freshet_core::position::UnixMicros;
 use freshet_core::purge::{PurgeBatch, PurgeOutcome, PurgeReport, WantedPurge};
 use freshet_core::registry::{FamilyId, PurgeMode, Scope, TargetId};
+use freshet_testbed::{ContractEntry, PurgedCache, purger_contract};
+use support::api::{Api, Seen, http};
+use support::tag::tag_of;
 
-/// One request as it came.
-#[derive(Clone, Debug)]
-struct Seen {
-    line: String,
-    headers: Vec<String>,
-    body: String,
-}
-
-/// Answers every request by `answer` and keeps what it saw.
-struct Api {
-    url: String,
-    seen: Arc<Mutex<Vec<Seen>>>,
-}
-
-impl Api {
-    fn start(answer: impl Fn(&Seen) -> String + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let url = format!("http://{}", listener.local_addr().expect("bound"));
-        let seen = Arc::new(Mutex::new(Vec::new()));
-        let (kept, answer) = (Arc::clone(&seen), Arc::new(answer));
-        std::thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                let (kept, answer) = (Arc::clone(&kept), Arc::clone(&answer));
-                std::thread::spawn(move || serve(stream, &kept, answer.as_ref()));
-            }
-        });
-        Self { url, seen }
-    }
-
-    fn seen(&self) -> Vec<Seen> {
-        self.seen.lock().expect("unpoisoned").clone()
-    }
-
-    fn purger(&self) -> FastlyPurger {
-        let mut target = FastlyTarget::new("SU1Z0isx".to_owned(), "token-abc".to_owned().into());
-        target.api.clone_from(&self.url);
-        target.timeout = Duration::from_millis(500);
-        FastlyPurger::new(target).expect("usable")
-    }
-}
-
-fn serve(mut stream: TcpStream, kept: &Mutex<Vec<Seen>>, answer: &dyn Fn(&Seen) -> String) {
-    let mut reader = BufReader::new(stream.try_clone().expect("clone"));
-    let mut lines = Vec::new();
-    loop {
-        let mut line = String::new();
-        if reader.read_line(&mut line).unwrap_or(0) <= 2 {
-            break;
-        }
-        lines.push(line.trim_end().to_owned());
-    }
-    let length = lines.iter().find_map(|line| {
-        line.to_lowercase()
-            .strip_prefix("content-length: ")?
-            .parse()
-            .ok()
-    });
-    let mut body = vec![0; length.unwrap_or(0)];
-    if reader.read_exact(&mut body).is_err() || lines.is_empty() {
-        return;
-    }
-    let line = lines.remove(0);
-    let seen = Seen {
-        line,
-        headers: lines,
-        body: String::from_utf8_lossy(&body).into_owned(),
-    };
-    kept.lock().expect("unpoisoned").push(seen.clone());
-    let _ = stream.write_all(answer(&seen).as_bytes());
-}
-
-fn http(status: &str, headers: &str, body: &str) -> String {
-    let length = body.len();
-    format!(
-        "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n{headers}\r\n{body}"
-    )
+fn purger(api: &Api) -> FastlyPurger {
+    let mut target = FastlyTarget::new("SU1Z0isx".to_owned(), "token-abc".to_owned().into());
+    target.api.clone_from(&api.url);
+    target.timeout = Duration::from_millis(500);
+    FastlyPurger::new(target).expect("usable")
 }
 
 /// What Fastly does: 256 keys at most, and an id for each.
@@ -122,13 +59,13 @@ fn batch(tags: usize, mode: PurgeMode) -> PurgeBatch {
 
 async fn outcome_with(answer: &'static str) -> PurgeReport {
     let api = Api::start(move |_| answer.to_owned());
-    api.purger().purge(&batch(2, PurgeMode::Hard)).await
+    purger(&api).purge(&batch(2, PurgeMode::Hard)).await
 }
 
 #[tokio::test]
 async fn keys_go_in_batches_of_256_and_soft_is_a_header_that_hard_lacks() {
     let api = Api::start(as_fastly);
-    let report = api.purger().purge(&batch(300, PurgeMode::Soft)).await;
+    let report = purger(&api).purge(&batch(300, PurgeMode::Soft)).await;
     assert!(
         report.outcomes.iter().all(|it| *it == PurgeOutcome::Purged),
         "{:?}",
@@ -144,7 +81,7 @@ async fn keys_go_in_batches_of_256_and_soft_is_a_header_that_hard_lacks() {
     };
     assert!(has(&seen[0], "Fastly-Key: token-abc") && has(&seen[0], "Accept: application/json"));
     assert!(has(&seen[0], "Fastly-Soft-Purge: 1"));
-    api.purger().purge(&batch(1, PurgeMode::Hard)).await;
+    purger(&api).purge(&batch(1, PurgeMode::Hard)).await;
     let hard = api.seen().pop().expect("seen");
     assert_eq!(hard.body, r#"{"surrogate_keys":["item-0"]}"#);
     let soft = |it: &String| it.to_lowercase().starts_with("fastly-soft-purge");
@@ -169,7 +106,7 @@ async fn a_key_that_the_answer_does_not_name_is_not_purged() {
 #[tokio::test]
 async fn refusals_are_told_apart() {
     let api = Api::start(|_| http("429 Too Many Requests", "Retry-After: 7\r\n", ""));
-    let report = api.purger().purge(&batch(1, PurgeMode::Hard)).await;
+    let report = purger(&api).purge(&batch(1, PurgeMode::Hard)).await;
     assert_eq!(
         report.outcomes,
         [PurgeOutcome::Throttled {
@@ -184,7 +121,7 @@ async fn refusals_are_told_apart() {
             r#"{"status":"fail","reason":"bad key"}"#,
         )
     });
-    let report = api.purger().purge(&batch(1, PurgeMode::Hard)).await;
+    let report = purger(&api).purge(&batch(1, PurgeMode::Hard)).await;
     assert_eq!(report.outcomes, [PurgeOutcome::Refused]);
     assert!(report.reason.expect("a reason").contains("bad key"));
 
@@ -196,7 +133,7 @@ async fn refusals_are_told_apart() {
             r#"{"msg":"Provided credentials are missing or invalid"}"#,
         )
     });
-    let report = api.purger().purge(&batch(1, PurgeMode::Hard)).await;
+    let report = purger(&api).purge(&batch(1, PurgeMode::Hard)).await;
     assert!(matches!(report.outcomes[0], PurgeOutcome::Throttled { .. }));
     let reason = report.reason.expect("a reason");
     assert!(
@@ -205,18 +142,107 @@ async fn refusals_are_told_apart() {
     );
 
     let api = Api::start(|_| http("503 Service Unavailable", "", "Bad Gateway"));
-    let report = api.purger().purge(&batch(1, PurgeMode::Hard)).await;
+    let report = purger(&api).purge(&batch(1, PurgeMode::Hard)).await;
     assert_eq!(report.outcomes, [PurgeOutcome::Unreachable]);
 }
 
 #[tokio::test]
 async fn a_call_that_hangs_ends_in_time() {
+    // Twelve calls, and one timeout.
     let api = Api::start(|_| {
         std::thread::park_timeout(Duration::from_secs(5));
         String::new()
     });
     let begun = std::time::Instant::now();
-    let report = api.purger().purge(&batch(1, PurgeMode::Hard)).await;
-    assert_eq!(report.outcomes, [PurgeOutcome::Unreachable]);
+    let report = purger(&api).purge(&batch(3_000, PurgeMode::Hard)).await;
+    assert_eq!(report.outcomes, [PurgeOutcome::Unreachable; 3_000]);
     assert!(begun.elapsed() < Duration::from_secs(3));
+}
+
+/// What a service has cached: the tags of each page. None while it cannot be reached.
+type Pages = Arc<Mutex<Option<BTreeMap<Vec<u8>, [String; 2]>>>>;
+
+/// A Fastly of one's own that purges what it is told to.
+struct MemoryFastly {
+    pages: Pages,
+    purger: FastlyPurger,
+}
+
+impl MemoryFastly {
+    fn start() -> Self {
+        let pages: Pages = Arc::new(Mutex::new(Some(BTreeMap::new())));
+        let cached = Arc::clone(&pages);
+        let api = Api::start(move |seen| {
+            let mut pages = cached.lock().expect("unpoisoned");
+            let Some(pages) = pages.as_mut() else {
+                return String::new();
+            };
+            if seen.line.starts_with("GET /tokens/self ") {
+                return http("200 OK", "", "{}");
+            }
+            let call: serde_json::Value = serde_json::from_str(&seen.body).expect("JSON");
+            let keys: Vec<String> =
+                serde_json::from_value(call["surrogate_keys"].clone()).expect("keys");
+            pages.retain(|_, tags| !tags.iter().any(|tag| keys.contains(tag)));
+            as_fastly(seen)
+        });
+        let purger = purger(&api);
+        Self { pages, purger }
+    }
+
+    fn cached(&self) -> BTreeMap<Vec<u8>, [String; 2]> {
+        let pages = self.pages.lock().expect("unpoisoned");
+        pages.clone().unwrap_or_default()
+    }
+}
+
+impl PurgedCache for MemoryFastly {
+    type Purger = FastlyPurger;
+
+    fn purger(&self) -> &FastlyPurger {
+        &self.purger
+    }
+
+    fn exact(&self) -> Scope {
+        Scope::Tag
+    }
+
+    fn name(&self, entry: &ContractEntry) -> Vec<u8> {
+        tag_of(entry)
+    }
+
+    fn family_name(&self, family: &str) -> Vec<u8> {
+        family.as_bytes().to_vec()
+    }
+
+    fn store(&mut self, entries: &[ContractEntry]) -> Result<()> {
+        let mut pages = self.cached();
+        for entry in entries {
+            let tag = String::from_utf8(tag_of(entry))?;
+            pages.insert(tag_of(entry), [tag, entry.family.clone()]);
+        }
+        *self.pages.lock().expect("unpoisoned") = Some(pages);
+        Ok(())
+    }
+
+    fn held(&mut self, entries: &[ContractEntry]) -> Result<Vec<ContractEntry>> {
+        let pages = self.cached();
+        let held = |entry: &&ContractEntry| pages.contains_key(&tag_of(entry));
+        Ok(entries.iter().filter(held).cloned().collect())
+    }
+
+    fn stop(&mut self) -> Result<()> {
+        *self.pages.lock().expect("unpoisoned") = None;
+        Ok(())
+    }
+
+    fn restart(&mut self) -> Result<()> {
+        *self.pages.lock().expect("unpoisoned") = Some(BTreeMap::new());
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn fastly_is_purged_as_the_contract_says() -> Result<()> {
+    purger_contract(&mut MemoryFastly::start()).await
 }

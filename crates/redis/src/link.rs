@@ -1,10 +1,14 @@
 //! One multiplexed connection that heals. redis-rs does not count a timeout as a lost connection, so a peer that
 //! accepts and stays silent would be asked for ever; here one unanswered command gives the connection up.
 
+use std::path::Path;
+
 use redis::aio::MultiplexedConnection;
 use redis::{
     AsyncConnectionConfig, Client, ErrorKind, IntoConnectionInfo, RedisError, TlsCertificates,
 };
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use tokio::sync::Mutex;
 
 use crate::target::{RedisConfigError, RedisTarget};
@@ -73,16 +77,13 @@ impl Link {
         }
         // Freshet's user may do nothing but what purging needs; CLIENT SETINFO is not among it.
         info = info.set_redis_settings(settings.set_skip_set_lib_name());
+        choose_cryptography();
         let client = match &target.ca_file {
             None => Client::open(info).map_err(unusable)?,
             Some(path) => {
-                let pem = std::fs::read(path).map_err(|source| RedisConfigError::CaFile {
-                    path: path.clone(),
-                    source,
-                })?;
                 let trusted = TlsCertificates {
                     client_tls: None,
-                    root_cert: Some(pem),
+                    root_cert: Some(authorities(path)?),
                 };
                 Client::build_with_tls(info, trusted).map_err(unusable)?
             }
@@ -131,10 +132,44 @@ impl Link {
     }
 }
 
+/// The authorities of a PEM file. redis-rs takes a file without any, and then no server is ever trusted.
+fn authorities(path: &Path) -> Result<Vec<u8>, RedisConfigError> {
+    let path = || path.to_owned();
+    let pem = std::fs::read(path()).map_err(|source| RedisConfigError::CaFile {
+        path: path(),
+        source,
+    })?;
+    let mut found = CertificateDer::pem_slice_iter(&pem).peekable();
+    match found.peek().is_some() && found.all(|it| it.is_ok()) {
+        true => Ok(pem),
+        false => Err(RedisConfigError::NoCertificate { path: path() }),
+    }
+}
+
+/// redis-rs takes the cryptography that the process has, and panics on the first connection when it has none or
+/// has two to choose from. Which it is depends on what else is linked, so it is said here.
+fn choose_cryptography() {
+    // An error says that somebody has chosen already.
+    let _chosen = rustls::crypto::aws_lc_rs::default_provider().install_default();
+}
+
 fn breaks_connection(error: &RedisError) -> bool {
     error.is_timeout()
         || error.is_io_error()
         || error.is_connection_dropped()
         || error.is_unrecoverable_error()
         || matches!(error.kind(), ErrorKind::Parse)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// No connection is made here: whoever makes the first one may already rely on the choice.
+    #[test]
+    fn cryptography_is_chosen_before_the_first_connection() {
+        let target = RedisTarget::new("rediss://127.0.0.1:1".to_owned());
+        Link::new(&target).expect("usable");
+        assert!(rustls::crypto::CryptoProvider::get_default().is_some());
+    }
 }

@@ -34,8 +34,12 @@ pub(crate) fn outcome_of(error: &RedisError) -> PurgeOutcome {
 
 /// The error for the log, without the names that the command held.
 pub(crate) fn reason_of(error: &RedisError) -> String {
-    match error.code() {
-        Some(code) => format!("redis answers {code}"),
-        None => error.to_string(),
+    match (error.kind(), error.code()) {
+        // The connection's own words for WRONGPASS leave the code out that runbooks name.
+        (ErrorKind::AuthenticationFailed, _) => {
+            "redis answers WRONGPASS: it knows no such user with this password".to_owned()
+        }
+        (_, Some(code)) => format!("redis answers {code}"),
+        (_, None) => error.to_string(),
     }
 }

@@ -75,10 +75,18 @@ impl RedisPurger {
         chunks
     }
 
-    async fn unlink(&self, batch: &PurgeBatch, report: &mut PurgeReport) {
+    /// Says whether the server answers. One that does not is asked once: a batch ends after one timeout, however
+    /// many commands it takes.
+    async fn unlink(&self, batch: &PurgeBatch, report: &mut PurgeReport) -> bool {
         let chunks = self.chunks(batch);
         let link = self.route.link_of(&[]);
+        let mut answering = true;
         for group in chunks.chunks(self.target.commands_in_flight.max(1)) {
+            if !answering {
+                let places = group.iter().flat_map(|chunk| &chunk.places);
+                places.for_each(|&place| report.outcomes[place] = PurgeOutcome::Unreachable);
+                continue;
+            }
             let answers = join_all(
                 group
                     .iter()
@@ -96,11 +104,13 @@ impl RedisPurger {
                         outcome_of(&error)
                     }
                 };
+                answering &= outcome != PurgeOutcome::Unreachable;
                 for &place in &chunk.places {
                     report.outcomes[place] = outcome;
                 }
             }
         }
+        answering
     }
 
     /// Removes everything that begins with `prefix`, on every server.
@@ -138,12 +148,16 @@ impl RedisPurger {
 impl Purger for RedisPurger {
     async fn purge(&self, batch: &PurgeBatch) -> PurgeReport {
         let mut report = PurgeReport::all(PurgeOutcome::Forgotten, batch.len());
-        self.unlink(batch, &mut report).await;
+        let mut answering = self.unlink(batch, &mut report).await;
         for (place, (purge, prefix)) in batch.iter().enumerate() {
             if purge.scope != Scope::Family {
                 continue;
             }
-            report.outcomes[place] = match self.remove_prefix(prefix).await {
+            if !answering {
+                report.outcomes[place] = PurgeOutcome::Unreachable;
+                continue;
+            }
+            let outcome = match self.remove_prefix(prefix).await {
                 Ok(0) => PurgeOutcome::NothingCached,
                 Ok(removed) => {
                     report.removed += removed;
@@ -154,6 +168,8 @@ impl Purger for RedisPurger {
                     outcome_of(&error)
                 }
             };
+            answering = outcome != PurgeOutcome::Unreachable;
+            report.outcomes[place] = outcome;
         }
         report
     }

@@ -83,4 +83,10 @@ pub enum RedisConfigError {
         /// Why.
         source: std::io::Error,
     },
+    /// The CA file is no PEM file, or has no certificate. Nobody could be trusted by it.
+    #[error("redis ca_file {path} holds no certificate")]
+    NoCertificate {
+        /// The file.
+        path: PathBuf,
+    },
 }

@@ -153,6 +153,47 @@ async fn p11_a_peer_that_accepts_and_stays_silent_is_replaced() {
     );
 }
 
+/// Many commands and scans, and one timeout.
+#[tokio::test]
+async fn a_frozen_server_holds_a_large_batch_up_once() {
+    let server = RedisServer::start().expect("redis");
+    let mut target = RedisTarget::new(server.url());
+    target.connect_timeout = Duration::from_secs(1);
+    target.answer_timeout = Duration::from_secs(1);
+    let purger = RedisPurger::connect(target).expect("usable");
+    let mut large = batch(Scope::Keys, &[]);
+    for (scope, count) in [(Scope::Keys, 10_000), (Scope::Family, 20)] {
+        for at in 0..count {
+            let (family, mode, committed) = (FamilyId(0), PurgeMode::Hard, UnixMicros(1));
+            let name = format!("k:{at}:");
+            let name = name.as_bytes();
+            large.add(WantedPurge {
+                family,
+                scope,
+                mode,
+                committed,
+                name,
+            });
+        }
+    }
+    for _ in 0..2 {
+        server.pause().expect("running");
+        let begun = Instant::now();
+        let report = purger.purge(&large).await;
+        assert_eq!(report.outcomes, [PurgeOutcome::Unreachable; 10_020]);
+        assert!(
+            begun.elapsed() < Duration::from_secs(4),
+            "{:?}",
+            begun.elapsed()
+        );
+        server.resume().expect("running");
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while !purger.purge(&large).await.is_settled() {
+            assert!(Instant::now() < deadline, "not healed");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_user_without_rights_is_told_of_and_nothing_is_given_up() {
     let server = RedisServer::start().expect("redis");

@@ -8,6 +8,7 @@
 //! Calls block; use them from a plain thread or from `spawn_blocking`.
 
 mod artefacts;
+mod authority;
 mod connect;
 mod connector;
 mod fault_proxy;
@@ -19,12 +20,14 @@ mod postgres;
 mod preflight;
 mod process;
 mod prometheus;
+mod purger_contract;
 mod redis;
 mod schema_registry;
 mod topics;
 mod varnish;
 
 pub use artefacts::Artefact;
+pub use authority::Authority;
 pub use connect::{Connect, ConnectBuilder};
 pub use connector::{ConnectorConfig, Format, MariaDbConnector, PgConnector, flattened};
 pub use fault_proxy::{Fault, FaultProxy};
@@ -36,6 +39,7 @@ pub use postgres::Postgres;
 pub use preflight::{Missing, preflight, require_programs};
 pub use process::wait_until;
 pub use prometheus::{Prometheus, PrometheusOptions};
+pub use purger_contract::{ContractEntry, PurgedCache, purger_contract};
 pub use redis::RedisServer;
 pub use schema_registry::SchemaRegistry;
 pub use topics::{TopicReader, TopicRecord, TopicWriter};

@@ -1,12 +1,14 @@
 //! A Redis server.
 
+use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use tempfile::TempDir;
 
+use crate::authority::Authority;
 use crate::port::{PortLease, lease_port};
 use crate::process::{Launch, ServerProcess, server_folder};
 
@@ -15,6 +17,7 @@ use crate::process::{Launch, ServerProcess, server_folder};
 pub struct RedisServer {
     process: ServerProcess,
     port: PortLease,
+    tls_port: Option<PortLease>,
     _folder: TempDir,
 }
 
@@ -32,7 +35,35 @@ impl RedisServer {
     /// # Errors
     /// When it is not ready in time.
     pub fn start_with(extra: &[&str]) -> Result<RedisServer> {
+        RedisServer::launch(server_folder("redis")?, None, extra)
+    }
+
+    /// Starts one that has a port for TLS beside the plain one. `authority` vouches for it under `names`.
+    ///
+    /// # Errors
+    /// When it is not ready in time, or without its certificate.
+    pub fn start_tls(authority: &Authority, names: &[&str], extra: &[&str]) -> Result<RedisServer> {
         let folder = server_folder("redis")?;
+        let port = lease_port()?;
+        let issued = authority.issue(names)?;
+        let mut args = vec!["--tls-port".to_owned(), port.port().to_string()];
+        // Clients are known by their password, not by a certificate.
+        args.extend(["--tls-auth-clients", "no"].map(str::to_owned));
+        for (option, file, pem) in [
+            ("--tls-cert-file", "server.crt", issued.certificate),
+            ("--tls-key-file", "server.key", issued.private_key),
+            ("--tls-ca-cert-file", "ca.crt", authority.pem()),
+        ] {
+            let path = folder.path().join(file);
+            fs::write(&path, pem)?;
+            args.extend([option.to_owned(), path.display().to_string()]);
+        }
+        let mut args: Vec<&str> = args.iter().map(String::as_str).collect();
+        args.extend(extra);
+        RedisServer::launch(folder, Some(port), &args)
+    }
+
+    fn launch(folder: TempDir, tls_port: Option<PortLease>, extra: &[&str]) -> Result<RedisServer> {
         let port = lease_port()?;
         let number = port.port().to_string();
         let fixed = [
@@ -62,6 +93,7 @@ impl RedisServer {
         Ok(RedisServer {
             process,
             port,
+            tls_port,
             _folder: folder,
         })
     }
@@ -69,6 +101,15 @@ impl RedisServer {
     /// `redis://127.0.0.1:PORT`.
     pub fn url(&self) -> String {
         format!("redis://{}", self.address())
+    }
+
+    /// The port for TLS.
+    ///
+    /// # Errors
+    /// When it was started without.
+    pub fn tls_port(&self) -> Result<u16> {
+        let port = self.tls_port.as_ref().context("started without TLS")?;
+        Ok(port.port())
     }
 
     /// `127.0.0.1:PORT`.
