@@ -156,7 +156,8 @@ impl<S: Source, T: Take> Intake<S, T> {
     /// How much to ask for, and how long to wait for it.
     fn demand(&self, progress: &Progress) -> Demand {
         let room = self.bounds.room(&progress.open).min(self.bounds.pull_max);
-        if self.take.is_held_up() || room == 0 {
+        let crowded = progress.ledger.open_count() >= self.bounds.open_max;
+        if self.take.is_held_up() || room == 0 || crowded {
             return Demand {
                 records_max: 0,
                 wait: Duration::from_millis(1).min(self.bounds.idle_wait),

@@ -118,6 +118,8 @@ pub struct Bounds {
     pub pull_max: usize,
     /// Rounds under way at most.
     pub rounds_in_flight_max: usize,
+    /// Positions open at most: one round that takes long keeps all that came after it open too.
+    pub open_max: usize,
     /// Commit settled offsets this often.
     pub commit_every: Duration,
     /// Wait this long for a record when there is nothing to do.
@@ -144,6 +146,7 @@ impl Default for Bounds {
             round_purges_max: 65_536,
             pull_max: 2048,
             rounds_in_flight_max: 4,
+            open_max: 262_144,
             commit_every: Duration::from_millis(250),
             idle_wait: Duration::from_millis(50),
             window: Window::default(),

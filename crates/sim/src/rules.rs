@@ -1,0 +1,114 @@
+//! The registry of the simulation: items are cached in Redis and at the edge, notes in Redis only.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use freshet_core::registry::{
+    Binding, CdnSide, Family, FamilyId, Freshness, FreshnessClass, OnSnapshot, OnTruncate,
+    PurgeMode, RedisSide, Registry, RegistryRevision, Table, Target, TargetId, Tier,
+};
+use freshet_core::table::{
+    ColumnKind, ColumnShape, ColumnSlot, Engine, ReplicaIdentity, TableId, TableShape,
+};
+use freshet_core::template::{NameForm, Segment, Template};
+
+pub(crate) const ITEMS: &str = "shop.public.items";
+pub(crate) const NOTES: &str = "shop.public.notes";
+/// Families' scopes: what is purged when nothing exact can be told.
+pub(crate) const ITEM_PREFIX: &str = "catalog:v1:item:";
+pub(crate) const ITEM_TAG: &str = "catalog.item";
+pub(crate) const NOTE_PREFIX: &str = "catalog:v1:note:";
+
+pub(crate) fn registry() -> Registry {
+    let families = vec![
+        family("catalog.item", ITEM_PREFIX, Some(ITEM_TAG)),
+        family("catalog.note", NOTE_PREFIX, None),
+    ];
+    let tables = vec![
+        table(
+            (0, ITEMS),
+            template(NameForm::RedisKey, ITEM_PREFIX, 0),
+            vec![template(NameForm::SurrogateKey, "category-", 1)],
+        ),
+        table(
+            (1, NOTES),
+            template(NameForm::RedisKey, NOTE_PREFIX, 0),
+            Vec::new(),
+        ),
+    ];
+    let target = |name: &str, tier| Target {
+        name: Arc::from(name),
+        tier,
+    };
+    Registry::new(
+        RegistryRevision {
+            sequence: 1,
+            content_hash: Arc::from("simulated"),
+        },
+        families,
+        tables,
+        vec![target("main", Tier::Store), target("edge", Tier::Edge)],
+    )
+}
+
+fn template(form: NameForm, literal: &str, slot: u16) -> Template {
+    Template {
+        form,
+        segments: vec![
+            Segment::Literal(literal.as_bytes().into()),
+            Segment::Column(ColumnSlot(slot)),
+        ],
+    }
+}
+
+fn family(name: &str, prefix: &str, tag: Option<&str>) -> Family {
+    Family {
+        name: Arc::from(name),
+        owner: Arc::from("simulation"),
+        freshness: Freshness {
+            class: FreshnessClass::Strict,
+            within: Duration::from_secs(1),
+            objective: 0.999,
+            window: Duration::from_secs(3600),
+        },
+        max_ttl: Duration::from_secs(3600),
+        redis: Some(RedisSide {
+            target: TargetId(0),
+            prefixes: vec![prefix.as_bytes().into()],
+        }),
+        cdn: tag.map(|tag| CdnSide {
+            targets: vec![TargetId(1)],
+            family_tag: tag.as_bytes().into(),
+            mode: PurgeMode::Hard,
+        }),
+        fan_out_max: 64,
+        on_truncate: OnTruncate::Family,
+        on_snapshot: OnSnapshot::Ignore,
+        entry_version: None,
+    }
+}
+
+fn table((id, name): (u32, &str), key: Template, tags: Vec<Template>) -> Table {
+    let column = |name: &str, in_key| ColumnShape {
+        name: Arc::from(name),
+        kind: ColumnKind::Integer,
+        in_key,
+    };
+    Table {
+        shape: TableShape {
+            id: TableId(id as _),
+            name: Arc::from(name),
+            topic: Arc::from(name),
+            engine: Engine::Postgres,
+            identity: ReplicaIdentity::Full,
+            columns: vec![column("id", true), column("category_id", false)],
+        },
+        bindings: vec![Binding {
+            family: FamilyId(id as _),
+            when_changed: Vec::new(),
+            keys: vec![key],
+            tags,
+            version_column: None,
+        }],
+    }
+}
