@@ -123,7 +123,7 @@ Example:
 
 const CHECK_HELP: &str = "\
 Prints every fault of every file at once, each with file:line:column, the text and what to do.
-docs/registry.md has a section for every code (FR0001 …).
+docs/registry.md has every field, and a section for every code (FR0001 …).
 
 Example, as a pull request check:
   freshet check registry/ --strict";

@@ -387,3 +387,172 @@ fn the_revision_follows_names_and_contents() {
     let other = FAMILY.replace("24h", "12h");
     assert_ne!(one, revision(&[source, ("families/a.yaml", &other)]));
 }
+
+const NOTE: &str = "\
+family: catalog.note
+schema_version: 1
+owner: { team: catalog }
+lifecycle: active
+freshness: { class: soft, within: 2s, objective: 99%, window: 28d }
+max_ttl: 1h
+redis: { target: main, keys: [\"catalog:v1:notes:{id}\"] }
+sources:
+  - table: shop.public.notes
+    bind: { id: id }
+";
+
+/// Codes and lines of what is found in `NOTE` or in another file beside it.
+fn found_in(files: &[(&str, &str)]) -> Vec<(&'static str, String)> {
+    let found = match check(files) {
+        Ok(loaded) => loaded.warnings,
+        Err(found) => found,
+    };
+    let placed = found.iter().map(|it| {
+        let file = it.place.file.display();
+        (
+            it.code,
+            format!("{file}:{}:{}", it.place.line, it.place.column),
+        )
+    });
+    placed.collect()
+}
+
+#[test]
+fn two_tables_on_one_topic_are_refused_with_both_places() {
+    let elsewhere = SOURCE
+        .replace("database: shop", "database: depot")
+        .replace("shop.public", "depot.public")
+        .replace(
+            "  - table: depot.public.notes\n",
+            "  - table: depot.public.notes\n    topic: shop.public.items\n",
+        );
+    let files = [("sources/a.yaml", SOURCE), ("sources/b.yaml", &elsewhere)];
+    assert_eq!(
+        found_in(&files),
+        [("FR0005", "sources/b.yaml:13:12".to_owned())]
+    );
+    let found = check(&files).expect_err("one topic");
+    let (place, _) = &found.iter().next().expect("one").also[0];
+    assert_eq!(
+        (place.file.display().to_string(), place.line),
+        ("sources/a.yaml".to_owned(), 4)
+    );
+    let renamed = SOURCE.replace(
+        "  - table: shop.public.notes\n",
+        "  - table: shop.public.notes\n    topic: notes\n",
+    );
+    let loaded = check(&[("sources/a.yaml", &renamed), ("families/n.yaml", NOTE)]).expect("apart");
+    assert_eq!(loaded.registry.topics().collect::<Vec<_>>(), ["notes"]);
+}
+
+#[test]
+fn values_side_by_side_are_warned_of_only_where_rows_can_meet() {
+    let source = SOURCE
+        .replace("replica_identity: default", "replica_identity: full")
+        .replace(
+            "      - { name: item_id, type: bigint, nullable: false }\n",
+            "      - { name: item_id, type: bigint }\n      - { name: code, type: uuid }\n      - { name: open, type: boolean }\n",
+        );
+    let of = |key: &str, bind: &str| {
+        let family = NOTE
+            .replace("notes:{id}", &format!("notes:{key}"))
+            .replace("bind: { id: id }", &format!("bind: {{ {bind} }}"));
+        found_in(&[("sources/shop.yaml", &source), ("families/n.yaml", &family)])
+    };
+    let warned = [("FR0042", "families/n.yaml:7:31".to_owned())];
+    assert_eq!(of("{a}{b}", "a: id, b: item_id"), warned);
+    assert_eq!(of("{a}{c}{b}", "a: id, b: item_id, c: code"), warned);
+    assert_eq!(of("{a}{b}", "a: id, b: [x, xy]"), warned);
+    for (key, bind) in [
+        ("{a}:{b}", "a: id, b: item_id"),
+        ("{a}{c}", "a: id, c: code"),
+        ("{c}{a}", "a: id, c: open"),
+        ("{a}{b}", "a: id, b: [xx, y]"),
+        ("{a}{a}", "a: id"),
+    ] {
+        assert_eq!(of(key, bind), [], "{key} with {bind}");
+    }
+}
+
+#[test]
+fn a_table_whose_log_holds_no_before_image_is_warned_of_even_by_its_key() {
+    let nothing = SOURCE.replace("replica_identity: default", "replica_identity: nothing");
+    assert_eq!(
+        found_in(&[("sources/s.yaml", SOURCE), ("families/n.yaml", NOTE)]),
+        []
+    );
+    let warned = found_in(&[("sources/s.yaml", &nothing), ("families/n.yaml", NOTE)]);
+    assert_eq!(warned, [("FR0040", "families/n.yaml:10:17".to_owned())]);
+    let mysql = nothing.replace("engine: postgres", "engine: mysql");
+    let loaded = check(&[("sources/s.yaml", &mysql), ("families/n.yaml", NOTE)]).expect("warned");
+    assert!(
+        loaded.warnings.render().contains("binlog_row_image"),
+        "{}",
+        loaded.warnings.render()
+    );
+}
+
+#[test]
+fn some_table_has_the_column_that_entries_are_stamped_with() {
+    let with = |column: &str| {
+        let family = format!("{NOTE}entry_version: {{ field: v, column: {column} }}\n");
+        found_in(&[("sources/s.yaml", SOURCE), ("families/n.yaml", &family)])
+    };
+    assert_eq!(with("item_id"), []);
+    assert_eq!(
+        with("changes"),
+        [("FR0011", "families/n.yaml:11:36".to_owned())]
+    );
+}
+
+#[test]
+fn a_fault_is_told_once_and_not_again_by_the_examples() {
+    let twice = "  - table: shop.public.items\n    bind: { id: id }\n";
+    let example = "examples:\n  - change: { table: shop.public.notes, op: c, after: { id: 1 } }\n";
+    let family = NOTE.replace("notes:{id}", "notes:{id}?") + twice + example;
+    let files = [
+        ("sources/s.yaml", SOURCE),
+        ("families/n.yaml", family.as_str()),
+    ];
+    assert_eq!(
+        found_in(&files),
+        [("FR0016", "families/n.yaml:7:31".to_owned())]
+    );
+    let family = NOTE.to_owned() + twice + example;
+    let files = [
+        ("sources/s.yaml", SOURCE),
+        ("families/n.yaml", family.as_str()),
+    ];
+    assert_eq!(
+        found_in(&files),
+        [("FR0030", "families/n.yaml:14:5".to_owned())]
+    );
+}
+
+#[test]
+fn hidden_copies_of_a_mounted_registry_are_not_read() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for dir in ["sources", "families/..2026_11_23"] {
+        std::fs::create_dir_all(folder.path().join(dir)).expect("a folder");
+    }
+    for (name, text) in [
+        ("sources/s.yaml", SOURCE),
+        ("families/n.yaml", NOTE),
+        ("families/..2026_11_23/n.yaml", NOTE),
+        ("families/.n.yaml", NOTE),
+    ] {
+        std::fs::write(folder.path().join(name), text).expect("written");
+    }
+    let loaded =
+        freshet_registry::load(folder.path()).unwrap_or_else(|it| panic!("{}", it.render()));
+    assert_eq!((loaded.files, loaded.registry.families.len()), (2, 1));
+    std::fs::write(folder.path().join("families/x.yaml"), [0xff, 0xfe]).expect("written");
+    let found = freshet_registry::load(folder.path()).expect_err("no text");
+    let fault = found.iter().next().expect("one");
+    assert_eq!((fault.code, fault.place.line), ("FR0001", 0));
+    assert!(
+        fault.place.file.ends_with("families/x.yaml"),
+        "{}",
+        found.render()
+    );
+}

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Context;
 use freshet_registry::source_file::{
-    EngineName, ForeignKey, IdentityName, SourceColumn, SourceFile, SourceTable, unplaced,
+    EngineName, ForeignKey, IdentityName, OnDelete, SourceColumn, SourceFile, SourceTable, unplaced,
 };
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Opts, OptsBuilder};
@@ -123,7 +123,13 @@ fn add_foreign_keys(
                 columns: Vec::new(),
                 references: format!("{}.{parent_schema}.{parent}", wanted.server),
                 referenced_columns: Vec::new(),
-                on_delete: rule.to_ascii_lowercase(),
+                on_delete: match rule.to_ascii_lowercase().as_str() {
+                    "cascade" => OnDelete::Cascade,
+                    "set null" => OnDelete::SetNull,
+                    "set default" => OnDelete::SetDefault,
+                    "restrict" => OnDelete::Restrict,
+                    _ => OnDelete::NoAction,
+                },
             });
             last = Some(this);
         }

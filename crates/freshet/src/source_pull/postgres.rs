@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Context;
 use freshet_registry::source_file::{
-    EngineName, ForeignKey, IdentityName, SourceColumn, SourceFile, SourceTable, unplaced,
+    EngineName, ForeignKey, IdentityName, OnDelete, SourceColumn, SourceFile, SourceTable, unplaced,
 };
 use tokio_postgres::{Client, Config, NoTls};
 
@@ -136,13 +136,12 @@ async fn foreign_keys(client: &Client, wanted: &Wanted, tables: &mut Tables) -> 
                 references: format!("{}.{schema}.{parent}", wanted.server),
                 referenced_columns: row.get(5),
                 on_delete: match rule.as_str() {
-                    "c" => "cascade",
-                    "n" => "set null",
-                    "d" => "set default",
-                    "r" => "restrict",
-                    _ => "no action",
-                }
-                .to_owned(),
+                    "c" => OnDelete::Cascade,
+                    "n" => OnDelete::SetNull,
+                    "d" => OnDelete::SetDefault,
+                    "r" => OnDelete::Restrict,
+                    _ => OnDelete::NoAction,
+                },
             });
         }
     }
