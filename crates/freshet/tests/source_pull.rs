@@ -40,7 +40,7 @@ fn refused(output: &Output, code: i32, parts: &[&str]) {
     let told = told(output);
     assert_eq!(output.status.code(), Some(code), "{told}");
     for part in parts {
-        assert!(told.contains(part), "no `{part}` in: {told}");
+        assert_eq!(told.matches(part).count(), 1, "`{part}` once in: {told}");
     }
     assert!(
         told.starts_with("error: ") && told.lines().count() == 1,

@@ -284,10 +284,22 @@ fn quoted(text: &str) -> String {
             "true" | "false" | "null" | "yes" | "no" | "on" | "off" | "y" | "n"
         );
     if plain {
-        text.to_owned()
-    } else {
-        serde_json::Value::from(text).to_string()
+        return text.to_owned();
     }
+    let mut out = String::new();
+    for character in serde_json::Value::from(text).to_string().chars() {
+        // JSON lets these stand as they are; YAML takes them for a line's end, or not at all.
+        if matches!(
+            character,
+            '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}'
+        ) {
+            // Writing to a String cannot fail.
+            let _ = write!(out, "\\u{:04x}", u32::from(character));
+        } else {
+            out.push(character);
+        }
+    }
+    out
 }
 
 /// A table with the engine of its file, for looking up by name.

@@ -463,6 +463,7 @@ fn values_side_by_side_are_warned_of_only_where_rows_can_meet() {
     assert_eq!(of("{a}{b}", "a: id, b: item_id"), warned);
     assert_eq!(of("{a}{c}{b}", "a: id, b: item_id, c: code"), warned);
     assert_eq!(of("{a}{b}", "a: id, b: [x, xy]"), warned);
+    assert_eq!(of("{a}{b}", "a: id, b: [x, yx]"), warned);
     for (key, bind) in [
         ("{a}:{b}", "a: id, b: item_id"),
         ("{a}{c}", "a: id, c: code"),
@@ -472,6 +473,14 @@ fn values_side_by_side_are_warned_of_only_where_rows_can_meet() {
     ] {
         assert_eq!(of(key, bind), [], "{key} with {bind}");
     }
+    // Rows may share a tag.
+    let cdn = "cdn: { targets: [edge], tags: [\"note-{a}{b}\"] }\n";
+    let family = NOTE
+        .replace("{id}", "{a}:{b}")
+        .replace("{ id: id }", "{ a: id, b: item_id }")
+        + cdn;
+    let found = found_in(&[("sources/shop.yaml", &source), ("families/n.yaml", &family)]);
+    assert_eq!(found, []);
 }
 
 #[test]
@@ -555,4 +564,108 @@ fn hidden_copies_of_a_mounted_registry_are_not_read() {
         "{}",
         found.render()
     );
+}
+
+#[test]
+fn source_files_are_checked_where_they_stand() {
+    let of = |from: &str, to: &str| {
+        assert!(SOURCE.contains(from), "{from}");
+        let source = SOURCE.replacen(from, to, 1);
+        found_in(&[("sources/s.yaml", &source)])
+    };
+    for name in ["shop.notes", "depot.public.notes", "shopping.public.notes"] {
+        let found = of("- table: shop.public.notes", &format!("- table: {name}"));
+        assert_eq!(
+            found,
+            [("FR0003", "sources/s.yaml:12:12".to_owned())],
+            "{name}"
+        );
+    }
+    let found = of("primary_key: [id]", "primary_key: [id, ident]");
+    assert_eq!(found, [("FR0011", "sources/s.yaml:6:23".to_owned())]);
+    let found = of("replica_identity: full", "replica_identity: whole");
+    assert_eq!(found, [("FR0002", "sources/s.yaml:5:23".to_owned())]);
+}
+
+#[test]
+fn a_side_of_a_family_that_names_nothing_is_refused() {
+    let of = |redis: &str, cdn: &str| {
+        let family = NOTE.replace(
+            "redis: { target: main, keys: [\"catalog:v1:notes:{id}\"] }",
+            &format!("{redis}{cdn}"),
+        );
+        let found = found_in(&[("sources/s.yaml", SOURCE), ("families/n.yaml", &family)]);
+        found
+            .iter()
+            .any(|it| it == &("FR0024", "families/n.yaml:1:9".to_owned()))
+    };
+    let redis = "redis: { target: main, keys: [\"catalog:v1:notes:{id}\"] }\n";
+    let cdn = "cdn: { targets: [edge], tags: [\"note-{id}\"] }\n";
+    assert!(!of(redis, cdn) && !of(redis, "") && !of("", cdn));
+    assert!(of("", ""));
+    assert!(of("redis: { target: main, keys: [] }\n", cdn));
+    assert!(of(redis, "cdn: { targets: [], tags: [\"note-{id}\"] }\n"));
+    assert!(of(redis, "cdn: { targets: [edge], tags: [] }\n"));
+}
+
+/// Both rules that InnoDB carries out below its binlog, and no other.
+#[test]
+fn only_silent_cascades_must_be_declared() {
+    for (rule, silent) in [
+        ("cascade", true),
+        ("set null", true),
+        ("set default", false),
+        ("restrict", false),
+        ("no action", false),
+    ] {
+        let source = SOURCE
+            .replace("engine: postgres", "engine: mariadb")
+            .replace("replica_identity: default", "replica_identity: full")
+            + &format!(
+                "    foreign_keys:\n      - {{ columns: [item_id], references: shop.public.items, on_delete: {rule} }}\n"
+            );
+        let found = found_in(&[("sources/s.yaml", &source), ("families/n.yaml", NOTE)]);
+        let wanted = [("FR0027", "families/n.yaml:9:12".to_owned())];
+        assert_eq!(found, if silent { &wanted[..] } else { &[] }, "{rule}");
+    }
+}
+
+/// What the log of a table does not hold, its examples cannot rely on.
+#[test]
+fn examples_know_no_more_than_the_log_does() {
+    let of = |identity: &str, purges: &str| {
+        let source = SOURCE.replace(
+            "replica_identity: default",
+            &format!("replica_identity: {identity}"),
+        );
+        let change = "{ table: shop.public.notes, op: u, before: { id: 1, item_id: 7 }, after: { id: 1, item_id: 8 } }";
+        let family = NOTE
+            .replace("{id}", "{item}")
+            .replace("{ id: id }", "{ item: item_id }")
+            + &format!("examples:\n  - change: {change}\n    purges: {{ redis: [{purges}] }}\n");
+        let found = found_in(&[("sources/s.yaml", &source), ("families/n.yaml", &family)]);
+        !found.iter().any(|(code, _)| *code == "FR0030")
+    };
+    let (exact, wide) = (
+        "\"catalog:v1:notes:7\", \"catalog:v1:notes:8\"",
+        "\"catalog:v1:notes:*\"",
+    );
+    assert!(of("full", exact) && !of("full", wide));
+    assert!(of("default", wide) && !of("default", exact));
+    assert!(of("nothing", wide));
+    // Without a before-image the key is what it was, unless the log never has one.
+    let of = |identity: &str, purges: &str| {
+        let source = SOURCE.replace(
+            "replica_identity: default",
+            &format!("replica_identity: {identity}"),
+        );
+        let family = NOTE.to_owned()
+            + &format!(
+                "examples:\n  - change: {{ table: shop.public.notes, op: u, after: {{ id: 1 }} }}\n    purges: {{ redis: [{purges}] }}\n"
+            );
+        let found = found_in(&[("sources/s.yaml", &source), ("families/n.yaml", &family)]);
+        !found.iter().any(|(code, _)| *code == "FR0030")
+    };
+    assert!(of("default", "\"catalog:v1:notes:1\""));
+    assert!(of("nothing", wide) && !of("nothing", "\"catalog:v1:notes:1\""));
 }
