@@ -95,6 +95,9 @@ pub(crate) struct PullArgs {
     /// Write to this file instead of standard output
     #[arg(long, short, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
+    /// Replace the output file if it is there
+    #[arg(long, requires = "output")]
+    pub(crate) force: bool,
 }
 
 /// Form of log lines.
@@ -124,18 +127,19 @@ Example:
 
 const CHECK_HELP: &str = "\
 Prints every fault of every file at once, each with file:line:column, the text and what to do.
-docs/registry.md has a section for every code (FR0001 …).
+docs/registry.md has every field, and a section for every code (FR0001 …).
 
 Example, as a pull request check:
   freshet check registry/ --strict";
 
 const PULL_HELP: &str = "\
 Reads tables, columns with types, primary keys, replica identity and foreign keys with their
-ON DELETE rule, so that `freshet check` knows offline what a row can say. Only reads.
+ON DELETE rule, so that `freshet check` knows offline what a row can say. Only reads. The same
+catalog gives the same text; docs/registry.md says what it makes of what it finds.
 
 Examples:
   freshet source pull --url postgres://app@db:5432/shop --password-env PGPASSWORD \\
-      --server shop --output registry/sources/shop.yaml
+      --server shop --output registry/sources/shop.yaml --force
   freshet source pull --url mysql://app@db:3306/shop --server shop --table shop.items";
 
 #[cfg(test)]

@@ -2,12 +2,33 @@
 
 mod mysql;
 mod postgres;
+mod wanted;
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
-use freshet_registry::source_file::SourceFile;
+use freshet_registry::source_file::{SourceFile, unplaced};
 
 use crate::cli::PullArgs;
 use crate::exit::Exit;
+use wanted::{Reach, Wanted};
+
+/// A server that does not even refuse is given up.
+const CONNECT_WITHIN: Duration = Duration::from_secs(10);
+/// A catalog of many thousand tables is read within seconds.
+const READ_WITHIN: Duration = Duration::from_secs(60);
+/// Debezium cuts longer topic names, since Kafka refuses them.
+const TOPIC_CHARACTERS_MAX: usize = 249;
+
+/// A catalog as read.
+struct Pulled {
+    file: SourceFile,
+    /// What the file does not say and somebody should know.
+    notes: Vec<String>,
+}
 
 /// Runs the command.
 #[allow(clippy::print_stdout)] // the command's answer
@@ -19,79 +40,112 @@ pub(crate) fn pull(args: &PullArgs) -> Exit {
             return Exit::BadInput;
         }
     };
-    let text = match read(&wanted) {
-        Ok(file) => file.to_yaml(),
+    let pulled = match read(&wanted) {
+        Ok(pulled) => pulled,
         Err(error) => {
             eprintln!("error: {error:#}");
             return Exit::Failed;
         }
     };
-    match &args.output {
-        None => print!("{text}"),
-        Some(path) => {
-            if let Err(error) = std::fs::write(path, text) {
-                eprintln!("error: {} cannot be written: {error}", path.display());
-                return Exit::Failed;
-            }
-            eprintln!("wrote {}", path.display());
-        }
+    for note in &pulled.notes {
+        eprintln!("note: {note}");
     }
+    let text = pulled.file.to_yaml();
+    let Some(path) = &args.output else {
+        print!("{text}");
+        return Exit::Clean;
+    };
+    if let Err(error) = write(path, &text, args.force) {
+        eprintln!("error: {} cannot be written: {error}", path.display());
+        return Exit::Failed;
+    }
+    eprintln!("wrote {}", path.display());
     Exit::Clean
 }
 
-/// What to read and how to get there.
-struct Wanted {
-    url: String,
-    password: Option<String>,
-    server: String,
-    tables: Vec<String>,
+/// Writes beside the old file first: one that is there is replaced as a whole or not at all.
+fn write(path: &Path, text: &str, replace: bool) -> io::Result<()> {
+    if !replace {
+        // Somebody may have made it since the flags were checked.
+        let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
+        return file.write_all(text.as_bytes());
+    }
+    if fs::metadata(path).is_ok_and(|it| !it.is_file()) {
+        // A pipe or a terminal has no place beside it.
+        return fs::write(path, text);
+    }
+    // A link stays one.
+    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let beside = path.with_extension("yaml.partial");
+    fs::write(&beside, text)?;
+    fs::rename(&beside, path)
 }
 
-impl Wanted {
-    fn from_args(args: &PullArgs) -> anyhow::Result<Self> {
-        let (_, rest) = args.url.split_once("://").context("--url is not a URL")?;
-        let user = rest.rsplit_once('@').map_or("", |(user, _)| user);
-        if user.contains(':') {
-            bail!("--url holds a password; name a variable with --password-env instead");
-        }
-        for table in &args.tables {
-            if table.split('.').count() != 2 {
-                bail!("--table {table} is not of the form schema.table");
-            }
-        }
-        let password = args
-            .password_env
-            .as_ref()
-            .map(|name| std::env::var(name).with_context(|| format!("variable `{name}`")))
-            .transpose()?;
-        Ok(Self {
-            url: args.url.clone(),
-            password,
-            server: args.server.clone(),
-            tables: args.tables.clone(),
-        })
-    }
-
-    fn wants(&self, schema: &str, table: &str) -> bool {
-        self.tables.is_empty()
-            || self
-                .tables
-                .iter()
-                .any(|wanted| wanted.split_once('.') == Some((schema, table)))
-    }
-}
-
-fn read(wanted: &Wanted) -> anyhow::Result<SourceFile> {
+fn read(wanted: &Wanted) -> anyhow::Result<Pulled> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let file = match wanted.url.split_once("://").map(|(scheme, _)| scheme) {
-        Some("postgres" | "postgresql") => runtime.block_on(postgres::read(wanted))?,
-        Some("mysql" | "mariadb") => runtime.block_on(mysql::read(wanted))?,
-        _ => bail!("--url must begin with postgres:// or mysql://"),
+    let reading = async {
+        match &wanted.reach {
+            Reach::Postgres(config) => postgres::read(wanted, config).await,
+            Reach::MySql(options) => mysql::read(wanted, options).await,
+        }
     };
-    if file.tables.is_empty() {
-        bail!("no such table in the catalog; check --table and what the user may see");
+    let read = runtime.block_on(async {
+        tokio::time::timeout(READ_WITHIN, reading)
+            .await
+            .with_context(|| format!("not read within {} s", READ_WITHIN.as_secs()))?
+    });
+    let mut pulled = read.with_context(|| wanted.place.clone())?;
+    let missing = wanted.missing_from(&pulled.file);
+    if !missing.is_empty() {
+        bail!(
+            "{}: the catalog has no table {} that this user may see",
+            wanted.place,
+            missing.join(", ")
+        );
     }
-    Ok(file)
+    if pulled.file.tables.is_empty() {
+        bail!(
+            "{}: the catalog has no table that this user may see",
+            wanted.place
+        );
+    }
+    for table in &mut pulled.file.tables {
+        table.topic = topic_of(&table.table.value).map(unplaced);
+    }
+    Ok(pulled)
+}
+
+/// Debezium's topic of a table, where Kafka forbids the name itself.
+fn topic_of(table: &str) -> Option<String> {
+    let is_valid = |unit: u16| {
+        u8::try_from(unit)
+            .is_ok_and(|it| it.is_ascii_alphanumeric() || matches!(it, b'.' | b'_' | b'-'))
+    };
+    // Debezium goes by UTF-16 units.
+    let topic: String = table
+        .encode_utf16()
+        .take(TOPIC_CHARACTERS_MAX)
+        .map(|unit| match u8::try_from(unit) {
+            Ok(byte) if is_valid(unit) => char::from(byte),
+            _ => '_',
+        })
+        .collect();
+    (topic != table).then_some(topic)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn topics_are_called_as_debezium_calls_them() {
+        assert_eq!(topic_of("shop.public.items_2-b"), None);
+        let topic = topic_of("shop.public.Order Items").expect("not a topic's name");
+        assert_eq!(topic, "shop.public.Order_Items");
+        assert_eq!(topic_of("s.p.näh😀$").as_deref(), Some("s.p.n_h___"));
+        let long = "x".repeat(300);
+        assert_eq!(topic_of(&long).map(|it| it.len()), Some(249));
+    }
 }

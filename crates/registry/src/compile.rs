@@ -99,6 +99,27 @@ impl<'a> Compile<'a> {
         for binding in &source.file.sources {
             self.bind(source, binding, (id, fan_out_max));
         }
+        self.check_entry_version(source);
+    }
+
+    /// One of several tables holds the column that entries are stamped with, but one must.
+    fn check_entry_version(&mut self, source: &FamilySource) {
+        let Some(written) = &source.file.entry_version else {
+            return;
+        };
+        let column = &written.column;
+        let tables = source.file.sources.iter();
+        let mut known = tables.filter_map(|it| self.known.get(&it.table.value));
+        let held = known.any(|it| it.table.columns.iter().any(|has| has.name == column.value));
+        if !held {
+            let mut speaker = Speaker {
+                source,
+                found: &mut *self.found,
+            };
+            let message = format!("no table of the family has a column `{}`", column.value);
+            let help = "name the column that grows with every write of the row";
+            speaker.error("FR0011", column, (&message, help));
+        }
     }
 
     fn bind(
@@ -154,7 +175,10 @@ impl<'a> Compile<'a> {
             .enumerate()
             .map(|(at, (name, table))| {
                 let declared = &table.known.table;
-                let topic = declared.topic.clone().unwrap_or_else(|| name.clone());
+                let topic = match &declared.topic {
+                    Some(topic) => topic.value.clone(),
+                    None => name.clone(),
+                };
                 Table {
                     shape: TableShape {
                         id: TableId(at as u32),

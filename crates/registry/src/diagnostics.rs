@@ -136,6 +136,11 @@ fn shown(place: &Place) -> String {
     }
 }
 
+fn counted(number: usize, what: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {what}{plural}")
+}
+
 /// All findings of one check.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Diagnostics(Vec<Diagnostic>);
@@ -148,7 +153,10 @@ impl Diagnostics {
             // A line may be as long as a file; what is shown is not.
             found.line_text = line.map(|line| line.chars().take(160).collect());
         }
-        self.0.push(found);
+        // A template is compiled once for each table, its faults are told once.
+        if !self.0.contains(&found) {
+            self.0.push(found);
+        }
     }
 
     /// What a YAML error says, at its place.
@@ -218,7 +226,9 @@ impl Diagnostics {
             .iter()
             .filter(|found| found.severity == Severity::Error)
             .count();
-        let _ = writeln!(out, "{errors} errors, {} warnings", sorted.len() - errors);
+        let warnings = sorted.len() - errors;
+        let (errors, warnings) = (counted(errors, "error"), counted(warnings, "warning"));
+        let _ = writeln!(out, "{errors}, {warnings}");
         out
     }
 }

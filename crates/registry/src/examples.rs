@@ -10,7 +10,7 @@ use freshet_core::resolve::resolve;
 use freshet_core::table::{ColumnSlot, ReplicaIdentity};
 use serde_json::Value;
 
-use crate::diagnostics::{Diagnostic, Diagnostics, Place};
+use crate::diagnostics::{Diagnostic, Diagnostics, Place, Severity};
 use crate::family_file::{ExampleChange, ExampleWritten};
 use crate::load::FamilySource;
 use crate::rules;
@@ -28,10 +28,19 @@ pub(crate) fn run(
     found: &mut Diagnostics,
 ) -> ExampleReport {
     let mut report = ExampleReport::default();
+    // What a faulty family does to its examples says nothing that its faults do not say.
+    let faulty = |source: &FamilySource, found: &Diagnostics| {
+        found
+            .iter()
+            .any(|it| it.severity == Severity::Error && it.place.file == source.path)
+    };
     for source in families
         .iter()
         .filter(|it| rules::is_bound(&it.file.lifecycle.value))
     {
+        if faulty(source, found) {
+            continue;
+        }
         for example in &source.file.examples {
             match check(registry, source, &example.value) {
                 Ok(()) => report.run += 1,
@@ -107,7 +116,7 @@ fn change_of(table: &Table, written: &ExampleChange) -> Result<Change, String> {
                 }
             }
         }
-    } else if op == Op::Update {
+    } else if op == Op::Update && table.shape.identity != ReplicaIdentity::Nothing {
         change.before.begin(table.shape.columns.len());
         for (at, column) in table.shape.columns.iter().enumerate() {
             if column.in_key {

@@ -11,6 +11,7 @@ mod family_file;
 mod load;
 mod rules;
 pub mod source_file;
+mod sources;
 mod template_text;
 
 pub use examples::ExampleReport;

@@ -11,7 +11,7 @@ use crate::diagnostics::{Diagnostic, Diagnostics, Place};
 use crate::examples::{self, ExampleReport};
 use crate::family_file::FamilyFile;
 use crate::rules;
-use crate::source_file::{KnownTable, KnownTables, SourceFile};
+use crate::sources::Sources;
 
 /// A registry that may take over.
 #[derive(Debug)]
@@ -63,13 +63,13 @@ pub fn load_files(files: Vec<(PathBuf, String)>) -> Result<Loaded, Diagnostics> 
 
 fn load_below(base: &Path, files: Vec<(PathBuf, String)>) -> Result<Loaded, Diagnostics> {
     let mut found = Diagnostics::default();
-    let (mut tables, mut families) = (KnownTables::new(), Vec::new());
+    let (mut sources, mut families) = (Sources::default(), Vec::new());
     let content_hash = hash_of(base, &files);
     let count = files.len();
     for (path, text) in files {
         let below = path.strip_prefix(base).unwrap_or(&path);
         if below.components().any(|part| part.as_os_str() == "sources") {
-            read_source(&path, &text, &mut tables, &mut found);
+            sources.read(&path, &text, &mut found);
         } else {
             match serde_saphyr::from_str::<FamilyFile>(&text) {
                 Ok(file) => families.push(FamilySource { path, text, file }),
@@ -81,7 +81,7 @@ fn load_below(base: &Path, files: Vec<(PathBuf, String)>) -> Result<Loaded, Diag
     }
     families.sort_by(|one, other| one.file.family.value.cmp(&other.file.family.value));
     rules::across_families(&families, &mut found);
-    let mut compile = Compile::new(&tables, &mut found);
+    let mut compile = Compile::new(&sources.tables, &mut found);
     for source in &families {
         compile.add(source);
     }
@@ -113,8 +113,21 @@ fn collect(dir: &Path, files: &mut Vec<(PathBuf, String)>, faults: &mut Diagnost
             return;
         }
     };
-    for entry in entries.flatten() {
-        let path = entry.path();
+    for entry in entries {
+        let path = match entry {
+            Ok(entry) => entry.path(),
+            Err(error) => {
+                faults.push(unreadable(dir, &error), "");
+                continue;
+            }
+        };
+        // A mounted ConfigMap keeps its earlier copies in hidden folders beside the files.
+        let hidden = path
+            .file_name()
+            .is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        if hidden {
+            continue;
+        }
         if path.is_dir() {
             collect(&path, files, faults);
         } else if path
@@ -123,64 +136,16 @@ fn collect(dir: &Path, files: &mut Vec<(PathBuf, String)>, faults: &mut Diagnost
         {
             match std::fs::read_to_string(&path) {
                 Ok(text) => files.push((path, text)),
-                Err(error) => {
-                    let message = format!("cannot be read: {error}");
-                    faults.push(
-                        Diagnostic::error("FR0001", Place::file(&path), &message),
-                        "",
-                    );
-                }
+                Err(error) => faults.push(unreadable(&path, &error), ""),
             }
         }
     }
 }
 
-fn read_source(path: &Path, text: &str, tables: &mut KnownTables, found: &mut Diagnostics) {
-    let file = match serde_saphyr::from_str::<SourceFile>(text) {
-        Ok(file) => file,
-        Err(error) => {
-            found.extend(Diagnostics::from_yaml_error("FR0002", path, text, &error));
-            return;
-        }
-    };
-    for table in file.tables {
-        let place = Place::of(path, &table.table);
-        for key in &table.primary_key {
-            if !table.columns.iter().any(|column| column.name == key.value) {
-                let message = format!("primary key column `{}` is not a column", key.value);
-                found.push(
-                    Diagnostic::error("FR0011", Place::of(path, key), &message),
-                    text,
-                );
-            }
-        }
-        let name = table.table.value.clone();
-        if name.split('.').count() < 3 || !name.starts_with(&format!("{}.", file.database.value)) {
-            let fault = Diagnostic::error(
-                "FR0003",
-                place,
-                "is not the name of a table of this database",
-            )
-            .with_help("`<server>.<schema>.<table>`, where the server is the `database:` above");
-            found.push(fault, text);
-            continue;
-        }
-        if tables
-            .insert(
-                name,
-                KnownTable {
-                    engine: file.engine,
-                    table,
-                },
-            )
-            .is_some()
-        {
-            found.push(
-                Diagnostic::error("FR0004", place, "the table is declared twice"),
-                text,
-            );
-        }
-    }
+fn unreadable(path: &Path, error: &std::io::Error) -> Diagnostic {
+    let message = format!("cannot be read: {error}");
+    Diagnostic::error("FR0001", Place::file(path), &message)
+        .with_help("a registry file is UTF-8 text that this user may read")
 }
 
 /// First 16 hex digits of the SHA-256 over names and contents, in order of names.

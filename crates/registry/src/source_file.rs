@@ -89,8 +89,8 @@ impl IdentityName {
 pub struct SourceTable {
     /// `<server>.<schema>.<table>`.
     pub table: Spanned<String>,
-    /// The topic when a router renames it.
-    pub topic: Option<String>,
+    /// The topic, where it is not called as the table is.
+    pub topic: Option<Spanned<String>>,
     /// What before-images hold.
     pub replica_identity: IdentityName,
     /// Key columns.
@@ -128,9 +128,42 @@ pub struct ForeignKey {
     /// Columns there.
     #[serde(default)]
     pub referenced_columns: Vec<String>,
-    /// `no action`, `restrict`, `cascade`, `set null`, `set default`.
+    /// What a deleted parent does to the rows here.
     #[serde(default)]
-    pub on_delete: String,
+    pub on_delete: OnDelete,
+}
+
+/// What becomes of rows whose parent is deleted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+pub enum OnDelete {
+    /// The delete is refused at the end of the statement.
+    #[default]
+    #[serde(rename = "no action")]
+    NoAction,
+    /// The delete is refused.
+    #[serde(rename = "restrict")]
+    Restrict,
+    /// They go too.
+    #[serde(rename = "cascade")]
+    Cascade,
+    /// Their columns become NULL.
+    #[serde(rename = "set null")]
+    SetNull,
+    /// Their columns become what they are by default.
+    #[serde(rename = "set default")]
+    SetDefault,
+}
+
+impl OnDelete {
+    fn name(self) -> &'static str {
+        match self {
+            Self::NoAction => "no action",
+            Self::Restrict => "restrict",
+            Self::Cascade => "cascade",
+            Self::SetNull => "set null",
+            Self::SetDefault => "set default",
+        }
+    }
 }
 
 /// A value that was read from a catalog and stands in no file.
@@ -194,7 +227,7 @@ impl SourceFile {
         for table in &self.tables {
             let _ = writeln!(out, "  - table: {}", quoted(&table.table.value));
             if let Some(topic) = &table.topic {
-                let _ = writeln!(out, "    topic: {}", quoted(topic));
+                let _ = writeln!(out, "    topic: {}", quoted(&topic.value));
             }
             let _ = writeln!(
                 out,
@@ -232,7 +265,7 @@ impl SourceFile {
                     list(&key.columns),
                     quoted(&key.references),
                     list(&key.referenced_columns),
-                    quoted(&key.on_delete)
+                    key.on_delete.name()
                 );
             }
         }
@@ -247,14 +280,26 @@ fn quoted(text: &str) -> String {
             .chars()
             .all(|it| it.is_ascii_alphanumeric() || matches!(it, '_' | '.'))
         && !matches!(
-            text,
+            text.to_ascii_lowercase().as_str(),
             "true" | "false" | "null" | "yes" | "no" | "on" | "off" | "y" | "n"
         );
     if plain {
-        text.to_owned()
-    } else {
-        serde_json::Value::from(text).to_string()
+        return text.to_owned();
     }
+    let mut out = String::new();
+    for character in serde_json::Value::from(text).to_string().chars() {
+        // JSON lets these stand as they are; YAML takes them for a line's end, or not at all.
+        if matches!(
+            character,
+            '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}'
+        ) {
+            // Writing to a String cannot fail.
+            let _ = write!(out, "\\u{:04x}", u32::from(character));
+        } else {
+            out.push(character);
+        }
+    }
+    out
 }
 
 /// A table with the engine of its file, for looking up by name.

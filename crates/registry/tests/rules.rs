@@ -387,3 +387,285 @@ fn the_revision_follows_names_and_contents() {
     let other = FAMILY.replace("24h", "12h");
     assert_ne!(one, revision(&[source, ("families/a.yaml", &other)]));
 }
+
+const NOTE: &str = "\
+family: catalog.note
+schema_version: 1
+owner: { team: catalog }
+lifecycle: active
+freshness: { class: soft, within: 2s, objective: 99%, window: 28d }
+max_ttl: 1h
+redis: { target: main, keys: [\"catalog:v1:notes:{id}\"] }
+sources:
+  - table: shop.public.notes
+    bind: { id: id }
+";
+
+/// Codes and lines of what is found in `NOTE` or in another file beside it.
+fn found_in(files: &[(&str, &str)]) -> Vec<(&'static str, String)> {
+    let found = match check(files) {
+        Ok(loaded) => loaded.warnings,
+        Err(found) => found,
+    };
+    let placed = found.iter().map(|it| {
+        let file = it.place.file.display();
+        (
+            it.code,
+            format!("{file}:{}:{}", it.place.line, it.place.column),
+        )
+    });
+    placed.collect()
+}
+
+#[test]
+fn two_tables_on_one_topic_are_refused_with_both_places() {
+    let elsewhere = SOURCE
+        .replace("database: shop", "database: depot")
+        .replace("shop.public", "depot.public")
+        .replace(
+            "  - table: depot.public.notes\n",
+            "  - table: depot.public.notes\n    topic: shop.public.items\n",
+        );
+    let files = [("sources/a.yaml", SOURCE), ("sources/b.yaml", &elsewhere)];
+    assert_eq!(
+        found_in(&files),
+        [("FR0005", "sources/b.yaml:13:12".to_owned())]
+    );
+    let found = check(&files).expect_err("one topic");
+    let (place, _) = &found.iter().next().expect("one").also[0];
+    assert_eq!(
+        (place.file.display().to_string(), place.line),
+        ("sources/a.yaml".to_owned(), 4)
+    );
+    let renamed = SOURCE.replace(
+        "  - table: shop.public.notes\n",
+        "  - table: shop.public.notes\n    topic: notes\n",
+    );
+    let loaded = check(&[("sources/a.yaml", &renamed), ("families/n.yaml", NOTE)]).expect("apart");
+    assert_eq!(loaded.registry.topics().collect::<Vec<_>>(), ["notes"]);
+}
+
+#[test]
+fn values_side_by_side_are_warned_of_only_where_rows_can_meet() {
+    let source = SOURCE
+        .replace("replica_identity: default", "replica_identity: full")
+        .replace(
+            "      - { name: item_id, type: bigint, nullable: false }\n",
+            "      - { name: item_id, type: bigint }\n      - { name: code, type: uuid }\n      - { name: open, type: boolean }\n",
+        );
+    let of = |key: &str, bind: &str| {
+        let family = NOTE
+            .replace("notes:{id}", &format!("notes:{key}"))
+            .replace("bind: { id: id }", &format!("bind: {{ {bind} }}"));
+        found_in(&[("sources/shop.yaml", &source), ("families/n.yaml", &family)])
+    };
+    let warned = [("FR0042", "families/n.yaml:7:31".to_owned())];
+    assert_eq!(of("{a}{b}", "a: id, b: item_id"), warned);
+    assert_eq!(of("{a}{c}{b}", "a: id, b: item_id, c: code"), warned);
+    assert_eq!(of("{a}{b}", "a: id, b: [x, xy]"), warned);
+    assert_eq!(of("{a}{b}", "a: id, b: [x, yx]"), warned);
+    for (key, bind) in [
+        ("{a}:{b}", "a: id, b: item_id"),
+        ("{a}{c}", "a: id, c: code"),
+        ("{c}{a}", "a: id, c: open"),
+        ("{a}{b}", "a: id, b: [xx, y]"),
+        ("{a}{a}", "a: id"),
+    ] {
+        assert_eq!(of(key, bind), [], "{key} with {bind}");
+    }
+    // Rows may share a tag.
+    let cdn = "cdn: { targets: [edge], tags: [\"note-{a}{b}\"] }\n";
+    let family = NOTE
+        .replace("{id}", "{a}:{b}")
+        .replace("{ id: id }", "{ a: id, b: item_id }")
+        + cdn;
+    let found = found_in(&[("sources/shop.yaml", &source), ("families/n.yaml", &family)]);
+    assert_eq!(found, []);
+}
+
+#[test]
+fn a_table_whose_log_holds_no_before_image_is_warned_of_even_by_its_key() {
+    let nothing = SOURCE.replace("replica_identity: default", "replica_identity: nothing");
+    assert_eq!(
+        found_in(&[("sources/s.yaml", SOURCE), ("families/n.yaml", NOTE)]),
+        []
+    );
+    let warned = found_in(&[("sources/s.yaml", &nothing), ("families/n.yaml", NOTE)]);
+    assert_eq!(warned, [("FR0040", "families/n.yaml:10:17".to_owned())]);
+    let mysql = nothing.replace("engine: postgres", "engine: mysql");
+    let loaded = check(&[("sources/s.yaml", &mysql), ("families/n.yaml", NOTE)]).expect("warned");
+    assert!(
+        loaded.warnings.render().contains("binlog_row_image"),
+        "{}",
+        loaded.warnings.render()
+    );
+}
+
+#[test]
+fn some_table_has_the_column_that_entries_are_stamped_with() {
+    let with = |column: &str| {
+        let family = format!("{NOTE}entry_version: {{ field: v, column: {column} }}\n");
+        found_in(&[("sources/s.yaml", SOURCE), ("families/n.yaml", &family)])
+    };
+    assert_eq!(with("item_id"), []);
+    assert_eq!(
+        with("changes"),
+        [("FR0011", "families/n.yaml:11:36".to_owned())]
+    );
+}
+
+#[test]
+fn a_fault_is_told_once_and_not_again_by_the_examples() {
+    let twice = "  - table: shop.public.items\n    bind: { id: id }\n";
+    let example = "examples:\n  - change: { table: shop.public.notes, op: c, after: { id: 1 } }\n";
+    let family = NOTE.replace("notes:{id}", "notes:{id}?") + twice + example;
+    let files = [
+        ("sources/s.yaml", SOURCE),
+        ("families/n.yaml", family.as_str()),
+    ];
+    assert_eq!(
+        found_in(&files),
+        [("FR0016", "families/n.yaml:7:31".to_owned())]
+    );
+    let family = NOTE.to_owned() + twice + example;
+    let files = [
+        ("sources/s.yaml", SOURCE),
+        ("families/n.yaml", family.as_str()),
+    ];
+    assert_eq!(
+        found_in(&files),
+        [("FR0030", "families/n.yaml:14:5".to_owned())]
+    );
+}
+
+#[test]
+fn hidden_copies_of_a_mounted_registry_are_not_read() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for dir in ["sources", "families/..2026_11_23"] {
+        std::fs::create_dir_all(folder.path().join(dir)).expect("a folder");
+    }
+    for (name, text) in [
+        ("sources/s.yaml", SOURCE),
+        ("families/n.yaml", NOTE),
+        ("families/..2026_11_23/n.yaml", NOTE),
+        ("families/.n.yaml", NOTE),
+    ] {
+        std::fs::write(folder.path().join(name), text).expect("written");
+    }
+    let loaded =
+        freshet_registry::load(folder.path()).unwrap_or_else(|it| panic!("{}", it.render()));
+    assert_eq!((loaded.files, loaded.registry.families.len()), (2, 1));
+    std::fs::write(folder.path().join("families/x.yaml"), [0xff, 0xfe]).expect("written");
+    let found = freshet_registry::load(folder.path()).expect_err("no text");
+    let fault = found.iter().next().expect("one");
+    assert_eq!((fault.code, fault.place.line), ("FR0001", 0));
+    assert!(
+        fault.place.file.ends_with("families/x.yaml"),
+        "{}",
+        found.render()
+    );
+}
+
+#[test]
+fn source_files_are_checked_where_they_stand() {
+    let of = |from: &str, to: &str| {
+        assert!(SOURCE.contains(from), "{from}");
+        let source = SOURCE.replacen(from, to, 1);
+        found_in(&[("sources/s.yaml", &source)])
+    };
+    for name in ["shop.notes", "depot.public.notes", "shopping.public.notes"] {
+        let found = of("- table: shop.public.notes", &format!("- table: {name}"));
+        assert_eq!(
+            found,
+            [("FR0003", "sources/s.yaml:12:12".to_owned())],
+            "{name}"
+        );
+    }
+    let found = of("primary_key: [id]", "primary_key: [id, ident]");
+    assert_eq!(found, [("FR0011", "sources/s.yaml:6:23".to_owned())]);
+    let found = of("replica_identity: full", "replica_identity: whole");
+    assert_eq!(found, [("FR0002", "sources/s.yaml:5:23".to_owned())]);
+}
+
+#[test]
+fn a_side_of_a_family_that_names_nothing_is_refused() {
+    let of = |redis: &str, cdn: &str| {
+        let family = NOTE.replace(
+            "redis: { target: main, keys: [\"catalog:v1:notes:{id}\"] }",
+            &format!("{redis}{cdn}"),
+        );
+        let found = found_in(&[("sources/s.yaml", SOURCE), ("families/n.yaml", &family)]);
+        found
+            .iter()
+            .any(|it| it == &("FR0024", "families/n.yaml:1:9".to_owned()))
+    };
+    let redis = "redis: { target: main, keys: [\"catalog:v1:notes:{id}\"] }\n";
+    let cdn = "cdn: { targets: [edge], tags: [\"note-{id}\"] }\n";
+    assert!(!of(redis, cdn) && !of(redis, "") && !of("", cdn));
+    assert!(of("", ""));
+    assert!(of("redis: { target: main, keys: [] }\n", cdn));
+    assert!(of(redis, "cdn: { targets: [], tags: [\"note-{id}\"] }\n"));
+    assert!(of(redis, "cdn: { targets: [edge], tags: [] }\n"));
+}
+
+/// Both rules that InnoDB carries out below its binlog, and no other.
+#[test]
+fn only_silent_cascades_must_be_declared() {
+    for (rule, silent) in [
+        ("cascade", true),
+        ("set null", true),
+        ("set default", false),
+        ("restrict", false),
+        ("no action", false),
+    ] {
+        let source = SOURCE
+            .replace("engine: postgres", "engine: mariadb")
+            .replace("replica_identity: default", "replica_identity: full")
+            + &format!(
+                "    foreign_keys:\n      - {{ columns: [item_id], references: shop.public.items, on_delete: {rule} }}\n"
+            );
+        let found = found_in(&[("sources/s.yaml", &source), ("families/n.yaml", NOTE)]);
+        let wanted = [("FR0027", "families/n.yaml:9:12".to_owned())];
+        assert_eq!(found, if silent { &wanted[..] } else { &[] }, "{rule}");
+    }
+}
+
+/// What the log of a table does not hold, its examples cannot rely on.
+#[test]
+fn examples_know_no_more_than_the_log_does() {
+    let of = |identity: &str, purges: &str| {
+        let source = SOURCE.replace(
+            "replica_identity: default",
+            &format!("replica_identity: {identity}"),
+        );
+        let change = "{ table: shop.public.notes, op: u, before: { id: 1, item_id: 7 }, after: { id: 1, item_id: 8 } }";
+        let family = NOTE
+            .replace("{id}", "{item}")
+            .replace("{ id: id }", "{ item: item_id }")
+            + &format!("examples:\n  - change: {change}\n    purges: {{ redis: [{purges}] }}\n");
+        let found = found_in(&[("sources/s.yaml", &source), ("families/n.yaml", &family)]);
+        !found.iter().any(|(code, _)| *code == "FR0030")
+    };
+    let (exact, wide) = (
+        "\"catalog:v1:notes:7\", \"catalog:v1:notes:8\"",
+        "\"catalog:v1:notes:*\"",
+    );
+    assert!(of("full", exact) && !of("full", wide));
+    assert!(of("default", wide) && !of("default", exact));
+    assert!(of("nothing", wide));
+    // Without a before-image the key is what it was, unless the log never has one.
+    let of = |identity: &str, purges: &str| {
+        let source = SOURCE.replace(
+            "replica_identity: default",
+            &format!("replica_identity: {identity}"),
+        );
+        let family = NOTE.to_owned()
+            + &format!(
+                "examples:\n  - change: {{ table: shop.public.notes, op: u, after: {{ id: 1 }} }}\n    purges: {{ redis: [{purges}] }}\n"
+            );
+        let found = found_in(&[("sources/s.yaml", &source), ("families/n.yaml", &family)]);
+        !found.iter().any(|(code, _)| *code == "FR0030")
+    };
+    assert!(of("default", "\"catalog:v1:notes:1\""));
+    assert!(of("nothing", wide) && !of("nothing", "\"catalog:v1:notes:1\""));
+}

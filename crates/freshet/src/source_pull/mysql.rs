@@ -4,20 +4,28 @@ use std::collections::BTreeMap;
 
 use anyhow::Context;
 use freshet_registry::source_file::{
-    EngineName, ForeignKey, IdentityName, SourceColumn, SourceFile, SourceTable, unplaced,
+    EngineName, ForeignKey, IdentityName, OnDelete, SourceColumn, SourceFile, SourceTable, unplaced,
 };
 use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, Opts, OptsBuilder};
+use mysql_async::{Conn, Error, IoError, Opts};
+use tokio::time::timeout;
 
-use super::Wanted;
+use super::{CONNECT_WITHIN, Pulled, Wanted};
 
+/// MariaDB has a type of its own for tables that keep their history.
 const COLUMNS: &str = "
-select c.table_schema, c.table_name, c.column_name, c.column_type, c.is_nullable = 'YES', c.column_key = 'PRI'
+select c.table_schema, c.table_name, c.column_name, c.column_type, c.is_nullable = 'YES'
 from information_schema.columns c
 join information_schema.tables t using (table_schema, table_name)
-where t.table_type = 'BASE TABLE'
+where t.table_type in ('BASE TABLE', 'SYSTEM VERSIONED')
   and c.table_schema not in ('mysql', 'information_schema', 'performance_schema', 'sys')
 order by 1, 2, c.ordinal_position";
+
+/// `column_key` also marks columns of a table that has a unique index and no primary key.
+const KEYS: &str = "
+select table_schema, table_name, column_name
+from information_schema.key_column_usage
+where constraint_name = 'PRIMARY' order by 1, 2, ordinal_position";
 
 const FOREIGN_KEYS: &str = "
 select k.table_schema, k.table_name, k.constraint_name, k.column_name,
@@ -39,12 +47,13 @@ type ForeignKeyRow = (
     String,
 );
 
-pub(super) async fn read(wanted: &Wanted) -> anyhow::Result<SourceFile> {
-    let url = wanted.url.replacen("mariadb://", "mysql://", 1);
-    let options = OptsBuilder::from_opts(Opts::from_url(&url).context("--url")?)
-        .pass(wanted.password.clone())
-        .prefer_socket(Some(false));
-    let mut connection = Conn::new(options).await.context("mysql")?;
+type Tables = BTreeMap<(String, String), SourceTable>;
+
+pub(super) async fn read(wanted: &Wanted, options: &Opts) -> anyhow::Result<Pulled> {
+    let mut connection = timeout(CONNECT_WITHIN, Conn::new(options.clone()))
+        .await
+        .context("no answer")?
+        .map_err(told_once)?;
     let version: String = connection
         .query_first("select version()")
         .await?
@@ -54,64 +63,89 @@ pub(super) async fn read(wanted: &Wanted) -> anyhow::Result<SourceFile> {
         .await?
         .unwrap_or_default();
     // FULL logs whole rows; MINIMAL and NOBLOB leave out what the key does not need.
+    let mut notes = Vec::new();
     let identity = if image.eq_ignore_ascii_case("full") {
         IdentityName::Full
     } else {
+        notes.push(format!(
+            "binlog_row_image is {image}: the log does not hold whole rows, and Debezium asks for FULL"
+        ));
         IdentityName::Default
     };
-    let mut tables: BTreeMap<(String, String), SourceTable> = BTreeMap::new();
-    let rows: Vec<(String, String, String, String, bool, bool)> =
-        connection.query(COLUMNS).await.context("columns")?;
-    for (schema, table, column, kind, nullable, in_key) in rows {
-        if !wanted.wants(&schema, &table) {
-            continue;
-        }
-        let name = format!("{}.{schema}.{table}", wanted.server);
+    let mut tables = columns(&mut connection, wanted, identity).await?;
+    let rows: Vec<(String, String, String)> = connection.query(KEYS).await.context("keys")?;
+    for (schema, table, column) in rows {
+        // The key of a table that keeps its history ends with a column that is in no list.
         let place = tables
-            .entry((schema, table))
-            .or_insert_with(|| SourceTable {
-                table: unplaced(name),
-                topic: None,
-                replica_identity: identity,
-                primary_key: Vec::new(),
-                columns: Vec::new(),
-                foreign_keys: Vec::new(),
-            });
-        if in_key {
-            place.primary_key.push(unplaced(column.clone()));
+            .get_mut(&(schema, table))
+            .filter(|it| it.columns.iter().any(|listed| listed.name == column));
+        if let Some(place) = place {
+            place.primary_key.push(unplaced(column));
         }
-        place.columns.push(SourceColumn {
-            name: column,
-            kind,
-            nullable,
-        });
     }
     let rows: Vec<ForeignKeyRow> = connection
         .query(FOREIGN_KEYS)
         .await
         .context("foreign keys")?;
     add_foreign_keys(rows, wanted, &mut tables);
-    connection.disconnect().await.context("mysql")?;
+    connection.disconnect().await?;
     let mariadb = version.to_ascii_lowercase().contains("mariadb");
     let engine = if mariadb {
         EngineName::Mariadb
     } else {
         EngineName::Mysql
     };
-    let database = unplaced(wanted.server.clone());
-    Ok(SourceFile {
-        database,
+    let file = SourceFile {
+        database: unplaced(wanted.server.clone()),
         engine,
         tables: tables.into_values().collect(),
-    })
+    };
+    Ok(Pulled { file, notes })
+}
+
+/// The client's error repeats what it is made of.
+fn told_once(error: Error) -> anyhow::Error {
+    match error {
+        Error::Server(error) => error.into(),
+        Error::Io(IoError::Io(error)) => error.into(),
+        other => other.into(),
+    }
+}
+
+async fn columns(
+    connection: &mut Conn,
+    wanted: &Wanted,
+    identity: IdentityName,
+) -> anyhow::Result<Tables> {
+    let mut tables = Tables::new();
+    let rows: Vec<(String, String, String, String, bool)> =
+        connection.query(COLUMNS).await.context("columns")?;
+    for (schema, table, name, kind, nullable) in rows {
+        if !wanted.wants(&schema, &table) {
+            continue;
+        }
+        let called = format!("{}.{schema}.{table}", wanted.server);
+        let place = tables
+            .entry((schema, table))
+            .or_insert_with(|| SourceTable {
+                table: unplaced(called),
+                topic: None,
+                replica_identity: identity,
+                primary_key: Vec::new(),
+                columns: Vec::new(),
+                foreign_keys: Vec::new(),
+            });
+        place.columns.push(SourceColumn {
+            name,
+            kind,
+            nullable,
+        });
+    }
+    Ok(tables)
 }
 
 /// One row per column; columns of one constraint are neighbours.
-fn add_foreign_keys(
-    rows: Vec<ForeignKeyRow>,
-    wanted: &Wanted,
-    tables: &mut BTreeMap<(String, String), SourceTable>,
-) {
+fn add_foreign_keys(rows: Vec<ForeignKeyRow>, wanted: &Wanted, tables: &mut Tables) {
     let mut last = None;
     for (schema, table, constraint, column, parent_schema, parent, parent_column, rule) in rows {
         let this = (schema.clone(), table.clone(), constraint);
@@ -123,7 +157,13 @@ fn add_foreign_keys(
                 columns: Vec::new(),
                 references: format!("{}.{parent_schema}.{parent}", wanted.server),
                 referenced_columns: Vec::new(),
-                on_delete: rule.to_ascii_lowercase(),
+                on_delete: match rule.to_ascii_lowercase().as_str() {
+                    "cascade" => OnDelete::Cascade,
+                    "set null" => OnDelete::SetNull,
+                    "set default" => OnDelete::SetDefault,
+                    "restrict" => OnDelete::Restrict,
+                    _ => OnDelete::NoAction,
+                },
             });
             last = Some(this);
         }

@@ -4,34 +4,66 @@ use std::collections::BTreeMap;
 
 use anyhow::Context;
 use freshet_registry::source_file::{
-    EngineName, ForeignKey, IdentityName, SourceColumn, SourceFile, SourceTable, unplaced,
+    EngineName, ForeignKey, IdentityName, OnDelete, SourceColumn, SourceFile, SourceTable, unplaced,
 };
+use tokio::time::timeout;
 use tokio_postgres::{Client, Config, NoTls};
 
-use super::Wanted;
+use super::{CONNECT_WITHIN, Pulled, Wanted};
 
+/// Types are then written with their schema unless they are Postgres's own, whoever asks.
+const PLAIN_NAMES: &str = "set search_path to pg_catalog";
+
+/// Tables whose changes are in the log. What the before-images of a partitioned table hold is decided by its
+/// partitions, each by itself: the weakest counts.
+const TABLES: &str = "
+select n.nspname, c.relname,
+       case when c.relkind = 'r' then c.relreplident::text else coalesce((
+         select case when bool_and(l.relreplident = 'f') then 'f'
+                     when bool_and(l.relreplident in ('f', 'd')) then 'd' else 'n' end
+         from pg_partition_tree(c.oid) p join pg_class l on l.oid = p.relid
+         where p.isleaf having count(*) > 0), c.relreplident::text) end
+from pg_class c
+join pg_namespace n on n.oid = c.relnamespace
+where c.relkind in ('r', 'p') and not c.relispartition and c.relpersistence = 'p'
+  and n.nspname <> 'information_schema' and n.nspname !~ '^pg_'
+order by 1, 2";
+
+/// A column of a domain has the type that the domain is made of.
 const COLUMNS: &str = "
-select n.nspname, c.relname, c.relreplident::text, a.attname,
-       format_type(a.atttypid, a.atttypmod), not a.attnotnull, t.typtype::text
+with recursive below(domain, type, typmod) as (
+  select oid, typbasetype, typtypmod from pg_type where typtype = 'd'
+  union all
+  select b.domain, t.typbasetype, t.typtypmod
+  from below b join pg_type t on t.oid = b.type where t.typtype = 'd'
+), base as (
+  select b.* from below b join pg_type t on t.oid = b.type where t.typtype <> 'd'
+)
+select n.nspname, c.relname, a.attname,
+       case when t.typtype = 'e' then 'enum' when t.typname = 'citext' then 'citext'
+            else format_type(t.oid, coalesce(b.typmod, a.atttypmod)) end,
+       not a.attnotnull, a.attgenerated <> ''
 from pg_class c
 join pg_namespace n on n.oid = c.relnamespace
 join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
-join pg_type t on t.oid = a.atttypid
+left join base b on b.domain = a.atttypid
+join pg_type t on t.oid = coalesce(b.type, a.atttypid)
 where c.relkind in ('r', 'p') and not c.relispartition
-  and n.nspname not in ('pg_catalog', 'information_schema') and n.nspname not like 'pg_toast%'
 order by 1, 2, a.attnum";
 
-/// Key columns: of the replica identity index where there is one, else of the primary key.
+/// Key columns: of the replica identity index where there is one, else of the primary key. An index may carry
+/// more columns than its key has; the log does not.
 const KEYS: &str = "
 select n.nspname, c.relname, a.attname
 from pg_class c
 join pg_namespace n on n.oid = c.relnamespace
 join pg_index i on i.indrelid = c.oid
-  and case when c.relreplident = 'i' then i.indisreplident else i.indisprimary end
-join unnest(i.indkey::int2[]) with ordinality k(attnum, place) on true
+  and case when c.relreplident = 'i' and c.relkind = 'r' then i.indisreplident else i.indisprimary end
+join unnest(i.indkey::int2[]) with ordinality k(attnum, place) on k.place <= i.indnkeyatts
 join pg_attribute a on a.attrelid = c.oid and a.attnum = k.attnum
 order by 1, 2, k.place";
 
+/// A key to a partitioned table has a constraint for each partition too; those have a parent.
 const FOREIGN_KEYS: &str = "
 select n.nspname, c.relname, fn.nspname, f.relname,
        array(select a.attname::text from unnest(o.conkey) with ordinality k(n, p)
@@ -42,75 +74,90 @@ select n.nspname, c.relname, fn.nspname, f.relname,
 from pg_constraint o
 join pg_class c on c.oid = o.conrelid join pg_namespace n on n.oid = c.relnamespace
 join pg_class f on f.oid = o.confrelid join pg_namespace fn on fn.oid = f.relnamespace
-where o.contype = 'f' order by 1, 2, o.conname";
+where o.contype = 'f' and o.conparentid = 0 order by 1, 2, o.conname";
 
-pub(super) async fn read(wanted: &Wanted) -> anyhow::Result<SourceFile> {
-    let mut config: Config = wanted.url.parse().context("--url")?;
-    if let Some(password) = &wanted.password {
-        config.password(password);
-    }
-    let (client, connection) = config.connect(NoTls).await.context("postgres")?;
+pub(super) async fn read(wanted: &Wanted, config: &Config) -> anyhow::Result<Pulled> {
+    let (client, connection) = timeout(CONNECT_WITHIN, config.connect(NoTls))
+        .await
+        .context("no answer")??;
     let ask = async {
-        let mut tables = columns(&client, wanted).await?;
+        client.batch_execute(PLAIN_NAMES).await?;
+        let mut tables = tables(&client, wanted).await?;
+        let notes = columns(&client, wanted, &mut tables).await?;
         keys(&client, &mut tables).await?;
         foreign_keys(&client, wanted, &mut tables).await?;
-        anyhow::Ok(tables.into_values().collect())
+        anyhow::Ok((tables.into_values().collect(), notes))
     };
     tokio::pin!(connection);
-    let tables = tokio::select! {
+    let (tables, notes) = tokio::select! {
         tables = ask => tables?,
         ended = &mut connection => {
-            ended.context("postgres closed the connection")?;
-            anyhow::bail!("postgres closed the connection");
+            ended.context("the connection ended")?;
+            anyhow::bail!("the connection ended");
         }
     };
-    let database = unplaced(wanted.server.clone());
-    Ok(SourceFile {
-        database,
+    let file = SourceFile {
+        database: unplaced(wanted.server.clone()),
         engine: EngineName::Postgres,
         tables,
-    })
+    };
+    Ok(Pulled { file, notes })
 }
 
 type Tables = BTreeMap<(String, String), SourceTable>;
 
-async fn columns(client: &Client, wanted: &Wanted) -> anyhow::Result<Tables> {
+async fn tables(client: &Client, wanted: &Wanted) -> anyhow::Result<Tables> {
     let mut tables = Tables::new();
-    for row in client.query(COLUMNS, &[]).await.context("columns")? {
+    for row in client.query(TABLES, &[]).await.context("tables")? {
         let (schema, table): (String, String) = (row.get(0), row.get(1));
         if !wanted.wants(&schema, &table) {
             continue;
         }
-        let (identity, kind): (String, String) = (row.get(2), row.get(6));
-        let name = format!("{}.{schema}.{table}", wanted.server);
-        let place = tables
-            .entry((schema, table))
-            .or_insert_with(|| SourceTable {
-                table: unplaced(name),
-                topic: None,
-                replica_identity: match identity.as_str() {
-                    "f" => IdentityName::Full,
-                    "n" => IdentityName::Nothing,
-                    "i" => IdentityName::Index,
-                    _ => IdentityName::Default,
-                },
-                primary_key: Vec::new(),
-                columns: Vec::new(),
-                foreign_keys: Vec::new(),
-            });
-        // A user's enum prints as its label; what it is called does not matter.
-        let declared = if kind == "e" {
-            "enum".to_owned()
-        } else {
-            row.get(4)
+        let identity: String = row.get(2);
+        let read = SourceTable {
+            table: unplaced(format!("{}.{schema}.{table}", wanted.server)),
+            topic: None,
+            replica_identity: match identity.as_str() {
+                "f" => IdentityName::Full,
+                "n" => IdentityName::Nothing,
+                "i" => IdentityName::Index,
+                _ => IdentityName::Default,
+            },
+            primary_key: Vec::new(),
+            columns: Vec::new(),
+            foreign_keys: Vec::new(),
         };
-        place.columns.push(SourceColumn {
-            name: row.get(3),
-            kind: declared,
-            nullable: row.get(5),
-        });
+        tables.insert((schema, table), read);
     }
     Ok(tables)
+}
+
+/// Returns what is said of columns that the log does not hold.
+async fn columns(
+    client: &Client,
+    wanted: &Wanted,
+    tables: &mut Tables,
+) -> anyhow::Result<Vec<String>> {
+    let mut notes = Vec::new();
+    for row in client.query(COLUMNS, &[]).await.context("columns")? {
+        let (schema, table, name): (String, String, String) = (row.get(0), row.get(1), row.get(2));
+        let Some(place) = tables.get_mut(&(schema.clone(), table.clone())) else {
+            continue;
+        };
+        if row.get(5) {
+            let table = format!("{}.{schema}.{table}", wanted.server);
+            notes.push(format!(
+                "left out `{name}` of {table}: it is generated, and the log does not hold it"
+            ));
+            continue;
+        }
+        place.columns.push(SourceColumn {
+            name,
+            kind: row.get(3),
+            nullable: row.get(4),
+        });
+    }
+    Ok(notes)
 }
 
 async fn keys(client: &Client, tables: &mut Tables) -> anyhow::Result<()> {
@@ -136,13 +183,12 @@ async fn foreign_keys(client: &Client, wanted: &Wanted, tables: &mut Tables) -> 
                 references: format!("{}.{schema}.{parent}", wanted.server),
                 referenced_columns: row.get(5),
                 on_delete: match rule.as_str() {
-                    "c" => "cascade",
-                    "n" => "set null",
-                    "d" => "set default",
-                    "r" => "restrict",
-                    _ => "no action",
-                }
-                .to_owned(),
+                    "c" => OnDelete::Cascade,
+                    "n" => OnDelete::SetNull,
+                    "d" => OnDelete::SetDefault,
+                    "r" => OnDelete::Restrict,
+                    _ => OnDelete::NoAction,
+                },
             });
         }
     }

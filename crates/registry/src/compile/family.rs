@@ -23,6 +23,10 @@ pub(super) fn compile(
 ) -> Family {
     check_head(speaker);
     let file = speaker.source.file.clone();
+    if let Some(written) = file.fan_out_max.as_ref().filter(|it| it.value == 0) {
+        let help = "at least 1: names of one change that are purged one by one";
+        speaker.error("FR0003", written, ("nothing could be purged", help));
+    }
     let fan_out_max = file
         .fan_out_max
         .as_ref()
@@ -69,8 +73,13 @@ fn check_head(speaker: &mut Speaker<'_, '_>) {
             ("the family can be filled but never purged", help),
         );
     }
-    if file.redis.is_none() && file.cdn.is_none() {
-        let help = "give it `redis:` keys, `cdn:` tags, or both";
+    let no_keys = file.redis.as_ref().is_some_and(|it| it.keys.is_empty());
+    let no_tags = file
+        .cdn
+        .as_ref()
+        .is_some_and(|it| it.tags.is_empty() || it.targets.is_empty());
+    if (file.redis.is_none() && file.cdn.is_none()) || no_keys || no_tags {
+        let help = "give it `redis:` keys, `cdn:` targets and tags, or both";
         speaker.error("FR0024", name, ("the family names nothing to purge", help));
     }
     check_lifecycle(speaker);
@@ -82,7 +91,8 @@ fn check_lifecycle(speaker: &mut Speaker<'_, '_>) {
     let lifecycle = file.lifecycle.value.as_str();
     match lifecycle {
         "draft" | "active" | "retired" => {}
-        _ if lifecycle.starts_with("deprecated") => {}
+        "deprecated" => {}
+        _ if is_call(lifecycle, "deprecated") => {}
         "shadow" => speaker.error(
             "FR0026",
             &file.lifecycle,
@@ -110,12 +120,20 @@ fn check_lifecycle(speaker: &mut Speaker<'_, '_>) {
     }
 }
 
+/// Whether `text` is `name(…)` with something between the brackets.
+fn is_call(text: &str, name: &str) -> bool {
+    text.strip_prefix(name)
+        .and_then(|rest| rest.strip_prefix('('))
+        .and_then(|rest| rest.strip_suffix(')'))
+        .is_some_and(|inside| !inside.trim().is_empty())
+}
+
 fn check_guard(speaker: &mut Speaker<'_, '_>) {
     let file = speaker.source.file.clone();
     if let Some(guard) = &file.guard {
         match guard.value.as_str() {
             "none" => {}
-            it if it == "lease" || it.starts_with("version") => speaker.warning(
+            it if it == "lease" || is_call(it, "version") => speaker.warning(
                 "FR0041",
                 guard,
                 (
@@ -245,9 +263,10 @@ fn cdn_side(speaker: &mut Speaker<'_, '_>, targets: Vec<TargetId>) -> CdnSide {
     let written = cdn
         .and_then(|it| it.family_tag.as_ref())
         .unwrap_or(&file.family);
-    if !codec::is_tag_literal(&written.value) || written.value.len() > codec::TAG_BYTES_MAX {
+    let fits = (1..=codec::TAG_BYTES_MAX).contains(&written.value.len());
+    if !fits || !codec::is_tag_literal(&written.value) {
         let message = format!("`{}` cannot be a family tag", written.value);
-        let help = "set `cdn.family_tag` to at most 32 of a-z, 0-9, `.`, `_`, `-`";
+        let help = "set `cdn.family_tag` to 1 to 32 of a-z, 0-9, `.`, `_`, `-`";
         speaker.error("FR0016", written, (&message, help));
     }
     let mode = match cdn.and_then(|it| it.mode.as_ref()) {

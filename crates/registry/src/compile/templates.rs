@@ -10,7 +10,7 @@ use serde_saphyr::Spanned;
 
 use crate::compile::{Speaker, TableInProgress};
 use crate::family_file::{BindingWritten, BoundTo};
-use crate::source_file::{EngineName, KnownTables};
+use crate::source_file::{EngineName, KnownTables, OnDelete};
 use crate::template_text::{self, Piece};
 
 pub(super) fn bind(
@@ -129,12 +129,24 @@ fn check_bound_columns(
             .primary_key
             .iter()
             .any(|key| key.value == *column);
-        if identity != ReplicaIdentity::Full && !in_key {
+        let forgotten = match identity {
+            ReplicaIdentity::Full => false,
+            ReplicaIdentity::Default => !in_key,
+            ReplicaIdentity::Nothing => true,
+        };
+        if forgotten {
             let message = format!(
                 "the log does not say what `{column}` was before: every update and delete of `{}` purges the whole family",
                 table.known.table.table.value
             );
-            let help = "ALTER TABLE … REPLICA IDENTITY FULL, then `freshet source pull` again";
+            let help = match table.known.engine {
+                EngineName::Postgres => {
+                    "ALTER TABLE … REPLICA IDENTITY FULL, then `freshet source pull` again"
+                }
+                EngineName::Mysql | EngineName::Mariadb => {
+                    "set binlog_row_image=FULL, then `freshet source pull` again"
+                }
+            };
             speaker.warning("FR0040", bound, (&message, help));
         }
     }
@@ -153,10 +165,7 @@ pub(super) fn check_cascades(
         return;
     }
     for key in &table.table.foreign_keys {
-        let cascades = matches!(
-            key.on_delete.to_ascii_lowercase().as_str(),
-            "cascade" | "set null"
-        );
+        let cascades = matches!(key.on_delete, OnDelete::Cascade | OnDelete::SetNull);
         let told = speaker
             .file()
             .relations
@@ -199,6 +208,9 @@ impl Expand<'_, '_, '_, '_> {
             }
         };
         self.check_literals(form, text, &pieces);
+        if form == NameForm::RedisKey {
+            self.check_neighbours(text, &pieces);
+        }
         let mut expanded: Vec<Vec<Segment>> = vec![Vec::new()];
         for piece in &pieces {
             match piece {
@@ -237,6 +249,37 @@ impl Expand<'_, '_, '_, '_> {
             .into_iter()
             .map(|segments| Template { form, segments })
             .collect()
+    }
+
+    /// Two values of no certain length side by side: other rows can give the same name. The purge is none the
+    /// worse for it, but readers of the entry are; a tag may be shared, so it is not looked at.
+    fn check_neighbours(&mut self, text: &Spanned<String>, pieces: &[Piece]) {
+        for run in pieces.split(|piece| matches!(piece, Piece::Literal(_))) {
+            let names: BTreeSet<&str> = template_text::placeholders(run)
+                .filter(|name| self.has_any_length(name))
+                .collect();
+            if let Some((one, other)) = names.first().zip(names.last()).filter(|(a, b)| a != b) {
+                let message = format!(
+                    "nothing stands between `{{{one}}}` and `{{{other}}}`: two rows can share one entry, as 1 and 23 do with 12 and 3"
+                );
+                let help = "put a `:` between them, here and where the entry is written; no value holds one";
+                self.speaker.warning("FR0042", text, (&message, help));
+            }
+        }
+    }
+
+    /// Whether values of a placeholder can begin or end with one another.
+    fn has_any_length(&mut self, name: &str) -> bool {
+        match self.written.bind.get(name).map(|bound| &bound.value) {
+            Some(BoundTo::Column(column)) => self.table.slot(column).is_some_and(|slot| {
+                !matches!(self.table.kind(slot), ColumnKind::Uuid | ColumnKind::Bool)
+            }),
+            Some(BoundTo::Constants(constants)) => constants.iter().enumerate().any(|(at, one)| {
+                let mut others = constants.iter().enumerate().filter(|(it, _)| *it != at);
+                others.any(|(_, other)| one.starts_with(other) || one.ends_with(other))
+            }),
+            None => false,
+        }
     }
 
     fn check_literals(&mut self, form: NameForm, text: &Spanned<String>, pieces: &[Piece]) {

@@ -1,0 +1,111 @@
+//! Source files → the tables that families may bind, with the rules that only these files can break.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde_saphyr::Spanned;
+
+use crate::diagnostics::{Diagnostic, Diagnostics, Place};
+use crate::source_file::{KnownTable, KnownTables, SourceFile, SourceTable};
+
+/// What the source files read so far declare.
+#[derive(Debug, Default)]
+pub(crate) struct Sources {
+    pub(crate) tables: KnownTables,
+    declared: BTreeMap<String, Place>,
+    topics: BTreeMap<String, Place>,
+}
+
+/// One source file while it is read: where its faults go.
+struct Reading<'a> {
+    path: &'a Path,
+    text: &'a str,
+    found: &'a mut Diagnostics,
+}
+
+impl Sources {
+    /// Adds a file. Faults are noted; tables without a fault of their own can be bound nevertheless.
+    pub(crate) fn read(&mut self, path: &Path, text: &str, found: &mut Diagnostics) {
+        let file = match serde_saphyr::from_str::<SourceFile>(text) {
+            Ok(file) => file,
+            Err(error) => {
+                found.extend(Diagnostics::from_yaml_error("FR0002", path, text, &error));
+                return;
+            }
+        };
+        let mut reading = Reading { path, text, found };
+        for table in file.tables {
+            reading.check_primary_key(&table);
+            if !reading.check_name(&table.table, &file.database.value) {
+                continue;
+            }
+            if self.is_new(&table, &mut reading) {
+                self.check_topic(&table, &mut reading);
+                let engine = file.engine;
+                let name = table.table.value.clone();
+                self.tables.insert(name, KnownTable { engine, table });
+            }
+        }
+    }
+
+    fn is_new(&mut self, table: &SourceTable, reading: &mut Reading<'_>) -> bool {
+        let place = Place::of(reading.path, &table.table);
+        if let Some(first) = self.declared.get(&table.table.value) {
+            let fault = Diagnostic::error("FR0004", place, "the table is declared twice")
+                .with_also(first.clone(), "declared here too")
+                .with_help("a table stands in one source file, once");
+            reading.found.push(fault, reading.text);
+            return false;
+        }
+        self.declared.insert(table.table.value.clone(), place);
+        true
+    }
+
+    /// A record is told by its topic alone: of two tables on one topic, one would never be purged.
+    fn check_topic(&mut self, table: &SourceTable, reading: &mut Reading<'_>) {
+        let written = table.topic.as_ref().unwrap_or(&table.table);
+        let place = Place::of(reading.path, written);
+        if let Some(first) = self.topics.get(&written.value) {
+            let message = format!("topic `{}` is another table's already", written.value);
+            let fault = Diagnostic::error("FR0005", place, &message)
+                .with_also(first.clone(), "said here")
+                .with_help("let the connector or its router give each table a topic of its own");
+            reading.found.push(fault, reading.text);
+        } else {
+            self.topics.insert(written.value.clone(), place);
+        }
+    }
+}
+
+impl Reading<'_> {
+    fn check_primary_key(&mut self, table: &SourceTable) {
+        for key in &table.primary_key {
+            if !table.columns.iter().any(|column| column.name == key.value) {
+                let names: Vec<&str> = table.columns.iter().map(|it| it.name.as_str()).collect();
+                let message = format!("primary key column `{}` is not a column", key.value);
+                let fault = Diagnostic::error("FR0011", Place::of(self.path, key), &message)
+                    .with_help(&format!("the table has: {}", names.join(", ")));
+                self.found.push(fault, self.text);
+            }
+        }
+    }
+
+    fn check_name(&mut self, name: &Spanned<String>, database: &str) -> bool {
+        let fits = name.value.split('.').count() >= 3
+            && name
+                .value
+                .strip_prefix(database)
+                .is_some_and(|rest| rest.starts_with('.'));
+        if !fits {
+            let message = format!(
+                "`{}` is not the name of a table of this database",
+                name.value
+            );
+            let help = "`<server>.<schema>.<table>`, where the server is the `database:` above";
+            let place = Place::of(self.path, name);
+            let fault = Diagnostic::error("FR0003", place, &message).with_help(help);
+            self.found.push(fault, self.text);
+        }
+        fits
+    }
+}

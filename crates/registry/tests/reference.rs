@@ -1,0 +1,160 @@
+//! `docs/registry.md` against the code: every code, every field, and every answer that the page shows.
+
+mod pages;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use pages::{blocks, check, codes_in_source, page, sample, schema, sections};
+use serde_json::Value;
+
+#[test]
+fn every_code_has_a_section_and_every_section_a_code() {
+    let sections: BTreeSet<String> = sections().into_keys().collect();
+    let codes = codes_in_source();
+    assert!(codes.len() > 20, "looked in the wrong place: {codes:?}");
+    assert_eq!(sections, codes, "left: docs/registry.md, right: the code");
+}
+
+#[test]
+fn the_sample_of_the_page_is_good() {
+    let loaded = check(&sample()).unwrap_or_else(|found| panic!("{}", found.render()));
+    assert!(loaded.warnings.is_empty(), "{}", loaded.warnings.render());
+    assert_eq!((loaded.files, loaded.examples.run), (3, 1));
+}
+
+/// What `diff` makes of `files`. Hunks are found by their lines.
+fn patched(files: &BTreeMap<String, String>, diff: &str) -> BTreeMap<String, String> {
+    let (head, hunks) = diff.split_once('\n').expect("a first line");
+    let name = head.strip_prefix("--- ").expect("the file's name");
+    let mut text = files.get(name).expect("a file of the sample").clone();
+    for hunk in hunks.split("@@\n") {
+        let side = |other: char| -> String {
+            let lines = hunk.lines().filter(|line| !line.starts_with(other));
+            lines.map(|line| format!("{}\n", &line[1..])).collect()
+        };
+        let (old, new) = (side('+'), side('-'));
+        assert_eq!(text.matches(&old).count(), 1, "not once in {name}:\n{old}");
+        text = text.replace(&old, &new);
+    }
+    let mut files = files.clone();
+    files.insert(name.to_owned(), text);
+    files
+}
+
+/// Each code is shown with a change of the sample and with the answer to it: code, file, line, column, text
+/// and help. Since every code has a section, every code has its case here.
+#[test]
+fn every_code_answers_as_its_section_shows() {
+    let sample = sample();
+    for (code, section) in sections() {
+        let shown = *blocks(&section, "text").first().expect("an answer");
+        let rendered = if code == "FR0001" {
+            without_families()
+        } else {
+            let diff = *blocks(&section, "diff").first().expect("a change");
+            let found = match check(&patched(&sample, diff)) {
+                Ok(loaded) => loaded.warnings,
+                Err(found) => found,
+            };
+            let codes: Vec<&str> = found.iter().map(|it| it.code).collect();
+            assert_eq!(codes, [code.as_str()], "{}", found.render());
+            let place = &found.iter().next().expect("one").place;
+            assert!(place.line > 0 && place.column > 0, "{code} has no place");
+            found.render()
+        };
+        let (told, count) = rendered.trim_end().rsplit_once("\n\n").expect("a count");
+        assert_eq!(told, shown.trim_end(), "{code}");
+        assert!(["1 error, 0 warnings", "0 errors, 1 warning"].contains(&count));
+    }
+}
+
+/// What is said of a directory that has `sources/` only.
+fn without_families() -> String {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::create_dir(folder.path().join("sources")).expect("sources");
+    let found = freshet_registry::load(folder.path()).expect_err("nothing there");
+    let path = folder.path().display().to_string();
+    found.render().replace(&path, "registry")
+}
+
+/// Fields by the path of their object, as the page has them below `heading`.
+fn fields_of_page(heading: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let page = page();
+    let part = page.split(&format!("\n## {heading}\n")).nth(1);
+    let part = part.and_then(|rest| rest.split("\n## ").next());
+    let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut path = String::new();
+    for line in part.expect("the part").lines() {
+        if let Some(heading) = line.strip_prefix("### ") {
+            path = heading.trim_matches('`').to_owned();
+        } else if let Some(row) = line.strip_prefix("| `") {
+            let cells: Vec<&str> = row.split(" | ").collect();
+            assert_eq!(cells.len(), 4, "{line}");
+            let name = cells[0].trim_end_matches('`').to_owned();
+            assert!(found.entry(path.clone()).or_default().insert(name));
+        }
+    }
+    found
+}
+
+fn fields_of_schema(schema: &Value, path: &str, found: &mut BTreeMap<String, BTreeSet<String>>) {
+    if let Some(properties) = schema["properties"].as_object() {
+        found.insert(path.to_owned(), properties.keys().cloned().collect());
+        for (name, inner) in properties {
+            let dot = if path.is_empty() { "" } else { "." };
+            fields_of_schema(inner, &format!("{path}{dot}{name}"), found);
+        }
+    } else if schema["items"].is_object() {
+        fields_of_schema(&schema["items"], &format!("{path}[]"), found);
+    }
+}
+
+#[test]
+fn the_page_has_every_field_and_no_other() {
+    for (heading, name) in [("Source files", "source"), ("Family files", "family")] {
+        let mut wanted = BTreeMap::new();
+        fields_of_schema(&schema(name), "", &mut wanted);
+        let on_page = fields_of_page(heading);
+        assert_eq!(on_page, wanted, "left: docs/registry.md, right: {name}");
+    }
+}
+
+/// What the page calls required, and the defaults it tells, are the schema's.
+#[test]
+fn the_page_tells_what_is_required() {
+    for (heading, name) in [("Source files", "source"), ("Family files", "family")] {
+        let page = page();
+        let part = page.split(&format!("\n## {heading}\n")).nth(1);
+        let part = part
+            .and_then(|rest| rest.split("\n## ").next())
+            .expect("it");
+        let schema = schema(name);
+        let mut object = schema.clone();
+        for line in part.lines() {
+            if let Some(path) = line.strip_prefix("### ") {
+                object = schema.clone();
+                for step in path.trim_matches('`').split('.') {
+                    let (step, list) = step
+                        .strip_suffix("[]")
+                        .map_or((step, false), |it| (it, true));
+                    object = object["properties"][step].clone();
+                    if list {
+                        object = object["items"].clone();
+                    }
+                }
+            } else if let Some(row) = line.strip_prefix("| `") {
+                let cells: Vec<&str> = row.split(" | ").collect();
+                let field = cells[0].trim_end_matches('`');
+                let none = Vec::new();
+                let required = object["required"].as_array().unwrap_or(&none);
+                let must = required.contains(&Value::from(field));
+                assert_eq!(cells[2] == "required", must, "{heading}: {line}");
+                match &object["properties"][field]["default"] {
+                    Value::Null => {}
+                    Value::String(text) => assert_eq!(cells[2], format!("`{text}`"), "{line}"),
+                    other => assert_eq!(cells[2], format!("`{other}`"), "{line}"),
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! Source files as text: what is written reads back, and each type becomes text as its database says.
+
+use freshet_core::table::ColumnKind;
+use freshet_registry::source_file::{
+    EngineName, ForeignKey, IdentityName, OnDelete, SourceColumn, SourceFile, SourceTable,
+    column_kind, unplaced,
+};
+use proptest::prelude::*;
+
+fn file(names: &[String]) -> SourceFile {
+    let name = |at: usize| names[at % names.len()].clone();
+    SourceFile {
+        database: unplaced(name(0)),
+        engine: EngineName::Mysql,
+        tables: vec![SourceTable {
+            table: unplaced(name(1)),
+            topic: Some(unplaced(name(2))),
+            replica_identity: IdentityName::Index,
+            primary_key: vec![unplaced(name(3))],
+            columns: vec![SourceColumn {
+                name: name(4),
+                kind: name(5),
+                nullable: false,
+            }],
+            foreign_keys: vec![ForeignKey {
+                columns: vec![name(6)],
+                references: name(7),
+                referenced_columns: vec![name(8)],
+                on_delete: OnDelete::SetNull,
+            }],
+        }],
+    }
+}
+
+/// All names of a file, in the order in which `file` sets them.
+fn names(file: &SourceFile) -> Vec<String> {
+    let table = &file.tables[0];
+    let key = &table.foreign_keys[0];
+    vec![
+        file.database.value.clone(),
+        table.table.value.clone(),
+        table.topic.as_ref().expect("a topic").value.clone(),
+        table.primary_key[0].value.clone(),
+        table.columns[0].name.clone(),
+        table.columns[0].kind.clone(),
+        key.columns[0].clone(),
+        key.references.clone(),
+        key.referenced_columns[0].clone(),
+    ]
+}
+
+fn reads_back(wanted: &[String]) {
+    let text = file(wanted).to_yaml();
+    let again: SourceFile =
+        serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+    assert_eq!(names(&again), names(&file(wanted)), "{text}");
+    assert_eq!(again.to_yaml(), text);
+    assert_eq!(again.tables[0].replica_identity, IdentityName::Index);
+    assert_eq!(again.tables[0].foreign_keys[0].on_delete, OnDelete::SetNull);
+}
+
+#[test]
+fn names_that_yaml_would_take_for_something_else_read_back() {
+    for name in [
+        "true",
+        "True",
+        "NO",
+        "null",
+        "Null",
+        "NULL",
+        "~",
+        "",
+        " ",
+        "1",
+        "1e5",
+        "0x1f",
+        ".5",
+        "-",
+        "- a",
+        "a: b",
+        "a #b",
+        "#a",
+        "'",
+        "\"",
+        "\\",
+        "{a}",
+        "[a]",
+        "*a",
+        "&a",
+        "!a",
+        "%a",
+        "@a",
+        "`a`",
+        "|",
+        ">",
+        "?",
+        "näh",
+        "a\nb",
+        "a\tb",
+        "\u{7f}",
+        "\u{85}",
+        "\u{2028}",
+        "\u{feff}",
+        "2026-11-23",
+        "y",
+        "Off",
+        "=",
+        "<<",
+        "inf",
+        "NaN",
+    ] {
+        reads_back(&[name.to_owned()]);
+        let plain = format!("database: {name}\n");
+        let text = file(&[name.to_owned()]).to_yaml();
+        let ambiguous = ["true", "True", "NO", "null", "Null", "NULL", "y", "Off"].contains(&name);
+        assert!(
+            !ambiguous || !text.contains(&plain),
+            "{name} needs quotes:\n{text}"
+        );
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_names_read_back(names in prop::collection::vec(any::<String>(), 9)) {
+        reads_back(&names);
+    }
+}
+
+#[test]
+fn every_type_becomes_text_as_its_database_says() {
+    use ColumnKind::{Bool, Date, Integer, Opaque, Text, Timestamp, TimestampTz, Uuid};
+    let decimal = |scale| ColumnKind::Decimal { scale };
+    for (declared, kind) in [
+        ("bigint", Integer),
+        ("bigint(20) unsigned", Integer),
+        ("smallint", Integer),
+        ("tinyint(4)", Integer),
+        ("year(4)", Integer),
+        ("tinyint(1)", Bool),
+        ("boolean", Bool),
+        ("text", Text),
+        ("character varying(20)", Text),
+        ("character(3)", Text),
+        ("enum('a','b c')", Text),
+        ("enum", Text),
+        ("longtext", Text),
+        ("uuid", Uuid),
+        ("numeric", decimal(None)),
+        ("numeric(12,3)", decimal(Some(3))),
+        ("decimal(10)", decimal(Some(0))),
+        ("date", Date),
+        ("timestamp without time zone", Timestamp),
+        ("timestamp(3) without time zone", Timestamp),
+        ("datetime(3)", Timestamp),
+        ("timestamp with time zone", TimestampTz),
+        ("timestamp(3) with time zone", TimestampTz),
+        ("integer[]", Opaque),
+        ("text[]", Opaque),
+        ("numeric(10,2)[]", Opaque),
+        ("depot.mood[]", Opaque),
+        ("public.year", Opaque),
+        ("double precision", Opaque),
+        ("time with time zone", Opaque),
+        ("set('x','y')", Opaque),
+        ("json", Opaque),
+        ("bytea", Opaque),
+        ("", Opaque),
+    ] {
+        assert_eq!(column_kind(declared), kind, "{declared}");
+    }
+}
