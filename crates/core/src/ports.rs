@@ -124,6 +124,19 @@ pub trait Purger: Send + Sync {
     /// # Errors
     /// In the cache's words, for readiness and logs. Holds no secret.
     fn ping(&self) -> impl Future<Output = Result<(), String>> + Send;
+
+    /// How often the server behind this target may have been replaced by one that has not seen earlier purges:
+    /// failover, restart with old data, reconnect to another primary. It only grows, and an adapter that cannot tell
+    /// counts one too many rather than one too few.
+    ///
+    /// When it has grown, purges that were answered *before* may be undone, since a cache answers before its replica
+    /// knows; they are to be sent again. Which ones is counted back from the last answered purge, not from now: the
+    /// outage between two primaries can be longer than any window. The growth is visible no later than the first
+    /// outcome or [`ping`](Self::ping) that comes from the replacement. Without either nothing is noticed, so an idle
+    /// target must be pinged.
+    fn takeovers(&self) -> u64 {
+        0
+    }
 }
 
 /// What a cache holds under a name, as a reader would find it.

@@ -33,6 +33,14 @@ impl Purger for AnyPurger {
             Self::Fastly(purger) => purger.ping().await,
         }
     }
+
+    fn takeovers(&self) -> u64 {
+        match self {
+            Self::Redis(purger) => purger.takeovers(),
+            Self::Varnish(purger) => purger.takeovers(),
+            Self::Fastly(purger) => purger.takeovers(),
+        }
+    }
 }
 
 impl Probe for AnyPurger {
