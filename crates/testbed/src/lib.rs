@@ -10,6 +10,7 @@
 mod artefacts;
 mod connect;
 mod connector;
+mod fault_proxy;
 mod http;
 mod kafka;
 mod mariadb;
@@ -26,6 +27,7 @@ mod varnish;
 pub use artefacts::Artefact;
 pub use connect::{Connect, ConnectBuilder};
 pub use connector::{ConnectorConfig, Format, MariaDbConnector, PgConnector, flattened};
+pub use fault_proxy::{Fault, FaultProxy};
 pub use http::{Response, get, request};
 pub use kafka::KafkaBroker;
 pub use mariadb::MariaDb;
