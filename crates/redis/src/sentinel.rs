@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use redis::{ErrorKind, RedisError};
+use redis::{ErrorKind, RedisError, ServerErrorKind};
 
 use crate::identity::Seat;
 use crate::link::{Dialler, Link, Peer};
@@ -158,7 +158,15 @@ impl SentinelRoute {
     async fn ask_sentinel(&self, sentinel: &Link) -> Result<Named, RedisError> {
         let mut ask = redis::cmd("SENTINEL");
         ask.arg("MASTER").arg(&self.master);
-        let told: HashMap<String, String> = sentinel.ask(&ask).await?;
+        let answer: Result<HashMap<String, String>, RedisError> = sentinel.ask(&ask).await;
+        let told = answer.map_err(|error| match error.kind() {
+            // Its only plain error: no such master with that name.
+            ErrorKind::Server(ServerErrorKind::ResponseError) => {
+                let kind = ErrorKind::MasterNameNotFoundBySentinel;
+                RedisError::from((kind, "no such master", self.master.clone()))
+            }
+            _ => error,
+        })?;
         let (Some(ip), Some(port)) = (told.get("ip"), told.get("port")) else {
             let what = "a sentinel named no address";
             return Err(RedisError::from((ErrorKind::UnexpectedReturnType, what)));

@@ -3,7 +3,7 @@
 mod support;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use freshet_core::ports::{Observation, Probe, Purger};
@@ -14,7 +14,7 @@ use freshet_testbed::RedisCluster;
 use redis::Commands;
 use redis::cluster::{ClusterClient, ClusterConnection};
 
-use support::{batch, eventually, purge_until_settled};
+use support::{DEADLINE, batch, eventually, purge_until_settled};
 
 const ANSWER_TIMEOUT: Duration = Duration::from_millis(300);
 
@@ -167,11 +167,16 @@ async fn p8_a_reshard_under_continuous_purging_loses_nothing() {
     let cluster = Arc::new(RedisCluster::start().expect("cluster"));
     let slots: Vec<u16> = (SLOT..SLOT + 30).collect();
     let names: Vec<Vec<u8>> = slots.iter().flat_map(|slot| names_in(*slot, 20)).collect();
-    let done = Arc::new(AtomicBool::new(false));
+    let (done, rounds) = (
+        Arc::new(AtomicBool::new(false)),
+        Arc::new(AtomicUsize::new(0)),
+    );
     let moving = {
-        let (cluster, done) = (Arc::clone(&cluster), Arc::clone(&done));
+        let (cluster, done, rounds) =
+            (Arc::clone(&cluster), Arc::clone(&done), Arc::clone(&rounds));
         std::thread::spawn(move || {
-            for _ in 0..2 {
+            let begun = Instant::now();
+            while rounds.load(Ordering::Acquire) < 15 && begun.elapsed() < DEADLINE {
                 for (from, to) in [(0, 1), (1, 2), (2, 0)] {
                     for slot in &slots {
                         cluster.move_slot(*slot, from, to).expect("move");
@@ -183,7 +188,7 @@ async fn p8_a_reshard_under_continuous_purging_loses_nothing() {
     };
     let mut reader = reader(&cluster);
     let purger = purger(&cluster);
-    let (mut rounds, mut at) = (0, 0);
+    let mut at = 0;
     while !done.load(Ordering::Acquire) {
         let some: Vec<&[u8]> = (0..97)
             .map(|step| names[(at + step * 7) % names.len()].as_slice())
@@ -195,16 +200,13 @@ async fn p8_a_reshard_under_continuous_purging_loses_nothing() {
         purge_until_settled(&purger, &batch(Scope::Keys, &some)).await;
         for name in &some {
             let left: bool = reader.exists(*name).expect("exists");
-            assert!(
-                !left,
-                "round {rounds}: {} is back",
-                String::from_utf8_lossy(name)
-            );
+            assert!(!left, "{} is back", String::from_utf8_lossy(name));
         }
-        rounds += 1;
+        rounds.fetch_add(1, Ordering::AcqRel);
     }
     moving.join().expect("slots moved");
-    assert!(rounds > 5, "only {rounds} rounds under load");
+    let rounds = rounds.load(Ordering::Acquire);
+    assert!(rounds >= 15, "only {rounds} rounds under load");
     assert_eq!(keys_left(&cluster, 0..3), 0);
     assert_eq!(purger.takeovers(), 0);
 }
@@ -218,10 +220,15 @@ async fn p8_a_killed_primary_is_replaced_and_that_is_told() {
     assert_eq!(purger.takeovers(), 0);
     cluster.node_mut(0).stop();
     let report = purger.purge(&batch(Scope::Keys, &names)).await;
-    assert_eq!(report.outcomes, vec![PurgeOutcome::Unreachable; 3]);
+    assert_eq!(
+        report.outcomes,
+        vec![PurgeOutcome::Unreachable; 3],
+        "{:?}",
+        report.reason
+    );
     purge_until_settled(&purger, &batch(Scope::Keys, &names)).await;
-    assert_eq!(cluster.owner(SLOT, 1).expect("an owner"), 3);
-    assert!(purger.takeovers() >= 1);
+    let owner = cluster.wait_for_takeover(SLOT, 0, 1);
+    assert_eq!((owner.expect("an owner"), purger.takeovers()), (3, 1));
     // The old one comes back as a replica, is promoted by hand, and an idle purger learns of it by its ping.
     let before = purger.takeovers();
     cluster.node_mut(0).restart().expect("restart");

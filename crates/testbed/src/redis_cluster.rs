@@ -225,20 +225,30 @@ impl RedisCluster {
         Ok(keys.len())
     }
 
-    /// Ends the handing over: every node is told who owns the slot.
+    /// Ends the handing over: every node is told who owns the slot, the new owner first.
     ///
     /// # Errors
-    /// When a node refuses.
+    /// When a node refuses, or they do not agree in time.
     pub fn close_slot(&self, slot: u16, from: usize, to: usize) -> Result<()> {
-        let slot = slot.to_string();
-        let mut told: Vec<usize> = (0..PRIMARIES)
-            .filter(|at| ![from, to].contains(at))
-            .collect();
-        told.splice(0..0, [to, from]);
-        for at in told {
-            self.ask(at, &["CLUSTER", "SETSLOT", &slot, "NODE", &self.ids[to]])?;
+        let mut told: Vec<usize> = (0..PRIMARIES).collect();
+        told.sort_by_key(|at| (*at != to, *at != from));
+        let number = slot.to_string();
+        let tell = |at: usize| {
+            let set = ["CLUSTER", "SETSLOT", &number, "NODE", &self.ids[to]];
+            self.ask(at, &set)
+        };
+        for &at in &told {
+            tell(at)?;
         }
-        Ok(())
+        // A greeting that was on its way may claim the slot for the old owner again.
+        wait_until("all to agree on the owner", START_DEADLINE, || {
+            let disagree = |at: &usize| self.owner(slot, *at).map_or(true, |owner| owner != to);
+            let Some(&at) = told.iter().find(|at| disagree(at)) else {
+                return Ok(true);
+            };
+            tell(at)?;
+            Ok(false)
+        })
     }
 
     /// Moves a slot with its keys, as `redis-cli --cluster reshard` does. How many keys there were.

@@ -17,8 +17,12 @@ const SENTINELS: usize = 3;
 /// What the sentinels call the primary.
 const MASTER: &str = "main";
 
-/// A primary that is silent for so long counts as down.
-const DOWN_AFTER_MS: &str = "500";
+/// A primary that is silent for so long counts as down, for the first sentinel; the others see it later.
+const DOWN_AFTER_MS: usize = 500;
+
+/// Sentinels that stand for election at the same time get a vote each, and try again seconds later. So one is
+/// earlier than the next, and needs no other to see what it sees, only the others' votes.
+const LATER_MS: usize = 300;
 
 /// One sentinel.
 #[derive(Debug)]
@@ -28,7 +32,7 @@ struct Sentinel {
     _folder: TempDir,
 }
 
-/// A primary, its replica, and three sentinels of which two must agree.
+/// A primary, its replica, and three sentinels of which two must vote for a failover.
 #[derive(Debug)]
 pub struct RedisSentinel {
     /// The first primary, then its replica.
@@ -50,8 +54,9 @@ impl RedisSentinel {
             let info = ask(&replica.address(), &["INFO", "replication"])?.text()?;
             Ok(info.contains("master_link_status:up"))
         })?;
-        let sentinels: Result<Vec<Sentinel>> =
-            (0..SENTINELS).map(|_| sentinel(primary.port())).collect();
+        let sentinels: Result<Vec<Sentinel>> = (0..SENTINELS)
+            .map(|at| sentinel(primary.port(), DOWN_AFTER_MS + at * LATER_MS))
+            .collect();
         let started = RedisSentinel {
             servers: vec![primary, replica],
             sentinels: sentinels?,
@@ -151,7 +156,7 @@ impl RedisSentinel {
     }
 }
 
-fn sentinel(primary: u16) -> Result<Sentinel> {
+fn sentinel(primary: u16, down_after: usize) -> Result<Sentinel> {
     let folder = server_folder("sentinel")?;
     let port = lease_port()?;
     let config = folder.path().join("sentinel.conf");
@@ -160,9 +165,9 @@ fn sentinel(primary: u16) -> Result<Sentinel> {
         format!(
             "port {}
 bind 127.0.0.1
-sentinel monitor {MASTER} 127.0.0.1 {primary} 2
-sentinel down-after-milliseconds {MASTER} {DOWN_AFTER_MS}
-sentinel failover-timeout {MASTER} 3000
+sentinel monitor {MASTER} 127.0.0.1 {primary} 1
+sentinel down-after-milliseconds {MASTER} {down_after}
+sentinel failover-timeout {MASTER} 2000
 ",
             port.port()
         ),

@@ -9,7 +9,7 @@ use freshet_core::purge::{PurgeBatch, PurgeReport, WantedPurge};
 use freshet_core::registry::{FamilyId, PurgeMode, Scope, TargetId};
 use freshet_redis::RedisPurger;
 
-pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
 /// A batch of purges of one scope.
 pub(crate) fn batch<N: AsRef<[u8]>>(scope: Scope, names: &[N]) -> PurgeBatch {
