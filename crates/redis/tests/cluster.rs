@@ -303,6 +303,39 @@ async fn p11_a_frozen_primary_is_replaced_within_three_timeouts() {
 }
 
 #[tokio::test]
+async fn the_documented_rights_are_enough() {
+    let cluster = RedisCluster::start().expect("cluster");
+    let rights = "on >secret ~* +unlink +scan +ping +info +pttl +get +hget +asking +cluster|slots +cluster|nodes";
+    for at in 0..3 {
+        let client = redis::Client::open(cluster.node(at).url()).expect("url");
+        let () = redis::cmd("ACL")
+            .arg(&["SETUSER", "freshet"])
+            .arg(rights.split(' ').collect::<Vec<_>>())
+            .query(&mut client.get_connection().expect("node answers"))
+            .expect("acl");
+    }
+    let nodes = cluster.urls();
+    let mut target = RedisTarget::at(Topology::Cluster { nodes });
+    target.username = Some("freshet".to_owned());
+    target.password = Some("secret".to_owned().into());
+    let purger = RedisPurger::connect(target).expect("usable");
+    purger.ping().await.expect("may ping");
+    let names = names_in(SLOT, 2);
+    cluster.open_slot(SLOT, 0, 1).expect("open");
+    let mut reader = reader(&cluster);
+    let () = reader.set(&names[0], "v").expect("set");
+    let report = purger.purge(&batch(Scope::Keys, &names)).await;
+    assert_eq!(
+        (report.is_settled(), report.removed),
+        (true, 1),
+        "{report:?}"
+    );
+    let report = purger.purge(&batch(Scope::Family, &[b"p:"])).await;
+    assert_eq!(report.outcomes, [PurgeOutcome::NothingCached], "{report:?}");
+    assert_eq!(purger.observe(&names[0], None).await, Observation::Absent);
+}
+
+#[tokio::test]
 async fn a_cluster_that_is_down_is_asked_again_and_nothing_is_given_up() {
     let mut cluster = RedisCluster::start().expect("cluster");
     let purger = purger(&cluster);

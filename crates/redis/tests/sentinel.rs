@@ -135,6 +135,44 @@ async fn sentinels_that_are_gone_hold_up_no_purge() {
 }
 
 #[tokio::test]
+async fn the_documented_rights_are_enough_and_sentinels_have_credentials_of_their_own() {
+    let redis = RedisSentinel::start().expect("sentinels");
+    let ours = "on >ours ~* +unlink +scan +ping +info +pttl +get +hget";
+    let asked = "on >asked +sentinel|master";
+    let mut users = vec![(redis.server(0).url(), ours)];
+    users.extend(redis.urls().into_iter().map(|url| (url, asked)));
+    for (url, rights) in users {
+        let client = redis::Client::open(url).expect("url");
+        let () = redis::cmd("ACL")
+            .arg(&["SETUSER", "freshet"])
+            .arg(rights.split(' ').collect::<Vec<_>>())
+            .query(&mut client.get_connection().expect("answers"))
+            .expect("acl");
+    }
+    let with = |at_sentinels: &str| {
+        let mut target = target(&redis, redis.master());
+        target.username = Some("freshet".to_owned());
+        target.password = Some("ours".to_owned().into());
+        if let Topology::Sentinel {
+            username, password, ..
+        } = &mut target.topology
+        {
+            *username = Some("freshet".to_owned());
+            *password = Some(at_sentinels.to_owned().into());
+        }
+        RedisPurger::connect(target).expect("usable")
+    };
+    let purger = with("asked");
+    purger.ping().await.expect("may ping");
+    assert!(purger.purge(&batch(Scope::Keys, &NAMES)).await.is_settled());
+    let told = with("ours")
+        .ping()
+        .await
+        .expect_err("wrong at the sentinels");
+    assert!(!told.contains("ours"), "{told}");
+}
+
+#[tokio::test]
 async fn a_name_that_no_sentinel_knows_is_told_and_waited_for() {
     let redis = RedisSentinel::start().expect("sentinels");
     let purger = RedisPurger::connect(target(&redis, "other")).expect("usable");
