@@ -210,8 +210,8 @@ impl ClusterRoute {
     /// cut off may not know it.
     fn nodes_to_ask(&self) -> (Vec<Arc<str>>, Vec<Arc<str>>) {
         let known = self.known();
-        let primaries = known.table.iter().flat_map(SlotTable::primaries);
-        let all: BTreeSet<Arc<str>> = primaries.chain(&self.seeds).cloned().collect();
+        let nodes = known.table.iter().flat_map(SlotTable::nodes);
+        let all: BTreeSet<Arc<str>> = nodes.chain(&self.seeds).cloned().collect();
         let is_troubled = |node: &Arc<str>| known.troubled.contains(node);
         let (troubled, mut first): (Vec<_>, Vec<_>) = all.into_iter().partition(is_troubled);
         let turn = known.attempts as usize % first.len().max(1);
@@ -251,7 +251,7 @@ impl ClusterRoute {
             let is_new = |it: &&Arc<str>| !before.primaries().contains(it);
             self.count_takeovers(table.primaries().iter().filter(is_new).count());
         }
-        let kept = |node: &Arc<str>| table.primaries().contains(node) || self.seeds.contains(node);
+        let kept = |node: &Arc<str>| table.nodes().chain(&self.seeds).any(|it| it == node);
         known.links.retain(|node, _| kept(node));
         known.troubled.retain(|node| kept(node));
         known.table = Some(table);

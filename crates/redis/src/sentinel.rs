@@ -66,7 +66,7 @@ impl SentinelRoute {
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The link to the primary, as far as is known without a doubt; else the sentinels are asked.
+    /// The link to the primary, as far as is known without a doubt; else what the sentinels say.
     pub(crate) async fn primary(&self) -> Result<Arc<Link>, RedisError> {
         {
             let current = self.current();
@@ -74,8 +74,16 @@ impl SentinelRoute {
                 return Ok(Arc::clone(link));
             }
         }
-        let named = self.ask_sentinels().await?;
-        self.switch_to(named.address)
+        match self.ask_sentinels().await {
+            Ok(named) => self.switch_to(named.address),
+            Err(error) => {
+                // Sentinels that are gone are no reason to leave a primary. The next ping asks them again.
+                let mut current = self.current();
+                current.is_doubtful = false;
+                let last = current.primary.as_ref();
+                last.map(|(_, link)| Arc::clone(link)).ok_or(error)
+            }
+        }
     }
 
     /// The primary may be another one by now.

@@ -26,6 +26,7 @@ fn hash_tag(name: &[u8]) -> Option<&[u8]> {
 pub(crate) struct SlotTable {
     owners: Vec<u16>,
     primaries: Vec<Arc<str>>,
+    replicas: Vec<Arc<str>>,
 }
 
 impl SlotTable {
@@ -34,20 +35,41 @@ impl SlotTable {
         let mut table = Self {
             owners: vec![NOBODY; SLOTS],
             primaries: Vec::new(),
+            replicas: Vec::new(),
         };
         for range in answer {
             let Value::Array(parts) = range else {
                 return None;
             };
-            let [Value::Int(first), Value::Int(last), Value::Array(node), ..] = parts.as_slice()
+            let [
+                Value::Int(first),
+                Value::Int(last),
+                Value::Array(node),
+                replicas @ ..,
+            ] = parts.as_slice()
             else {
                 return None;
             };
             let (first, last) = (usize::try_from(*first).ok()?, usize::try_from(*last).ok()?);
             let owner = table.number_of(&address_of(node, asked)?);
             table.owners.get_mut(first..=last)?.fill(owner);
+            table.add_replicas(replicas, asked);
         }
         (!table.primaries.is_empty()).then_some(table)
+    }
+
+    fn add_replicas(&mut self, replicas: &[Value], asked: &str) {
+        for replica in replicas {
+            let Value::Array(node) = replica else {
+                continue;
+            };
+            let Some(address) = address_of(node, asked) else {
+                continue;
+            };
+            if !self.replicas.iter().any(|it| **it == *address) {
+                self.replicas.push(Arc::from(address));
+            }
+        }
     }
 
     fn number_of(&mut self, address: &str) -> u16 {
@@ -76,6 +98,11 @@ impl SlotTable {
 
     pub(crate) fn primaries(&self) -> &[Arc<str>] {
         &self.primaries
+    }
+
+    /// Everybody who may know the table.
+    pub(crate) fn nodes(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.primaries.iter().chain(&self.replicas)
     }
 
     /// Whether every slot has an owner.
@@ -165,10 +192,16 @@ mod tests {
             ),
             (Some("a:1"), Some("[::1]:2"))
         );
+        assert_eq!(table.nodes().count(), 2);
         table.moved(99, "c:3");
         assert_eq!(table.owner(99).map(|it| &**it), Some("c:3"));
-        let holes =
-            SlotTable::read(&[range(0, 5, Value::Nil, 7)], "seed:6379").expect("a small one");
+        let mut with_replica = range(0, 5, Value::Nil, 7);
+        if let Value::Array(parts) = &mut with_replica {
+            parts.push(Value::Array(vec![named("r"), Value::Int(8)]));
+        }
+        let holes = SlotTable::read(&[with_replica], "seed:6379").expect("a small one");
+        let nodes: Vec<&str> = holes.nodes().map(|it| &**it).collect();
+        assert_eq!(nodes, ["seed:7", "r:8"]);
         assert_eq!(holes.owner(5).map(|it| &**it), Some("seed:7"));
         assert!(!holes.is_whole() && holes.owner(6).is_none());
     }

@@ -91,6 +91,39 @@ async fn p8_a_killed_primary_is_replaced_and_an_idle_purger_learns_it_by_its_pin
     purger.ping().await.expect("answers");
 }
 
+/// What the port is for: an answered purge is lost with the primary that answered it.
+#[tokio::test]
+async fn p8_a_purge_that_the_replica_missed_is_undone_by_the_failover_and_that_is_told() {
+    let mut redis = RedisSentinel::start().expect("sentinels");
+    let purger = purger(&redis);
+    let mut primary = connection(&redis, 0);
+    let () = primary.set("a", "old").expect("set");
+    let copied: u32 = redis::cmd("WAIT")
+        .arg(&[1, 5_000])
+        .query(&mut primary)
+        .expect("wait");
+    assert_eq!(copied, 1);
+    redis.server(1).pause().expect("pause");
+    let cut = ["KILL", "TYPE", "replica"];
+    let _: u32 = redis::cmd("CLIENT")
+        .arg(&cut)
+        .query(&mut primary)
+        .expect("cut off");
+    let report = purger.purge(&batch(Scope::Keys, &NAMES)).await;
+    assert_eq!((report.is_settled(), report.removed), (true, 1));
+    redis.server_mut(0).stop();
+    redis.server(1).resume().expect("resume");
+    eventually("the takeover to be told", || async {
+        let _down = purger.ping().await;
+        purger.takeovers() > 0
+    })
+    .await;
+    let back: bool = connection(&redis, 1).exists("a").expect("exists");
+    assert!(back, "the purge was undone");
+    let (report, _) = purge_until_settled(&purger, &batch(Scope::Keys, &NAMES)).await;
+    assert_eq!(report.removed, 1);
+}
+
 #[tokio::test]
 async fn p11_a_frozen_primary_is_replaced_within_three_timeouts() {
     let redis = RedisSentinel::start().expect("sentinels");
@@ -132,6 +165,12 @@ async fn sentinels_that_are_gone_hold_up_no_purge() {
     }
     assert!(purger.purge(&batch(Scope::Keys, &NAMES)).await.is_settled());
     purger.ping().await.expect("the primary answers");
+    // A doubt that nobody can settle: the primary was silent for a moment.
+    redis.server(0).pause().expect("pause");
+    assert!(!purger.purge(&batch(Scope::Keys, &NAMES)).await.is_settled());
+    redis.server(0).resume().expect("resume");
+    purge_until_settled(&purger, &batch(Scope::Keys, &NAMES)).await;
+    assert_eq!(purger.takeovers(), 0);
 }
 
 #[tokio::test]

@@ -183,9 +183,9 @@ sentinel failover-timeout {MASTER} 2000
     let address = port.address();
     let process = ServerProcess::start(launch, || Ok(answers(&address)))?;
     // Sentinels greet each other every two seconds and look at the primary every ten: long for a test. The leader of a
-    // failover looks for the promotion each second, and another sentinel undoes it when it was not greeted by the
-    // leader for four greetings: these must take longer.
-    let periods = "PUBLISH-PERIOD 500 INFO-PERIOD 200 ASK-PERIOD 100 PING-PERIOD 100";
+    // failover looks at the replica each second. It wants to have seen it within five pings, and another sentinel undoes
+    // the promotion when it was not greeted by the leader for four greetings: both must take longer than a second.
+    let periods = "PUBLISH-PERIOD 500 INFO-PERIOD 200 ASK-PERIOD 100 PING-PERIOD 300";
     let debug: Vec<&str> = ["SENTINEL", "DEBUG"]
         .into_iter()
         .chain(periods.split(' '))
