@@ -254,14 +254,10 @@ impl Link {
     }
 }
 
+/// A timeout is an I/O error too.
 fn breaks_connection(error: &RedisError) -> bool {
-    error.is_timeout()
-        || error.is_io_error()
-        || error.is_connection_dropped()
+    error.is_io_error()
         || error.is_unrecoverable_error()
-        || matches!(
-            error.kind(),
-            // Behind a name or a virtual address, another connection may lead to the primary.
-            ErrorKind::Parse | ErrorKind::Server(ServerErrorKind::ReadOnly)
-        )
+        // Behind a name or a virtual address, another connection may lead to the primary.
+        || error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly)
 }

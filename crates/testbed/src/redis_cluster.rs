@@ -28,7 +28,7 @@ pub struct RedisCluster {
 }
 
 impl RedisCluster {
-    /// Three primaries without replicas.
+    /// Three primaries without replicas. When one is gone, the others refuse to serve.
     ///
     /// # Errors
     /// When a node does not start or the nodes do not find each other.
@@ -36,7 +36,8 @@ impl RedisCluster {
         Self::with_nodes(PRIMARIES)
     }
 
-    /// Three primaries with a replica each: node 3 is the replica of node 0, and so on.
+    /// Three primaries with a replica each: node 3 is the replica of node 0, and so on. When one is gone, the others go
+    /// on serving.
     ///
     /// # Errors
     /// When a node does not start or the nodes do not find each other.
@@ -56,6 +57,8 @@ impl RedisCluster {
                 "--cluster-port",
                 &bus.port().to_string(),
                 // A test that kills a node twice must not wait for the replica to be fresh enough.
+                "--cluster-require-full-coverage",
+                if count > PRIMARIES { "no" } else { "yes" },
                 "--cluster-replica-validity-factor",
                 "0",
                 "--repl-diskless-sync-delay",
