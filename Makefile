@@ -35,6 +35,11 @@ bench: ## Drain of a backlog and added latency, on real Kafka and Redis (QUICK=1
 	$(CARGO) build -q --release -p freshet -p freshet-bench
 	target/release/freshet-bench $(if $(QUICK),--events 200000 --rounds 2 --seconds 5,)
 
+.PHONY: sim
+sim: ## Seeded simulation of the pipeline under faults (SEEDS=10000, or SEED=7 to play one again)
+	$(CARGO) build -q --release -p freshet-sim
+	target/release/freshet-sim $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),500))
+
 .PHONY: fmt
 fmt: ## Format everything
 	$(CARGO) fmt --all

@@ -160,8 +160,9 @@ pub trait Purger: Send + Sync {
     /// When it has grown, purges that were answered *before* may be undone, since a cache answers before its replica
     /// knows; they are to be sent again. Which ones is counted back from the last answered purge, not from now: the
     /// outage between two primaries can be longer than any window. The growth is visible no later than the first
-    /// outcome or [`ping`](Self::ping) that comes from the replacement. Without either nothing is noticed, so an idle
-    /// target must be pinged.
+    /// outcome or [`ping`](Self::ping) that comes from the replacement. A primary that was replaced while it is well
+    /// may go on answering until the next ping, so a target must be pinged, and what is sent again must reach back
+    /// further than from one ping to the next.
     fn takeovers(&self) -> u64 {
         0
     }

@@ -2,6 +2,7 @@
 //! the rest of the program sees only what was decided.
 
 mod faults;
+mod redis;
 mod targets;
 mod written;
 

@@ -90,6 +90,74 @@ stop_within: 5 minutes
     assert!(told.matches("help:").count() >= 6, "{told}");
 }
 
+/// The faults of a config with this Redis as its target, and the exit code.
+fn told_of_redis(redis: &str) -> (Option<i32>, String) {
+    let config = CONFIG.replace("{ url: \"redis://127.0.0.1:1\" }", redis);
+    let output = freshet(&["run", "--dry-run"], deployment(&config, FAMILY).path());
+    (output.status.code(), told(&output))
+}
+
+#[test]
+fn a_redis_is_one_server_or_what_sentinels_name_or_a_cluster() {
+    for good in [
+        r#"{ sentinel: { nodes: ["redis://a:1", "redis://b:1"], master: main, database: 2 } }"#,
+        r#"{ cluster: { nodes: ["rediss://a:1", "rediss://b:1/"] } }"#,
+    ] {
+        let (code, told) = told_of_redis(good);
+        assert_eq!(code, Some(0), "{told}");
+    }
+    let one = "exactly one of url, sentinel, cluster";
+    for (redis, column, fault) in [
+        ("{ username: x }", 18, one),
+        (r#"{ url: "redis://a:1", cluster: { nodes: [] } }"#, 49, one),
+        (
+            r#"{ url: "redis://a:1", sentinel: { nodes: [], master: m } }"#,
+            50,
+            one,
+        ),
+        ("{ cluster: { nodes: [] } }", 29, "names no node"),
+        (
+            "{ sentinel: { nodes: [], master: m } }",
+            30,
+            "names no sentinel",
+        ),
+        (
+            r#"{ sentinel: { nodes: ["redis://a"], master: "" } }"#,
+            62,
+            "names no primary",
+        ),
+        (
+            r#"{ cluster: { nodes: ["redis://a/3"] } }"#,
+            39,
+            "holds a database",
+        ),
+        (
+            r#"{ cluster: { nodes: ["redis://a", "rediss://b"] } }"#,
+            52,
+            "another scheme",
+        ),
+        (
+            r#"{ cluster: { nodes: ["redis://u:p@a"] } }"#,
+            39,
+            "holds credentials",
+        ),
+        (
+            r#"{ cluster: { nodes: ["http://a"] } }"#,
+            39,
+            "is not such a URL",
+        ),
+    ] {
+        let (code, told) = told_of_redis(redis);
+        assert_eq!(code, Some(2), "{redis}: {told}");
+        let place = format!("freshet.yaml:4:{column}");
+        assert!(
+            told.contains(&place) && told.contains(fault),
+            "{redis}:\n{told}"
+        );
+        assert!(told.contains("1 error"), "{redis}:\n{told}");
+    }
+}
+
 #[test]
 fn an_unknown_field_and_a_missing_file_are_refused() {
     let config = format!("{CONFIG}retries: 7\n");

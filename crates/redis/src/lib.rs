@@ -1,10 +1,16 @@
 //! Redis behind Freshet's ports: purging exact keys and key prefixes, and looking at entries.
 
+mod cluster;
+mod identity;
 mod link;
 mod outcome;
 mod probe;
 mod purger;
+mod route;
+mod sentinel;
+mod slots;
 mod target;
+mod unlink;
 
 pub use purger::RedisPurger;
-pub use target::{RedisConfigError, RedisTarget, Secret};
+pub use target::{RedisConfigError, RedisTarget, Secret, Topology};

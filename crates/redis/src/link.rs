@@ -2,36 +2,97 @@
 //! accepts and stays silent would be asked for ever; here one unanswered command gives the connection up.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use redis::aio::MultiplexedConnection;
 use redis::{
-    AsyncConnectionConfig, Client, ErrorKind, IntoConnectionInfo, RedisError, TlsCertificates,
+    AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, IntoConnectionInfo, Pipeline,
+    RedisError, ServerErrorKind, TlsCertificates,
 };
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use tokio::sync::Mutex;
 
-use crate::target::{RedisConfigError, RedisTarget};
+use crate::identity::{Introduction, Seat};
+use crate::target::{RedisConfigError, RedisTarget, Secret};
 
-/// How a name finds its connection. One server now; slots of a cluster and a Sentinel's primary are other routes.
-#[derive(Debug)]
-pub(crate) enum Route {
-    /// One server.
-    Single(Link),
+/// How connections of one target are made.
+#[derive(Clone)]
+pub(crate) struct Dialler {
+    username: Option<String>,
+    password: Option<Secret>,
+    trusted: Option<Vec<u8>>,
+    config: AsyncConnectionConfig,
 }
 
-impl Route {
-    pub(crate) fn link_of(&self, _name: &[u8]) -> &Link {
-        match self {
-            Self::Single(link) => link,
+/// Who is expected at the other end.
+#[derive(Debug, Clone)]
+pub(crate) enum Peer {
+    /// A sentinel.
+    Sentinel,
+    /// A server whose role is its own affair: an address, or a node of a cluster that redirects.
+    Any(Arc<Seat>),
+    /// A primary, or nobody.
+    Primary(Arc<Seat>),
+}
+
+impl Dialler {
+    pub(crate) fn new(target: &RedisTarget) -> Result<Self, RedisConfigError> {
+        let trusted = match &target.ca_file {
+            None => None,
+            Some(path) => Some(authorities(path)?),
+        };
+        choose_cryptography();
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(target.connect_timeout))
+            .set_response_timeout(Some(target.answer_timeout));
+        Ok(Self {
+            username: target.username.clone(),
+            password: target.password.clone(),
+            trusted,
+            config,
+        })
+    }
+
+    /// The same with other credentials.
+    pub(crate) fn as_user(&self, username: Option<&String>, password: Option<&Secret>) -> Self {
+        Self {
+            username: username.cloned(),
+            password: password.cloned(),
+            ..self.clone()
         }
     }
 
-    /// Every server that may hold keys.
-    pub(crate) fn links(&self) -> impl Iterator<Item = &Link> {
-        match self {
-            Self::Single(link) => std::iter::once(link),
+    /// A link to `url`; nothing is connected yet.
+    pub(crate) fn link(&self, url: &str, peer: Peer) -> Result<Link, RedisError> {
+        let info = url.into_connection_info()?;
+        let mut settings = info.redis_settings().clone();
+        if let Some(user) = &self.username {
+            settings = settings.set_username(user);
         }
+        if let Some(password) = &self.password {
+            settings = settings.set_password(password.expose());
+        }
+        // Freshet's user may do nothing but what purging needs; CLIENT SETINFO is not among it.
+        let info = info.set_redis_settings(settings.set_skip_set_lib_name());
+        let client = match &self.trusted {
+            None => Client::open(info)?,
+            Some(pem) => {
+                let trusted = TlsCertificates {
+                    client_tls: None,
+                    root_cert: Some(pem.clone()),
+                };
+                Client::build_with_tls(info, trusted)?
+            }
+        };
+        Ok(Link {
+            client,
+            config: self.config.clone(),
+            peer,
+            made: Mutex::new(Made::default()),
+            attempts: AtomicU64::new(0),
+        })
     }
 }
 
@@ -39,18 +100,22 @@ impl Route {
 pub(crate) struct Link {
     client: Client,
     config: AsyncConnectionConfig,
+    peer: Peer,
     made: Mutex<Made>,
+    attempts: AtomicU64,
 }
 
 #[derive(Default)]
 struct Made {
     connection: Option<MultiplexedConnection>,
     generation: u64,
+    failure: Option<RedisError>,
 }
 
 /// A borrowed connection and which one it is.
+#[derive(Clone)]
 pub(crate) struct Borrowed {
-    pub(crate) connection: MultiplexedConnection,
+    connection: MultiplexedConnection,
     generation: u64,
 }
 
@@ -61,45 +126,9 @@ impl std::fmt::Debug for Link {
 }
 
 impl Link {
-    pub(crate) fn new(target: &RedisTarget) -> Result<Self, RedisConfigError> {
-        let unusable = |error: RedisError| RedisConfigError::Unusable(error.to_string());
-        let mut info = target
-            .url
-            .as_str()
-            .into_connection_info()
-            .map_err(unusable)?;
-        let mut settings = info.redis_settings().clone();
-        if let Some(user) = &target.username {
-            settings = settings.set_username(user);
-        }
-        if let Some(password) = &target.password {
-            settings = settings.set_password(password.expose());
-        }
-        // Freshet's user may do nothing but what purging needs; CLIENT SETINFO is not among it.
-        info = info.set_redis_settings(settings.set_skip_set_lib_name());
-        choose_cryptography();
-        let client = match &target.ca_file {
-            None => Client::open(info).map_err(unusable)?,
-            Some(path) => {
-                let trusted = TlsCertificates {
-                    client_tls: None,
-                    root_cert: Some(authorities(path)?),
-                };
-                Client::build_with_tls(info, trusted).map_err(unusable)?
-            }
-        };
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(target.connect_timeout))
-            .set_response_timeout(Some(target.answer_timeout));
-        Ok(Self {
-            client,
-            config,
-            made: Mutex::new(Made::default()),
-        })
-    }
-
-    /// The connection, made when there is none. One caller makes it, the others wait for it.
+    /// The connection, made when there is none. One caller makes it, the others wait for it and share its failure.
     pub(crate) async fn borrow(&self) -> Result<Borrowed, RedisError> {
+        let attempts = self.attempts.load(Ordering::Acquire);
         let mut made = self.made.lock().await;
         if let Some(connection) = &made.connection {
             let generation = made.generation;
@@ -108,10 +137,15 @@ impl Link {
                 generation,
             });
         }
-        let connection = self
-            .client
-            .get_multiplexed_async_connection_with_config(&self.config)
-            .await?;
+        if attempts != self.attempts.load(Ordering::Acquire)
+            && let Some(failure) = &made.failure
+        {
+            return Err(failure.clone());
+        }
+        let connected = self.connect().await;
+        self.attempts.fetch_add(1, Ordering::AcqRel);
+        made.failure = connected.as_ref().err().cloned();
+        let connection = connected?;
         made.generation += 1;
         made.connection = Some(connection.clone());
         Ok(Borrowed {
@@ -120,8 +154,94 @@ impl Link {
         })
     }
 
+    async fn connect(&self) -> Result<MultiplexedConnection, RedisError> {
+        let mut connection = self
+            .client
+            .get_multiplexed_async_connection_with_config(&self.config)
+            .await?;
+        if !matches!(self.peer, Peer::Sentinel) {
+            self.introduce(&mut connection, true).await?;
+        }
+        Ok(connection)
+    }
+
+    /// Asks whether the server answers, and who it is.
+    async fn introduce(
+        &self,
+        connection: &mut MultiplexedConnection,
+        fresh: bool,
+    ) -> Result<(), RedisError> {
+        let mut ask = redis::pipe();
+        ask.cmd("INFO").arg("server");
+        ask.cmd("INFO").arg("replication");
+        ask.ignore_errors();
+        let (server, replication): (Result<String, RedisError>, Result<String, RedisError>) =
+            ask.query_async(connection).await?;
+        let introduction = Introduction::read(&server, &replication);
+        match &self.peer {
+            Peer::Sentinel => {}
+            Peer::Any(seat) => seat.take(&introduction, fresh),
+            Peer::Primary(_) if introduction == Introduction::Replica => {
+                let kind = ErrorKind::Server(ServerErrorKind::ReadOnly);
+                return Err(RedisError::from((kind, "the server is a replica")));
+            }
+            Peer::Primary(seat) => seat.take(&introduction, fresh),
+        }
+        Ok(())
+    }
+
+    /// Whether the server answers, and whether it is still the same one.
+    pub(crate) async fn check(&self) -> Result<(), RedisError> {
+        let mut borrowed = self.borrow().await?;
+        let answered = match redis::cmd("PING")
+            .query_async::<String>(&mut borrowed.connection)
+            .await
+        {
+            Ok(_) => self.introduce(&mut borrowed.connection, false).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = &answered {
+            self.note_error(&borrowed, error).await;
+        }
+        answered
+    }
+
+    /// Sends one command and notes when the connection broke.
+    pub(crate) async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, RedisError> {
+        let borrowed = self.borrow().await?;
+        self.ask_on(&borrowed, command).await
+    }
+
+    /// The same on a connection that is there.
+    pub(crate) async fn ask_on<T: FromRedisValue>(
+        &self,
+        borrowed: &Borrowed,
+        command: &Cmd,
+    ) -> Result<T, RedisError> {
+        let mut connection = borrowed.connection.clone();
+        let answer = command.query_async(&mut connection).await;
+        if let Err(error) = &answer {
+            self.note_error(borrowed, error).await;
+        }
+        answer
+    }
+
+    /// Sends a pipeline. What fails by itself is in the answer's elements.
+    pub(crate) async fn ask_all<T: FromRedisValue>(
+        &self,
+        borrowed: &Borrowed,
+        commands: &Pipeline,
+    ) -> Result<T, RedisError> {
+        let mut connection = borrowed.connection.clone();
+        let answer = commands.query_async(&mut connection).await;
+        if let Err(error) = &answer {
+            self.note_error(borrowed, error).await;
+        }
+        answer
+    }
+
     /// Gives the connection up after an error that makes its next answer doubtful.
-    pub(crate) async fn note_error(&self, borrowed: &Borrowed, error: &RedisError) {
+    async fn note_error(&self, borrowed: &Borrowed, error: &RedisError) {
         if !breaks_connection(error) {
             return;
         }
@@ -130,6 +250,14 @@ impl Link {
             made.connection = None;
         }
     }
+}
+
+/// A timeout is an I/O error too.
+fn breaks_connection(error: &RedisError) -> bool {
+    error.is_io_error()
+        || error.is_unrecoverable_error()
+        // Behind a name or a virtual address, another connection may lead to the primary.
+        || error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly)
 }
 
 /// The authorities of a PEM file. redis-rs takes a file without any, and then no server is ever trusted.
@@ -153,14 +281,6 @@ fn choose_cryptography() {
     let _chosen = rustls::crypto::aws_lc_rs::default_provider().install_default();
 }
 
-fn breaks_connection(error: &RedisError) -> bool {
-    error.is_timeout()
-        || error.is_io_error()
-        || error.is_connection_dropped()
-        || error.is_unrecoverable_error()
-        || matches!(error.kind(), ErrorKind::Parse)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -169,7 +289,7 @@ mod tests {
     #[test]
     fn cryptography_is_chosen_before_the_first_connection() {
         let target = RedisTarget::new("rediss://127.0.0.1:1".to_owned());
-        Link::new(&target).expect("usable");
+        Dialler::new(&target).expect("usable");
         assert!(rustls::crypto::CryptoProvider::get_default().is_some());
     }
 }

@@ -3,8 +3,8 @@
 use freshet_core::purge::PurgeOutcome;
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
-/// How long to wait for somebody to mend credentials or rights.
-const RIGHTS_RETRY_MS: u32 = 5_000;
+/// How long to wait for somebody to mend credentials, rights or a name.
+const SLIP_RETRY_MS: u32 = 5_000;
 
 /// No error of Redis is about the key: what cannot be done now is asked for again, loudly, and nothing is
 /// put aside. A user without rights is an operator's slip, and a backlog is mended by mending the rights.
@@ -17,14 +17,14 @@ pub(crate) fn outcome_of(error: &RedisError) -> PurgeOutcome {
             | ServerErrorKind::MasterDown
             | ServerErrorKind::ReadOnly,
         ) => PurgeOutcome::Throttled { retry_after_ms: 0 },
-        ErrorKind::AuthenticationFailed | ErrorKind::Server(ServerErrorKind::NoPerm) => {
-            PurgeOutcome::Throttled {
-                retry_after_ms: RIGHTS_RETRY_MS,
-            }
-        }
+        ErrorKind::AuthenticationFailed
+        | ErrorKind::MasterNameNotFoundBySentinel
+        | ErrorKind::Server(ServerErrorKind::NoPerm) => PurgeOutcome::Throttled {
+            retry_after_ms: SLIP_RETRY_MS,
+        },
         ErrorKind::Server(_) | ErrorKind::Extension => match error.code() {
             Some("NOAUTH" | "WRONGPASS" | "NOPERM") => PurgeOutcome::Throttled {
-                retry_after_ms: RIGHTS_RETRY_MS,
+                retry_after_ms: SLIP_RETRY_MS,
             },
             _ => PurgeOutcome::Throttled { retry_after_ms: 0 },
         },

@@ -25,11 +25,10 @@ impl RedisPurger {
         name: &[u8],
         version: Option<&EntryVersion>,
     ) -> Result<Observation, RedisError> {
-        let link = self.route.link_of(name);
         let mut ttl = redis::cmd("PTTL");
         ttl.arg(name);
         // -2: no such key; -1: no expiry (https://redis.io/docs/latest/commands/pttl/).
-        let remaining: i64 = self.ask(link, &ttl).await?;
+        let remaining: i64 = self.route.ask(name, &ttl).await?;
         if remaining == -2 {
             return Ok(Observation::Absent);
         }
@@ -39,12 +38,12 @@ impl RedisPurger {
             Some(entry) if entry.hash => {
                 let mut get = redis::cmd("HGET");
                 get.arg(name).arg(&*entry.field);
-                self.ask::<Option<String>>(link, &get).await?
+                self.route.ask::<Option<String>>(name, &get).await?
             }
             Some(entry) => {
                 let mut get = redis::cmd("GET");
                 get.arg(name);
-                let value: Option<Vec<u8>> = self.ask(link, &get).await?;
+                let value: Option<Vec<u8>> = self.route.ask(name, &get).await?;
                 value.and_then(|value| field_of(&value, &entry.field))
             }
         };

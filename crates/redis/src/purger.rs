@@ -1,15 +1,18 @@
-//! Purging: many keys in one `UNLINK`, several of them on their way; prefixes by paced `SCAN`.
+//! Purging: exact names, and prefixes by paced `SCAN`.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use freshet_core::ports::Purger;
 use freshet_core::purge::{PurgeBatch, PurgeOutcome, PurgeReport};
 use freshet_core::registry::Scope;
-use futures_util::future::join_all;
-use redis::{Cmd, FromRedisValue, RedisError};
+use redis::{ErrorKind, RedisError, ServerErrorKind};
 
-use crate::link::{Link, Route};
+use crate::cluster::ClusterRoute;
+use crate::link::Link;
 use crate::outcome::{outcome_of, reason_of};
+use crate::route::Route;
 use crate::target::{RedisConfigError, RedisTarget};
 
 /// One Redis behind the [`Purger`] and [`Probe`](freshet_core::ports::Probe) ports.
@@ -17,12 +20,22 @@ use crate::target::{RedisConfigError, RedisTarget};
 pub struct RedisPurger {
     target: RedisTarget,
     pub(crate) route: Route,
+    takeovers: Arc<AtomicU64>,
 }
 
-/// Keys of one command and where they stand in the batch.
-struct Chunk {
-    command: Cmd,
-    places: Vec<usize>,
+/// Why a prefix is not gone.
+struct Left {
+    outcome: PurgeOutcome,
+    reason: Option<String>,
+}
+
+impl From<RedisError> for Left {
+    fn from(error: RedisError) -> Self {
+        Self {
+            outcome: outcome_of(&error),
+            reason: Some(reason_of(&error)),
+        }
+    }
 }
 
 impl RedisPurger {
@@ -31,124 +44,116 @@ impl RedisPurger {
     /// # Errors
     /// The target cannot be what its config says.
     pub fn connect(target: RedisTarget) -> Result<Self, RedisConfigError> {
-        let route = Route::Single(Link::new(&target)?);
-        Ok(Self { target, route })
+        let takeovers = Arc::default();
+        let route = Route::new(&target, &takeovers)?;
+        Ok(Self {
+            target,
+            route,
+            takeovers,
+        })
     }
 
-    /// Sends one command and notes when the connection broke.
-    pub(crate) async fn ask<T: FromRedisValue>(
-        &self,
-        link: &Link,
-        command: &Cmd,
-    ) -> Result<T, RedisError> {
-        let mut borrowed = link.borrow().await?;
-        match command.query_async(&mut borrowed.connection).await {
-            Ok(answer) => Ok(answer),
-            Err(error) => {
-                link.note_error(&borrowed, &error).await;
-                Err(error)
-            }
+    async fn unlink(&self, batch: &PurgeBatch, report: &mut PurgeReport) {
+        let is_name = |scope: Scope| scope != Scope::Family;
+        let names: Vec<&[u8]> = batch
+            .iter()
+            .filter_map(|(purge, name)| is_name(purge.scope).then_some(name))
+            .collect();
+        if names.is_empty() {
+            return;
         }
-    }
-
-    fn chunks(&self, batch: &PurgeBatch) -> Vec<Chunk> {
-        let keys = batch
+        let answered = self.route.unlink(&self.target, &names).await;
+        let places = batch
             .iter()
             .enumerate()
-            .filter(|(_, (purge, _))| purge.scope != Scope::Family);
-        let mut chunks: Vec<Chunk> = Vec::new();
-        for (place, (_, name)) in keys {
-            let full = chunks
-                .last()
-                .is_none_or(|it| it.places.len() >= self.target.keys_per_command);
-            if full {
-                chunks.push(Chunk {
-                    command: redis::cmd("UNLINK"),
-                    places: Vec::new(),
-                });
-            }
-            if let Some(chunk) = chunks.last_mut() {
-                chunk.command.arg(name);
-                chunk.places.push(place);
-            }
+            .filter_map(|(place, (purge, _))| is_name(purge.scope).then_some(place));
+        for (place, outcome) in places.zip(answered.outcomes) {
+            report.outcomes[place] = outcome;
         }
-        chunks
+        report.removed += answered.removed;
+        report.reason = answered.reason;
     }
 
-    /// Says whether the server answers. One that does not is asked once: a batch ends after one timeout, however
-    /// many commands it takes.
-    async fn unlink(&self, batch: &PurgeBatch, report: &mut PurgeReport) -> bool {
-        let chunks = self.chunks(batch);
-        let link = self.route.link_of(&[]);
-        let mut answering = true;
-        for group in chunks.chunks(self.target.commands_in_flight.max(1)) {
-            if !answering {
-                let places = group.iter().flat_map(|chunk| &chunk.places);
-                places.for_each(|&place| report.outcomes[place] = PurgeOutcome::Unreachable);
-                continue;
-            }
-            let answers = join_all(
-                group
-                    .iter()
-                    .map(|chunk| self.ask::<u64>(link, &chunk.command)),
-            )
-            .await;
-            for (chunk, answer) in group.iter().zip(answers) {
-                let outcome = match answer {
-                    Ok(removed) => {
-                        report.removed += removed;
-                        PurgeOutcome::Purged
-                    }
-                    Err(error) => {
-                        report.reason = Some(reason_of(&error));
-                        outcome_of(&error)
-                    }
-                };
-                answering &= outcome != PurgeOutcome::Unreachable;
-                for &place in &chunk.places {
-                    report.outcomes[place] = outcome;
-                }
-            }
-        }
-        answering
-    }
-
-    /// Removes everything that begins with `prefix`, on every server.
-    async fn remove_prefix(&self, prefix: &[u8]) -> Result<u64, RedisError> {
+    /// Removes everything that begins with `prefix`, on every server. A server that was replaced meanwhile has not
+    /// been looked through, and a cursor means nothing to another one: then all is asked for again.
+    async fn remove_prefix(&self, prefix: &[u8]) -> Result<u64, Left> {
         let pattern = glob_of(prefix);
-        let rate = f64::from(self.target.scan_keys_per_second.max(1));
-        let pause = Duration::from_secs_f64(self.target.scan_count as f64 / rate);
-        let mut removed = 0;
-        for link in self.route.links() {
-            let mut cursor: u64 = 0;
-            loop {
-                let mut scan = redis::cmd("SCAN");
-                scan.arg(cursor)
-                    .arg("MATCH")
-                    .arg(&pattern)
-                    .arg("COUNT")
-                    .arg(self.target.scan_count);
-                let (next, found): (u64, Vec<Vec<u8>>) = self.ask(link, &scan).await?;
-                for keys in found.chunks(self.target.keys_per_command.max(1)) {
-                    let mut unlink = redis::cmd("UNLINK");
-                    unlink.arg(keys);
-                    removed += self.ask::<u64>(link, &unlink).await?;
-                }
-                cursor = next;
-                if cursor == 0 {
-                    break;
-                }
-                tokio::time::sleep(pause).await;
+        let before = self.takeovers();
+        let removed = match &self.route {
+            Route::Single(link) => self.remove_matching(link, &pattern).await?,
+            Route::Sentinel(route) => {
+                let link = route.primary().await?;
+                let removed = self.remove_matching(&link, &pattern).await;
+                removed.inspect_err(|_| route.doubt())?
             }
+            Route::Cluster(route) => self.remove_everywhere(route, &pattern).await?,
+        };
+        if self.takeovers() == before {
+            Ok(removed)
+        } else {
+            let kind = ErrorKind::Server(ServerErrorKind::TryAgain);
+            Err(RedisError::from((kind, "a server was replaced during a family purge")).into())
+        }
+    }
+
+    /// On every primary of a cluster. A key that is handed over meanwhile, from a node not yet looked through to one
+    /// that has been, is found by a second pass: it is there for the whole of it.
+    async fn remove_everywhere(&self, route: &ClusterRoute, pattern: &[u8]) -> Result<u64, Left> {
+        route.refresh().await?;
+        let before = (route.table(), route.is_resharding().await?);
+        let mut removed = self.one_pass(route, pattern).await?;
+        route.refresh().await?;
+        let after = (route.table(), route.is_resharding().await?);
+        if before.1 || after != before {
+            removed += self.one_pass(route, pattern).await?;
         }
         Ok(removed)
+    }
+
+    async fn one_pass(&self, route: &ClusterRoute, pattern: &[u8]) -> Result<u64, Left> {
+        let mut removed = 0;
+        for node in route.primaries() {
+            let link = route.link(&node)?;
+            let found = self.remove_matching(&link, pattern).await;
+            removed += found.inspect_err(|_| route.doubt(&node))?;
+        }
+        Ok(removed)
+    }
+
+    async fn remove_matching(&self, link: &Link, pattern: &[u8]) -> Result<u64, Left> {
+        let rate = f64::from(self.target.scan_keys_per_second.max(1));
+        let pause = Duration::from_secs_f64(self.target.scan_count as f64 / rate);
+        let (mut removed, mut cursor) = (0, 0_u64);
+        loop {
+            let mut scan = redis::cmd("SCAN");
+            scan.arg(cursor).arg("MATCH").arg(pattern);
+            scan.arg("COUNT").arg(self.target.scan_count);
+            let (next, found): (u64, Vec<Vec<u8>>) = link.ask(&scan).await?;
+            if !found.is_empty() {
+                let names: Vec<&[u8]> = found.iter().map(Vec::as_slice).collect();
+                let report = self.route.unlink(&self.target, &names).await;
+                removed += report.removed;
+                let unsettled = |it: &&PurgeOutcome| **it != PurgeOutcome::Purged;
+                if let Some(&outcome) = report.outcomes.iter().find(unsettled) {
+                    let reason = report.reason;
+                    return Err(Left { outcome, reason });
+                }
+            }
+            cursor = next;
+            if cursor == 0 {
+                return Ok(removed);
+            }
+            tokio::time::sleep(pause).await;
+        }
     }
 }
 
 impl Purger for RedisPurger {
     async fn purge(&self, batch: &PurgeBatch) -> PurgeReport {
         let mut report = PurgeReport::all(PurgeOutcome::Forgotten, batch.len());
-        let mut answering = self.unlink(batch, &mut report).await;
+        self.unlink(batch, &mut report).await;
+        // A server that does not answer is waited for once a batch.
+        let mut answering = !report.outcomes.contains(&PurgeOutcome::Unreachable);
         for (place, (purge, prefix)) in batch.iter().enumerate() {
             if purge.scope != Scope::Family {
                 continue;
@@ -163,9 +168,9 @@ impl Purger for RedisPurger {
                     report.removed += removed;
                     PurgeOutcome::Purged
                 }
-                Err(error) => {
-                    report.reason = Some(reason_of(&error));
-                    outcome_of(&error)
+                Err(left) => {
+                    report.reason = left.reason;
+                    left.outcome
                 }
             };
             answering = outcome != PurgeOutcome::Unreachable;
@@ -175,12 +180,11 @@ impl Purger for RedisPurger {
     }
 
     async fn ping(&self) -> Result<(), String> {
-        for link in self.route.links() {
-            self.ask::<String>(link, &redis::cmd("PING"))
-                .await
-                .map_err(|error| reason_of(&error))?;
-        }
-        Ok(())
+        self.route.check().await
+    }
+
+    fn takeovers(&self) -> u64 {
+        self.takeovers.load(Ordering::Acquire)
     }
 }
 

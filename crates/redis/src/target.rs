@@ -26,11 +26,39 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// How the servers of one target stand together.
+#[derive(Debug, Clone)]
+pub enum Topology {
+    /// One address, whoever answers there.
+    Standalone {
+        /// `redis://host:port/db` or, with TLS, `rediss://host:port/db`.
+        url: String,
+    },
+    /// A primary that sentinels know.
+    Sentinel {
+        /// URLs of the sentinels. With TLS there, the primary is spoken to with TLS too.
+        nodes: Vec<String>,
+        /// What the sentinels call the primary.
+        master: String,
+        /// The database there.
+        database: u32,
+        /// ACL user at the sentinels.
+        username: Option<String>,
+        /// Its password.
+        password: Option<Secret>,
+    },
+    /// Redis Cluster.
+    Cluster {
+        /// URLs of some nodes; the others are learned from them. TLS to these is TLS to all.
+        nodes: Vec<String>,
+    },
+}
+
 /// One Redis.
 #[derive(Debug, Clone)]
 pub struct RedisTarget {
-    /// `redis://host:port/db` or, with TLS, `rediss://host:port/db`.
-    pub url: String,
+    /// Where it is.
+    pub topology: Topology,
     /// ACL user.
     pub username: Option<String>,
     /// Its password.
@@ -52,10 +80,15 @@ pub struct RedisTarget {
 }
 
 impl RedisTarget {
-    /// A target with the usual limits.
+    /// One server, with the usual limits.
     pub fn new(url: String) -> Self {
+        Self::at(Topology::Standalone { url })
+    }
+
+    /// A target with the usual limits.
+    pub fn at(topology: Topology) -> Self {
         Self {
-            url,
+            topology,
             username: None,
             password: None,
             ca_file: None,
@@ -75,6 +108,12 @@ pub enum RedisConfigError {
     /// The URL or TLS settings are not usable.
     #[error("redis target is not usable: {0}")]
     Unusable(String),
+    /// No node is named.
+    #[error("redis target names no {0}")]
+    NoNode(&'static str),
+    /// Some nodes have TLS and others have not.
+    #[error("redis target has nodes with TLS and nodes without")]
+    MixedSchemes,
     /// The CA file cannot be read.
     #[error("redis ca_file {path} cannot be read")]
     CaFile {

@@ -11,7 +11,7 @@ use freshet_core::ports::Purger;
 use freshet_core::position::UnixMicros;
 use freshet_core::purge::{Disposition, PurgeBatch, PurgeOutcome, WantedPurge, disposition};
 use freshet_core::registry::{FamilyId, PurgeMode, Scope, TargetId};
-use freshet_redis::{RedisPurger, RedisTarget};
+use freshet_redis::{RedisPurger, RedisTarget, Topology};
 use freshet_testbed::{Authority, RedisServer, purger_contract};
 use support::real_redis::RealRedis;
 use tempfile::NamedTempFile;
@@ -88,13 +88,17 @@ async fn the_contract_holds_over_tls_for_the_least_of_users() -> Result<()> {
     purger_contract(&mut RealRedis::with(server, target)?).await
 }
 
+fn at(url: String) -> Topology {
+    Topology::Standalone { url }
+}
+
 #[tokio::test]
 async fn a_name_is_as_good_as_an_address() -> Result<()> {
     let authority = Authority::new()?;
     let ca = file_of(&authority.pem())?;
     let server = start(&authority, &["localhost"])?;
     let mut target = target(&server, Some(&ca))?;
-    target.url = format!("rediss://localhost:{}", server.tls_port()?);
+    target.topology = at(format!("rediss://localhost:{}", server.tls_port()?));
     let purger = RedisPurger::connect(target)?;
     ensure!(purger.ping().await == Ok(()));
     ensure!(purger.purge(&one_key()).await.is_settled());
@@ -135,14 +139,14 @@ async fn tls_on_one_side_only_ends_in_time() -> Result<()> {
     let ca = file_of(&authority.pem())?;
     let server = start(&authority, &["127.0.0.1"])?;
     let mut to_plain = target(&server, Some(&ca))?;
-    to_plain.url = format!("rediss://{}", server.address());
+    to_plain.topology = at(format!("rediss://{}", server.address()));
     let mut to_tls = target(&server, None)?;
-    to_tls.url = format!("redis://127.0.0.1:{}", server.tls_port()?);
+    to_tls.topology = at(format!("redis://127.0.0.1:{}", server.tls_port()?));
     for target in [to_plain, to_tls] {
-        let url = target.url.clone();
-        let (outcome, reason) = said_in_vain(target).await.context(url.clone())?;
-        ensure!(outcome == PurgeOutcome::Unreachable, "{url}: {outcome:?}");
-        ensure!(!reason.is_empty(), "{url}");
+        let at = format!("{:?}", target.topology);
+        let (outcome, reason) = said_in_vain(target).await.context(at.clone())?;
+        ensure!(outcome == PurgeOutcome::Unreachable, "{at}: {outcome:?}");
+        ensure!(!reason.is_empty(), "{at}");
     }
     Ok(())
 }

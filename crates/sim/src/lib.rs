@@ -2,6 +2,7 @@
 //! from a seed. An oracle knows every change and checks that nothing is lost. The same seed plays the same.
 
 mod cache;
+mod changes;
 mod faults;
 mod log;
 mod oracle;

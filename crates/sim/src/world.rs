@@ -19,10 +19,11 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::cache::{Mode, SimCache};
+use crate::changes;
 use crate::faults::Fault;
-use crate::oracle::{Shared, State, Want, micros};
+use crate::oracle::{Shared, State, micros};
 use crate::outbox::SimOutbox;
-use crate::rules::{ITEM_PREFIX, ITEM_TAG, ITEMS, NOTE_PREFIX, NOTES, registry};
+use crate::rules::{ITEMS, NOTES, registry};
 use crate::source::SimSource;
 use crate::{Scenario, Summary, Violation};
 
@@ -87,8 +88,8 @@ pub(crate) async fn play(scenario: &Scenario) -> Result<Summary, Violation> {
         processes: Vec::new(),
         pace: scenario.backlog_purges_per_second,
     };
-    for member in 0..scenario.members {
-        let process = world.start(member);
+    for _ in 0..scenario.members {
+        let process = world.start();
         world.processes.push(Some(process));
     }
     let began = Instant::now();
@@ -152,7 +153,7 @@ fn events(scenario: &Scenario, chance: &mut ChaCha8Rng) -> Vec<(Duration, Event)
 impl World {
     async fn happen(&mut self, event: Event) {
         match event {
-            Event::Change => self.write_change(),
+            Event::Change => changes::write(&self.shared),
             Event::Begin(fault) => self.begin(fault).await,
             Event::End(fault) => self.mend(fault),
         }
@@ -178,7 +179,7 @@ impl World {
             Fault::BrokersAway => self.shared.lock().log.away = true,
             Fault::LosingAppends(odds) => self.shared.lock().lose_appends = odds,
             Fault::Refusing => self.shared.lock().refuse = true,
-            Fault::Burst(changes) => (0..changes).for_each(|_| self.write_change()),
+            Fault::Burst(changes) => (0..changes).for_each(|_| changes::write(&self.shared)),
             Fault::Away(target) => self.set(target, Mode::Away),
             Fault::Silent(target) => self.set(target, Mode::Silent),
             Fault::Throttling(target) => self.set(target, Mode::Throttling),
@@ -191,7 +192,7 @@ impl World {
         match fault {
             Fault::Kill { member } | Fault::Stop { member } => {
                 if self.processes.get(member).is_some_and(Option::is_none) {
-                    self.processes[member] = Some(self.start(member));
+                    self.processes[member] = Some(self.start());
                 }
             }
             Fault::Fence | Fault::Burst(_) => {}
@@ -261,14 +262,13 @@ impl World {
         Ok(())
     }
 
-    fn start(&self, member: usize) -> Process {
+    fn start(&self) -> Process {
         let parts = self.parts();
         let (stop, stopped) = watch::channel(false);
         let end = tokio::spawn(async move {
             let ended = run(parts, stopped).await;
             ended.is_ok()
         });
-        let _ = member;
         Process { stop, end }
     }
 
@@ -321,77 +321,6 @@ impl World {
             samples: None,
         }
     }
-
-    /// An insert, an update, a delete with its tombstone, a change written twice, or something that nobody can read.
-    fn write_change(&self) {
-        let mut state = self.shared.lock();
-        let dice = state.chance.random_range(0..100);
-        let id = state.chance.random_range(0..60_u32);
-        let (before, after) = (
-            state.chance.random_range(0..20_u32),
-            state.chance.random_range(0..20_u32),
-        );
-        let key = format!(r#"{{"id":{id}}}"#).into_bytes();
-        if dice < 2 {
-            let wants = vec![
-                want("main", None, ITEM_PREFIX),
-                want("edge", None, ITEM_TAG),
-            ];
-            return state.change(ITEMS, key, Some(b"{\"after\":".to_vec()), wants);
-        }
-        if dice < 20 {
-            let value = envelope("c", None, Some((id, 0)));
-            let wants = vec![want(
-                "main",
-                Some(format!("{NOTE_PREFIX}{id}")),
-                NOTE_PREFIX,
-            )];
-            return state.change(NOTES, key, Some(value), wants);
-        }
-        let tag = |category| want("edge", Some(format!("category-{category}")), ITEM_TAG);
-        let mut wants = vec![want(
-            "main",
-            Some(format!("{ITEM_PREFIX}{id}")),
-            ITEM_PREFIX,
-        )];
-        let (op, old, new) = match dice {
-            20..50 => ("c", None, Some((id, after))),
-            50..90 => ("u", Some((id, before)), Some((id, after))),
-            _ => ("d", Some((id, before)), None),
-        };
-        wants.extend(old.iter().chain(&new).map(|(_, category)| tag(*category)));
-        wants.sort();
-        wants.dedup();
-        let value = envelope(op, old, new);
-        if dice % 10 == 7 {
-            state.change(ITEMS, key.clone(), Some(value.clone()), wants.clone());
-        }
-        state.change(ITEMS, key.clone(), Some(value), wants);
-        if op == "d" {
-            state.change(ITEMS, key, None, Vec::new());
-        }
-    }
-}
-
-fn want(target: &'static str, name: Option<String>, family: &'static str) -> Want {
-    Want {
-        target,
-        name,
-        family,
-    }
-}
-
-/// A change as Debezium writes it.
-fn envelope(op: &str, before: Option<(u32, u32)>, after: Option<(u32, u32)>) -> Vec<u8> {
-    let row = |row: Option<(u32, u32)>| match row {
-        Some((id, category)) => format!(r#"{{"id":{id},"category_id":{category}}}"#),
-        None => "null".to_owned(),
-    };
-    let (before, after) = (row(before), row(after));
-    format!(
-        r#"{{"before":{before},"after":{after},"source":{{"connector":"postgresql","ts_ms":1000,"lsn":10}},"op":"{op}","ts_ms":1001}}"#
-    )
-    .into_bytes()
 }
 
 fn settings(shared: &Shared) -> Settings {

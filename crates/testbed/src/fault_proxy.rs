@@ -191,6 +191,9 @@ fn copy(mut from: TcpStream, mut to: TcpStream, shared: &Shared, way: Way) {
             Err(_) => break,
         };
         let fault = shared.fault();
+        if fault == Fault::Refuse {
+            break;
+        }
         lost |= fault == Fault::Silent || (fault == Fault::Mute && way == Way::Reply);
         if lost {
             continue;

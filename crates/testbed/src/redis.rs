@@ -112,6 +112,11 @@ impl RedisServer {
         Ok(port.port())
     }
 
+    /// Its port.
+    pub fn port(&self) -> u16 {
+        self.port.port()
+    }
+
     /// `127.0.0.1:PORT`.
     pub fn address(&self) -> String {
         self.port.address()
@@ -150,7 +155,7 @@ impl RedisServer {
 }
 
 /// Any one-line answer will do, a demand for a password too; not while it loads its data.
-fn answers(address: &str) -> bool {
+pub(crate) fn answers(address: &str) -> bool {
     let ask = || -> std::io::Result<String> {
         let mut stream = TcpStream::connect(address)?;
         stream.set_read_timeout(Some(Duration::from_secs(2)))?;

@@ -4,7 +4,12 @@ use crate::sources::{RustFile, Token, production_files, sample};
 use crate::{Offence, assert_tidy};
 
 /// Packages whose work it is to start things.
-const SPAWNING: [&str; 3] = ["freshet-pipeline", "freshet", "freshet-testbed"];
+const SPAWNING: [&str; 4] = [
+    "freshet-pipeline",
+    "freshet",
+    "freshet-testbed",
+    "freshet-sim",
+];
 
 /// Threads of adapters, each with the reason why it cannot be the pipeline's.
 const ADAPTER_THREADS: [(&str, &str); 2] = [

@@ -9,7 +9,8 @@ use freshet_redis::RedisTarget;
 use serde_saphyr::Spanned;
 
 use super::faults::Faults;
-use super::written::{FastlyWritten, RedisWritten, TargetWritten, VarnishWritten};
+use super::redis;
+use super::written::{FastlyWritten, TargetWritten, VarnishWritten};
 
 /// One target and its lanes.
 #[derive(Debug)]
@@ -61,7 +62,7 @@ fn decide_cache(
     };
     let target = &written.value;
     match (&target.redis, &target.varnish, &target.fastly) {
-        (Some(redis), None, None) => {
+        (Some(written_redis), None, None) => {
             for late in [&target.window, &target.max_wait].into_iter().flatten() {
                 faults.add(
                     late,
@@ -69,7 +70,7 @@ fn decide_cache(
                     "Redis is purged at once; remove the line",
                 );
             }
-            Some(Target::Redis(decide_redis(redis, base, faults)))
+            Some(Target::Redis(redis::decide(written_redis, base, faults)?))
         }
         (None, Some(varnish), None) => {
             Some(Target::Varnish(decide_varnish(varnish, faults), window))
@@ -86,38 +87,6 @@ fn decide_cache(
             None
         }
     }
-}
-
-fn decide_redis(written: &RedisWritten, base: &Path, faults: &mut Faults<'_>) -> RedisTarget {
-    faults.url(&written.url, &["redis", "rediss"]);
-    if written.url.value.contains('@') {
-        faults.add(
-            &written.url,
-            "holds credentials",
-            "give `username:` and `password: { env: NAME }` or `{ file: PATH }` instead",
-        );
-    }
-    let mut target = RedisTarget::new(written.url.value.clone());
-    target.username = written.username.clone();
-    target.password = written
-        .password
-        .as_ref()
-        .map(|secret| faults.secret(secret, base).into());
-    target.ca_file = written.ca_file.as_ref().map(|file| base.join(file));
-    target.connect_timeout =
-        faults.duration(written.connect_timeout.as_ref(), target.connect_timeout);
-    target.answer_timeout = faults.duration(written.answer_timeout.as_ref(), target.answer_timeout);
-    target.keys_per_command = faults.at_least(
-        1,
-        written.keys_per_command.as_ref(),
-        target.keys_per_command as u32,
-    ) as usize;
-    target.scan_keys_per_second = faults.at_least(
-        1,
-        written.scan_keys_per_second.as_ref(),
-        target.scan_keys_per_second,
-    );
-    target
 }
 
 fn decide_varnish(written: &VarnishWritten, faults: &mut Faults<'_>) -> VarnishTarget {

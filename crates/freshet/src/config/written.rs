@@ -63,7 +63,7 @@ pub(crate) struct SecretWritten {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TargetWritten {
-    pub(crate) redis: Option<RedisWritten>,
+    pub(crate) redis: Option<Spanned<RedisWritten>>,
     pub(crate) varnish: Option<VarnishWritten>,
     pub(crate) fastly: Option<FastlyWritten>,
     pub(crate) window: Option<Spanned<String>>,
@@ -75,7 +75,9 @@ pub(crate) struct TargetWritten {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RedisWritten {
-    pub(crate) url: Spanned<String>,
+    pub(crate) url: Option<Spanned<String>>,
+    pub(crate) sentinel: Option<Spanned<SentinelWritten>>,
+    pub(crate) cluster: Option<Spanned<ClusterWritten>>,
     pub(crate) username: Option<String>,
     pub(crate) password: Option<Spanned<SecretWritten>>,
     pub(crate) ca_file: Option<String>,
@@ -83,6 +85,22 @@ pub(crate) struct RedisWritten {
     pub(crate) answer_timeout: Option<Spanned<String>>,
     pub(crate) keys_per_command: Option<Spanned<u32>>,
     pub(crate) scan_keys_per_second: Option<Spanned<u32>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SentinelWritten {
+    pub(crate) nodes: Vec<Spanned<String>>,
+    pub(crate) master: Spanned<String>,
+    pub(crate) database: Option<Spanned<u32>>,
+    pub(crate) username: Option<String>,
+    pub(crate) password: Option<Spanned<SecretWritten>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ClusterWritten {
+    pub(crate) nodes: Vec<Spanned<String>>,
 }
 
 #[derive(Debug, Deserialize)]

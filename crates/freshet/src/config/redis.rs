@@ -1,0 +1,149 @@
+//! A Redis target: one address, a primary that sentinels know, or a cluster.
+
+use std::path::Path;
+
+use freshet_redis::{RedisTarget, Topology};
+use serde_saphyr::Spanned;
+
+use crate::config::faults::Faults;
+use crate::config::written::{ClusterWritten, RedisWritten, SentinelWritten};
+
+const SCHEMES: [&str; 2] = ["redis", "rediss"];
+
+/// What was decided; none when it is not even clear what kind of Redis it is.
+pub(crate) fn decide(
+    redis: &Spanned<RedisWritten>,
+    base: &Path,
+    faults: &mut Faults<'_>,
+) -> Option<RedisTarget> {
+    let written = &redis.value;
+    let mut target = RedisTarget::at(decide_topology(redis, base, faults)?);
+    target.username = written.username.clone();
+    target.password = written
+        .password
+        .as_ref()
+        .map(|secret| faults.secret(secret, base).into());
+    target.ca_file = written.ca_file.as_ref().map(|file| base.join(file));
+    target.connect_timeout =
+        faults.duration(written.connect_timeout.as_ref(), target.connect_timeout);
+    target.answer_timeout = faults.duration(written.answer_timeout.as_ref(), target.answer_timeout);
+    target.keys_per_command = faults.at_least(
+        1,
+        written.keys_per_command.as_ref(),
+        target.keys_per_command as u32,
+    ) as usize;
+    target.scan_keys_per_second = faults.at_least(
+        1,
+        written.scan_keys_per_second.as_ref(),
+        target.scan_keys_per_second,
+    );
+    Some(target)
+}
+
+fn decide_topology(
+    redis: &Spanned<RedisWritten>,
+    base: &Path,
+    faults: &mut Faults<'_>,
+) -> Option<Topology> {
+    const ONE: &str = "a redis target is exactly one of url, sentinel, cluster";
+    let written = &redis.value;
+    match (&written.url, &written.sentinel, &written.cluster) {
+        (Some(url), None, None) => {
+            check_url(url, faults);
+            Some(Topology::Standalone {
+                url: url.value.clone(),
+            })
+        }
+        (None, Some(sentinel), None) => Some(decide_sentinel(sentinel, base, faults)),
+        (None, None, Some(cluster)) => Some(decide_cluster(cluster, faults)),
+        (None, None, None) => {
+            let help = "give it `url:`, `sentinel:` or `cluster:`";
+            faults.add(redis, ONE, help);
+            None
+        }
+        (_, _, Some(cluster)) => {
+            faults.add(cluster, ONE, "remove this or the other");
+            None
+        }
+        (_, Some(sentinel), _) => {
+            faults.add(sentinel, ONE, "remove this or the other");
+            None
+        }
+    }
+}
+
+fn decide_sentinel(
+    sentinel: &Spanned<SentinelWritten>,
+    base: &Path,
+    faults: &mut Faults<'_>,
+) -> Topology {
+    let written = &sentinel.value;
+    if written.nodes.is_empty() {
+        faults.add(
+            sentinel,
+            "names no sentinel",
+            "give the URLs of all of them in `nodes:`",
+        );
+    }
+    if written.master.value.is_empty() {
+        let help = "the name in `sentinel monitor` of the sentinels' own config";
+        faults.add(&written.master, "names no primary", help);
+    }
+    check_nodes(&written.nodes, "give it as `database:`", faults);
+    Topology::Sentinel {
+        nodes: values(&written.nodes),
+        master: written.master.value.clone(),
+        database: faults.at_least(0, written.database.as_ref(), 0),
+        username: written.username.clone(),
+        password: written
+            .password
+            .as_ref()
+            .map(|secret| faults.secret(secret, base).into()),
+    }
+}
+
+fn decide_cluster(cluster: &Spanned<ClusterWritten>, faults: &mut Faults<'_>) -> Topology {
+    let nodes = &cluster.value.nodes;
+    if nodes.is_empty() {
+        let help = "give the URLs of some in `nodes:`; the others are learned from them";
+        faults.add(cluster, "names no node", help);
+    }
+    check_nodes(nodes, "a cluster has only database 0; remove it", faults);
+    Topology::Cluster {
+        nodes: values(nodes),
+    }
+}
+
+fn values(nodes: &[Spanned<String>]) -> Vec<String> {
+    nodes.iter().map(|node| node.value.clone()).collect()
+}
+
+fn check_url(url: &Spanned<String>, faults: &mut Faults<'_>) {
+    faults.url(url, &SCHEMES);
+    if url.value.contains('@') {
+        faults.add(
+            url,
+            "holds credentials",
+            "give `username:` and `password: { env: NAME }` or `{ file: PATH }` instead",
+        );
+    }
+}
+
+/// Nodes share a scheme, since that of the first is used for those that are learned from them.
+fn check_nodes(nodes: &[Spanned<String>], database: &str, faults: &mut Faults<'_>) {
+    let scheme = |node: &Spanned<String>| node.value.split("://").next().map(str::to_owned);
+    for node in nodes {
+        check_url(node, faults);
+        let rest = node.value.split_once("://").map_or("", |(_, rest)| rest);
+        if rest.trim_end_matches('/').contains('/') {
+            faults.add(node, "holds a database", database);
+        }
+        if nodes
+            .first()
+            .is_some_and(|first| scheme(first) != scheme(node))
+        {
+            let help = "all of them `redis://`, or all of them `rediss://`";
+            faults.add(node, "has another scheme than the first node", help);
+        }
+    }
+}

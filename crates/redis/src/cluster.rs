@@ -1,0 +1,319 @@
+//! Redis Cluster: a slot table over links. The table is refreshed when a node redirects or fails, and at every ping.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use redis::{ErrorKind, RedisError, ServerErrorKind, Value};
+
+use crate::identity::Seat;
+use crate::link::{Dialler, Link, Peer};
+use crate::outcome::reason_of;
+use crate::slots::{SlotTable, address, redirected};
+
+/// Nodes asked for their table at once.
+const ASKED_AT_ONCE: usize = 3;
+
+/// A reshard moves slots one by one; each asks for no table of its own.
+const REFRESH_PAUSE: Duration = Duration::from_millis(50);
+
+/// The longest pause while no node answers.
+const REFRESH_PAUSE_MAX: Duration = Duration::from_millis(500);
+
+/// The way to the owner of a slot.
+pub(crate) struct ClusterRoute {
+    seeds: Vec<Arc<str>>,
+    dialler: Dialler,
+    /// `redis` or `rediss`.
+    scheme: &'static str,
+    takeovers: Arc<AtomicU64>,
+    known: Mutex<Known>,
+    refreshing: tokio::sync::Mutex<()>,
+}
+
+#[derive(Default)]
+struct Known {
+    table: Option<SlotTable>,
+    links: HashMap<Arc<str>, Arc<Link>>,
+    /// Nodes whose last answer was none: asked for a table last.
+    troubled: BTreeSet<Arc<str>>,
+    is_stale: bool,
+    attempts: u64,
+    failures: u32,
+    refresh_not_before: Option<Instant>,
+}
+
+impl std::fmt::Debug for ClusterRoute {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("ClusterRoute")
+    }
+}
+
+impl ClusterRoute {
+    pub(crate) fn new(
+        seeds: Vec<Arc<str>>,
+        dialler: Dialler,
+        scheme: &'static str,
+        takeovers: Arc<AtomicU64>,
+    ) -> Self {
+        Self {
+            seeds,
+            dialler,
+            scheme,
+            takeovers,
+            known: Mutex::default(),
+            refreshing: tokio::sync::Mutex::default(),
+        }
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The link to a node, made when there is none.
+    pub(crate) fn link(&self, node: &Arc<str>) -> Result<Arc<Link>, RedisError> {
+        let mut known = self.known();
+        if let Some(link) = known.links.get(node) {
+            return Ok(Arc::clone(link));
+        }
+        let seat = Arc::new(Seat::new(Arc::clone(&self.takeovers)));
+        let url = format!("{}://{node}", self.scheme);
+        let link = Arc::new(self.dialler.link(&url, Peer::Any(seat))?);
+        known.links.insert(Arc::clone(node), Arc::clone(&link));
+        Ok(link)
+    }
+
+    /// The owner of a slot.
+    pub(crate) fn owner(&self, slot: u16) -> Result<Arc<str>, RedisError> {
+        let known = self.known();
+        let owner = known.table.as_ref().and_then(|table| table.owner(slot));
+        owner.cloned().ok_or_else(|| {
+            let kind = ErrorKind::Server(ServerErrorKind::ClusterDown);
+            RedisError::from((kind, "a slot has no owner"))
+        })
+    }
+
+    /// Every node that owns slots.
+    pub(crate) fn primaries(&self) -> Vec<Arc<str>> {
+        let known = self.known();
+        known
+            .table
+            .as_ref()
+            .map_or_else(Vec::new, |table| table.primaries().to_vec())
+    }
+
+    /// The table as it is, to be compared.
+    pub(crate) fn table(&self) -> Option<SlotTable> {
+        self.known().table.clone()
+    }
+
+    /// What an answer of `node` says about the cluster.
+    pub(crate) fn note(&self, node: &Arc<str>, error: Option<&RedisError>) {
+        let mut known = self.known();
+        let Some(error) = error else {
+            known.troubled.remove(node);
+            return;
+        };
+        match error.kind() {
+            ErrorKind::Server(ServerErrorKind::Moved) => {
+                known.is_stale = true;
+                let target = error.redirect_node();
+                if let Some((to, slot)) = target
+                    && let Some(to) = redirected(to, node)
+                    && let Some(table) = &mut known.table
+                {
+                    let before = table.primaries().len();
+                    table.moved(slot, &to);
+                    let is_new = table.primaries().len() > before;
+                    self.count_takeovers(usize::from(is_new));
+                }
+            }
+            ErrorKind::Server(
+                ServerErrorKind::ClusterDown
+                | ServerErrorKind::MasterDown
+                | ServerErrorKind::ReadOnly
+                | ServerErrorKind::BusyLoading,
+            )
+            | ErrorKind::Io
+            | ErrorKind::Parse => {
+                known.is_stale = true;
+                known.troubled.insert(Arc::clone(node));
+            }
+            _ => {}
+        }
+    }
+
+    /// A node failed at something that is no single answer.
+    pub(crate) fn doubt(&self, node: &Arc<str>) {
+        let mut known = self.known();
+        known.is_stale = true;
+        known.troubled.insert(Arc::clone(node));
+    }
+
+    fn count_takeovers(&self, new_primaries: usize) {
+        if new_primaries > 0 {
+            let new = new_primaries as u64;
+            let takeovers = self.takeovers.fetch_add(new, Ordering::AcqRel) + new;
+            tracing::warn!(takeovers, "a redis cluster node is a primary and was none");
+        }
+    }
+
+    /// Brings the table up to date when there is none or something spoke against it, but not too often.
+    pub(crate) async fn refresh_if_stale(&self) -> Result<(), RedisError> {
+        {
+            let known = self.known();
+            let early = known
+                .refresh_not_before
+                .is_some_and(|not_before| Instant::now() < not_before);
+            if known.table.is_some() && (!known.is_stale || early) {
+                return Ok(());
+            }
+        }
+        self.refresh().await
+    }
+
+    /// Asks nodes for the table. One caller asks, the others take what it got.
+    pub(crate) async fn refresh(&self) -> Result<(), RedisError> {
+        let seen = self.known().attempts;
+        let _asking = self.refreshing.lock().await;
+        {
+            let known = self.known();
+            if known.attempts != seen && known.failures == 0 {
+                return Ok(());
+            }
+        }
+        let (first, rest) = self.nodes_to_ask();
+        let mut answer = self.ask_nodes(&first).await;
+        if answer.is_err() {
+            answer = self.ask_nodes(&rest).await.or(answer);
+        }
+        match answer {
+            Ok(table) => {
+                self.adopt(table);
+                Ok(())
+            }
+            Err(error) => {
+                let mut known = self.known();
+                known.attempts += 1;
+                known.failures = (known.failures + 1).min(8);
+                let pause = REFRESH_PAUSE * (1 << known.failures);
+                known.refresh_not_before = Some(Instant::now() + pause.min(REFRESH_PAUSE_MAX));
+                Err(error)
+            }
+        }
+    }
+
+    /// Whom to ask first, in turn, and whom when none of these answers: nodes in trouble last, since one that is
+    /// cut off may not know it.
+    fn nodes_to_ask(&self) -> (Vec<Arc<str>>, Vec<Arc<str>>) {
+        let known = self.known();
+        let nodes = known.table.iter().flat_map(SlotTable::nodes);
+        let all: BTreeSet<Arc<str>> = nodes.chain(&self.seeds).cloned().collect();
+        let is_troubled = |node: &Arc<str>| known.troubled.contains(node);
+        let (troubled, mut first): (Vec<_>, Vec<_>) = all.into_iter().partition(is_troubled);
+        let turn = known.attempts as usize % first.len().max(1);
+        first.rotate_left(turn);
+        let mut rest = first.split_off(first.len().min(ASKED_AT_ONCE));
+        rest.extend(troubled);
+        (first, rest)
+    }
+
+    async fn ask_nodes(&self, nodes: &[Arc<str>]) -> Result<SlotTable, RedisError> {
+        let mut asked: FuturesUnordered<_> = nodes.iter().map(|node| self.ask_node(node)).collect();
+        let mut failure = RedisError::from((ErrorKind::Io, "no node to ask"));
+        while let Some(answer) = asked.next().await {
+            match answer {
+                Ok(table) => return Ok(table),
+                Err(error) => failure = error,
+            }
+        }
+        Err(failure)
+    }
+
+    async fn ask_node(&self, node: &Arc<str>) -> Result<SlotTable, RedisError> {
+        let link = self.link(node)?;
+        let mut ask = redis::cmd("CLUSTER");
+        ask.arg("SLOTS");
+        let answer: Result<Vec<Value>, RedisError> = link.ask(&ask).await;
+        self.note(node, answer.as_ref().err());
+        SlotTable::read(&answer?, node).ok_or_else(|| {
+            let kind = ErrorKind::Server(ServerErrorKind::ClusterDown);
+            RedisError::from((kind, "a node knows of no slots"))
+        })
+    }
+
+    fn adopt(&self, table: SlotTable) {
+        let mut known = self.known();
+        if let Some(before) = &known.table {
+            let is_new = |it: &&Arc<str>| !before.primaries().contains(it);
+            self.count_takeovers(table.primaries().iter().filter(is_new).count());
+        }
+        let kept = |node: &Arc<str>| table.nodes().chain(&self.seeds).any(|it| it == node);
+        known.links.retain(|node, _| kept(node));
+        known.troubled.retain(|node| kept(node));
+        known.table = Some(table);
+        known.is_stale = false;
+        known.failures = 0;
+        known.attempts += 1;
+        known.refresh_not_before = Some(Instant::now() + REFRESH_PAUSE);
+    }
+
+    /// A fresh table, every slot with an owner, and an answer of every primary.
+    pub(crate) async fn check(&self) -> Result<(), String> {
+        self.refresh().await.map_err(|error| reason_of(&error))?;
+        let whole = self.table().is_some_and(|table| table.is_whole());
+        let checks = self.primaries().into_iter().map(|node| async move {
+            let checked = match self.link(&node) {
+                Ok(link) => link.check().await,
+                Err(error) => Err(error),
+            };
+            self.note(&node, checked.as_ref().err());
+            checked.map_err(|error| format!("{node}: {}", reason_of(&error)))
+        });
+        for checked in join_all(checks).await {
+            checked?;
+        }
+        if whole {
+            Ok(())
+        } else {
+            Err("the cluster has slots without an owner".to_owned())
+        }
+    }
+
+    /// Whether some primary is handing slots over, key by key.
+    pub(crate) async fn is_resharding(&self) -> Result<bool, RedisError> {
+        for node in self.primaries() {
+            let mut ask = redis::cmd("CLUSTER");
+            ask.arg("NODES");
+            let told: String = self.link(&node)?.ask(&ask).await?;
+            // Only a node's own line has its open slots: [93-<-id] and [93->-id].
+            if told.contains("->-") || told.contains("-<-") {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// The node that a redirection names.
+pub(crate) fn ask_target(error: &RedisError, node: &str) -> Option<Arc<str>> {
+    let (to, _) = error.redirect_node()?;
+    redirected(to, node).map(Arc::from)
+}
+
+/// `host:port` of a URL without credentials.
+pub(crate) fn node_of(url: &str) -> Arc<str> {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let rest = rest.split(['/', '?']).next().unwrap_or(rest);
+    let has_port = rest
+        .rsplit_once(':')
+        .is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+    Arc::from(if has_port {
+        rest.to_owned()
+    } else {
+        address(rest, "6379", "")
+    })
+}
