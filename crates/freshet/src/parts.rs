@@ -148,6 +148,7 @@ fn target_parts(
             source: source("backlog", &topic)?,
             topic,
             after: wanted.spill_after,
+            replay: wanted.replay_window,
             purges_per_second: Some(wanted.backlog_purges_per_second),
         },
     })

@@ -17,6 +17,8 @@ pub mod metrics;
 mod parked;
 pub mod parts;
 mod purge;
+mod recent;
+mod replay;
 mod report;
 pub mod round;
 pub mod rules;

@@ -27,6 +27,10 @@ pub const MERGED: &str = "freshet_purges_merged_total";
 pub const LOAD_FAILURES: &str = "freshet_registry_load_failures_total";
 /// Purges that were put into a target's backlog because they could not be done in time.
 pub const SPILLED: &str = "freshet_spilled_purges_total";
+/// How often a target's server may have been replaced.
+pub const TAKEOVERS: &str = "freshet_target_takeovers_total";
+/// Purges that were sent again because of that.
+pub const REPLAYED: &str = "freshet_replayed_purges_total";
 /// Whether a target is taken for down.
 pub const BREAKER_OPEN: &str = "freshet_breaker_open";
 /// Whether a target answered last time.
@@ -87,6 +91,16 @@ fn describe_counters() {
         SPILLED,
         Unit::Count,
         "Purges put into a target's backlog topic because they were not done in time"
+    );
+    describe_counter!(
+        TAKEOVERS,
+        Unit::Count,
+        "How often a target's server may have been replaced by one that has not seen earlier purges"
+    );
+    describe_counter!(
+        REPLAYED,
+        Unit::Count,
+        "Purges of the last seconds sent again because their target's server may have been replaced"
     );
     describe_counter!(
         "freshet_dead_letters_total",

@@ -82,6 +82,9 @@ pub struct BacklogLane<S> {
     pub source: S,
     /// A live purge that is not done within this goes to the backlog.
     pub after: Duration,
+    /// What was answered in this time is sent again when the target's server may have been replaced; none for a target
+    /// that cannot lose what it was told. Longer than the time between two pings.
+    pub replay: Option<Duration>,
     /// How fast the backlog may be worked off; none for as fast as the target takes it.
     pub purges_per_second: Option<u32>,
 }

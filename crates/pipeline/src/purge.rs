@@ -17,6 +17,7 @@ use crate::backoff::{Backoff, Dice};
 use crate::clock::Clock;
 use crate::report::requests_of;
 use crate::round::Round;
+use crate::rules::Rules;
 use crate::served::{Lane, Served};
 use crate::status::Status;
 
@@ -62,7 +63,7 @@ impl<P: Purger, O: Outbox> RunRound<P, O> {
         match self.lanes.get(&target.name) {
             Some(Lane::Here(served)) => self.purge_here(round, served, (tier, batch)).await,
             Some(Lane::Outbox(topic)) => {
-                self.request(round, topic, (batch, &[])).await;
+                self.request(&round.rules, topic, (batch, &[])).await;
             }
             // Start-up refuses a registry whose targets are not configured.
             None => self.halt(&target.name).await,
@@ -77,15 +78,20 @@ impl<P: Purger, O: Outbox> RunRound<P, O> {
         served: &Served<P>,
         (tier, batch): (Tier, &PurgeBatch),
     ) {
+        let takeovers = served.purger.takeovers();
         let Some(pace) = &served.pace else {
             let left = self.purge_until_settled(&round.rules, served, batch).await;
             match (left, &served.spill) {
                 (Some(left), Some(spill)) => {
                     let outer: Vec<&PurgeBatch> = of_tiers(round, |it| it > tier).collect();
                     served.state.spilled.increment(left.len() as u64);
-                    self.request(round, &spill.topic, (&left, &outer)).await;
+                    self.request(&round.rules, &spill.topic, (&left, &outer))
+                        .await;
                 }
-                _ => self.measure_freshness(round, batch),
+                _ => {
+                    self.measure_freshness(round, batch);
+                    self.keep(round, served, (tier, batch, takeovers)).await;
+                }
             }
             return;
         };
@@ -97,6 +103,7 @@ impl<P: Purger, O: Outbox> RunRound<P, O> {
             self.purge_until_settled(&round.rules, served, &slice).await;
             self.measure_freshness(round, &slice);
         }
+        self.keep(round, served, (tier, batch, takeovers)).await;
     }
 
     /// Nothing can purge this: the round must never settle, and everybody must see why.
@@ -115,13 +122,13 @@ impl<P: Purger, O: Outbox> RunRound<P, O> {
     }
 
     /// Stores a batch in a lane's topic, and behind it what follows in outer tiers.
-    async fn request(
+    pub(crate) async fn request(
         &self,
-        round: &Round,
+        rules: &Rules,
         topic: &Arc<str>,
         (batch, outer): (&PurgeBatch, &[&PurgeBatch]),
     ) {
-        for request in requests_of(&round.rules, batch, outer, self.clock.now()) {
+        for request in requests_of(rules, batch, outer, self.clock.now()) {
             self.append(OutboxRecord {
                 topic: Arc::clone(topic),
                 key: request.target.as_bytes().to_vec(),
@@ -186,7 +193,10 @@ impl<P: Purger, O: Outbox> RunRound<P, O> {
 }
 
 /// The round's batches for targets of the tiers that `wanted` names.
-fn of_tiers(round: &Round, wanted: impl Fn(Tier) -> bool) -> impl Iterator<Item = &PurgeBatch> {
+pub(crate) fn of_tiers(
+    round: &Round,
+    wanted: impl Fn(Tier) -> bool,
+) -> impl Iterator<Item = &PurgeBatch> {
     let registry = &round.rules.registry;
     round.purges.batches().filter(move |batch| {
         registry

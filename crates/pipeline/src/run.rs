@@ -16,7 +16,7 @@ use crate::clock::Clock;
 use crate::intake::Intake;
 use crate::lag::{LagOf, Lags};
 use crate::lane::TakeRequests;
-use crate::metrics::{STAGE, TARGET_UP};
+use crate::metrics::STAGE;
 use crate::parts::{Drive, Parts, Settings, TargetParts};
 use crate::purge::RunRound;
 use crate::round::{Bounds, Round, Window};
@@ -196,11 +196,15 @@ impl<S: Source + 'static, O: Outbox + 'static> Start<S, O> {
                 live,
                 backlog,
             } = target;
-            self.ping(&name, Arc::clone(&purger));
             let now = self.clock.now();
             let served = Served {
                 purger,
-                state: Arc::new(TargetState::new(&name, self.settings.backoff, now)),
+                state: Arc::new(TargetState::new(
+                    &name,
+                    &backlog.topic,
+                    backlog.replay,
+                    (self.settings.backoff, now),
+                )),
                 spill: Some(Spill {
                     within: backlog.after,
                     topic: Arc::clone(&backlog.topic),
@@ -219,7 +223,12 @@ impl<S: Source + 'static, O: Outbox + 'static> Start<S, O> {
             };
             behind.insert(Arc::clone(&name), Lane::Here(held));
             let seat = self.seat(format!("{name}.backlog"), Window::default());
-            self.lane(seat, &name, backlog.source, behind);
+            let run_round = self.lane(seat, &name, backlog.source, behind);
+            let part = format!("target {name}");
+            self.status.not_ready(&part, "has not answered yet", now);
+            let every = self.settings.ping_every;
+            self.tasks
+                .spawn(run_round.watch_target(Arc::clone(&name), every));
             let lane = match live {
                 None => Lane::Here(served),
                 Some(live) => {
@@ -251,14 +260,15 @@ impl<S: Source + 'static, O: Outbox + 'static> Start<S, O> {
         target: &Arc<str>,
         source: S,
         lanes: BTreeMap<Arc<str>, Lane<P>>,
-    ) {
+    ) -> Arc<RunRound<P, O>> {
         let run_round = Arc::new(self.run_round(lanes, None));
         let take = TakeRequests {
             target: Arc::clone(target),
             clock: self.clock.clone(),
             dead_letter_topic: Arc::clone(&self.settings.dead_letter_topic),
         };
-        self.thread(seat, source, take, run_round);
+        self.thread(seat, source, take, Arc::clone(&run_round));
+        run_round
     }
 
     /// One thread for the source, one task for its rounds.
@@ -309,41 +319,6 @@ impl<S: Source + 'static, O: Outbox + 'static> Start<S, O> {
             }
         }
         self.ends.push((name, ended));
-    }
-
-    /// Asks a target from time to time whether it answers, for readiness: a target that is down while nothing
-    /// changes would otherwise look well.
-    fn ping<P: Purger + 'static>(&mut self, name: &Arc<str>, purger: Arc<P>) {
-        let (status, clock, every) = (
-            self.status.clone(),
-            self.clock.clone(),
-            self.settings.ping_every,
-        );
-        let (part, up) = (
-            format!("target {name}"),
-            metrics::gauge!(TARGET_UP, "target" => name.to_string()),
-        );
-        self.status
-            .not_ready(&part, "has not answered yet", self.clock.now());
-        self.tasks.spawn(async move {
-            loop {
-                match purger.ping().await {
-                    Ok(()) => {
-                        up.set(1.0);
-                        if status.ready(&part) {
-                            tracing::info!(part = %part, "target answers");
-                        }
-                    }
-                    Err(reason) => {
-                        up.set(0.0);
-                        if status.not_ready(&part, &reason, clock.now()) {
-                            tracing::warn!(part = %part, reason = %reason, "target does not answer");
-                        }
-                    }
-                }
-                tokio::time::sleep(every).await;
-            }
-        });
     }
 }
 

@@ -9,7 +9,8 @@ use freshet_core::position::UnixMicros;
 use crate::backoff::Backoff;
 use crate::breaker::Breaker;
 use crate::budget::{Pace, RetryBudget};
-use crate::metrics::{BREAKER_OPEN, SPILLED};
+use crate::metrics::{BREAKER_OPEN, REPLAYED, SPILLED, TAKEOVERS, TARGET_UP};
+use crate::recent::Recent;
 
 /// The way of one lane to one target.
 #[derive(Debug)]
@@ -43,19 +44,36 @@ pub(crate) struct Spill {
 pub(crate) struct TargetState {
     pub(crate) breaker: Breaker,
     pub(crate) budget: RetryBudget,
+    /// The topic of its backlog.
+    pub(crate) backlog: Arc<str>,
+    /// What was answered in the last seconds; none for targets that cannot lose what they were told.
+    pub(crate) recent: Option<Recent>,
     pub(crate) open: Gauge,
+    pub(crate) up: Gauge,
     pub(crate) spilled: Counter,
+    pub(crate) takeovers: Counter,
+    pub(crate) replayed: Counter,
 }
 
 impl TargetState {
-    pub(crate) fn new(target: &str, backoff: Backoff, now: UnixMicros) -> Self {
+    pub(crate) fn new(
+        target: &str,
+        backlog: &Arc<str>,
+        keep: Option<Duration>,
+        (backoff, now): (Backoff, UnixMicros),
+    ) -> Self {
         let open = gauge!(BREAKER_OPEN, "target" => target.to_owned());
         open.set(0.0);
         Self {
             breaker: Breaker::new(backoff),
             budget: RetryBudget::new(now),
+            backlog: Arc::clone(backlog),
+            recent: keep.map(Recent::new),
             open,
+            up: gauge!(TARGET_UP, "target" => target.to_owned()),
             spilled: counter!(SPILLED, "target" => target.to_owned()),
+            takeovers: counter!(TAKEOVERS, "target" => target.to_owned()),
+            replayed: counter!(REPLAYED, "target" => target.to_owned()),
         }
     }
 }

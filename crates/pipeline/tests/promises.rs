@@ -55,6 +55,7 @@ impl World {
             topic: Arc::from(topic),
             source: self.outbox.topic(topic).source(topic),
             after: self.spill_after,
+            replay: None,
             purges_per_second: self.purges_per_second,
         }
     }

@@ -95,6 +95,15 @@ impl Purger for SimCache {
         }
     }
 
+    fn takeovers(&self) -> u64 {
+        let state = self.shared.lock();
+        if self.target == "main" {
+            state.takeovers
+        } else {
+            0
+        }
+    }
+
     async fn ping(&self) -> Result<(), String> {
         match self.shared.lock().mode(self.target) {
             Mode::Well | Mode::Careless | Mode::Slow => Ok(()),

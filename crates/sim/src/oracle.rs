@@ -1,8 +1,9 @@
 //! The oracle: knows every change and what it must purge, sees everything that targets and the log are told, and
 //! says which promise was broken.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use freshet_core::ports::OutboxRecord;
 use freshet_core::position::UnixMicros;
@@ -16,6 +17,8 @@ use crate::cache::Mode;
 use crate::log::{Log, LogRecord, Place};
 use crate::world::{DEAD_LETTERS, GROUP};
 
+/// How far a replica may be behind.
+const UNREPLICATED: Duration = Duration::from_secs(1);
 /// The virtual epoch.
 const BEGIN_US: u64 = 1_700_000_000_000_000;
 
@@ -67,6 +70,11 @@ pub(crate) struct State {
     seq: u64,
     /// When each name was purged, in order.
     done: BTreeMap<Name, Vec<u64>>,
+    /// When the store last answered, whatever became of it later.
+    answered: BTreeMap<Name, u64>,
+    /// The newest purges of the store, which a failover may undo.
+    unreplicated: VecDeque<(Instant, Name, u64)>,
+    pub(crate) takeovers: u64,
     /// When each name was last put into a lane's topic.
     stored: BTreeMap<Name, u64>,
     expected: BTreeMap<Place, BTreeMap<u64, Expected>>,
@@ -86,6 +94,9 @@ impl State {
             began: Instant::now(),
             seq: 0,
             done: BTreeMap::new(),
+            answered: BTreeMap::new(),
+            unreplicated: VecDeque::new(),
+            takeovers: 0,
             stored: BTreeMap::new(),
             expected: BTreeMap::new(),
         }
@@ -146,7 +157,29 @@ impl State {
         let seq = self.tick(name);
         self.summary.purges += 1;
         let place = (target.to_owned(), family, name.to_vec());
+        if target == "main" {
+            let now = Instant::now();
+            self.unreplicated.push_back((now, place.clone(), seq));
+            self.answered.insert(place.clone(), seq);
+            let old = |(at, ..): &(Instant, Name, u64)| now - *at > UNREPLICATED;
+            while self.unreplicated.front().is_some_and(old) {
+                self.unreplicated.pop_front();
+            }
+        }
         self.done.entry(place).or_default().push(seq);
+    }
+
+    /// A replica takes over: what the store was told in the last second never happened.
+    pub(crate) fn fail_over(&mut self) {
+        self.takeovers += 1;
+        let undone = std::mem::take(&mut self.unreplicated);
+        for (at, name, seq) in undone {
+            if at.elapsed() <= UNREPLICATED
+                && let Some(seqs) = self.done.get_mut(&name)
+            {
+                seqs.retain(|it| *it != seq);
+            }
+        }
     }
 
     /// A record of ours is stored.
@@ -215,10 +248,9 @@ impl State {
 
     fn missing_of_change(&self, place: &Place, offset: u64) -> Option<String> {
         let change = self.expected.get(place)?.get(&offset)?;
-        let missing = change
-            .wants
-            .iter()
-            .find(|want| !self.is_done(want, change.seq) && !self.is_stored(want, change.seq))?;
+        let missing = change.wants.iter().find(|want| {
+            !self.is_answered(want, change.seq) && !self.is_stored(want, change.seq)
+        })?;
         Some(format!("{missing:?}"))
     }
 
@@ -238,9 +270,9 @@ impl State {
                 _ => crate::rules::NOTE_PREFIX,
             };
             let family = ((*target).to_owned(), true, family.as_bytes().to_vec());
-            let done = [&name, &family]
-                .iter()
-                .any(|name| self.last(name) > record.seq);
+            let done = [&name, &family].iter().any(|name| {
+                self.last(name) > record.seq || self.answered.get(name) > Some(&record.seq)
+            });
             let stored = [&name, &family]
                 .iter()
                 .any(|name| self.stored.get(name) > Some(&record.seq));
@@ -256,6 +288,11 @@ impl State {
 
     fn is_done(&self, want: &Want, seq: u64) -> bool {
         names(want).any(|name| self.last(&name) > seq)
+    }
+
+    fn is_answered(&self, want: &Want, seq: u64) -> bool {
+        let answered = |name: Name| self.answered.get(&name).copied().unwrap_or(0) > seq;
+        self.is_done(want, seq) || names(want).any(answered)
     }
 
     fn is_stored(&self, want: &Want, seq: u64) -> bool {

@@ -32,6 +32,7 @@ pub(crate) const DEAD_LETTERS: &str = "freshet.dead-letters";
 const LIVE_EDGE: &str = "freshet.purges.edge";
 const ROUND_RECORDS: usize = 16;
 const ROUNDS_IN_FLIGHT: usize = 2;
+const PING_EVERY: Duration = Duration::from_secs(2);
 const OPEN_MAX: usize = 96;
 /// Steps of the loops; small against every timeout.
 const STEP: Duration = Duration::from_millis(5);
@@ -106,7 +107,8 @@ pub(crate) async fn play(scenario: &Scenario) -> Result<Summary, Violation> {
         if let Some(what) = world.shared.lock().broken.clone() {
             return Err(broken(what));
         }
-        if world.is_quiet() {
+        // A failover is noticed with the next ping at the latest.
+        if world.is_quiet() && healed.elapsed() > PING_EVERY + Duration::from_millis(500) {
             break;
         }
         if healed.elapsed() > scenario.heal_within {
@@ -178,6 +180,7 @@ impl World {
             Fault::Fence => self.shared.lock().log.fence(GROUP),
             Fault::BrokersAway => self.shared.lock().log.away = true,
             Fault::LosingAppends(odds) => self.shared.lock().lose_appends = odds,
+            Fault::Failover => self.shared.lock().fail_over(),
             Fault::Refusing => self.shared.lock().refuse = true,
             Fault::Burst(changes) => (0..changes).for_each(|_| changes::write(&self.shared)),
             Fault::Away(target) => self.set(target, Mode::Away),
@@ -195,7 +198,7 @@ impl World {
                     self.processes[member] = Some(self.start());
                 }
             }
-            Fault::Fence | Fault::Burst(_) => {}
+            Fault::Fence | Fault::Failover | Fault::Burst(_) => {}
             Fault::BrokersAway => self.shared.lock().log.away = false,
             Fault::LosingAppends(_) => self.shared.lock().lose_appends = 0.0,
             Fault::Refusing => self.shared.lock().refuse = false,
@@ -283,6 +286,7 @@ impl World {
                 source: source(&topic, &topic),
                 topic: Arc::from(topic),
                 after,
+                replay: (target == "main").then_some(Duration::from_secs(10)),
                 purges_per_second: Some(self.pace),
             }
         };
@@ -346,7 +350,7 @@ fn settings(shared: &Shared) -> Settings {
         dice: Dice::from_fn(move || dice.lock().chance.random()),
         sample_every: None,
         dead_letter_topic: Arc::from(DEAD_LETTERS),
-        ping_every: Duration::from_secs(2),
+        ping_every: PING_EVERY,
         drain_within: Duration::from_secs(5),
         limits: Limits::default(),
         drive: Drive::Steps(STEP),

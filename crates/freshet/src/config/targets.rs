@@ -18,6 +18,8 @@ pub(crate) struct TargetConfig {
     pub(crate) cache: Target,
     /// A live purge that is not done within this waits in the backlog.
     pub(crate) spill_after: Duration,
+    /// What was answered in this time is sent again after a failover; none for caches that have none.
+    pub(crate) replay_window: Option<Duration>,
     /// How fast the backlog is worked off at most.
     pub(crate) backlog_purges_per_second: u32,
 }
@@ -44,7 +46,21 @@ pub(super) fn decide(
     let spill_after = faults.duration(written.value.spill_after.as_ref(), spill_after);
     let rate = written.value.backlog_purges_per_second.as_ref();
     let backlog_purges_per_second = faults.at_least(1, rate, 10_000);
+    let replay_window = faults.duration(
+        written.value.replay_window.as_ref(),
+        Duration::from_secs(10),
+    );
+    if let Some(late) = &written.value.replay_window
+        && written.value.redis.is_none()
+    {
+        faults.add(
+            late,
+            "does nothing here",
+            "only a Redis can be replaced by one that has not seen earlier purges; remove the line",
+        );
+    }
     Some(TargetConfig {
+        replay_window: written.value.redis.is_some().then_some(replay_window),
         cache: decide_cache(&written, base, faults)?,
         spill_after,
         backlog_purges_per_second,

@@ -69,6 +69,7 @@ pub(crate) struct TargetWritten {
     pub(crate) window: Option<Spanned<String>>,
     pub(crate) max_wait: Option<Spanned<String>>,
     pub(crate) spill_after: Option<Spanned<String>>,
+    pub(crate) replay_window: Option<Spanned<String>>,
     pub(crate) backlog_purges_per_second: Option<Spanned<u32>>,
 }
 

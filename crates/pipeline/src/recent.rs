@@ -1,0 +1,202 @@
+//! The purges of the last seconds, kept so that they can be sent again when the server that answered them was
+//! replaced by one that has not seen them (promise P8).
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use freshet_core::position::UnixMicros;
+use freshet_core::purge::{PurgeBatch, WantedPurge};
+use freshet_core::registry::{FamilyId, PurgeMode, Scope, TargetId};
+
+use crate::report::add_family_scope;
+use crate::rules::Rules;
+
+/// Bytes kept for one target. What does not fit is remembered by its families.
+const BYTES_MAX: usize = 16 << 20;
+
+/// Purges of one target that were answered, and of what is outside of it.
+#[derive(Debug)]
+pub(crate) struct Recent {
+    keep: Duration,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    buckets: VecDeque<Bucket>,
+    bytes: usize,
+    /// Takeovers that were answered by sending everything again.
+    takeovers: u64,
+}
+
+/// Purges of about a second under one revision of the rules.
+#[derive(Debug)]
+struct Bucket {
+    begun: UnixMicros,
+    last: UnixMicros,
+    rules: Arc<Rules>,
+    names: Vec<u8>,
+    purges: Vec<KeptPurge>,
+    /// Families whose names did not fit.
+    families: BTreeSet<(TargetId, FamilyId)>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct KeptPurge {
+    target: TargetId,
+    family: FamilyId,
+    scope: Scope,
+    mode: PurgeMode,
+    committed: UnixMicros,
+    end: usize,
+}
+
+/// What is to be sent again, under the rules it was decided by: one batch a target.
+pub(crate) struct Replay {
+    pub(crate) rules: Arc<Rules>,
+    pub(crate) batches: Vec<PurgeBatch>,
+}
+
+impl Recent {
+    /// Keeps purges for `keep`, counted back from the newest answer.
+    pub(crate) fn new(keep: Duration) -> Self {
+        Self {
+            keep,
+            kept: Mutex::new(Kept::default()),
+        }
+    }
+
+    /// Notes answered purges that were sent when `takeovers` had happened. False when that is outdated: then whoever
+    /// answered is not there any more, everything else was sent again already, and these have to follow.
+    pub(crate) fn note<'a>(
+        &self,
+        (rules, now, takeovers): (&Arc<Rules>, UnixMicros, u64),
+        batches: impl Iterator<Item = &'a PurgeBatch>,
+    ) -> bool {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.takeovers > takeovers {
+            return false;
+        }
+        kept.forget_before(UnixMicros(
+            now.0.saturating_sub(self.keep.as_micros() as u64),
+        ));
+        kept.begin_bucket(rules, now);
+        let mut bytes = kept.bytes;
+        if let Some(bucket) = kept.buckets.back_mut() {
+            bucket.last = now;
+            for batch in batches {
+                bytes += bucket.add(batch, BYTES_MAX.saturating_sub(bytes));
+            }
+        }
+        kept.bytes = bytes;
+        true
+    }
+
+    /// Everything that is kept, when `takeovers` is news; it is forgotten here.
+    pub(crate) fn take(&self, takeovers: u64) -> Option<Vec<Replay>> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if takeovers <= kept.takeovers {
+            return None;
+        }
+        kept.takeovers = takeovers;
+        kept.bytes = 0;
+        let buckets = std::mem::take(&mut kept.buckets);
+        drop(kept);
+        Some(buckets.iter().map(Bucket::replay).collect())
+    }
+}
+
+impl Kept {
+    fn forget_before(&mut self, begin: UnixMicros) {
+        while self.buckets.front().is_some_and(|it| it.last < begin) {
+            if let Some(gone) = self.buckets.pop_front() {
+                self.bytes -= gone.size();
+            }
+        }
+    }
+
+    fn begin_bucket(&mut self, rules: &Arc<Rules>, now: UnixMicros) {
+        let fits = |it: &Bucket| now.since(it.begun) < 1_000_000 && Arc::ptr_eq(&it.rules, rules);
+        if self.buckets.back().is_some_and(fits) {
+            return;
+        }
+        self.buckets.push_back(Bucket {
+            begun: now,
+            last: now,
+            rules: Arc::clone(rules),
+            names: Vec::new(),
+            purges: Vec::new(),
+            families: BTreeSet::new(),
+        });
+    }
+}
+
+impl Bucket {
+    fn size(&self) -> usize {
+        self.names.len() + self.purges.len() * size_of::<KeptPurge>()
+    }
+
+    /// Adds what fits into `room` bytes; returns how many were taken.
+    fn add(&mut self, batch: &PurgeBatch, room: usize) -> usize {
+        let before = self.size();
+        for (purge, name) in batch.iter() {
+            let cost = name.len() + size_of::<KeptPurge>();
+            if self.size() - before + cost > room {
+                self.families.insert((batch.target(), purge.family));
+                continue;
+            }
+            self.names.extend_from_slice(name);
+            self.purges.push(KeptPurge {
+                target: batch.target(),
+                family: purge.family,
+                scope: purge.scope,
+                mode: purge.mode,
+                committed: purge.committed,
+                end: self.names.len(),
+            });
+        }
+        self.size() - before
+    }
+
+    fn replay(&self) -> Replay {
+        let mut batches: Vec<PurgeBatch> = Vec::new();
+        let mut start = 0;
+        for kept in &self.purges {
+            let wanted = WantedPurge {
+                family: kept.family,
+                scope: kept.scope,
+                mode: kept.mode,
+                committed: kept.committed,
+                name: &self.names[start..kept.end],
+            };
+            start = kept.end;
+            batch_of(&mut batches, kept.target).add(wanted);
+        }
+        for &(target, family) in &self.families {
+            let lost = WantedPurge {
+                family,
+                scope: Scope::Keys,
+                mode: PurgeMode::Hard,
+                committed: self.begun,
+                name: &[],
+            };
+            add_family_scope(&self.rules, lost, batch_of(&mut batches, target));
+        }
+        Replay {
+            rules: Arc::clone(&self.rules),
+            batches,
+        }
+    }
+}
+
+fn batch_of(batches: &mut Vec<PurgeBatch>, target: TargetId) -> &mut PurgeBatch {
+    let at = match batches.iter().position(|it| it.target() == target) {
+        Some(at) => at,
+        None => {
+            batches.push(PurgeBatch::new(target));
+            batches.len() - 1
+        }
+    };
+    &mut batches[at]
+}
