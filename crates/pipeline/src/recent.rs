@@ -200,3 +200,74 @@ fn batch_of(batches: &mut Vec<PurgeBatch>, target: TargetId) -> &mut PurgeBatch 
     };
     &mut batches[at]
 }
+
+#[cfg(test)]
+mod tests {
+    use freshet_core::registry::{Registry, RegistryRevision};
+
+    use super::*;
+
+    fn rules() -> Arc<Rules> {
+        let revision = RegistryRevision {
+            sequence: 1,
+            content_hash: Arc::from("none"),
+        };
+        Arc::new(Rules::new(Registry::new(revision, vec![], vec![], vec![])))
+    }
+
+    fn batch(name: &[u8]) -> PurgeBatch {
+        let mut batch = PurgeBatch::new(TargetId(0));
+        batch.add(WantedPurge {
+            family: FamilyId(3),
+            scope: Scope::Keys,
+            mode: PurgeMode::Hard,
+            committed: UnixMicros(1),
+            name,
+        });
+        batch
+    }
+
+    fn names(replays: &[Replay]) -> Vec<Vec<u8>> {
+        let batches = replays.iter().flat_map(|replay| &replay.batches);
+        let purges = batches.flat_map(|batch| batch.iter());
+        purges.map(|(_, name)| name.to_vec()).collect()
+    }
+
+    #[test]
+    fn keeps_a_window_counted_back_from_the_newest_answer_and_gives_it_once() {
+        let (recent, rules) = (Recent::new(Duration::from_secs(10)), rules());
+        for (at, name) in [(1, b"a"), (2, b"b"), (2, b"b"), (11, b"c"), (13, b"d")] {
+            let answered = (&rules, UnixMicros(at * 1_000_000), 0);
+            assert!(recent.note(answered, [&batch(name)].into_iter()));
+        }
+        assert!(recent.take(0).is_none(), "nobody was replaced");
+        let replays = recent.take(1).expect("news");
+        assert_eq!(names(&replays), [b"c", b"d"]);
+        assert!(recent.take(1).is_none(), "no news any more");
+    }
+
+    #[test]
+    fn an_answer_of_the_server_before_comes_too_late_to_be_kept() {
+        let (recent, rules) = (Recent::new(Duration::from_secs(10)), rules());
+        assert!(recent.take(1).is_some());
+        let from_before = (&rules, UnixMicros(5), 0);
+        assert!(!recent.note(from_before, [&batch(b"a")].into_iter()));
+        assert!(recent.note((&rules, UnixMicros(5), 1), [&batch(b"a")].into_iter()));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_remembered_by_its_family() {
+        let mut bucket = Bucket {
+            begun: UnixMicros(0),
+            last: UnixMicros(0),
+            rules: rules(),
+            names: Vec::new(),
+            purges: Vec::new(),
+            families: BTreeSet::new(),
+        };
+        let taken = bucket.add(&batch(b"fits"), 100);
+        assert_eq!(taken, 4 + size_of::<KeptPurge>());
+        assert_eq!(bucket.add(&batch(&[b'x'; 200]), 100), 0);
+        assert_eq!(bucket.families.len(), 1);
+    }
+}

@@ -55,7 +55,7 @@ impl World {
             topic: Arc::from(topic),
             source: self.outbox.topic(topic).source(topic),
             after: self.spill_after,
-            replay: None,
+            replay: Some(Duration::from_secs(10)),
             purges_per_second: self.purges_per_second,
         }
     }
@@ -468,5 +468,21 @@ fn a_request_grows_no_larger_than_a_broker_takes() {
             .max();
         assert!(largest < Some(600_000), "{topic}: {largest:?} bytes");
     }
+    assert!(running.stop());
+}
+
+#[test]
+fn p8_a_failover_resurrects_nothing_and_the_edge_follows() {
+    let world = World::new();
+    world.changes.push(insert(1, 7));
+    let running = world.start();
+    until("purged", || world.edge.purged() == ["category-7"]);
+    // Nothing changes meanwhile: the next ping has to notice.
+    world
+        .redis
+        .fail_over_to(&["catalog:v1:item:1", "unrelated"]);
+    until("purged again", || world.redis.names() == ["unrelated"]);
+    until("the edge follows", || world.edge.purged().len() == 2);
+    assert_eq!(world.edge.purged()[1], "category-7");
     assert!(running.stop());
 }

@@ -164,6 +164,7 @@ struct CacheState {
     refuses: BTreeSet<String>,
     hangs: bool,
     fails: bool,
+    takeovers: u64,
 }
 
 impl MemoryCache {
@@ -189,6 +190,15 @@ impl MemoryCache {
 
     pub fn hang(&self, hangs: bool) {
         self.0.lock().expect("unpoisoned").hangs = hangs;
+    }
+
+    /// A replica takes over that still has these names.
+    pub fn fail_over_to(&self, names: &[&str]) {
+        let mut state = self.0.lock().expect("unpoisoned");
+        state.takeovers += 1;
+        state
+            .names
+            .extend(names.iter().map(|&name| name.to_owned()));
     }
 
     /// Every call fails until told otherwise.
@@ -253,6 +263,10 @@ impl Purger for MemoryCache {
 
     async fn ping(&self) -> Result<(), String> {
         Ok(())
+    }
+
+    fn takeovers(&self) -> u64 {
+        self.0.lock().expect("unpoisoned").takeovers
     }
 }
 
