@@ -46,6 +46,8 @@ pub struct Change {
     pub committed: CommitTime,
     /// When the capture process saw it, zero when the record does not say.
     pub captured: UnixMicros,
+    /// A snapshot read the row that nobody asked for: the first one, or one of a connector that lost its place.
+    pub snapshot: bool,
     /// The record contradicts the declared replica identity (an update without a before-image on a
     /// table declared FULL). The decoder has already fallen back to the weaker identity.
     pub identity_drift: bool,
@@ -61,6 +63,7 @@ impl Default for Change {
             version: ChangeVersion::default(),
             committed: CommitTime::default(),
             captured: UnixMicros::default(),
+            snapshot: false,
             identity_drift: false,
         }
     }
@@ -76,6 +79,7 @@ impl Change {
         self.version = ChangeVersion::default();
         self.committed = CommitTime::default();
         self.captured = UnixMicros::default();
+        self.snapshot = false;
         self.identity_drift = false;
     }
 }

@@ -16,6 +16,7 @@ use freshet_core::position::{StreamId, StreamPosition, UnixMicros};
 use tokio::sync::{mpsc, watch};
 
 use crate::clock::Clock;
+use crate::gaps::Gaps;
 use crate::lag::{LagOf, Lags};
 use crate::metrics;
 use crate::round::{Bounds, Round};
@@ -44,11 +45,15 @@ pub(crate) struct Intake<S, T> {
 }
 
 /// What changes while the loop runs.
-struct Progress {
+pub(crate) struct Progress {
     ledger: OffsetLedger,
-    open: Round,
+    pub(crate) open: Round,
+    pub(crate) gaps: Gaps,
+    sent: u64,
+    /// Rounds under way that purge the scopes of gaps.
+    gaps_under_way: usize,
     spare: Vec<Round>,
-    in_flight: Vec<(StreamPosition, Option<UnixMicros>)>,
+    in_flight: Vec<(u64, Option<UnixMicros>)>,
     topics: HashMap<StreamId, Arc<str>>,
     behind: HashMap<StreamId, u64>,
     committed_at: UnixMicros,
@@ -57,7 +62,7 @@ struct Progress {
     settled: Vec<StreamPosition>,
     merged: Counter,
     /// The rules whose topics the source reads.
-    followed: Arc<Rules>,
+    pub(crate) followed: Arc<Rules>,
 }
 
 impl<S: Source, T: Take> Intake<S, T> {
@@ -91,6 +96,9 @@ impl<S: Source, T: Take> Intake<S, T> {
         Progress {
             ledger: OffsetLedger::default(),
             open: Round::new(Arc::clone(&rules)),
+            gaps: Gaps::default(),
+            sent: 0,
+            gaps_under_way: 0,
             spare: Vec::new(),
             in_flight: Vec::new(),
             topics: HashMap::new(),
@@ -110,6 +118,7 @@ impl<S: Source, T: Take> Intake<S, T> {
         self.adopt_rules(progress);
         let demand = self.demand(progress);
         self.pull(progress, demand)?;
+        self.purge_gaps(progress);
         self.send_if_due(progress);
         let now = self.clock.now();
         progress.beat.store(now.0, Ordering::Relaxed);
@@ -121,36 +130,6 @@ impl<S: Source, T: Take> Intake<S, T> {
             self.set_gauges(progress);
         }
         Ok(())
-    }
-
-    /// Puts a new registry to use. Its topics are asked for only when the open round resolves by it: a record of
-    /// a table that is new would be nobody's under the rules before, and would settle unpurged.
-    fn adopt_rules(&mut self, progress: &mut Progress) {
-        if progress.open.is_empty() {
-            let rules = self.rules.current();
-            if !Arc::ptr_eq(&rules, &progress.open.rules) {
-                progress.open.reset(rules);
-            }
-        }
-        if Arc::ptr_eq(&progress.followed, &progress.open.rules) {
-            return;
-        }
-        let before = std::mem::replace(&mut progress.followed, Arc::clone(&progress.open.rules));
-        let topics: Vec<&str> = progress.followed.registry.topics().collect();
-        // Subscribing again makes the group rebalance, so only for another set of topics.
-        let other = !before.registry.topics().eq(topics.iter().copied());
-        if matches!(self.lag_of, LagOf::Topics) && other {
-            match self.source.follow(&topics) {
-                Ok(()) => {
-                    tracing::info!(intake = %self.name, topics = topics.len(), "topics of the new registry are followed")
-                }
-                Err(error) => {
-                    let reason = format!("cannot read the topics of the new registry: {error}");
-                    self.status.not_ready(&self.name, &reason, self.clock.now());
-                    tracing::error!(intake = %self.name, error = %error, "new topics refused");
-                }
-            }
-        }
     }
 
     /// How much to ask for, and how long to wait for it.
@@ -221,7 +200,8 @@ impl<S: Source, T: Take> Intake<S, T> {
                 cause,
                 detail,
             } => {
-                tracing::error!(topic = %topic, partition, cause = cause.name(), detail, "gap in the log");
+                let detail = format!("partition {partition}: {detail}");
+                self.note_gap(progress, &topic, (cause, detail));
             }
             SourceEvent::Behind { stream, records } => {
                 progress.behind.insert(stream, records);
@@ -265,12 +245,12 @@ impl<S: Source, T: Take> Intake<S, T> {
             }
             None => Round::new(rules),
         };
-        let round = std::mem::replace(&mut progress.open, next);
-        let Some(&first) = round.purges.positions().first() else {
-            return;
-        };
+        let mut round = std::mem::replace(&mut progress.open, next);
+        progress.sent += 1;
+        round.number = progress.sent;
         progress.merged.increment(round.purges.merged() as u64);
-        progress.in_flight.push((first, round.oldest));
+        progress.gaps_under_way += usize::from(!round.unproven_topics.is_empty());
+        progress.in_flight.push((round.number, round.oldest));
         // The channel holds as many rounds as may be in flight, so it cannot be full; it is closed only when
         // the runtime is gone, and then nothing settles and everything comes again.
         if self.rounds.try_send(round).is_err() {
@@ -298,10 +278,12 @@ impl<S: Source, T: Take> Intake<S, T> {
         for &position in round.purges.positions() {
             progress.ledger.settle(position);
         }
-        if let Some(&first) = round.purges.positions().first() {
-            progress
-                .in_flight
-                .retain(|(position, _)| *position != first);
+        progress
+            .in_flight
+            .retain(|(number, _)| *number != round.number);
+        if !round.unproven_topics.is_empty() {
+            progress.gaps_under_way -= 1;
+            self.prove(&round);
         }
         self.note_oldest(progress);
         progress.spare.push(round);
@@ -315,6 +297,11 @@ impl<S: Source, T: Take> Intake<S, T> {
 
     fn commit(&mut self, progress: &mut Progress, wait: Option<Duration>) {
         progress.committed_at = self.clock.now();
+        // A process that dies does not notice a gap a second time once it has committed behind it.
+        let open = &progress.open.unproven_topics;
+        if progress.gaps.is_waiting() || progress.gaps_under_way > 0 || !open.is_empty() {
+            return;
+        }
         let settled = &mut progress.settled;
         progress
             .ledger

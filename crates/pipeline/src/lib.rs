@@ -4,12 +4,14 @@
 //! its source is synchronous; rounds run as futures on the runtime; each outbox lane has a thread that
 //! reads the lane's topic. Tasks and threads are started in [`run`] and nowhere else.
 
+mod adopt;
 mod attempt;
 pub mod backoff;
 mod breaker;
 mod budget;
 pub mod clock;
 mod dead_letter;
+mod gaps;
 mod intake;
 mod lag;
 mod lane;
@@ -26,3 +28,4 @@ pub mod run;
 mod served;
 pub mod status;
 mod take;
+mod unproven;

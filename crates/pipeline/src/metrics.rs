@@ -2,6 +2,7 @@
 //!
 //! Label values come from the registry and the config only; never from rows, keys or messages.
 
+use freshet_core::gap::GapCause;
 use freshet_core::purge::PurgeOutcome;
 use freshet_core::registry::{FamilyId, Registry, TargetId};
 use metrics::{
@@ -27,6 +28,10 @@ pub const MERGED: &str = "freshet_purges_merged_total";
 pub const LOAD_FAILURES: &str = "freshet_registry_load_failures_total";
 /// Purges that were put into a target's backlog because they could not be done in time.
 pub const SPILLED: &str = "freshet_spilled_purges_total";
+/// Gaps in the log.
+pub const GAPS: &str = "freshet_gaps_total";
+/// Whether changes of a family may be lost and its scope is not purged yet.
+pub const UNPROVEN: &str = "freshet_family_unproven";
 /// How often a target's server may have been replaced.
 pub const TAKEOVERS: &str = "freshet_target_takeovers_total";
 /// Purges that were sent again because of that.
@@ -93,6 +98,11 @@ fn describe_counters() {
         "Purges put into a target's backlog topic because they were not done in time"
     );
     describe_counter!(
+        GAPS,
+        Unit::Count,
+        "Gaps in the log: changes that nobody can read any more, by what they were noticed by"
+    );
+    describe_counter!(
         TAKEOVERS,
         Unit::Count,
         "How often a target's server may have been replaced by one that has not seen earlier purges"
@@ -157,6 +167,11 @@ fn describe_gauges() {
         TARGET_UP,
         Unit::Count,
         "1 when the target answered the last time it was asked"
+    );
+    describe_gauge!(
+        UNPROVEN,
+        Unit::Count,
+        "1 while changes of a family may be lost and its scope is not purged yet"
     );
     describe_gauge!(
         BREAKER_OPEN,
@@ -246,6 +261,12 @@ impl RegistryHandles {
         gauge!("freshet_registry_revision").set(registry.revision.sequence as f64);
         gauge!("freshet_registry_families").set(registry.families.len() as f64);
         counter!(LOAD_FAILURES).increment(0);
+        for cause in GapCause::ALL {
+            counter!(GAPS, "cause" => cause.name()).increment(0);
+        }
+        for family in &registry.families {
+            gauge!(UNPROVEN, "family" => family.name.to_string()).increment(0.0);
+        }
         Self {
             targets,
             pairs,
@@ -326,6 +347,16 @@ impl IntakeHandles {
                 .map(|stage| histogram!(STAGE, "stage" => stage)),
         }
     }
+}
+
+/// Counts a gap.
+pub fn gap(cause: GapCause) {
+    counter!(GAPS, "cause" => cause.name()).increment(1);
+}
+
+/// Says whether a family is unproven.
+pub fn family_unproven(family: &str, unproven: bool) {
+    gauge!(UNPROVEN, "family" => family.to_owned()).set(if unproven { 1.0 } else { 0.0 });
 }
 
 /// Counts a dead letter.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use freshet_core::coalesce::PurgeRound;
+use freshet_core::gap::GapCause;
 use freshet_core::ports::OutboxRecord;
 use freshet_core::position::UnixMicros;
 use freshet_core::registry::FreshnessClass;
@@ -30,6 +31,14 @@ pub struct Round {
     pub oldest: Option<UnixMicros>,
     /// Something in it must not be debounced.
     pub strict: bool,
+    /// Gaps that its changes gave away: topic, cause, words.
+    pub gaps: Vec<(Arc<str>, GapCause, String)>,
+    /// Families that are proven again when it is done, and the topics of their gaps.
+    pub unproven: Vec<Arc<str>>,
+    /// The topics whose gaps it purges.
+    pub unproven_topics: Vec<Arc<str>>,
+    /// Its number, in the order in which rounds of one intake are sent.
+    pub number: u64,
 }
 
 impl Round {
@@ -45,6 +54,10 @@ impl Round {
             grown: UnixMicros(0),
             oldest: None,
             strict: false,
+            gaps: Vec::new(),
+            unproven: Vec::new(),
+            unproven_topics: Vec::new(),
+            number: 0,
         }
     }
 
@@ -58,6 +71,9 @@ impl Round {
         self.grown = UnixMicros(0);
         self.oldest = None;
         self.strict = false;
+        self.gaps.clear();
+        self.unproven.clear();
+        self.unproven_topics.clear();
     }
 
     /// Whether nothing waits for this round.

@@ -18,6 +18,7 @@ use freshet_wire::{Decoded, Decoder, Skipped};
 use crate::backoff::{Backoff, Dice};
 use crate::clock::Clock;
 use crate::dead_letter::{self, Reason};
+use crate::gaps::Order;
 use crate::metrics::IntakeHandles;
 use crate::parked::ParkedRecord;
 use crate::round::Round;
@@ -49,6 +50,8 @@ pub(crate) struct TakeChanges<W> {
     pub(crate) dead_letter_topic: Arc<str>,
     pub(crate) sampling: Sampling,
     dice: Dice,
+    order: Order,
+    revision: u64,
     change: Change,
     set: PurgeSet,
     parked: VecDeque<ParkedRecord>,
@@ -92,6 +95,8 @@ impl<W: WriterSchemas> TakeChanges<W> {
                 next: UnixMicros(0),
             },
             dice,
+            order: Order::default(),
+            revision: 0,
             change: Change::default(),
             set: PurgeSet::default(),
             parked: VecDeque::new(),
@@ -102,6 +107,11 @@ impl<W: WriterSchemas> TakeChanges<W> {
 
     fn try_take(&mut self, record: &RawRecord<'_>, round: &mut Round) -> Taken {
         let registry = Arc::clone(&round.rules.registry);
+        if self.revision != registry.revision.sequence {
+            // Table ids belong to one registry.
+            self.revision = registry.revision.sequence;
+            self.order.forget();
+        }
         match self.decoder.decode(record, &registry, &mut self.change) {
             Ok(Decoded::Change) => Taken::Done(self.take_change(record, round)),
             Ok(Decoded::Unowned) => {
@@ -131,6 +141,11 @@ impl<W: WriterSchemas> TakeChanges<W> {
             self.handles.identity_drift.increment(1);
         }
         let rules = Arc::clone(&round.rules);
+        if let Some(cause) = self.order.look(&self.change) {
+            let topic = Arc::from(record.origin.topic);
+            let detail = format!("noticed at {}", record.origin);
+            round.gaps.push((topic, cause, detail));
+        }
         if !resolve(&rules.registry, &self.change, &mut self.set) {
             self.handles.unowned.increment(1);
             return 0;

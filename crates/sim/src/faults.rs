@@ -34,6 +34,8 @@ pub enum Fault {
     Careless(&'static str),
     /// A target takes half a second.
     Slow(&'static str),
+    /// Everything in the bound topics is removed, read or not.
+    Truncated,
     /// A replica takes the store over that has not seen the purges of the last second.
     Failover,
     /// Targets refuse some names for good.
@@ -71,7 +73,7 @@ impl Schedule {
 
 fn any_fault(chance: &mut ChaCha8Rng) -> Fault {
     let target = TARGETS[chance.random_range(0..TARGETS.len())];
-    match chance.random_range(0..15) {
+    match chance.random_range(0..16) {
         0 | 1 => Fault::Kill {
             member: chance.random_range(0..2),
         },
@@ -87,7 +89,8 @@ fn any_fault(chance: &mut ChaCha8Rng) -> Fault {
         10 => Fault::Careless(target),
         11 => Fault::Slow(target),
         12 => Fault::Failover,
-        13 => Fault::Burst(chance.random_range(300..1_500)),
+        13 => Fault::Truncated,
+        14 => Fault::Burst(chance.random_range(300..1_500)),
         _ => Fault::Refusing,
     }
 }

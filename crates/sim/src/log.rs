@@ -37,6 +37,8 @@ pub(crate) struct Group {
 pub(crate) struct Log {
     pub(crate) topics: BTreeMap<String, Vec<Vec<LogRecord>>>,
     pub(crate) groups: BTreeMap<String, Group>,
+    /// Where a partition begins, when its oldest records were removed.
+    pub(crate) low: BTreeMap<Place, u64>,
     /// The brokers do not answer: nothing is read, committed or appended.
     pub(crate) away: bool,
 }
@@ -64,6 +66,19 @@ impl Log {
     pub(crate) fn end_of(&self, place: &Place) -> u64 {
         let partition = self.topics.get(&place.0).and_then(|it| it.get(place.1));
         partition.map_or(0, |records| records.len() as u64)
+    }
+
+    /// Removes everything that is in a topic now.
+    pub(crate) fn truncate(&mut self, topic: &str) {
+        let partitions = self.topics.get(topic).map_or(0, Vec::len);
+        for at in 0..partitions {
+            let place = (topic.to_owned(), at);
+            self.low.insert(place.clone(), self.end_of(&place));
+        }
+    }
+
+    pub(crate) fn begin_of(&self, place: &Place) -> u64 {
+        self.low.get(place).copied().unwrap_or(0)
     }
 
     /// Records that a group has not committed.

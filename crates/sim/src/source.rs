@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use freshet_core::gap::GapCause;
 use freshet_core::ports::{Demand, Origin, RawRecord, Source, SourceError, SourceEvent};
 use freshet_core::position::{StreamId, StreamPosition};
 
@@ -96,9 +97,19 @@ impl Source for SimSource {
         if self.shared.lock().log.away {
             return Ok(Vec::new());
         }
-        let events = self.rebalance();
+        let mut events = self.rebalance();
         let mut left = demand.records_max;
         for (place, (stream, next)) in &mut self.reading {
+            let begin = self.shared.lock().log.begin_of(place);
+            if *next < begin {
+                events.push(SourceEvent::Gap {
+                    topic: Arc::from(place.0.as_str()),
+                    partition: place.1 as i32,
+                    cause: GapCause::Truncated,
+                    detail: format!("offsets {next} to {begin} are gone"),
+                });
+                *next = begin;
+            }
             let due = {
                 let state = self.shared.lock();
                 if state.log.end_of(place) <= *next {

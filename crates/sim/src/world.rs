@@ -82,7 +82,11 @@ pub(crate) async fn play(scenario: &Scenario) -> Result<Summary, Violation> {
         state.log.create(topic, 2);
     }
     // What the ledger may hold, what one step adds to it, and what settled since the last commit.
-    state.open_allowed = (OPEN_MAX + 6 * ROUND_RECORDS) as u64;
+    // A gap holds commits back while nothing is open, and its offsets were never handed out at all.
+    let mut faults = scenario.schedule.0.iter();
+    if !faults.any(|(.., fault)| *fault == Fault::Truncated) {
+        state.open_allowed = (OPEN_MAX + 6 * ROUND_RECORDS) as u64;
+    }
     let events = events(scenario, &mut state.chance);
     let mut world = World {
         shared: Shared::new(state),
@@ -180,6 +184,12 @@ impl World {
             Fault::Fence => self.shared.lock().log.fence(GROUP),
             Fault::BrokersAway => self.shared.lock().log.away = true,
             Fault::LosingAppends(odds) => self.shared.lock().lose_appends = odds,
+            Fault::Truncated => {
+                let mut state = self.shared.lock();
+                [ITEMS, NOTES]
+                    .iter()
+                    .for_each(|topic| state.log.truncate(topic));
+            }
             Fault::Failover => self.shared.lock().fail_over(),
             Fault::Refusing => self.shared.lock().refuse = true,
             Fault::Burst(changes) => (0..changes).for_each(|_| changes::write(&self.shared)),
@@ -198,7 +208,7 @@ impl World {
                     self.processes[member] = Some(self.start());
                 }
             }
-            Fault::Fence | Fault::Failover | Fault::Burst(_) => {}
+            Fault::Fence | Fault::Truncated | Fault::Failover | Fault::Burst(_) => {}
             Fault::BrokersAway => self.shared.lock().log.away = false,
             Fault::LosingAppends(_) => self.shared.lock().lose_appends = 0.0,
             Fault::Refusing => self.shared.lock().refuse = false,

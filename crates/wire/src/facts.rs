@@ -174,6 +174,7 @@ pub(crate) struct Facts {
     ddl: bool,
     database_name: bool,
     snapshot: bool,
+    incremental: bool,
     captured_ms: Option<u64>,
     captured_us: Option<u64>,
     committed_ms: Option<u64>,
@@ -215,6 +216,7 @@ impl Facts {
             SourceField::Pos => self.pos = value.as_u64(),
             SourceField::Row => self.row = value.as_u64(),
             SourceField::Snapshot => {
+                self.incremental = value.as_text() == Some("incremental");
                 self.snapshot = match value {
                     Scalar::Bool(snapshot) => snapshot,
                     Scalar::Text(text) => text != "false",
@@ -310,6 +312,7 @@ impl Facts {
         if !self.snapshot && change.op != Op::Read {
             change.committed = self.committed(engine);
         }
+        change.snapshot = self.snapshot && !self.incremental;
         change.version = match engine {
             Engine::Postgres => self.postgres_version(),
             Engine::MySql => self.binlog_version(),

@@ -1,0 +1,96 @@
+//! A gap → its table's families are unproven until their scope is purged, once. Nothing is committed meanwhile.
+
+use std::sync::Arc;
+
+use freshet_core::gap::GapCause;
+use freshet_core::ports::Source;
+use freshet_core::purge::{PurgeSet, WantedPurge};
+use freshet_core::registry::FreshnessClass;
+use freshet_core::resolve::resolve_fallback;
+
+use crate::gaps::DueGap;
+use crate::intake::{Intake, Progress};
+use crate::metrics;
+use crate::round::Round;
+use crate::take::Take;
+
+impl<S: Source, T: Take> Intake<S, T> {
+    /// Notes a gap: told and counted at once, purged as soon as its neighbours are gathered.
+    pub(crate) fn note_gap(
+        &self,
+        progress: &mut Progress,
+        topic: &Arc<str>,
+        (cause, detail): (GapCause, String),
+    ) {
+        metrics::gap(cause);
+        let families = families_of(&progress.open, topic);
+        tracing::error!(
+            event = "gap",
+            topic = %topic,
+            cause = cause.name(),
+            detail,
+            families = ?families,
+            "changes may be lost; the families of the table are unproven and will be purged as a whole, once"
+        );
+        for family in families {
+            metrics::family_unproven(&family, true);
+            let reason = format!(
+                "unproven: changes of {topic} may be lost ({detail}); its scope is being purged"
+            );
+            self.status
+                .not_ready(&format!("family {family}"), &reason, self.clock.now());
+        }
+        progress.gaps.note(topic, (cause, detail), self.clock.now());
+    }
+
+    /// Puts the scopes of due gaps into the open round.
+    pub(crate) fn purge_gaps(&self, progress: &mut Progress) {
+        let noticed = std::mem::take(&mut progress.open.gaps);
+        for (topic, cause, detail) in noticed {
+            self.note_gap(progress, &topic, (cause, detail));
+        }
+        let now = self.clock.now();
+        while let Some(DueGap { topic, .. }) = progress.gaps.take_due(now) {
+            let round = &mut progress.open;
+            let registry = Arc::clone(&round.rules.registry);
+            let mut scopes = PurgeSet::default();
+            resolve_fallback(&registry, &topic, &mut scopes);
+            for (purge, name) in scopes.iter() {
+                let wanted = WantedPurge {
+                    family: purge.family,
+                    scope: purge.scope,
+                    mode: purge.mode,
+                    committed: now,
+                    name,
+                };
+                round.purges.add(purge.target, wanted);
+            }
+            round.note(now, FreshnessClass::Strict, now);
+            round.unproven.extend(families_of(round, &topic));
+            round.unproven_topics.push(topic);
+        }
+    }
+
+    /// A round with the scopes of gaps is done: what readers see from now on was read after the gap.
+    pub(crate) fn prove(&self, round: &Round) {
+        for topic in &round.unproven_topics {
+            tracing::info!(event = "gap purged", topic = %topic, "the families of the table are purged and proven again");
+        }
+        for family in &round.unproven {
+            metrics::family_unproven(family, false);
+            self.status.ready(&format!("family {family}"));
+        }
+    }
+}
+
+fn families_of(round: &Round, topic: &str) -> Vec<Arc<str>> {
+    let registry = &round.rules.registry;
+    let Some(table) = registry.table_of_topic(topic) else {
+        return Vec::new();
+    };
+    let bindings = table.bindings.iter();
+    bindings
+        .filter_map(|binding| registry.family(binding.family))
+        .map(|family| Arc::clone(&family.name))
+        .collect()
+}
