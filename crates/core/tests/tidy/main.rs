@@ -5,6 +5,7 @@
 
 mod imports;
 mod production;
+mod promises;
 mod shapes;
 mod sources;
 mod texts;
