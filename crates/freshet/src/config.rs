@@ -14,13 +14,16 @@ use std::time::Duration;
 
 use freshet_audit::watch::AuditSettings;
 use freshet_kafka::{KafkaConnection, SourceConfig, StartAt, WriterSchemasConfig};
+use freshet_pipeline::heartbeat::Heartbeats;
 use freshet_pipeline::round::Bounds;
 use freshet_registry::diagnostics::Diagnostics;
 use serde_saphyr::Spanned;
 
 use crate::cli::LogForm;
 use crate::config::faults::Faults;
-use crate::config::written::{ConfigWritten, IntakeWritten, KafkaWritten, SchemaRegistryWritten};
+use crate::config::written::{
+    ConfigWritten, IntakeWritten, KafkaWritten, OutboxWritten, SchemaRegistryWritten,
+};
 pub(crate) use targets::{Target, TargetConfig};
 
 /// What was decided.
@@ -34,6 +37,7 @@ pub(crate) struct Config {
     pub(crate) schema_registry: Option<WriterSchemasConfig>,
     pub(crate) targets: BTreeMap<Arc<str>, TargetConfig>,
     pub(crate) outbox: OutboxConfig,
+    pub(crate) heartbeats: Heartbeats,
     pub(crate) intake_threads: u32,
     pub(crate) intake: Bounds,
     pub(crate) value_bytes_max: usize,
@@ -93,7 +97,6 @@ fn decide(written: ConfigWritten, base: &Path, faults: &mut Faults<'_>) -> Confi
             "name the directory that holds `sources/` and `families/`, relative to the config file",
         );
     }
-    let outbox = written.outbox;
     let skew = faults.duration(
         written.audit.clock_skew_max.as_ref(),
         Duration::from_millis(500),
@@ -120,22 +123,8 @@ fn decide(written: ConfigWritten, base: &Path, faults: &mut Faults<'_>) -> Confi
             .schema_registry
             .map(|it| decide_schemas(it, base, faults)),
         targets,
-        outbox: OutboxConfig {
-            topic_prefix: outbox
-                .topic_prefix
-                .unwrap_or_else(|| "freshet.purges.".to_owned()),
-            backlog_prefix: outbox
-                .backlog_prefix
-                .unwrap_or_else(|| "freshet.backlog.".to_owned()),
-            dead_letters: Arc::from(
-                outbox
-                    .dead_letters
-                    .as_deref()
-                    .unwrap_or("freshet.dead-letters"),
-            ),
-            partitions: faults.at_least(1, outbox.partitions.as_ref(), 6),
-            create_topics: outbox.create_topics.unwrap_or(true),
-        },
+        outbox: decide_outbox(&written.outbox, faults),
+        heartbeats: decide_heartbeats(written.heartbeats, faults),
         intake_threads: faults.at_least(1, written.intake.threads.as_ref(), 1),
         value_bytes_max: faults.at_least(1024, written.intake.value_bytes_max.as_ref(), 16 << 20)
             as usize,
@@ -153,6 +142,38 @@ fn decide(written: ConfigWritten, base: &Path, faults: &mut Faults<'_>) -> Confi
             .map_or_else(|| "info".to_owned(), |level| level.value),
         stop_within: faults.duration(written.stop_within.as_ref(), Duration::from_secs(25)),
     }
+}
+
+fn decide_outbox(outbox: &OutboxWritten, faults: &mut Faults<'_>) -> OutboxConfig {
+    OutboxConfig {
+        topic_prefix: outbox
+            .topic_prefix
+            .clone()
+            .unwrap_or_else(|| "freshet.purges.".to_owned()),
+        backlog_prefix: outbox
+            .backlog_prefix
+            .clone()
+            .unwrap_or_else(|| "freshet.backlog.".to_owned()),
+        dead_letters: Arc::from(
+            outbox
+                .dead_letters
+                .as_deref()
+                .unwrap_or("freshet.dead-letters"),
+        ),
+        partitions: faults.at_least(1, outbox.partitions.as_ref(), 6),
+        create_topics: outbox.create_topics.unwrap_or(true),
+    }
+}
+
+fn decide_heartbeats(
+    written: BTreeMap<String, Spanned<String>>,
+    faults: &mut Faults<'_>,
+) -> Heartbeats {
+    let limits = written.into_iter().map(|(database, limit)| {
+        let limit = faults.duration(Some(&limit), Duration::from_secs(60));
+        (Arc::from(database), limit)
+    });
+    Heartbeats(limits.collect())
 }
 
 fn decide_start(kafka: &KafkaWritten, faults: &mut Faults<'_>) -> StartAt {

@@ -46,6 +46,7 @@ pub(crate) fn build(
     let topics: Vec<String> = registry
         .topics()
         .map(str::to_owned)
+        .chain(config.heartbeats.topics())
         .collect::<BTreeSet<_>>()
         .into_iter()
         .collect();
@@ -100,6 +101,7 @@ fn settings(config: &Config) -> Settings {
             value_bytes_max: config.value_bytes_max,
             ..Limits::default()
         },
+        heartbeats: config.heartbeats.clone(),
         drive: Drive::Threads,
     }
 }

@@ -28,6 +28,7 @@ const SECRET: &str = "row-data-nobody-may-see";
 #[test]
 fn a_bad_day() {
     let mut deployment = Deployment::new(&[SHOP], None);
+    deployment.configure("heartbeats: { shop: 2s }\n");
     for topic in [ITEMS, NOTES] {
         deployment.kafka.create_topic(topic, 1).expect("topic");
     }
@@ -36,6 +37,7 @@ fn a_bad_day() {
     hostile_values_are_one_name_each(&deployment, &writer);
     p4_poison_is_put_aside_and_its_families_are_purged(&deployment, &writer);
     p9_a_bad_registry_never_takes_over(&deployment, &writer);
+    p2_a_connector_that_falls_silent_is_told(&deployment, &writer);
     every_metric_of_the_dashboards_is_there(&deployment);
     let log = deployment.log();
     assert!(!log.contains(SECRET), "P12: row data in the log");
@@ -254,6 +256,35 @@ fn p9_a_bad_registry_never_takes_over(deployment: &Deployment, writer: &TopicWri
             .write(&item(&serde_json::json!({"id": 1})))
             .expect("written");
         deployment.present(&keys).is_empty()
+    });
+}
+
+/// A connector whose heartbeat stops: not ready, its families purged once, and well again when it is heard.
+fn p2_a_connector_that_falls_silent_is_told(deployment: &Deployment, writer: &TopicWriter) {
+    let heartbeats = "__debezium-heartbeat.shop";
+    let key = ["shop:v1:item:1".to_owned()];
+    deployment.fill(&key);
+    deployment.kafka.create_topic(heartbeats, 1).expect("topic");
+    deployment.until("not ready, with the reason", || {
+        deployment
+            .get("/readyz")
+            .is_some_and(|(code, text)| code == 503 && text.contains("source shop: no heartbeat"))
+    });
+    deployment.until("its families are purged", || {
+        deployment.present(&key).is_empty()
+    });
+    let gaps = "freshet_gaps_total{cause=\"heartbeat_silent\"}";
+    assert_eq!(deployment.metric(gaps), Some(2.0), "one for each table");
+    deployment.until("ready when it is heard again", || {
+        let beat = TopicRecord {
+            topic: heartbeats.to_owned(),
+            value: Some(br#"{"ts_ms":1700000000000}"#.to_vec()),
+            ..TopicRecord::default()
+        };
+        writer.write(&beat).expect("written");
+        deployment
+            .get("/readyz")
+            .is_some_and(|(code, _)| code == 200)
     });
 }
 

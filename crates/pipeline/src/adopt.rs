@@ -26,6 +26,11 @@ impl<S: Source, T: Take> Intake<S, T> {
         // Subscribing again makes the group rebalance, so only for another set of topics.
         let other = !before.registry.topics().eq(topics.iter().copied());
         if matches!(self.lag_of, LagOf::Topics) && other {
+            let heartbeats: Vec<String> = self.heartbeats.topics().collect();
+            let topics: Vec<&str> = topics
+                .into_iter()
+                .chain(heartbeats.iter().map(String::as_str))
+                .collect();
             match self.source.follow(&topics) {
                 Ok(()) => {
                     tracing::info!(intake = %self.name, topics = topics.len(), "topics of the new registry are followed")

@@ -17,6 +17,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::clock::Clock;
 use crate::gaps::Gaps;
+use crate::heartbeat::{Heard, Heartbeats};
 use crate::lag::{LagOf, Lags};
 use crate::metrics;
 use crate::round::{Bounds, Round};
@@ -38,6 +39,7 @@ pub(crate) struct Intake<S, T> {
     pub(crate) status: Status,
     pub(crate) lag_of: LagOf,
     pub(crate) lags: Lags,
+    pub(crate) heartbeats: Heartbeats,
     pub(crate) rounds: mpsc::Sender<Round>,
     pub(crate) done: Receiver<Round>,
     pub(crate) stop: watch::Receiver<bool>,
@@ -49,6 +51,7 @@ pub(crate) struct Progress {
     ledger: OffsetLedger,
     pub(crate) open: Round,
     pub(crate) gaps: Gaps,
+    pub(crate) heard: Heard,
     sent: u64,
     /// Rounds under way that purge the scopes of gaps.
     gaps_under_way: usize,
@@ -97,6 +100,7 @@ impl<S: Source, T: Take> Intake<S, T> {
             ledger: OffsetLedger::default(),
             open: Round::new(Arc::clone(&rules)),
             gaps: Gaps::default(),
+            heard: Heard::default(),
             sent: 0,
             gaps_under_way: 0,
             spare: Vec::new(),
@@ -118,6 +122,7 @@ impl<S: Source, T: Take> Intake<S, T> {
         self.adopt_rules(progress);
         let demand = self.demand(progress);
         self.pull(progress, demand)?;
+        self.listen(progress);
         self.purge_gaps(progress);
         self.send_if_due(progress);
         let now = self.clock.now();
@@ -183,6 +188,7 @@ impl<S: Source, T: Take> Intake<S, T> {
                 partition,
             } => {
                 tracing::info!(intake = %self.name, topic = %topic, partition, "partition assigned");
+                progress.heard.note(&topic, self.clock.now());
                 progress.topics.insert(stream, topic);
                 self.status.ready(&self.name);
             }
@@ -191,6 +197,7 @@ impl<S: Source, T: Take> Intake<S, T> {
                 self.take.forget(stream);
                 progress.behind.remove(&stream);
                 if let Some(topic) = progress.topics.remove(&stream) {
+                    progress.heard.forget(&topic);
                     tracing::info!(intake = %self.name, topic = %topic, "partition revoked");
                 }
             }

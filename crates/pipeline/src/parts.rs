@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 
 use crate::backoff::{Backoff, Dice};
 use crate::clock::Clock;
+use crate::heartbeat::Heartbeats;
 use crate::round::{Bounds, Window};
 use crate::rules::RulesInForce;
 use crate::status::Status;
@@ -34,6 +35,8 @@ pub struct Settings {
     pub drain_within: Duration,
     /// Bounds of what the decoder accepts.
     pub limits: Limits,
+    /// Connectors whose silence is a gap.
+    pub heartbeats: Heartbeats,
     /// How the loops of sources are run.
     pub drive: Drive,
 }

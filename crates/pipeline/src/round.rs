@@ -37,6 +37,8 @@ pub struct Round {
     pub unproven: Vec<Arc<str>>,
     /// The topics whose gaps it purges.
     pub unproven_topics: Vec<Arc<str>>,
+    /// Topics of heartbeats that were heard.
+    pub heartbeats: Vec<Arc<str>>,
     /// Its number, in the order in which rounds of one intake are sent.
     pub number: u64,
 }
@@ -57,6 +59,7 @@ impl Round {
             gaps: Vec::new(),
             unproven: Vec::new(),
             unproven_topics: Vec::new(),
+            heartbeats: Vec::new(),
             number: 0,
         }
     }
@@ -74,6 +77,7 @@ impl Round {
         self.gaps.clear();
         self.unproven.clear();
         self.unproven_topics.clear();
+        self.heartbeats.clear();
     }
 
     /// Whether nothing waits for this round.

@@ -299,6 +299,7 @@ impl<S: Source + 'static, O: Outbox + 'static> Start<S, O> {
             status: self.status.clone(),
             lag_of,
             lags: self.lags.clone(),
+            heartbeats: self.settings.heartbeats.clone(),
             rounds,
             done,
             stop: self.stop.clone(),

@@ -4,15 +4,13 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use freshet_core::change::{Change, Op};
+use freshet_core::change::Change;
 use freshet_core::coalesce::ChangeTimes;
-use freshet_core::image::Column;
 use freshet_core::ports::{OutboxRecord, RawRecord, WriterSchemaError, WriterSchemas};
 use freshet_core::position::UnixMicros;
 use freshet_core::purge::{FamilyVerdict, PurgeSet};
-use freshet_core::registry::{FreshnessClass, Scope};
+use freshet_core::registry::FreshnessClass;
 use freshet_core::resolve::{resolve, resolve_fallback};
-use freshet_core::sample::PurgedSample;
 use freshet_wire::{Decoded, Decoder, Skipped};
 
 use crate::backoff::{Backoff, Dice};
@@ -22,6 +20,7 @@ use crate::gaps::Order;
 use crate::metrics::IntakeHandles;
 use crate::parked::ParkedRecord;
 use crate::round::Round;
+use crate::sample::Sampling;
 use crate::status::Status;
 
 /// What an intake does with each record it is given.
@@ -52,18 +51,11 @@ pub(crate) struct TakeChanges<W> {
     dice: Dice,
     order: Order,
     revision: u64,
-    change: Change,
-    set: PurgeSet,
+    pub(crate) change: Change,
+    pub(crate) set: PurgeSet,
     parked: VecDeque<ParkedRecord>,
     parked_attempts: u32,
     parked_until: UnixMicros,
-}
-
-/// How many purges the auditor is offered: one at most per interval.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Sampling {
-    pub(crate) every: Option<Duration>,
-    pub(crate) next: UnixMicros,
 }
 
 /// What became of one attempt to take a record.
@@ -119,6 +111,9 @@ impl<W: WriterSchemas> TakeChanges<W> {
                 Taken::Done(0)
             }
             Ok(Decoded::Skipped(skipped)) => {
+                if skipped == Skipped::Heartbeat {
+                    round.heartbeats.push(Arc::from(record.origin.topic));
+                }
                 if let Some(counter) = self.handles.skipped.get(skipped as usize) {
                     counter.increment(1);
                 }
@@ -194,51 +189,6 @@ impl<W: WriterSchemas> TakeChanges<W> {
         if record.appended != UnixMicros(0) {
             intake.record(seconds(now, record.appended));
         }
-    }
-
-    fn sample(&mut self, round: &mut Round, committed: UnixMicros, now: UnixMicros) {
-        let Some(every) = self.sampling.every else {
-            return;
-        };
-        if now < self.sampling.next || self.change.op == Op::Read {
-            return;
-        }
-        let registry = &round.rules.registry;
-        let wanted = self
-            .set
-            .iter()
-            .find(|(purge, _)| purge.scope == Scope::Keys);
-        let Some((purge, name)) = wanted else { return };
-        let (Some(family), Some(target)) =
-            (registry.family(purge.family), registry.target(purge.target))
-        else {
-            return;
-        };
-        let column = registry.table(self.change.table).and_then(|table| {
-            table
-                .bindings
-                .iter()
-                .find(|binding| binding.family == purge.family)?
-                .version_column
-        });
-        let version = match (
-            column.map(|slot| self.change.after.column(slot)),
-            &family.entry_version,
-        ) {
-            (Some(Column::Known(text)), Some(entry)) => Some((entry.clone(), text.to_owned())),
-            _ => None,
-        };
-        self.sampling.next = UnixMicros(now.0 + every.as_micros() as u64);
-        round.samples.push(PurgedSample {
-            family: Arc::clone(&family.name),
-            target: Arc::clone(&target.name),
-            name: name.to_vec(),
-            committed,
-            resolution_us: self.change.committed.resolution_us,
-            purged: UnixMicros(0),
-            max_ttl: family.max_ttl,
-            version,
-        });
     }
 
     fn take_poison(&mut self, record: &RawRecord<'_>, reason: Reason, round: &mut Round) -> u32 {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use freshet_core::purge::PurgeOutcome;
 use freshet_pipeline::backoff::{Backoff, Dice};
 use freshet_pipeline::clock::Clock;
+use freshet_pipeline::heartbeat::Heartbeats;
 use freshet_pipeline::parts::{BacklogLane, Drive, LiveLane, Parts, Settings, TargetParts};
 use freshet_pipeline::round::{Bounds, Window};
 use freshet_pipeline::rules::RulesInForce;
@@ -134,6 +135,7 @@ fn settings() -> Settings {
         ping_every: Duration::from_millis(50),
         drain_within: Duration::from_millis(300),
         limits: Limits::default(),
+        heartbeats: Heartbeats::default(),
         drive: Drive::Threads,
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use freshet_core::ports::{WriterSchemaError, WriterSchemas};
 use freshet_pipeline::backoff::{Backoff, Dice};
 use freshet_pipeline::clock::Clock;
+use freshet_pipeline::heartbeat::Heartbeats;
 use freshet_pipeline::parts::{BacklogLane, Drive, LiveLane, Parts, Settings, TargetParts};
 use freshet_pipeline::round::{Bounds, Window};
 use freshet_pipeline::rules::RulesInForce;
@@ -363,6 +364,7 @@ fn settings(shared: &Shared) -> Settings {
         ping_every: PING_EVERY,
         drain_within: Duration::from_secs(5),
         limits: Limits::default(),
+        heartbeats: Heartbeats::default(),
         drive: Drive::Steps(STEP),
     }
 }

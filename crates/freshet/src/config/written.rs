@@ -16,6 +16,8 @@ pub(crate) struct ConfigWritten {
     pub(crate) schema_registry: Option<SchemaRegistryWritten>,
     pub(crate) targets: BTreeMap<String, Spanned<TargetWritten>>,
     #[serde(default)]
+    pub(crate) heartbeats: BTreeMap<String, Spanned<String>>,
+    #[serde(default)]
     pub(crate) outbox: OutboxWritten,
     #[serde(default)]
     pub(crate) intake: IntakeWritten,

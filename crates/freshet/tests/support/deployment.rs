@@ -64,6 +64,13 @@ outbox: {{ partitions: 2 }}
         }
     }
 
+    /// Adds lines to the config; before the start.
+    pub fn configure(&self, lines: &str) {
+        let path = self.folder.path().join("freshet.yaml");
+        let config = fs::read_to_string(&path).expect("config");
+        fs::write(path, config + lines).expect("config");
+    }
+
     /// Starts `freshet`; it need not be ready when this returns.
     pub fn start(&mut self) {
         let log = File::options()
