@@ -236,8 +236,14 @@ fn build(
         .into_iter()
         .collect();
     let mut intakes = Vec::new();
-    for _ in 0..config.intake_threads {
-        let wanted = source_config(config, config.group.clone(), topics.clone());
+    for thread in 0..config.intake_threads {
+        let mut wanted = source_config(config, config.group.clone(), topics.clone());
+        // Two members of one name fence each other off.
+        if thread > 0
+            && let Some(member) = &mut wanted.static_member
+        {
+            member.push_str(&format!("-{thread}"));
+        }
         let source = KafkaSource::connect(&config.kafka, wanted)?;
         intakes.push((source, AnyWriterSchemas::new(config)?));
     }
@@ -352,6 +358,11 @@ fn topics_wanted(config: &Config, registry: &Registry) -> Vec<TopicWanted> {
             partitions,
             config: Vec::new(),
         })
+        .chain([TopicWanted {
+            name: config.outbox.positions.to_string(),
+            partitions: 1,
+            config: vec![("cleanup.policy".to_owned(), "compact".to_owned())],
+        }])
         .collect()
 }
 

@@ -107,6 +107,7 @@ pub(crate) struct FastlyWritten {
 pub(crate) struct OutboxWritten {
     pub(crate) topic_prefix: Option<String>,
     pub(crate) dead_letters: Option<String>,
+    pub(crate) positions: Option<String>,
     pub(crate) partitions: Option<Spanned<u32>>,
     pub(crate) create_topics: Option<bool>,
 }
