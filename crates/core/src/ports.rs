@@ -62,6 +62,11 @@ pub enum SourceEvent {
         /// Its partition.
         partition: i32,
     },
+    /// A stream is about to end: nothing more of it is handed out, and it ends as soon as what was is committed.
+    Revoking {
+        /// The stream.
+        stream: StreamId,
+    },
     /// A stream has ended: answers for it are dropped from now on.
     Revoked {
         /// The stream.

@@ -55,6 +55,8 @@ pub(crate) struct OutboxConfig {
     pub(crate) topic_prefix: String,
     pub(crate) backlog_prefix: String,
     pub(crate) dead_letters: Arc<str>,
+    /// The compacted topic that remembers what was read.
+    pub(crate) positions: Arc<str>,
     pub(crate) partitions: u32,
     pub(crate) create_topics: bool,
 }
@@ -160,6 +162,7 @@ fn decide_outbox(outbox: &OutboxWritten, faults: &mut Faults<'_>) -> OutboxConfi
                 .as_deref()
                 .unwrap_or("freshet.dead-letters"),
         ),
+        positions: Arc::from(outbox.positions.as_deref().unwrap_or("freshet.positions")),
         partitions: faults.at_least(1, outbox.partitions.as_ref(), 6),
         create_topics: outbox.create_topics.unwrap_or(true),
     }
@@ -279,5 +282,6 @@ pub(crate) fn source_config(config: &Config, group: String, topics: Vec<String>)
         client_id: "freshet".to_owned(),
         static_member: config.static_member.clone(),
         start: config.start,
+        positions: Some(Arc::clone(&config.outbox.positions)),
     }
 }

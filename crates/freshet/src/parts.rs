@@ -51,8 +51,14 @@ pub(crate) fn build(
         .into_iter()
         .collect();
     let mut intakes = Vec::new();
-    for _ in 0..config.intake_threads {
-        let wanted = source_config(config, config.group.clone(), topics.clone());
+    for thread in 0..config.intake_threads {
+        let mut wanted = source_config(config, config.group.clone(), topics.clone());
+        // Two members of one name fence each other off.
+        if thread > 0
+            && let Some(member) = &mut wanted.static_member
+        {
+            member.push_str(&format!("-{thread}"));
+        }
         let source = KafkaSource::connect(&config.kafka, wanted)?;
         intakes.push((source, AnyWriterSchemas::new(config)?));
     }
@@ -190,7 +196,14 @@ fn topics_wanted(config: &Config, registry: &Registry) -> Vec<TopicWanted> {
     };
     // A backlog lives as long as an entry may that it would purge: a week, and however much it is.
     let kept = [("retention.ms", "604800000"), ("retention.bytes", "-1")];
-    let mut topics = vec![wanted(&config.outbox.dead_letters, &[])];
+    let mut topics = vec![
+        wanted(&config.outbox.dead_letters, &[]),
+        TopicWanted {
+            name: config.outbox.positions.to_string(),
+            partitions: 1,
+            config: vec![("cleanup.policy".to_owned(), "compact".to_owned())],
+        },
+    ];
     for target in &registry.targets {
         if target.tier != Tier::Store {
             topics.push(wanted(&config.outbox.lane_topic(&target.name), &kept));

@@ -2,8 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use rdkafka::ClientConfig;
+
+/// Partitions that are revoked are kept for so long at most. The group waits meanwhile, so it is not long.
+const DRAIN_WITHIN: Duration = Duration::from_secs(5);
 
 /// Brokers and librdkafka properties.
 #[derive(Clone, Default)]
@@ -36,6 +40,22 @@ impl KafkaConfigError {
 }
 
 impl KafkaConnection {
+    /// The members decide who reads what; with `group.protocol=consumer` the brokers do.
+    pub(crate) fn is_classic_group(&self) -> bool {
+        self.properties
+            .get("group.protocol")
+            .is_none_or(|protocol| protocol != "consumer")
+    }
+
+    /// How long partitions that are revoked may be kept until they are drained: always less than a session.
+    pub(crate) fn drain_within(&self) -> Duration {
+        let session = self.properties.get("session.timeout.ms");
+        let session = session
+            .and_then(|ms| ms.parse().ok())
+            .map(Duration::from_millis);
+        session.map_or(DRAIN_WITHIN, |session| DRAIN_WITHIN.min(session / 2))
+    }
+
     /// A client config: our defaults, then the user's properties, then what must be as it is.
     pub(crate) fn client(&self, usual: &[(&str, &str)], fixed: &[(&str, &str)]) -> ClientConfig {
         let mut config = ClientConfig::new();

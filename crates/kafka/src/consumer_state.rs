@@ -1,16 +1,17 @@
 //! What librdkafka's callbacks and the source share: which streams are assigned, what was settled, what happened.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use freshet_core::ports::SourceEvent;
 use freshet_core::position::StreamId;
 use rdkafka::client::ClientContext;
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, Rebalance};
-use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::statistics::Statistics;
-use rdkafka::{Offset, TopicPartitionList};
+
+use crate::rebalance::Release;
 
 /// One assigned partition.
 #[derive(Debug, Clone)]
@@ -18,14 +19,84 @@ pub(crate) struct Assigned {
     pub(crate) topic: Arc<str>,
     pub(crate) partition: i32,
     pub(crate) stream: StreamId,
+    /// How far it was read; shared, so that a record is noted without the lock.
+    pub(crate) read: Arc<Read>,
     /// Next offset to read, as far as it is settled and was handed over for commit.
     pub(crate) settled_next: Option<i64>,
+    /// The same, as far as the brokers acknowledged it.
+    pub(crate) committed_next: Option<i64>,
+    /// It is being given away: nothing more of it is handed out.
+    pub(crate) leaving: bool,
+}
+
+/// How far a stream was read. Nothing yet is [`Read::NOTHING`].
+#[derive(Debug)]
+pub(crate) struct Read {
+    /// The offset behind the last record that was handed out.
+    handed_next: AtomicI64,
+    /// The offset that is to be read next: as `handed_next`, or where a gap ended.
+    expected: AtomicI64,
+}
+
+impl Read {
+    const NOTHING: i64 = -1;
+
+    fn nothing() -> Self {
+        Self {
+            handed_next: AtomicI64::new(Self::NOTHING),
+            expected: AtomicI64::new(Self::NOTHING),
+        }
+    }
+
+    /// A record was handed out.
+    pub(crate) fn handed(&self, offset: i64) {
+        self.handed_next.store(offset + 1, Ordering::Relaxed);
+        self.expected.store(offset + 1, Ordering::Relaxed);
+    }
+
+    /// Reading goes on at `offset`.
+    pub(crate) fn goes_on_at(&self, offset: i64) {
+        self.expected.store(offset, Ordering::Relaxed);
+    }
+
+    /// Reading goes on as if nothing was said since.
+    pub(crate) fn forget_to(&self, expected: Option<i64>) {
+        let before = expected.unwrap_or(Self::NOTHING);
+        self.expected.store(before, Ordering::Relaxed);
+    }
+
+    /// The offset to be read next, once it is known.
+    pub(crate) fn expected(&self) -> Option<i64> {
+        Some(self.expected.load(Ordering::Relaxed)).filter(|&at| at != Self::NOTHING)
+    }
+
+    fn handed_next(&self) -> Option<i64> {
+        Some(self.handed_next.load(Ordering::Relaxed)).filter(|&at| at != Self::NOTHING)
+    }
+}
+
+impl Assigned {
+    pub(crate) fn is(&self, topic: &str, partition: i32) -> bool {
+        self.partition == partition && &*self.topic == topic
+    }
+
+    /// Everything that was handed out of it is settled.
+    pub(crate) fn is_drained(&self) -> bool {
+        match (self.read.handed_next(), self.settled_next) {
+            (None, _) => true,
+            (Some(handed), settled) => settled.is_some_and(|settled| settled >= handed),
+        }
+    }
 }
 
 #[derive(Debug, Default)]
 pub(crate) struct State {
     pub(crate) assigned: Vec<Assigned>,
     pub(crate) events: Vec<SourceEvent>,
+    /// Partitions that are to be given away once they are drained.
+    pub(crate) release: Option<Release>,
+    /// Assigned streams that the client does not fetch, as it counted last.
+    pub(crate) not_fetched: Vec<StreamId>,
     next_stream: u32,
     reachable: Option<bool>,
     /// What the last connection to a broker failed with.
@@ -33,16 +104,22 @@ pub(crate) struct State {
 }
 
 impl State {
-    fn assign(&mut self, topic: &str, partition: i32) {
-        let (topic, stream) = (Arc::<str>::from(topic), StreamId(self.next_stream));
+    pub(crate) fn assign(&mut self, topic: &str, partition: i32) {
+        self.assigned.retain(|known| !known.is(topic, partition));
+        self.begin(Arc::from(topic), partition);
+    }
+
+    fn begin(&mut self, topic: Arc<str>, partition: i32) {
+        let stream = StreamId(self.next_stream);
         self.next_stream += 1;
-        self.assigned
-            .retain(|known| !(known.partition == partition && known.topic == topic));
         self.assigned.push(Assigned {
             topic: Arc::clone(&topic),
             partition,
             stream,
+            read: Arc::new(Read::nothing()),
             settled_next: None,
+            committed_next: None,
+            leaving: false,
         });
         self.events.push(SourceEvent::Assigned {
             stream,
@@ -51,15 +128,29 @@ impl State {
         });
     }
 
-    fn revoke(&mut self, topic: &str, partition: i32) {
-        let at = self
-            .assigned
-            .iter()
-            .position(|it| it.partition == partition && &*it.topic == topic);
+    /// Ends a stream; whether there was one.
+    pub(crate) fn revoke(&mut self, topic: &str, partition: i32) -> bool {
+        let at = self.assigned.iter().position(|it| it.is(topic, partition));
         if let Some(at) = at {
             let stream = self.assigned.remove(at).stream;
             self.events.push(SourceEvent::Revoked { stream });
         }
+        at.is_some()
+    }
+
+    /// Begins the partition of a stream anew, because its offsets start again: what is under way of the old
+    /// stream must not settle anything of the new one.
+    pub(crate) fn renew(&mut self, topic: &Arc<str>, partition: i32, at: i64) {
+        if self.revoke(topic, partition) {
+            self.begin(Arc::clone(topic), partition);
+        }
+        if let Some(renewed) = self.find(topic, partition) {
+            renewed.read.goes_on_at(at);
+        }
+    }
+
+    pub(crate) fn find(&mut self, topic: &str, partition: i32) -> Option<&mut Assigned> {
+        self.assigned.iter_mut().find(|it| it.is(topic, partition))
     }
 
     /// Notes whether the brokers answer; an event only when that changed.
@@ -79,14 +170,25 @@ impl State {
 }
 
 /// The callbacks' side.
-#[derive(Default)]
 pub(crate) struct Callbacks {
     state: Mutex<State>,
     /// Rises with every change of the assignment; read for every record, so without the lock.
     epoch: AtomicU64,
+    closing: AtomicBool,
+    drain_within: Duration,
 }
 
 impl Callbacks {
+    /// Partitions that are revoked are kept until they are drained, for `drain_within` at most.
+    pub(crate) fn new(drain_within: Duration) -> Self {
+        Self {
+            state: Mutex::default(),
+            epoch: AtomicU64::new(0),
+            closing: AtomicBool::new(false),
+            drain_within,
+        }
+    }
+
     /// Which assignment is in force.
     pub(crate) fn epoch(&self) -> u64 {
         self.epoch.load(Ordering::Acquire)
@@ -97,22 +199,22 @@ impl Callbacks {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is settled in `partitions`, to be committed before they are given away.
-    fn settled_of(&self, partitions: &TopicPartitionList) -> TopicPartitionList {
-        let mut settled = TopicPartitionList::new();
-        let state = self.state();
-        for element in partitions.elements() {
-            let known = state
-                .assigned
-                .iter()
-                .find(|it| it.partition == element.partition() && &*it.topic == element.topic());
-            if let Some(next) = known.and_then(|known| known.settled_next) {
-                let (topic, partition) = (element.topic(), element.partition());
-                // Only an offset out of range is refused, and ours were read.
-                let _ = settled.add_partition_offset(topic, partition, Offset::Offset(next));
-            }
-        }
-        settled
+    /// The assignment changed.
+    pub(crate) fn turn_epoch(&self) {
+        self.epoch.fetch_add(1, Ordering::Release);
+    }
+
+    /// From now on partitions are given away at once: the client closes.
+    pub(crate) fn close(&self) {
+        self.closing.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn drain_within(&self) -> Duration {
+        self.drain_within
     }
 }
 
@@ -123,8 +225,12 @@ impl ClientContext for Callbacks {
             .values()
             .any(|broker| broker.state == "UP");
         let mut lag: HashMap<(&str, i32), u64> = HashMap::new();
+        let mut idle: HashSet<(&str, i32)> = HashSet::new();
         for (name, topic) in &statistics.topics {
             for (&partition, figures) in &topic.partitions {
+                if matches!(figures.fetch_state.as_str(), "none" | "stopped") {
+                    idle.insert((name, partition));
+                }
                 if let Ok(behind) = u64::try_from(figures.consumer_lag) {
                     lag.insert((name, partition), behind);
                 }
@@ -135,8 +241,14 @@ impl ClientContext for Callbacks {
             state.note_reachable(true, "");
         }
         let State {
-            assigned, events, ..
+            assigned,
+            events,
+            not_fetched,
+            ..
         } = &mut *state;
+        not_fetched.clear();
+        let still = |it: &&Assigned| idle.contains(&(&*it.topic, it.partition));
+        not_fetched.extend(assigned.iter().filter(still).map(|it| it.stream));
         events.retain(|event| !matches!(event, SourceEvent::Behind { .. }));
         for it in assigned {
             if let Some(&records) = lag.get(&(&*it.topic, it.partition)) {
@@ -174,55 +286,6 @@ impl ClientContext for Callbacks {
                 tracing::warn!(reason, "a topic does not exist yet, waiting for it");
             }
             _ => tracing::warn!(error = %error, reason, "kafka client reports"),
-        }
-    }
-}
-
-impl ConsumerContext for Callbacks {
-    fn pre_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
-        let Rebalance::Revoke(partitions) = rebalance else {
-            return;
-        };
-        let settled = self.settled_of(partitions);
-        if settled.count() > 0
-            && !consumer.assignment_lost()
-            && let Err(error) = consumer.commit(&settled, CommitMode::Sync)
-        {
-            // The next owner reads from the commit before: repeated purges, none lost.
-            tracing::warn!(error = %error, "commit before giving partitions away failed");
-        }
-        let mut state = self.state();
-        for element in partitions.elements() {
-            state.revoke(element.topic(), element.partition());
-        }
-        self.epoch.fetch_add(1, Ordering::Release);
-    }
-
-    fn post_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
-        match rebalance {
-            Rebalance::Assign(partitions) => {
-                let mut state = self.state();
-                state.note_reachable(true, "");
-                for element in partitions.elements() {
-                    state.assign(element.topic(), element.partition());
-                }
-                self.epoch.fetch_add(1, Ordering::Release);
-                drop(state);
-                // A pause outlives a rebalance in librdkafka; whoever paused has to say so again.
-                if let Err(error) = consumer.resume(partitions) {
-                    tracing::warn!(error = %error, "resume after a rebalance failed");
-                }
-            }
-            Rebalance::Revoke(_) => {}
-            Rebalance::Error(error) => tracing::warn!(error = %error, "rebalance failed"),
-        }
-    }
-
-    fn commit_callback(&self, result: KafkaResult<()>, _offsets: &TopicPartitionList) {
-        match result {
-            Ok(()) | Err(KafkaError::ConsumerCommit(RDKafkaErrorCode::NoOffset)) => {}
-            // A later commit holds a longer prefix.
-            Err(error) => tracing::warn!(error = %error, "commit failed"),
         }
     }
 }

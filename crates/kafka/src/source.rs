@@ -1,46 +1,29 @@
 //! The source of changes: one member of a consumer group, polled on the pipeline's own thread.
 
-use std::sync::Arc;
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use freshet_core::ports::{Demand, Origin, RawRecord, Source, SourceError, SourceEvent};
 use freshet_core::position::{StreamId, StreamPosition, UnixMicros};
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::Message;
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::BorrowedMessage;
-use rdkafka::{Message, Offset, TopicPartitionList};
+use rdkafka::message::{BorrowedMessage, OwnedMessage};
 
+use crate::commit::commit;
 use crate::connection::{KafkaConfigError, KafkaConnection};
 use crate::consumer_state::{Assigned, Callbacks};
+use crate::gap::Lookup;
+use crate::mend::{Mending, partitions_of};
+use crate::positions::Positions;
+use crate::rebalance::{release_now, serve_release};
+use crate::source_config::SourceConfig;
 
 /// A pause throws away what was fetched ahead, so a short lack of demand only stops polling.
 const PAUSE_AFTER: Duration = Duration::from_millis(500);
 
-/// Where a group without committed offsets begins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StartAt {
-    /// With the oldest record there is: nothing is skipped.
-    Earliest,
-    /// With what comes next: what is in the topic is skipped.
-    Latest,
-    /// Not at all: end with an error.
-    Error,
-}
-
-/// What to read, and as whom.
-#[derive(Debug, Clone)]
-pub struct SourceConfig {
-    /// The consumer group.
-    pub group: String,
-    /// Topics to read. A topic that does not exist yet is read as soon as it does.
-    pub topics: Vec<String>,
-    /// The client's name in the brokers' logs.
-    pub client_id: String,
-    /// `group.instance.id`, for static membership.
-    pub static_member: Option<String>,
-    /// Where to begin without committed offsets.
-    pub start: StartAt,
-}
+/// How often it is looked for positions to write down.
+const REMEMBER_EVERY: Duration = Duration::from_millis(250);
 
 /// A consumer behind the [`Source`] port.
 pub struct KafkaSource {
@@ -51,6 +34,19 @@ pub struct KafkaSource {
     last: usize,
     starved_since: Option<Instant>,
     paused: bool,
+    /// Records that came while nothing was asked for.
+    kept: VecDeque<(StreamId, OwnedMessage)>,
+    mending: Mending,
+    positions: Option<Positions>,
+    remembered: Instant,
+}
+
+impl Drop for KafkaSource {
+    /// A client that owes the group an answer is never closed.
+    fn drop(&mut self) {
+        self.consumer.context().close();
+        release_now(self.consumer.context(), &self.consumer);
+    }
 }
 
 impl std::fmt::Debug for KafkaSource {
@@ -70,47 +66,21 @@ impl KafkaSource {
         connection: &KafkaConnection,
         config: SourceConfig,
     ) -> Result<Self, KafkaConfigError> {
-        let reset = match config.start {
-            StartAt::Earliest => "earliest",
-            StartAt::Latest => "latest",
-            StartAt::Error => "error",
-        };
-        let usual = [
-            ("client.id", config.client_id.as_str()),
-            ("partition.assignment.strategy", "cooperative-sticky"),
-            ("session.timeout.ms", "15000"),
-            ("fetch.wait.max.ms", "100"),
-            ("fetch.queue.backoff.ms", "5"),
-            // Bounded: what is fetched ahead, for all partitions together.
-            ("queued.max.messages.kbytes", "32768"),
-            ("queued.min.messages", "20000"),
-            ("fetch.message.max.bytes", "2097152"),
-            ("socket.nagle.disable", "true"),
-            ("statistics.interval.ms", "1000"),
-            // A topic that appears later is found within this.
-            ("topic.metadata.refresh.interval.ms", "5000"),
-            ("allow.auto.create.topics", "false"),
-            ("reconnect.backoff.max.ms", "2000"),
-        ];
-        // Promise P1 stands on these: only the ledger says what is done.
-        let fixed = [
-            ("group.id", config.group.as_str()),
-            ("enable.auto.commit", "false"),
-            ("enable.auto.offset.store", "false"),
-            ("auto.offset.reset", reset),
-            ("enable.partition.eof", "false"),
-        ];
-        let mut client = connection.client(&usual, &fixed);
-        if let Some(member) = &config.static_member {
-            client.set("group.instance.id", member);
-        }
+        let client = config.client(connection);
         let consumer: BaseConsumer<Callbacks> = client
-            .create_with_context(Callbacks::default())
+            .create_with_context(Callbacks::new(connection.drain_within()))
             .map_err(|error| KafkaConfigError::from_kafka(&error))?;
         let topics: Vec<&str> = config.topics.iter().map(String::as_str).collect();
         consumer
             .subscribe(&topics)
             .map_err(|error| KafkaConfigError::from_kafka(&error))?;
+        let (positions, group) = (config.positions, config.group);
+        let lookup = Lookup {
+            connection: connection.clone(),
+            group: group.clone(),
+            positions: positions.clone(),
+        };
+        let positions = positions.map(|topic| Positions::connect(connection, topic, group));
         Ok(Self {
             consumer,
             streams: Vec::new(),
@@ -118,7 +88,21 @@ impl KafkaSource {
             last: 0,
             starved_since: None,
             paused: false,
+            kept: VecDeque::new(),
+            mending: Mending::new(lookup, config.start),
+            positions: positions.transpose()?,
+            remembered: Instant::now(),
         })
+    }
+
+    /// Writes down what was read, now and then.
+    fn remember(&mut self) {
+        if let Some(positions) = &mut self.positions
+            && self.remembered.elapsed() >= REMEMBER_EVERY
+        {
+            self.remembered = Instant::now();
+            positions.note(&self.consumer.context().state().assigned);
+        }
     }
 
     /// Leaves the group and closes the client, for `within` at most: with brokers away librdkafka may take its
@@ -150,18 +134,13 @@ impl KafkaSource {
             self.set_paused(true);
         }
         match self.consumer.poll(wait) {
-            // A record that was on its way when the partition was paused: it must not be lost, so it is read again.
+            // A record that was on its way when its partition was paused is kept for later.
             Some(Ok(message)) => {
-                let (topic, partition) = (message.topic().to_owned(), message.partition());
-                let offset = Offset::Offset(message.offset());
-                drop(message);
-                if let Err(error) =
-                    self.consumer
-                        .seek(&topic, partition, offset, Duration::from_secs(1))
+                refresh_streams(self.consumer.context(), &mut self.streams, &mut self.epoch);
+                if let Some(at) = place_of(&self.streams, &mut self.last, &message)
+                    && let Some(known) = self.streams.get(at)
                 {
-                    return Err(SourceError::Fatal(format!(
-                        "cannot go back to {topic}[{partition}]: {error}"
-                    )));
+                    self.kept.push_back((known.stream, message.detach()));
                 }
                 Ok(())
             }
@@ -171,28 +150,38 @@ impl KafkaSource {
     }
 
     fn set_paused(&mut self, paused: bool) {
-        let outcome = self.consumer.assignment().and_then(|partitions| {
-            if paused {
-                self.consumer.pause(&partitions)
-            } else {
-                self.consumer.resume(&partitions)
-            }
-        });
+        let state = self.consumer.context().state();
+        // What is being given away stays paused.
+        let partitions = partitions_of(state.assigned.iter().filter(|it| !it.leaving));
+        drop(state);
+        let outcome = if paused {
+            self.consumer.pause(&partitions)
+        } else {
+            self.consumer.resume(&partitions)
+        };
         match outcome {
             Ok(()) => self.paused = paused,
             Err(error) => tracing::warn!(error = %error, paused, "pause or resume failed"),
         }
     }
 
-    fn note_error(&self, error: &KafkaError) -> Result<(), SourceError> {
-        if let Some((_, reason)) = self.consumer.client().fatal_error() {
-            return Err(SourceError::Fatal(reason));
+    /// A client that cannot go on says so in many ways; this one is sure.
+    fn check_fatal(&self) -> Result<(), SourceError> {
+        match self.consumer.client().fatal_error() {
+            Some((code, reason)) => Err(SourceError::Fatal(format!("{code}: {reason}"))),
+            None => Ok(()),
         }
+    }
+
+    fn note_error(&mut self, error: &KafkaError) -> Result<(), SourceError> {
+        self.check_fatal()?;
         match error {
             KafkaError::MessageConsumptionFatal(_) => Err(SourceError::Fatal(error.to_string())),
-            KafkaError::MessageConsumption(RDKafkaErrorCode::AutoOffsetReset) => Err(
-                SourceError::Fatal(format!("committed offsets are gone: {error}")),
-            ),
+            // No offset to begin with, or one that is out of range.
+            KafkaError::MessageConsumption(RDKafkaErrorCode::AutoOffsetReset) => {
+                self.mending.suspect();
+                Ok(())
+            }
             // The callback has told it, with its reason; here it comes with every poll.
             KafkaError::MessageConsumption(
                 RDKafkaErrorCode::UnknownTopicOrPartition
@@ -208,27 +197,28 @@ impl KafkaSource {
     }
 }
 
-/// Brings `streams` up to date when the assignment changed since `epoch`.
+/// Brings `streams`, those that are handed out, up to date when the assignment changed since `epoch`.
 fn refresh_streams(callbacks: &Callbacks, streams: &mut Vec<Assigned>, epoch: &mut u64) {
     let now = callbacks.epoch();
     if now != *epoch {
         *epoch = now;
-        streams.clone_from(&callbacks.state().assigned);
+        let state = callbacks.state();
+        streams.clear();
+        streams.extend(state.assigned.iter().filter(|it| !it.leaving).cloned());
     }
 }
 
 /// Finds the stream of a message; neighbours mostly share it.
-fn stream_of(
+fn place_of(
     streams: &[Assigned],
     last: &mut usize,
     message: &BorrowedMessage<'_>,
-) -> Option<StreamId> {
-    let is = |it: &Assigned| it.partition == message.partition() && &*it.topic == message.topic();
-    if let Some(known) = streams.get(*last).filter(|it| is(it)) {
-        return Some(known.stream);
+) -> Option<usize> {
+    let is = |it: &Assigned| it.is(message.topic(), message.partition());
+    if !streams.get(*last).is_some_and(is) {
+        *last = streams.iter().position(is)?;
     }
-    *last = streams.iter().position(is)?;
-    streams.get(*last).map(|known| known.stream)
+    Some(*last)
 }
 
 impl Source for KafkaSource {
@@ -237,7 +227,14 @@ impl Source for KafkaSource {
         demand: Demand,
         take: &mut dyn FnMut(RawRecord<'_>),
     ) -> Result<Vec<SourceEvent>, SourceError> {
-        if demand.records_max == 0 {
+        self.check_fatal()?;
+        serve_release(self.consumer.context(), &self.consumer);
+        // What is told of a gap comes before the first record behind it.
+        let told = self.mending.serve(&self.consumer)?;
+        refresh_streams(self.consumer.context(), &mut self.streams, &mut self.epoch);
+        if told {
+            // Records come with the next call.
+        } else if demand.records_max == 0 {
             self.keep_alive(demand.wait)?;
         } else {
             self.starved_since = None;
@@ -246,6 +243,7 @@ impl Source for KafkaSource {
             }
             self.take_records(demand, take)?;
         }
+        self.remember();
         Ok(std::mem::take(&mut self.consumer.context().state().events))
     }
 
@@ -254,41 +252,7 @@ impl Source for KafkaSource {
         settled: &[StreamPosition],
         wait: Option<Duration>,
     ) -> Result<(), SourceError> {
-        let mut offsets = TopicPartitionList::new();
-        {
-            let mut state = self.consumer.context().state();
-            for position in settled {
-                // A stream that is no longer assigned is somebody else's now.
-                let Some(known) = state
-                    .assigned
-                    .iter_mut()
-                    .find(|it| it.stream == position.stream)
-                else {
-                    continue;
-                };
-                let next = i64::try_from(position.ordinal + 1).unwrap_or(i64::MAX);
-                known.settled_next = known.settled_next.max(Some(next));
-            }
-            for known in &state.assigned {
-                let wanted = wait.is_some() || settled.iter().any(|it| it.stream == known.stream);
-                if let Some(next) = known.settled_next.filter(|_| wanted) {
-                    let offset = Offset::Offset(next);
-                    offsets
-                        .add_partition_offset(&known.topic, known.partition, offset)
-                        .map_err(|error| SourceError::Commit(error.to_string()))?;
-                }
-            }
-        }
-        if offsets.count() == 0 {
-            return Ok(());
-        }
-        match wait {
-            None => self
-                .consumer
-                .commit(&offsets, CommitMode::Async)
-                .map_err(|error| SourceError::Commit(error.to_string())),
-            Some(wait) => commit_within(&self.consumer, &offsets, wait),
-        }
+        commit(&self.consumer, settled, wait)
     }
 
     fn follow(&mut self, topics: &[&str]) -> Result<(), SourceError> {
@@ -305,7 +269,19 @@ impl KafkaSource {
         take: &mut dyn FnMut(RawRecord<'_>),
     ) -> Result<(), SourceError> {
         let mut wait = demand.wait;
-        for _ in 0..demand.records_max {
+        let mut left = demand.records_max;
+        while left > 0
+            && let Some((stream, message)) = self.kept.pop_front()
+        {
+            // A record of an earlier assignment is read by its owner, be it this process again.
+            if let Some(known) = self.streams.iter().find(|it| it.stream == stream) {
+                known.read.handed(message.offset());
+                take(raw_record(&message, stream));
+                left -= 1;
+                wait = Duration::ZERO;
+            }
+        }
+        for _ in 0..left {
             let polled = self.consumer.poll(wait);
             wait = Duration::ZERO;
             let message = match polled {
@@ -319,15 +295,18 @@ impl KafkaSource {
             // A rebalance may have run inside the poll.
             refresh_streams(self.consumer.context(), &mut self.streams, &mut self.epoch);
             // A stream that is not ours any more is read by its owner.
-            if let Some(stream) = stream_of(&self.streams, &mut self.last, &message) {
-                take(raw_record(&message, stream));
+            if let Some(at) = place_of(&self.streams, &mut self.last, &message)
+                && let Some(known) = self.streams.get(at)
+            {
+                known.read.handed(message.offset());
+                take(raw_record(&message, known.stream));
             }
         }
         Ok(())
     }
 }
 
-fn raw_record<'a>(message: &'a BorrowedMessage<'_>, stream: StreamId) -> RawRecord<'a> {
+fn raw_record<M: Message>(message: &M, stream: StreamId) -> RawRecord<'_> {
     let offset = message.offset();
     let appended_ms = message
         .timestamp()
@@ -347,45 +326,4 @@ fn raw_record<'a>(message: &'a BorrowedMessage<'_>, stream: StreamId) -> RawReco
         value: message.payload(),
         appended: UnixMicros::from_millis(appended_ms.unwrap_or(0)),
     }
-}
-
-/// A synchronous commit with a deadline of our own: librdkafka's has none, and brokers may be away.
-fn commit_within(
-    consumer: &BaseConsumer<Callbacks>,
-    offsets: &TopicPartitionList,
-    wait: Duration,
-) -> Result<(), SourceError> {
-    consumer
-        .commit(offsets, CommitMode::Async)
-        .map_err(|error| SourceError::Commit(error.to_string()))?;
-    let deadline = Instant::now() + wait;
-    let wanted: Vec<(Arc<str>, i32, Offset)> = offsets
-        .elements()
-        .iter()
-        .map(|it| (Arc::from(it.topic()), it.partition(), it.offset()))
-        .collect();
-    while Instant::now() < deadline {
-        // The commit's answer is delivered by poll; partitions are paused, so no record comes with it.
-        let _ = consumer.poll(Duration::from_millis(5));
-        let mut asked = TopicPartitionList::new();
-        for (topic, partition, _) in &wanted {
-            asked.add_partition(topic, *partition);
-        }
-        let left = deadline.saturating_duration_since(Instant::now());
-        if let Ok(committed) =
-            consumer.committed_offsets(asked, left.min(Duration::from_millis(500)))
-        {
-            let done = wanted.iter().all(|(topic, partition, offset)| {
-                committed
-                    .find_partition(topic, *partition)
-                    .is_some_and(|found| found.offset() == *offset)
-            });
-            if done {
-                return Ok(());
-            }
-        }
-    }
-    Err(SourceError::Commit(format!(
-        "not acknowledged within {wait:?}"
-    )))
 }

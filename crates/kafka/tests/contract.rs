@@ -35,6 +35,7 @@ fn source(bootstrap: &str, group: &str, topic: &str) -> KafkaSource {
         client_id: "contract".to_owned(),
         static_member: None,
         start: StartAt::Earliest,
+        positions: None,
     };
     KafkaSource::connect(&connection(bootstrap), config).expect("settings")
 }

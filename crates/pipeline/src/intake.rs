@@ -3,7 +3,7 @@
 //! It runs on a thread of its own and holds no lock. Nothing here waits for a target: when rounds are
 //! under way and the open one is full, the source is asked for nothing but keeps its session.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -59,6 +59,8 @@ pub(crate) struct Progress {
     in_flight: Vec<(u64, Option<UnixMicros>)>,
     topics: HashMap<StreamId, Arc<str>>,
     behind: HashMap<StreamId, u64>,
+    /// Streams that end as soon as what was handed out of them is committed.
+    leaving: HashSet<StreamId>,
     committed_at: UnixMicros,
     gauges_at: UnixMicros,
     beat: Arc<AtomicU64>,
@@ -107,6 +109,7 @@ impl<S: Source, T: Take> Intake<S, T> {
             in_flight: Vec::new(),
             topics: HashMap::new(),
             behind: HashMap::new(),
+            leaving: HashSet::new(),
             committed_at: now,
             gauges_at: UnixMicros(0),
             beat: self.status.heartbeat(&self.name, now),
@@ -127,7 +130,9 @@ impl<S: Source, T: Take> Intake<S, T> {
         self.send_if_due(progress);
         let now = self.clock.now();
         progress.beat.store(now.0, Ordering::Relaxed);
-        if now.since(progress.committed_at) >= self.bounds.commit_every.as_micros() as u64 {
+        // Another process waits for a stream that leaves, so its last settled prefix is told at once.
+        let due = now.since(progress.committed_at) >= self.bounds.commit_every.as_micros() as u64;
+        if due || !progress.leaving.is_empty() {
             self.commit(progress, None);
         }
         if now.since(progress.gauges_at) >= GAUGES_EVERY.as_micros() as u64 {
@@ -192,7 +197,11 @@ impl<S: Source, T: Take> Intake<S, T> {
                 progress.topics.insert(stream, topic);
                 self.status.ready(&self.name);
             }
+            SourceEvent::Revoking { stream } => {
+                progress.leaving.insert(stream);
+            }
             SourceEvent::Revoked { stream } => {
+                progress.leaving.remove(&stream);
                 progress.ledger.close(stream);
                 self.take.forget(stream);
                 progress.behind.remove(&stream);

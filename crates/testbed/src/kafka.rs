@@ -15,6 +15,7 @@ use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::{Offset, TopicPartitionList};
 use tempfile::TempDir;
 
 use crate::artefacts::Artefact;
@@ -180,6 +181,29 @@ impl KafkaBroker {
         self.wait_for_partitions(name, 0)
     }
 
+    /// Deletes the records of a partition that stand before an offset, as retention does.
+    ///
+    /// # Errors
+    /// When the broker refuses.
+    pub fn delete_records(&self, topic: &str, partition: i32, before: i64) -> Result<()> {
+        let mut offsets = TopicPartitionList::new();
+        offsets.add_partition_offset(topic, partition, Offset::Offset(before))?;
+        let answer = block_on(self.admin()?.delete_records(&offsets, &admin_options()))?;
+        for element in answer.elements() {
+            element.error()?;
+        }
+        Ok(())
+    }
+
+    /// Deletes a consumer group with its offsets. It must have no members.
+    ///
+    /// # Errors
+    /// When the broker refuses.
+    pub fn delete_group(&self, group: &str) -> Result<()> {
+        let outcomes = block_on(self.admin()?.delete_groups(&[group], &admin_options()))?;
+        first_refusal("delete", outcomes)
+    }
+
     fn admin(&self) -> Result<AdminClient<DefaultClientContext>> {
         Ok(ClientConfig::new()
             .set("bootstrap.servers", self.bootstrap())
@@ -287,7 +311,7 @@ fn first_refusal(
     outcomes: Vec<Result<String, (String, RDKafkaErrorCode)>>,
 ) -> Result<()> {
     for outcome in outcomes {
-        outcome.map_err(|(topic, code)| anyhow!("{verb} topic {topic}: {code}"))?;
+        outcome.map_err(|(topic, code)| anyhow!("{verb} {topic}: {code}"))?;
     }
     Ok(())
 }

@@ -1,8 +1,8 @@
 //! Bytes ↔ values: Debezium's records in every form that it writes, and Freshet's own records.
 //!
 //! Pure: no socket, no runtime, no clock. A [`Decoder`] turns a raw record into a
-//! [`Change`](freshet_core::change::Change); [`PurgeRequest`] and [`DeadLetter`] are what Freshet itself writes
-//! to Kafka. Parsers here read what others wrote: they never panic, and what they cannot tell is unknown.
+//! [`Change`](freshet_core::change::Change); [`PurgeRequest`], [`DeadLetter`] and [`ReadPosition`] are what Freshet
+//! itself writes to Kafka. Parsers here read what others wrote: they never panic, and what they cannot tell is unknown.
 
 mod avro;
 mod base64;
@@ -16,6 +16,7 @@ mod facts;
 mod images;
 mod json;
 mod limits;
+mod position;
 mod purge_request;
 mod row_key;
 mod row_rules;
@@ -27,5 +28,6 @@ pub use dead_letter::DeadLetter;
 pub use decode::{Decoded, Decoder, Skipped};
 pub use error::DecodeError;
 pub use limits::Limits;
+pub use position::ReadPosition;
 pub use purge_request::{OuterPurges, PurgeRequest, RequestedPurge};
 pub use single_object::RecordError;

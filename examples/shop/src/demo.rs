@@ -25,7 +25,11 @@ use crate::traffic::{CATEGORIES, PRODUCTS_EACH, Pace, Site, run};
 
 const PARTITIONS: i32 = 3;
 /// Freshet's own topics: the broker in this process creates none on demand.
-const OUTBOX_TOPICS: [&str; 2] = ["freshet.purges.edge", "freshet.dead-letters"];
+const OUTBOX_TOPICS: [&str; 3] = [
+    "freshet.purges.edge",
+    "freshet.dead-letters",
+    "freshet.positions",
+];
 
 /// Runs the demo; true when all was well.
 ///

@@ -12,7 +12,11 @@ const SPAWNING: [&str; 4] = [
 ];
 
 /// Threads of adapters, each with the reason why it cannot be the pipeline's.
-const ADAPTER_THREADS: [(&str, &str); 2] = [
+const ADAPTER_THREADS: [(&str, &str); 3] = [
+    (
+        "crates/kafka/src/gap.rs",
+        "asking for offsets blocks until a broker answers; partitions without a gap go on meanwhile",
+    ),
     (
         "crates/kafka/src/source.rs",
         "closing a consumer blocks for as long as its broker is silent; leaving must not",

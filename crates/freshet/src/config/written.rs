@@ -131,6 +131,7 @@ pub(crate) struct OutboxWritten {
     pub(crate) topic_prefix: Option<String>,
     pub(crate) backlog_prefix: Option<String>,
     pub(crate) dead_letters: Option<String>,
+    pub(crate) positions: Option<String>,
     pub(crate) partitions: Option<Spanned<u32>>,
     pub(crate) create_topics: Option<bool>,
 }

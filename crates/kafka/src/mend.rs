@@ -1,0 +1,288 @@
+//! Puts streams back on their way that the client does not read: those without an offset, and those with a gap.
+
+use std::collections::HashMap;
+use std::sync::mpsc::{Receiver, TryRecvError};
+use std::time::{Duration, Instant};
+
+use freshet_core::gap::GapCause;
+use freshet_core::ports::{SourceError, SourceEvent};
+use freshet_core::position::StreamId;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, RebalanceProtocol};
+use rdkafka::error::KafkaResult;
+use rdkafka::{Offset, TopicPartitionList};
+
+use crate::consumer_state::{Assigned, Callbacks};
+use crate::gap::{Looked, Lookup, Suspect, Verdict};
+use crate::source_config::StartAt;
+
+/// Brokers that could not say are asked again after this.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
+
+/// A stream that is not fetched for so long is not only on its way to be.
+const STOPPED_AFTER: Duration = Duration::from_secs(3);
+
+/// Finds streams that do not flow and makes them flow.
+#[derive(Debug)]
+pub(crate) struct Mending {
+    lookup: Lookup,
+    start: StartAt,
+    asked: Option<Receiver<Looked>>,
+    /// An answer that waits for partitions to be given away first.
+    ready: Option<Looked>,
+    suspicious: bool,
+    not_before: Instant,
+    /// Since when streams are not fetched.
+    idle: HashMap<StreamId, Instant>,
+}
+
+impl Mending {
+    pub(crate) fn new(lookup: Lookup, start: StartAt) -> Self {
+        Self {
+            lookup,
+            start,
+            asked: None,
+            ready: None,
+            suspicious: false,
+            not_before: Instant::now(),
+            idle: HashMap::new(),
+        }
+    }
+
+    /// The client has stopped to read a partition; it does not say which.
+    pub(crate) fn suspect(&mut self) {
+        self.suspicious = true;
+    }
+
+    /// Takes the next step; whether there are events that have to be told before the next record.
+    pub(crate) fn serve(
+        &mut self,
+        consumer: &BaseConsumer<Callbacks>,
+    ) -> Result<bool, SourceError> {
+        self.receive();
+        // Whatever changes the assignment while an answer is owed to the group would be taken for that answer.
+        let owed = consumer.context().state().release.is_some();
+        if !owed && let Some(looked) = self.ready.take() {
+            return self.apply(consumer, looked);
+        }
+        self.note_stopped(consumer.context());
+        let idle = self.asked.is_none() && self.ready.is_none();
+        if self.suspicious && idle && Instant::now() >= self.not_before {
+            self.suspicious = false;
+            self.ask(consumer.context());
+        }
+        Ok(false)
+    }
+
+    fn receive(&mut self) {
+        let Some(asked) = &self.asked else {
+            return;
+        };
+        match asked.try_recv() {
+            Ok(looked) => self.ready = Some(looked),
+            Err(TryRecvError::Empty) => return,
+            Err(TryRecvError::Disconnected) => self.ask_again(),
+        }
+        self.asked = None;
+    }
+
+    fn ask_again(&mut self) {
+        self.suspicious = true;
+        self.not_before = Instant::now() + ASK_AGAIN;
+    }
+
+    fn note_stopped(&mut self, callbacks: &Callbacks) {
+        let state = callbacks.state();
+        let now = Instant::now();
+        self.idle
+            .retain(|stream, _| state.not_fetched.contains(stream));
+        for &stream in &state.not_fetched {
+            self.idle.entry(stream).or_insert(now);
+        }
+        drop(state);
+        self.suspicious |= self.idle.values().any(|&since| stopped(since));
+    }
+
+    fn ask(&mut self, callbacks: &Callbacks) {
+        let suspects: Vec<Suspect> = callbacks
+            .state()
+            .assigned
+            .iter()
+            .filter(|it| !it.leaving)
+            .map(|it| Suspect {
+                stream: it.stream,
+                topic: it.topic.clone(),
+                partition: it.partition,
+                expected: it.read.expected(),
+                stopped: self
+                    .idle
+                    .get(&it.stream)
+                    .is_some_and(|&since| stopped(since)),
+            })
+            .collect();
+        if !suspects.is_empty() {
+            self.asked = Some(self.lookup.begin(suspects));
+        }
+    }
+
+    fn apply(
+        &mut self,
+        consumer: &BaseConsumer<Callbacks>,
+        looked: Looked,
+    ) -> Result<bool, SourceError> {
+        if let Some(reason) = looked.failed {
+            tracing::warn!(error = %reason, "where to read on is not known yet");
+            self.ask_again();
+        }
+        if let Some(reason) = looked.forgetful {
+            let why = format!(
+                "what was read before is not known, so a topic that was made anew may pass for a new one: {reason}"
+            );
+            tracing::warn!(error = %reason, "what was read before is not known");
+            consumer.context().state().note_reachable(false, &why);
+        }
+        let mut told = false;
+        for (suspect, verdict) in looked.verdicts {
+            self.idle.remove(&suspect.stream);
+            told |= self.carry_out(consumer, &suspect, verdict)?;
+        }
+        consumer.context().state().not_fetched.clear();
+        Ok(told)
+    }
+
+    /// Carries a verdict out, unless the stream has moved since it was asked about; whether a gap is to be told.
+    fn carry_out(
+        &mut self,
+        consumer: &BaseConsumer<Callbacks>,
+        suspect: &Suspect,
+        verdict: Verdict,
+    ) -> Result<bool, SourceError> {
+        let (at, gap, first) = match verdict {
+            Verdict::Readable => return Ok(false),
+            Verdict::GoOn { at } => (at, None, false),
+            Verdict::First { low, high } => (self.start_of(suspect, low, high)?, None, true),
+            Verdict::Gap {
+                cause,
+                from,
+                detail,
+            } => (from, Some((cause, detail)), false),
+        };
+        if !go_on_at(consumer.context(), suspect, at) {
+            return Ok(false);
+        }
+        if let Err(error) = restart(consumer, suspect, at) {
+            tracing::warn!(error = %error, topic = %suspect.topic, "a partition cannot be read on yet");
+            let mut state = consumer.context().state();
+            if let Some(known) = state.find(&suspect.topic, suspect.partition) {
+                known.read.forget_to(suspect.expected);
+            }
+            drop(state);
+            self.ask_again();
+            return Ok(false);
+        }
+        if first {
+            commit_start(consumer, suspect, at);
+        }
+        let told = gap.is_some();
+        if let Some((cause, detail)) = gap {
+            tell_gap(consumer.context(), suspect, cause, (at, detail));
+        }
+        Ok(told)
+    }
+
+    fn start_of(&self, suspect: &Suspect, low: i64, high: i64) -> Result<i64, SourceError> {
+        match self.start {
+            StartAt::Earliest => Ok(low),
+            StartAt::Latest => Ok(high),
+            StartAt::Error => Err(SourceError::Fatal(format!(
+                "{}[{}] has no committed offset, and none is to be assumed",
+                suspect.topic, suspect.partition
+            ))),
+        }
+    }
+}
+
+/// Notes where a stream goes on; not when it moved, or left, since it was asked about.
+fn go_on_at(callbacks: &Callbacks, suspect: &Suspect, at: i64) -> bool {
+    let state = callbacks.state();
+    let same = |it: &&Assigned| it.stream == suspect.stream && !it.leaving;
+    let known = state.assigned.iter().find(same);
+    let unmoved = known.filter(|it| it.read.expected() == suspect.expected);
+    if let Some(known) = unmoved {
+        known.read.goes_on_at(at);
+    }
+    unmoved.is_some()
+}
+
+fn tell_gap(
+    callbacks: &Callbacks,
+    suspect: &Suspect,
+    cause: GapCause,
+    (from, detail): (i64, String),
+) {
+    let mut state = callbacks.state();
+    if cause == GapCause::Recreated {
+        state.renew(&suspect.topic, suspect.partition, from);
+        callbacks.turn_epoch();
+    }
+    state.events.push(SourceEvent::Gap {
+        topic: suspect.topic.clone(),
+        partition: suspect.partition,
+        cause,
+        detail,
+    });
+}
+
+fn stopped(since: Instant) -> bool {
+    since.elapsed() >= STOPPED_AFTER
+}
+
+/// A first start is decided once: what comes after it is never skipped, also when nothing was read by then.
+fn commit_start(consumer: &BaseConsumer<Callbacks>, suspect: &Suspect, at: i64) {
+    if let Some(known) = consumer
+        .context()
+        .state()
+        .find(&suspect.topic, suspect.partition)
+    {
+        known.settled_next = Some(at);
+    }
+    let mut start = TopicPartitionList::new();
+    let added = start.add_partition_offset(&suspect.topic, suspect.partition, Offset::Offset(at));
+    let committed = added.and_then(|()| consumer.commit(&start, CommitMode::Async));
+    if let Err(error) = committed {
+        tracing::warn!(error = %error, "where the group began is not committed");
+    }
+}
+
+/// Makes the client read a partition from `at`. A seek does not do: it is refused for a partition that has stopped.
+fn restart(consumer: &BaseConsumer<Callbacks>, suspect: &Suspect, at: i64) -> KafkaResult<()> {
+    let place = |list: &mut TopicPartitionList, offset| {
+        list.add_partition_offset(&suspect.topic, suspect.partition, offset)
+    };
+    match consumer.rebalance_protocol() {
+        RebalanceProtocol::Cooperative => {
+            let (mut from, mut to) = (TopicPartitionList::new(), TopicPartitionList::new());
+            place(&mut from, Offset::Invalid)?;
+            place(&mut to, Offset::Offset(at))?;
+            consumer.incremental_unassign(&from)?;
+            consumer.incremental_assign(&to)
+        }
+        // Only a whole assignment can be replaced; the others go on where they are.
+        RebalanceProtocol::Eager | RebalanceProtocol::None => {
+            let mut whole = TopicPartitionList::new();
+            for it in &consumer.context().state().assigned {
+                let offset = it.read.expected().map_or(Offset::Stored, Offset::Offset);
+                whole.add_partition_offset(&it.topic, it.partition, offset)?;
+            }
+            consumer.assign(&whole)
+        }
+    }
+}
+
+/// The partitions of streams, with nothing said about offsets.
+pub(crate) fn partitions_of<'a>(streams: impl Iterator<Item = &'a Assigned>) -> TopicPartitionList {
+    let mut partitions = TopicPartitionList::new();
+    for it in streams {
+        partitions.add_partition(&it.topic, it.partition);
+    }
+    partitions
+}
