@@ -1,8 +1,9 @@
 //! What happens when the group moves partitions: they are taken at once, and given away when they are drained.
 //!
-//! librdkafka waits for an answer to a revocation, and so does the group, while this member keeps its session and
-//! its other partitions. The answer is put off until everything that was handed out of the revoked partitions is
-//! settled, or a deadline has passed.
+//! librdkafka waits for an answer to a revocation, and so does the group, while this member keeps its session. The
+//! answer is put off until everything that was handed out of the revoked partitions is settled and committed, or a
+//! deadline has passed. Until then librdkafka fetches nothing, of partitions that stay either, so the pipeline is
+//! told to settle and commit at once, and the deadline is short.
 
 use std::time::Instant;
 
@@ -22,7 +23,7 @@ pub(crate) struct Release {
     deadline: Instant,
 }
 
-/// Gives partitions away whose time has come. Called between polls, so that kept partitions flow meanwhile.
+/// Gives partitions away whose time has come. Called between polls, which go on meanwhile.
 pub(crate) fn serve_release(callbacks: &Callbacks, consumer: &BaseConsumer<Callbacks>) {
     let mut state = callbacks.state();
     let Some(release) = &state.release else {
@@ -70,8 +71,7 @@ fn give_away(
         let is_given = |it: &Assigned| partitions.find_partition(&it.topic, it.partition).is_some();
         let rest = |it: &Assigned| it.uncommitted().filter(|_| is_given(it));
         let settled = offsets_of(&callbacks.state().assigned, rest);
-        // librdkafka ends the unassignment below when the commit is answered, so the next owner sees it. Waiting
-        // here would hold up every other partition.
+        // librdkafka ends the unassignment below when the commit is answered, so the next owner sees it.
         let committed = settled.and_then(|settled| match settled.count() {
             0 => Ok(()),
             _ => consumer.commit(&settled, CommitMode::Async),

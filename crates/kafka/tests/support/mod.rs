@@ -46,7 +46,7 @@ pub(crate) fn connection(bootstrap: &str, protocol: Protocol) -> KafkaConnection
             set("group.protocol", "consumer");
         }
         Protocol::Classic | Protocol::Eager => {
-            set("session.timeout.ms", "6000");
+            set("session.timeout.ms", "12000");
             set("heartbeat.interval.ms", "300");
         }
     }
@@ -73,8 +73,13 @@ pub(crate) fn config(group: &str, topic: &str) -> SourceConfig {
 
 /// Writes `values` into a partition of the shared broker's topic.
 pub(crate) fn write(topic: &str, partition: i32, values: std::ops::Range<u32>) {
+    write_each(topic, &[partition], values);
+}
+
+/// The same into each of some partitions.
+pub(crate) fn write_each(topic: &str, partitions: &[i32], values: std::ops::Range<u32>) {
     let writer = TopicWriter::new(&BROKER.bootstrap()).expect("writer");
-    for value in values {
+    for (value, &partition) in values.flat_map(|it| partitions.iter().map(move |at| (it, at))) {
         let record = TopicRecord {
             topic: topic.to_owned(),
             partition,
