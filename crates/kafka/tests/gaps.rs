@@ -13,8 +13,14 @@ use support::{BROKER, Member, Protocol, Seen, config, connection, until_remember
 /// Longer than the source takes for a partition that does not flow to be looked at.
 const A_WHILE: Duration = Duration::from_secs(6);
 
+/// A member of a group; the group's name says by which protocol.
 fn member(group: &str) -> Member {
-    let connection = connection(&BROKER.bootstrap(), Protocol::Classic);
+    let protocol = match group.rsplit_once('-') {
+        Some((_, "848")) => Protocol::Consumer,
+        Some((_, "eager")) => Protocol::Eager,
+        _ => Protocol::Classic,
+    };
+    let connection = connection(&BROKER.bootstrap(), protocol);
     Member::join(&connection, config(group, group))
 }
 
@@ -99,14 +105,28 @@ fn group_client(group: &str) -> BaseConsumer {
         .expect("client")
 }
 
-#[test]
-fn p5_records_that_retention_took_are_a_gap() {
-    read_and_leave("truncated", 5);
-    BROKER.delete_records("truncated", 0, 8).expect("deleted");
-    let mut again = member("truncated");
+fn truncated(group: &str) {
+    read_and_leave(group, 5);
+    BROKER.delete_records(group, 0, 8).expect("deleted");
+    let mut again = member(group);
     again.until_values(&["v8", "v9"]);
     assert_told_once(&mut again, GapCause::Truncated, 0);
     again.close();
+}
+
+#[test]
+fn p5_records_that_retention_took_are_a_gap() {
+    truncated("truncated");
+}
+
+#[test]
+fn p5_records_that_retention_took_are_a_gap_where_brokers_decide() {
+    truncated("truncated-848");
+}
+
+#[test]
+fn p5_records_that_retention_took_are_a_gap_where_all_is_assigned_in_one_go() {
+    truncated("truncated-eager");
 }
 
 #[test]
