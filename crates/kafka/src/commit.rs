@@ -8,52 +8,66 @@ use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::{Offset, TopicPartitionList};
 
-use crate::consumer_state::{Assigned, Callbacks, State};
+use crate::anchor::offsets_of;
+use crate::consumer_state::{Anchor, Assigned, Callbacks, State};
+use crate::mend::partitions_of;
 
 /// How often a commit is tried that has to be acknowledged.
 const TRY_EVERY: Duration = Duration::from_millis(50);
 
-/// Commits what is settled; with `wait` everything of it, acknowledged within that time.
-pub(crate) fn commit(
+/// Notes what is settled, to be committed by and by.
+pub(crate) fn note_settled(state: &mut State, settled: &[StreamPosition]) {
+    for position in settled {
+        let stream = |it: &&mut Assigned| it.stream == position.stream;
+        // A stream that is no longer assigned is somebody else's now.
+        if let Some(known) = state.assigned.iter_mut().find(stream) {
+            let next = i64::try_from(position.ordinal + 1).unwrap_or(i64::MAX);
+            known.settled_next = known.settled_next.max(Some(next));
+        }
+    }
+}
+
+/// Commits all that is settled, acknowledged within `wait`.
+pub(crate) fn commit_all(
     consumer: &BaseConsumer<Callbacks>,
-    settled: &[StreamPosition],
-    wait: Option<Duration>,
+    wait: Duration,
 ) -> Result<(), SourceError> {
     let failed = |error: KafkaError| SourceError::Commit(error.to_string());
-    let offsets = offsets_of(&mut consumer.context().state(), settled, wait.is_some());
+    let deadline = Instant::now() + wait;
+    note_lost(consumer, wait).map_err(failed)?;
+    let offsets = offsets_of(&consumer.context().state().assigned, |it| it.settled_next);
     let offsets = offsets.map_err(failed)?;
     if offsets.count() == 0 {
         return Ok(());
     }
-    match wait {
-        None => consumer.commit(&offsets, CommitMode::Async).map_err(failed),
-        Some(wait) => commit_within(consumer, &offsets, wait),
-    }
+    let left = deadline.saturating_duration_since(Instant::now());
+    commit_within(consumer, &offsets, left)
 }
 
-/// The offsets of the streams named, or of `all`.
-fn offsets_of(
-    state: &mut State,
-    settled: &[StreamPosition],
-    all: bool,
-) -> Result<TopicPartitionList, KafkaError> {
-    let mut offsets = TopicPartitionList::new();
-    for position in settled {
-        // A stream that is no longer assigned is somebody else's now.
-        let stream = |it: &&mut Assigned| it.stream == position.stream;
-        let Some(known) = state.assigned.iter_mut().find(stream) else {
-            continue;
-        };
-        let next = i64::try_from(position.ordinal + 1).unwrap_or(i64::MAX);
-        known.settled_next = known.settled_next.max(Some(next));
+/// Marks streams whose topic was made anew: their offsets mean nothing in it.
+fn note_lost(consumer: &BaseConsumer<Callbacks>, wait: Duration) -> Result<(), KafkaError> {
+    let held = partitions_of(
+        consumer
+            .context()
+            .state()
+            .assigned
+            .iter()
+            .filter(|it| it.anchor == Anchor::Held && it.uncommitted().is_some()),
+    );
+    if held.count() == 0 {
+        return Ok(());
     }
-    for known in &state.assigned {
-        let wanted = all || settled.iter().any(|it| it.stream == known.stream);
-        if let Some(next) = known.settled_next.filter(|_| wanted) {
-            offsets.add_partition_offset(&known.topic, known.partition, Offset::Offset(next))?;
+    let found = consumer.committed_offsets(held, wait)?;
+    let mut state = consumer.context().state();
+    for element in found.elements() {
+        element.error()?;
+        if element.offset() == Offset::Invalid
+            && let Some(known) = state.find(element.topic(), element.partition())
+        {
+            known.anchor = Anchor::Lost;
         }
     }
-    Ok(offsets)
+    Ok(())
 }
 
 /// A synchronous commit with a deadline of our own: librdkafka's has none, and brokers may be away. It does not

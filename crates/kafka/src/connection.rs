@@ -6,8 +6,14 @@ use std::time::Duration;
 
 use rdkafka::ClientConfig;
 
-/// Partitions that are revoked are kept for so long at most. The group waits meanwhile, so it is not long.
-const DRAIN_WITHIN: Duration = Duration::from_secs(5);
+/// Partitions that are revoked are kept for so long at most. The client fetches nothing meanwhile, of other
+/// partitions either, so it is not long: purges that are repeated do less harm than purges that are late.
+const DRAIN_WITHIN: Duration = Duration::from_secs(2);
+
+const OVERRIDDEN: &str = "kafka property is set by freshet and cannot be overridden";
+
+/// Second names of properties that promises stand on.
+const ALIASES: [(&str, &str); 1] = [("request.required.acks", "acks")];
 
 /// Brokers and librdkafka properties.
 #[derive(Clone, Default)]
@@ -64,14 +70,17 @@ impl KafkaConnection {
             config.set(*name, *value);
         }
         for (name, value) in &self.properties {
-            config.set(name, value);
+            // Under its other name a property would win or lose by chance.
+            let of_fixed = ALIASES.iter().find(|(alias, _)| alias == name);
+            if of_fixed.is_none_or(|(_, of)| fixed.iter().all(|(name, _)| name != of)) {
+                config.set(name, value);
+            } else {
+                tracing::warn!(property = name, "{OVERRIDDEN}");
+            }
         }
         for (name, value) in fixed {
             if self.properties.contains_key(*name) {
-                tracing::warn!(
-                    property = name,
-                    "kafka property is set by freshet and cannot be overridden"
-                );
+                tracing::warn!(property = name, "{OVERRIDDEN}");
             }
             config.set(*name, *value);
         }
@@ -82,6 +91,28 @@ impl KafkaConnection {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn p1_what_promises_stand_on_is_not_overridden_by_any_name() {
+        let connection = KafkaConnection {
+            brokers: "b:9092".to_owned(),
+            properties: ["acks", "request.required.acks"]
+                .map(|name| (name.to_owned(), "0".to_owned()))
+                .into(),
+        };
+        let config = connection.client(&[], &[("acks", "all")]);
+        assert_eq!(config.get("acks"), Some("all"));
+        assert_eq!(config.get("request.required.acks"), None);
+    }
+
+    #[test]
+    fn a_drain_is_shorter_than_a_session() {
+        let mut connection = KafkaConnection::default();
+        assert_eq!(connection.drain_within(), DRAIN_WITHIN);
+        let session = ("session.timeout.ms".to_owned(), "1000".to_owned());
+        connection.properties.extend([session]);
+        assert_eq!(connection.drain_within(), Duration::from_millis(500));
+    }
 
     #[test]
     fn p12_debug_shows_no_value_of_a_property() {

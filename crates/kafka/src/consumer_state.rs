@@ -25,8 +25,20 @@ pub(crate) struct Assigned {
     pub(crate) settled_next: Option<i64>,
     /// The same, as far as the brokers acknowledged it.
     pub(crate) committed_next: Option<i64>,
+    pub(crate) anchor: Anchor,
     /// It is being given away: nothing more of it is handed out.
     pub(crate) leaving: bool,
+}
+
+/// Whether the brokers hold an offset of ours for a stream's partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Anchor {
+    /// None yet: it begins, or goes on behind a gap.
+    None,
+    /// One is there.
+    Held,
+    /// One was there and is gone: what is read is another topic of the same name.
+    Lost,
 }
 
 /// How far a stream was read. Nothing yet is [`Read::NOTHING`].
@@ -80,12 +92,30 @@ impl Assigned {
         self.partition == partition && &*self.topic == topic
     }
 
-    /// Everything that was handed out of it is settled.
+    /// Everything that was handed out of it is settled and committed.
     pub(crate) fn is_drained(&self) -> bool {
         match (self.read.handed_next(), self.settled_next) {
             (None, _) => true,
-            (Some(handed), settled) => settled.is_some_and(|settled| settled >= handed),
+            (Some(handed), settled) => {
+                settled.is_some_and(|settled| settled >= handed) && self.uncommitted().is_none()
+            }
         }
+    }
+
+    /// The brokers hold this offset of ours, or none.
+    pub(crate) fn note_committed(&mut self, next: Option<i64>) {
+        self.anchor = match (next, self.anchor) {
+            (Some(_), _) => Anchor::Held,
+            (None, Anchor::None) => Anchor::None,
+            (None, Anchor::Held | Anchor::Lost) => Anchor::Lost,
+        };
+        self.committed_next = next;
+    }
+
+    /// What is settled and not known to be committed.
+    pub(crate) fn uncommitted(&self) -> Option<i64> {
+        self.settled_next
+            .filter(|_| self.settled_next != self.committed_next)
     }
 }
 
@@ -97,6 +127,8 @@ pub(crate) struct State {
     pub(crate) release: Option<Release>,
     /// Assigned streams that the client does not fetch, as it counted last.
     pub(crate) not_fetched: Vec<StreamId>,
+    /// Something is settled that nobody asked to be committed yet.
+    pub(crate) commit_due: bool,
     next_stream: u32,
     reachable: Option<bool>,
     /// What the last connection to a broker failed with.
@@ -119,6 +151,8 @@ impl State {
             read: Arc::new(Read::nothing()),
             settled_next: None,
             committed_next: None,
+            // The client begins by itself only where an offset is committed.
+            anchor: Anchor::Held,
             leaving: false,
         });
         self.events.push(SourceEvent::Assigned {
@@ -146,7 +180,13 @@ impl State {
         }
         if let Some(renewed) = self.find(topic, partition) {
             renewed.read.goes_on_at(at);
+            renewed.anchor = Anchor::None;
         }
+    }
+
+    /// Whether something became due since this was asked last.
+    pub(crate) fn take_commit_due(&mut self) -> bool {
+        std::mem::take(&mut self.commit_due)
     }
 
     pub(crate) fn find(&mut self, topic: &str, partition: i32) -> Option<&mut Assigned> {

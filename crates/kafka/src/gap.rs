@@ -26,6 +26,8 @@ pub(crate) struct Suspect {
     pub(crate) expected: Option<i64>,
     /// The client has stopped to fetch it.
     pub(crate) stopped: bool,
+    /// Its committed offset went with its topic.
+    pub(crate) cut_off: bool,
 }
 
 /// What is to be done about a suspect.
@@ -84,6 +86,11 @@ pub(crate) fn judge(suspect: &Suspect, facts: Facts) -> Verdict {
             None => Verdict::First { low, high },
         };
     };
+    if suspect.cut_off {
+        let detail =
+            format!("read up to {next}, the committed offset went with its topic, {range}");
+        return gap(GapCause::Recreated, detail);
+    }
     if next < low {
         let detail = format!("offsets {next} to {low} were removed unread, {range}");
         return gap(GapCause::Truncated, detail);
@@ -185,7 +192,7 @@ impl Lookup {
     }
 
     /// A client that asks for the group's offsets and never joins it.
-    fn client(&self) -> Result<BaseConsumer, String> {
+    pub(crate) fn client(&self) -> Result<BaseConsumer, String> {
         let mut connection = self.connection.clone();
         for membership in [
             "group.protocol",

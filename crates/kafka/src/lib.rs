@@ -1,5 +1,6 @@
 //! Kafka behind Freshet's ports: the source of changes, the outbox, writer schemas from a schema registry.
 
+mod anchor;
 mod commit;
 mod connection;
 mod consumer_state;

@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 use freshet_core::gap::GapCause;
 use freshet_core::ports::{SourceError, SourceEvent};
 use freshet_core::position::StreamId;
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, RebalanceProtocol};
+use rdkafka::consumer::{BaseConsumer, Consumer, RebalanceProtocol};
 use rdkafka::error::KafkaResult;
 use rdkafka::{Offset, TopicPartitionList};
 
-use crate::consumer_state::{Assigned, Callbacks};
+use crate::consumer_state::{Anchor, Assigned, Callbacks};
 use crate::gap::{Looked, Lookup, Suspect, Verdict};
 use crate::source_config::StartAt;
 
@@ -48,7 +48,7 @@ impl Mending {
         }
     }
 
-    /// The client has stopped to read a partition; it does not say which.
+    /// Some partition is not read, or is not what it was; it is found out which.
     pub(crate) fn suspect(&mut self) {
         self.suspicious = true;
     }
@@ -117,6 +117,7 @@ impl Mending {
                     .idle
                     .get(&it.stream)
                     .is_some_and(|&since| stopped(since)),
+                cut_off: it.anchor == Anchor::Lost,
             })
             .collect();
         if !suspects.is_empty() {
@@ -180,7 +181,7 @@ impl Mending {
             return Ok(false);
         }
         if first {
-            commit_start(consumer, suspect, at);
+            commit_start(consumer.context(), suspect, at);
         }
         let told = gap.is_some();
         if let Some((cause, detail)) = gap {
@@ -206,7 +207,8 @@ fn go_on_at(callbacks: &Callbacks, suspect: &Suspect, at: i64) -> bool {
     let state = callbacks.state();
     let same = |it: &&Assigned| it.stream == suspect.stream && !it.leaving;
     let known = state.assigned.iter().find(same);
-    let unmoved = known.filter(|it| it.read.expected() == suspect.expected);
+    let unmoved = |it: &&Assigned| suspect.cut_off || it.read.expected() == suspect.expected;
+    let unmoved = known.filter(unmoved);
     if let Some(known) = unmoved {
         known.read.goes_on_at(at);
     }
@@ -223,6 +225,10 @@ fn tell_gap(
     if cause == GapCause::Recreated {
         state.renew(&suspect.topic, suspect.partition, from);
         callbacks.turn_epoch();
+    } else if cause == GapCause::OffsetsGone
+        && let Some(known) = state.find(&suspect.topic, suspect.partition)
+    {
+        known.anchor = Anchor::None;
     }
     state.events.push(SourceEvent::Gap {
         topic: suspect.topic.clone(),
@@ -237,19 +243,12 @@ fn stopped(since: Instant) -> bool {
 }
 
 /// A first start is decided once: what comes after it is never skipped, also when nothing was read by then.
-fn commit_start(consumer: &BaseConsumer<Callbacks>, suspect: &Suspect, at: i64) {
-    if let Some(known) = consumer
-        .context()
-        .state()
-        .find(&suspect.topic, suspect.partition)
-    {
+fn commit_start(callbacks: &Callbacks, suspect: &Suspect, at: i64) {
+    let mut state = callbacks.state();
+    if let Some(known) = state.find(&suspect.topic, suspect.partition) {
         known.settled_next = Some(at);
-    }
-    let mut start = TopicPartitionList::new();
-    let added = start.add_partition_offset(&suspect.topic, suspect.partition, Offset::Offset(at));
-    let committed = added.and_then(|()| consumer.commit(&start, CommitMode::Async));
-    if let Err(error) = committed {
-        tracing::warn!(error = %error, "where the group began is not committed");
+        known.anchor = Anchor::None;
+        state.commit_due = true;
     }
 }
 

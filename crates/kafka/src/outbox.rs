@@ -7,7 +7,7 @@ use freshet_core::ports::{Outbox, OutboxError, OutboxRecord};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::ClientContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::producer::{FutureProducer, FutureRecord};
+use rdkafka::producer::{FutureProducer, FutureRecord, Producer};
 
 use crate::connection::{KafkaConfigError, KafkaConnection};
 
@@ -125,6 +125,26 @@ impl KafkaOutbox {
     }
 }
 
+impl KafkaOutbox {
+    /// Why an append failed, for whoever is on call.
+    fn reason(&self, error: &KafkaError, payload_bytes: usize) -> String {
+        if let Some((code, why)) = self.producer.client().fatal_error() {
+            // Every append fails from now on; only another process, with another producer, can go on.
+            tracing::error!(error = %code, reason = why, "the kafka producer has failed for good");
+            return format!(
+                "the producer has failed for good, restart this process: {code}: {why}"
+            );
+        }
+        match error.rdkafka_error_code() {
+            Some(RDKafkaErrorCode::MessageSizeTooLarge) => format!(
+                "a record of {payload_bytes} bytes is too large: raise the topic's max.message.bytes and the \
+                 property message.max.bytes"
+            ),
+            _ => error.to_string(),
+        }
+    }
+}
+
 impl Outbox for KafkaOutbox {
     async fn append(&self, record: OutboxRecord) -> Result<(), OutboxError> {
         let wanted = FutureRecord::to(&record.topic)
@@ -135,7 +155,7 @@ impl Outbox for KafkaOutbox {
             Ok(_) => Ok(()),
             Err((error, _)) => Err(OutboxError {
                 topic: Arc::clone(&record.topic),
-                reason: error.to_string(),
+                reason: self.reason(&error, record.payload.len()),
             }),
         }
     }

@@ -1,18 +1,20 @@
 //! What happens when the group moves partitions: they are taken at once, and given away when they are drained.
 //!
-//! librdkafka waits for an answer to a revocation, and so does the group, while this member keeps its session and
-//! its other partitions. The answer is put off until everything that was handed out of the revoked partitions is
-//! settled, or a deadline has passed.
+//! librdkafka waits for an answer to a revocation, and so does the group, while this member keeps its session. The
+//! answer is put off until everything that was handed out of the revoked partitions is settled and committed, or a
+//! deadline has passed. Until then librdkafka fetches nothing, of partitions that stay either, so the pipeline is
+//! told to settle and commit at once, and the deadline is short.
 
 use std::time::Instant;
 
 use freshet_core::ports::SourceEvent;
+use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, RebalanceProtocol};
-use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::types::RDKafkaRespErr;
-use rdkafka::{Offset, TopicPartitionList};
 
-use crate::consumer_state::{Callbacks, State};
+use crate::anchor::offsets_of;
+use crate::consumer_state::{Assigned, Callbacks, State};
 
 /// Partitions that are to be given away.
 #[derive(Debug)]
@@ -21,7 +23,7 @@ pub(crate) struct Release {
     deadline: Instant,
 }
 
-/// Gives partitions away whose time has come. Called between polls, so that kept partitions flow meanwhile.
+/// Gives partitions away whose time has come. Called between polls, which go on meanwhile.
 pub(crate) fn serve_release(callbacks: &Callbacks, consumer: &BaseConsumer<Callbacks>) {
     let mut state = callbacks.state();
     let Some(release) = &state.release else {
@@ -66,12 +68,15 @@ fn give_away(
 ) {
     // Somebody else may own a lost partition already, and may have committed more.
     if !consumer.assignment_lost() {
-        let settled = uncommitted(callbacks, partitions);
-        // librdkafka ends the unassignment below when the commit is answered, so the next owner sees it. Waiting
-        // here would hold up every other partition.
-        if settled.count() > 0
-            && let Err(error) = consumer.commit(&settled, CommitMode::Async)
-        {
+        let is_given = |it: &Assigned| partitions.find_partition(&it.topic, it.partition).is_some();
+        let rest = |it: &Assigned| it.uncommitted().filter(|_| is_given(it));
+        let settled = offsets_of(&callbacks.state().assigned, rest);
+        // librdkafka ends the unassignment below when the commit is answered, so the next owner sees it.
+        let committed = settled.and_then(|settled| match settled.count() {
+            0 => Ok(()),
+            _ => consumer.commit(&settled, CommitMode::Async),
+        });
+        if let Err(error) = committed {
             tracing::warn!(error = %error, "commit before giving partitions away failed");
         }
     }
@@ -87,25 +92,6 @@ fn give_away(
         state.revoke(element.topic(), element.partition());
     }
     callbacks.turn_epoch();
-}
-
-/// What is settled in `partitions` and not known to be committed.
-fn uncommitted(callbacks: &Callbacks, partitions: &TopicPartitionList) -> TopicPartitionList {
-    let mut settled = TopicPartitionList::new();
-    let mut state = callbacks.state();
-    for element in partitions.elements() {
-        let (topic, partition) = (element.topic(), element.partition());
-        let known = state.find(topic, partition);
-        let next = known.and_then(|it| {
-            it.settled_next
-                .filter(|_| it.settled_next != it.committed_next)
-        });
-        if let Some(next) = next {
-            // Only an offset out of range is refused, and ours were read.
-            let _ = settled.add_partition_offset(topic, partition, Offset::Offset(next));
-        }
-    }
-    settled
 }
 
 impl Callbacks {
@@ -146,6 +132,7 @@ impl Callbacks {
                     state.events.push(SourceEvent::Revoking { stream });
                 }
             }
+            state.commit_due = true;
             self.turn_epoch();
             let wait = undrained(&state) > 0 && !self.is_closing() && !consumer.assignment_lost();
             if wait {
@@ -185,27 +172,6 @@ impl ConsumerContext for Callbacks {
                 tracing::warn!(error = %error, "rebalance failed");
                 release_now(self, consumer);
             }
-        }
-    }
-
-    fn commit_callback(&self, result: KafkaResult<()>, offsets: &TopicPartitionList) {
-        match result {
-            Ok(()) => {
-                let mut state = self.state();
-                for element in offsets.elements() {
-                    let Offset::Offset(next) = element.offset() else {
-                        continue;
-                    };
-                    if element.error().is_ok()
-                        && let Some(known) = state.find(element.topic(), element.partition())
-                    {
-                        known.committed_next = Some(next);
-                    }
-                }
-            }
-            Err(KafkaError::ConsumerCommit(RDKafkaErrorCode::NoOffset)) => {}
-            // A later commit holds a longer prefix.
-            Err(error) => tracing::warn!(error = %error, "commit failed"),
         }
     }
 }

@@ -10,7 +10,8 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, OwnedMessage};
 
-use crate::commit::commit;
+use crate::anchor::Anchors;
+use crate::commit::{commit_all, note_settled};
 use crate::connection::{KafkaConfigError, KafkaConnection};
 use crate::consumer_state::{Assigned, Callbacks};
 use crate::gap::Lookup;
@@ -36,6 +37,7 @@ pub struct KafkaSource {
     paused: bool,
     /// Records that came while nothing was asked for.
     kept: VecDeque<(StreamId, OwnedMessage)>,
+    anchors: Anchors,
     mending: Mending,
     positions: Option<Positions>,
     remembered: Instant,
@@ -89,10 +91,17 @@ impl KafkaSource {
             starved_since: None,
             paused: false,
             kept: VecDeque::new(),
+            anchors: Anchors::new(lookup.clone()),
             mending: Mending::new(lookup, config.start),
             positions: positions.transpose()?,
             remembered: Instant::now(),
         })
+    }
+
+    fn serve_commits(&mut self) {
+        if self.anchors.serve(&self.consumer) {
+            self.mending.suspect();
+        }
     }
 
     /// Writes down what was read, now and then.
@@ -228,6 +237,7 @@ impl Source for KafkaSource {
         take: &mut dyn FnMut(RawRecord<'_>),
     ) -> Result<Vec<SourceEvent>, SourceError> {
         self.check_fatal()?;
+        self.serve_commits();
         serve_release(self.consumer.context(), &self.consumer);
         // What is told of a gap comes before the first record behind it.
         let told = self.mending.serve(&self.consumer)?;
@@ -252,7 +262,15 @@ impl Source for KafkaSource {
         settled: &[StreamPosition],
         wait: Option<Duration>,
     ) -> Result<(), SourceError> {
-        commit(&self.consumer, settled, wait)
+        note_settled(&mut self.consumer.context().state(), settled);
+        match wait {
+            Some(wait) => commit_all(&self.consumer, wait),
+            None => {
+                self.anchors.note_due();
+                self.serve_commits();
+                Ok(())
+            }
+        }
     }
 
     fn follow(&mut self, topics: &[&str]) -> Result<(), SourceError> {

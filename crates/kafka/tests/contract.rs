@@ -14,14 +14,23 @@ use freshet_testbed::KafkaBroker;
 
 const PATIENCE: Duration = Duration::from_secs(40);
 
-fn connection(bootstrap: &str) -> KafkaConnection {
-    let quick = [
+/// A topic of this name is read by a group whose brokers decide who reads what.
+const BROKERS_DECIDE: &str = "contract-848";
+
+fn connection(bootstrap: &str, topic: &str) -> KafkaConnection {
+    let classic = [
         ("session.timeout.ms", "6000"),
         ("heartbeat.interval.ms", "500"),
     ];
-    let properties: BTreeMap<String, String> = quick
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .into();
+    let decided = [("group.protocol", "consumer")];
+    let chosen: &[_] = match topic {
+        BROKERS_DECIDE => &decided,
+        _ => &classic,
+    };
+    let properties: BTreeMap<String, String> = chosen
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect();
     KafkaConnection {
         brokers: bootstrap.to_owned(),
         properties,
@@ -37,7 +46,7 @@ fn source(bootstrap: &str, group: &str, topic: &str) -> KafkaSource {
         start: StartAt::Earliest,
         positions: None,
     };
-    KafkaSource::connect(&connection(bootstrap), config).expect("settings")
+    KafkaSource::connect(&connection(bootstrap, topic), config).expect("settings")
 }
 
 /// Takes records until `enough` of them came; positions and values in order of arrival.
@@ -79,11 +88,11 @@ async fn append(outbox: &KafkaOutbox, topic: &str, values: std::ops::Range<u32>)
 
 /// What a source and an outbox owe the pipeline. The topic exists and has one partition.
 async fn contract(bootstrap: &str, topic: &str) {
-    let outbox = KafkaOutbox::connect(&connection(bootstrap)).expect("settings");
+    let outbox = KafkaOutbox::connect(&connection(bootstrap, "")).expect("settings");
     append(&outbox, topic, 0..10).await;
 
     // Records come in order; more than is asked for never comes.
-    let mut first = source(bootstrap, "contract", topic);
+    let mut first = source(bootstrap, topic, topic);
     let taken = take(&mut first, 10);
     let values: Vec<&str> = taken.iter().map(|(_, value)| value.as_str()).collect();
     assert_eq!(
@@ -101,7 +110,7 @@ async fn contract(bootstrap: &str, topic: &str) {
         .commit(&[taken[5].0], Some(Duration::from_secs(10)))
         .expect("committed");
     first.close(Duration::from_secs(10));
-    let mut second = source(bootstrap, "contract", topic);
+    let mut second = source(bootstrap, topic, topic);
     let again = take(&mut second, 4);
     assert_eq!(again[0].1, "v6", "begins behind the committed prefix");
     assert_ne!(again[0].0.stream.0, u32::MAX);
@@ -138,7 +147,7 @@ async fn p1_commit_never_passes_the_settled_prefix_on_the_embedded_broker() {
 #[tokio::test(flavor = "multi_thread")]
 async fn p1_commit_never_passes_the_settled_prefix_on_a_real_broker() {
     let broker = KafkaBroker::start().expect("broker");
-    let outbox = KafkaOutbox::connect(&connection(&broker.bootstrap())).expect("settings");
+    let outbox = KafkaOutbox::connect(&connection(&broker.bootstrap(), "")).expect("settings");
     let wanted = [TopicWanted {
         name: "contract".to_owned(),
         partitions: 1,
@@ -150,6 +159,8 @@ async fn p1_commit_never_passes_the_settled_prefix_on_a_real_broker() {
         .await
         .expect("that it exists is no error");
     contract(&broker.bootstrap(), "contract").await;
+    broker.create_topic(BROKERS_DECIDE, 1).expect("topic");
+    contract(&broker.bootstrap(), BROKERS_DECIDE).await;
 }
 
 #[test]

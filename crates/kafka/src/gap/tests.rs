@@ -12,6 +12,7 @@ fn suspect(expected: Option<i64>, stopped: bool) -> Suspect {
         partition: 0,
         expected,
         stopped,
+        cut_off: false,
     }
 }
 
@@ -60,6 +61,14 @@ fn p5_offsets_out_of_range_are_gaps_and_its_ends_are_not() {
         let committed = judge(&suspect(None, false), facts(Some(next), Some(15)));
         assert_eq!(cause(committed), wanted, "committed {next}");
     }
+}
+
+#[test]
+fn p5_a_topic_that_is_another_one_is_a_gap_also_when_the_offset_exists() {
+    let mut replaced = suspect(Some(15), false);
+    replaced.cut_off = true;
+    let verdict = judge(&replaced, facts(None, Some(15)));
+    assert_eq!(cause(verdict), Some(GapCause::Recreated));
 }
 
 #[test]
