@@ -23,7 +23,7 @@ mod scalar;
 mod single_object;
 mod unowned;
 
-pub use dead_letter::DeadLetter;
+pub use dead_letter::{DeadLetter, RowBytes};
 pub use decode::{Decoded, Decoder, Skipped};
 pub use error::DecodeError;
 pub use limits::Limits;
