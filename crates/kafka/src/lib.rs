@@ -1,14 +1,17 @@
-//! Kafka behind Freshet's ports: the source of changes, the outbox, writer schemas from a schema registry.
+//! Kafka behind Freshet's ports: the source of changes, the outbox, writer schemas from a schema registry. A scan
+//! reads a topic for people.
 
 mod connection;
 mod consumer_state;
 #[cfg(feature = "mock")]
 pub mod mock;
 mod outbox;
+mod scan;
 mod source;
 mod writer_schemas;
 
 pub use connection::{KafkaConfigError, KafkaConnection};
 pub use outbox::{EnsureTopicsError, KafkaOutbox, TopicWanted};
+pub use scan::{Found, ScanError, StoredRecord, TopicScan};
 pub use source::{KafkaSource, SourceConfig, StartAt};
 pub use writer_schemas::{HttpWriterSchemas, WriterSchemasConfig};

@@ -18,6 +18,7 @@ mod parked;
 pub mod parts;
 mod purge;
 mod report;
+pub mod requests;
 pub mod round;
 pub mod rules;
 pub mod run;

@@ -103,13 +103,8 @@ impl DeadLetter {
     /// See [`RecordError`].
     pub fn decode(record: &[u8]) -> Result<Self, RecordError> {
         let mut fields = Fields::from(SCHEMA.decode(record)?);
-        let families = fields.array("families")?.into_iter();
-        let families = families.filter_map(|family| match family {
-            Value::String(family) => Some(family),
-            _ => None,
-        });
         Ok(Self {
-            families: families.collect(),
+            families: fields.texts("families")?,
             topic: fields.text("topic")?,
             partition: i32::try_from(fields.long("partition")?).unwrap_or_default(),
             offset: fields.long("offset")?,

@@ -1,7 +1,8 @@
 //! Bytes ↔ values: Debezium's records in every form that it writes, and Freshet's own records.
 //!
 //! Pure: no socket, no runtime, no clock. A [`Decoder`] turns a raw record into a
-//! [`Change`](freshet_core::change::Change); [`PurgeRequest`] and [`DeadLetter`] are what Freshet itself writes
+//! [`Change`](freshet_core::change::Change); [`PurgeRequest`], [`DeadLetter`] and
+//! [`DeadLetterResolution`] are what Freshet itself writes
 //! to Kafka. Parsers here read what others wrote: they never panic, and what they cannot tell is unknown.
 
 mod avro;
@@ -9,6 +10,7 @@ mod base64;
 mod calendar;
 mod column_text;
 mod dead_letter;
+mod dead_letter_resolution;
 mod decimal;
 mod decode;
 mod error;
@@ -24,6 +26,7 @@ mod single_object;
 mod unowned;
 
 pub use dead_letter::{DeadLetter, RowBytes};
+pub use dead_letter_resolution::{DeadLetterResolution, ResolutionAction};
 pub use decode::{Decoded, Decoder, Skipped};
 pub use error::DecodeError;
 pub use limits::Limits;

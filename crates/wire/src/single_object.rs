@@ -175,6 +175,15 @@ impl Fields {
         }
     }
 
+    /// Takes an array of strings.
+    pub(crate) fn texts(&mut self, name: &str) -> Result<Vec<String>, RecordError> {
+        let texts = self.array(name)?.into_iter().map(|item| match item {
+            Value::String(text) => Ok(text),
+            _ => Err(RecordError::Malformed("an item is no string")),
+        });
+        texts.collect()
+    }
+
     /// Takes a whole number.
     pub(crate) fn long(&mut self, name: &str) -> Result<i64, RecordError> {
         match self.take(name)? {

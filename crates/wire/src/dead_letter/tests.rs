@@ -102,7 +102,9 @@ fn p12_each_policy_keeps_what_it_says_and_no_secret_but_in_full() {
     let shape = "{\"payload\":{\"after\":{\"id\":\"number(3)\",\"list\":\"array(1)\",\"map\":\"object(1)\",\
                  \"name\":\"string(23)\",\"on\":\"boolean\"},\"before\":\"null\",\"op\":\"string(1)\"},\
                  \"schema\":\"object(1)\"}";
-    assert_eq!((had_key, value.as_deref()), (key.clone(), Some(shape)));
+    let parsed = |text: &str| serde_json::from_str::<serde_json::Value>(text).expect("JSON");
+    assert_eq!(had_key, key);
+    assert_eq!(value.as_deref().map(parsed), Some(parsed(shape)));
     let (had_key, value, _) = kept(LetterPolicy::KeysOnly, envelope.as_bytes());
     assert_eq!((had_key, value), (key, None));
     let (_, value, letter) = kept(LetterPolicy::Full, envelope.as_bytes());
@@ -137,7 +139,8 @@ fn p12_what_is_no_json_object_keeps_its_size_and_its_framing_only() {
         (long_name, "{\"name(207)\":\"number(1)\"}"),
     ] {
         let (_, value, _) = kept(LetterPolicy::Redacted, &value);
-        assert_eq!(value.as_deref(), Some(shown));
+        let parsed = |text: &str| serde_json::from_str::<serde_json::Value>(text).expect("JSON");
+        assert_eq!(value.as_deref().map(parsed), Some(parsed(shown)));
     }
 }
 
