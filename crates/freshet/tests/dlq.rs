@@ -8,8 +8,9 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use freshet_core::position::UnixMicros;
 use freshet_testbed::{TopicReader, TopicRecord, TopicWriter};
-use freshet_wire::{DeadLetterResolution, ResolutionAction};
+use freshet_wire::{DeadLetter, DeadLetterResolution, ResolutionAction};
 use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
@@ -141,6 +142,7 @@ fn letters_are_worked_through() {
     let poison = poison_is_listed_and_shown(&world);
     what_stays_poison_is_retried_by_its_families(&world, &poison);
     what_can_be_read_now_purges_its_exact_keys(&world);
+    a_request_that_can_be_read_now_goes_to_its_lane_again(&world);
     what_retention_took_is_said_to_be_gone(&world);
     discard_closes(&world);
     the_audit_trail_has_everything(&world, &poison);
@@ -284,6 +286,40 @@ fn what_can_be_read_now_purges_its_exact_keys(world: &World) {
     assert_eq!(world.open().len(), 0);
 }
 
+/// A letter about a lane's record, as a release writes it that cannot read that record yet.
+fn a_request_that_can_be_read_now_goes_to_its_lane_again(world: &World) {
+    let lane = "freshet.backlog.main";
+    let mut reader = TopicReader::new(&world.deployment.kafka.bootstrap()).expect("reader");
+    let records = reader.read_new().expect("read");
+    let requests = records.iter().filter(|record| record.topic == lane);
+    let last = requests
+        .max_by_key(|record| record.timestamp_ms)
+        .expect("the retry's");
+    let letter = DeadLetter {
+        topic: lane.to_owned(),
+        partition: last.partition,
+        offset: last.offset,
+        reason: "bad_request".to_owned(),
+        at: UnixMicros(u64::MAX >> 12),
+        ..DeadLetter::default()
+    };
+    let record = TopicRecord {
+        topic: "freshet.dead-letters".to_owned(),
+        value: Some(letter.encode()),
+        ..TopicRecord::default()
+    };
+    world.fill(&["shop:v1:item:5", "shop:v1:item:6"]);
+    world.writer.write(&record).expect("written");
+    world.writer.flush().expect("stored");
+    let retried = world.dlq(&["retry", "--topic", lane, "--because", "upgraded"]);
+    assert_eq!(retried.code, Some(0), "{}{}", retried.out, retried.told);
+    world.deployment.until("what it asked for goes again", || {
+        world.present(&["shop:v1:item:5"]).is_empty()
+    });
+    assert_eq!(world.present(&["shop:v1:item:6"]).len(), 1);
+    assert_eq!(world.open().len(), 0);
+}
+
 fn what_retention_took_is_said_to_be_gone(world: &World) {
     let id = world.poison(NOTES, b"{ broken", 1);
     let admin: AdminClient<DefaultClientContext> = ClientConfig::new()
@@ -331,7 +367,7 @@ fn discard_closes(world: &World) {
     );
     let all = world.dlq(&["list", "--all", "--limit", "3"]);
     assert!(
-        all.out.contains("discarded") && all.out.contains("3 of 4 letters"),
+        all.out.contains("discarded") && all.out.contains("3 of 5 letters"),
         "{}",
         all.out
     );
@@ -357,7 +393,7 @@ fn the_audit_trail_has_everything(world: &World, first: &str) {
         .filter_map(|record| DeadLetterResolution::decode(record.value.as_deref()?).ok())
         .collect();
     let actions: Vec<ResolutionAction> = trail.iter().map(|it| it.action).collect();
-    assert_eq!(actions.len(), 4, "{trail:?}");
+    assert_eq!(actions.len(), 5, "{trail:?}");
     assert_eq!(actions[0], ResolutionAction::FamiliesPurged);
     assert_eq!(actions[1], ResolutionAction::Retried);
     for resolution in &trail {

@@ -301,7 +301,7 @@ impl TopicScan {
             Some(Ok(message)) => Some(Polled::Record(StoredRecord::of(&message))),
             Some(Err(KafkaError::PartitionEOF(partition))) => Some(Polled::End(partition)),
             // Brokers come back; the silence below is what counts.
-            Some(Err(error)) if is_silence(&error) => None,
+            Some(Err(error)) if is_silence(&error) || is_of_group(&error) => None,
             Some(Err(error)) => return Err(self.fault(topic, &error)),
             None => None,
         };
@@ -355,6 +355,18 @@ fn is_silence(error: &KafkaError) -> bool {
                 | RDKafkaErrorCode::OperationTimedOut
                 | RDKafkaErrorCode::Resolve
                 | RDKafkaErrorCode::Authentication
+        )
+    )
+}
+
+/// The client looks for the coordinator of a group that it never joins; who may not ask for it may read all the same.
+fn is_of_group(error: &KafkaError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(
+            RDKafkaErrorCode::GroupAuthorizationFailed
+                | RDKafkaErrorCode::CoordinatorNotAvailable
+                | RDKafkaErrorCode::NotCoordinator
         )
     )
 }

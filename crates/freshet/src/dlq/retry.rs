@@ -171,3 +171,6 @@ impl Owed {
         records
     }
 }
+
+#[cfg(test)]
+mod tests;
