@@ -111,6 +111,41 @@ pub enum OnSnapshot {
     Purge,
 }
 
+/// What a dead letter keeps of the record behind it, from strict to lax. Row data leaves its topic only where every
+/// family concerned says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum LetterPolicy {
+    /// Nothing of the record.
+    #[default]
+    None,
+    /// The record's key.
+    KeysOnly,
+    /// The key, and the value with a type and a length in place of every scalar.
+    Redacted,
+    /// Key and value.
+    Full,
+}
+
+impl LetterPolicy {
+    /// Every policy, from strict to lax.
+    pub const ALL: [Self; 4] = [Self::None, Self::KeysOnly, Self::Redacted, Self::Full];
+
+    /// The policy as family files and letters name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::KeysOnly => "keys-only",
+            Self::Redacted => "redacted",
+            Self::Full => "full",
+        }
+    }
+
+    /// The policy called `name`.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|policy| policy.name() == name)
+    }
+}
+
 /// Where an entry carries its row's version, so that the auditor can compare it with a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EntryVersion {
@@ -141,6 +176,8 @@ pub struct Family {
     pub on_truncate: OnTruncate,
     /// What a snapshot read does.
     pub on_snapshot: OnSnapshot,
+    /// What dead letters may keep of its records.
+    pub dead_letters: LetterPolicy,
     /// How entries carry their version, if they do.
     pub entry_version: Option<EntryVersion>,
 }

@@ -37,14 +37,19 @@ pub fn resolve_fallback(registry: &Registry, topic: &str, set: &mut PurgeSet) ->
         return false;
     };
     for binding in &table.bindings {
-        let Some(family) = registry.family(binding.family) else {
-            continue;
-        };
-        widen_redis(family.redis.as_ref(), binding.family, set);
-        widen_cdn(family.cdn.as_ref(), binding.family, set);
-        set.judge(binding.family, FamilyVerdict::Widened);
+        widen_family(registry, binding.family, set);
     }
     !table.bindings.is_empty()
+}
+
+/// Adds the scope of a whole family to `set`, at every target that caches it.
+pub fn widen_family(registry: &Registry, id: FamilyId, set: &mut PurgeSet) {
+    let Some(family) = registry.family(id) else {
+        return;
+    };
+    widen_redis(family.redis.as_ref(), id, set);
+    widen_cdn(family.cdn.as_ref(), id, set);
+    set.judge(id, FamilyVerdict::Widened);
 }
 
 fn resolve_binding(

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use crate::dlq::DlqCommand;
 use crate::exit::EXIT_CODES;
 
 /// Every committed change becomes the smallest set of cache purges that makes readers fresh again.
@@ -30,6 +31,12 @@ pub(crate) enum Command {
         /// What to do with them.
         #[command(subcommand)]
         command: SourceCommand,
+    },
+    /// Work with dead letters: what could not be used and was put aside
+    Dlq {
+        /// What to do with them.
+        #[command(subcommand)]
+        command: DlqCommand,
     },
     /// Print a completion script for your shell
     #[command(after_help = "Example:\n  freshet completions bash > /etc/bash_completion.d/freshet")]
@@ -158,7 +165,7 @@ mod tests {
         let mut run = Cli::command();
         let help = run.render_long_help().to_string();
         assert!(help.contains("Exit codes"), "{help}");
-        for name in ["run", "check", "source"] {
+        for name in ["run", "check", "source", "dlq"] {
             assert!(help.contains(name), "{help}");
         }
     }

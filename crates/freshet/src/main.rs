@@ -4,6 +4,7 @@ mod admin;
 mod check;
 mod cli;
 mod config;
+mod dlq;
 mod exit;
 mod parts;
 mod purger;
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
         Command::Source {
             command: SourceCommand::Pull(args),
         } => source_pull::pull(&args),
+        Command::Dlq { command } => dlq::run(&command),
         Command::Completions { shell } => {
             let mut command = Cli::command();
             clap_complete::generate(shell, &mut command, "freshet", &mut std::io::stdout());

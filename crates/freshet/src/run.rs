@@ -70,7 +70,7 @@ fn refuse(faults: &str) -> Exit {
 }
 
 /// Every target that a family names must be configured, as the kind of cache that the family takes it for.
-fn check_targets(config: &Config, registry: &Registry) -> Result<(), String> {
+pub(crate) fn check_targets(config: &Config, registry: &Registry) -> Result<(), String> {
     let mut faults = Vec::new();
     for target in &registry.targets {
         let wants = if target.tier == Tier::Store {

@@ -6,6 +6,7 @@ use freshet_kafka::HttpWriterSchemas;
 use crate::config::Config;
 
 /// Writer schemas from the configured registry, or none.
+#[derive(Debug)]
 pub(crate) enum AnyWriterSchemas {
     Http(Box<HttpWriterSchemas>),
     None,

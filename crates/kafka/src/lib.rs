@@ -1,4 +1,5 @@
-//! Kafka behind Freshet's ports: the source of changes, the outbox, writer schemas from a schema registry.
+//! Kafka behind Freshet's ports: the source of changes, the outbox, writer schemas from a schema registry. A scan
+//! reads a topic for people.
 
 mod anchor;
 mod commit;
@@ -11,12 +12,14 @@ pub mod mock;
 mod outbox;
 mod positions;
 mod rebalance;
+mod scan;
 mod source;
 mod source_config;
 mod writer_schemas;
 
 pub use connection::{KafkaConfigError, KafkaConnection};
 pub use outbox::{EnsureTopicsError, KafkaOutbox, TopicWanted};
+pub use scan::{Found, ScanError, StoredRecord, TopicScan};
 pub use source::KafkaSource;
 pub use source_config::{SourceConfig, StartAt};
 pub use writer_schemas::{HttpWriterSchemas, WriterSchemasConfig};

@@ -1,8 +1,9 @@
-//! Dead letters: what was put aside and why, without the row.
+//! Dead letters: what was put aside and why, with no more of the row than its families allow.
 
 use freshet_core::ports::RawRecord;
 use freshet_core::position::UnixMicros;
 use freshet_core::purge::WantedPurge;
+use freshet_core::registry::{Family, FamilyId, LetterPolicy, Registry};
 use freshet_wire::DeadLetter;
 
 use crate::metrics;
@@ -15,26 +16,53 @@ pub(crate) struct Reason {
     pub(crate) detail: String,
 }
 
+/// The families that a letter is about.
+#[derive(Debug, Default)]
+pub(crate) struct Concerned {
+    /// Their names.
+    pub(crate) families: Vec<String>,
+    /// The strictest policy of them; nothing is kept of a record that no family answers for.
+    policy: LetterPolicy,
+}
+
+impl Concerned {
+    /// `ids` of `registry`, each once, in the order of their names.
+    pub(crate) fn by(registry: &Registry, ids: impl Iterator<Item = FamilyId>) -> Self {
+        let known: Vec<&Family> = ids.filter_map(|id| registry.family(id)).collect();
+        let mut families: Vec<String> = known.iter().map(|it| it.name.to_string()).collect();
+        families.sort();
+        families.dedup();
+        let policy = known.iter().map(|it| it.dead_letters).min();
+        Self {
+            families,
+            policy: policy.unwrap_or_default(),
+        }
+    }
+}
+
 /// The letter of a record that cannot be used; counts it.
 pub(crate) fn of_record(
     record: &RawRecord<'_>,
     reason: Reason,
-    families: Vec<String>,
+    concerned: Concerned,
     now: UnixMicros,
 ) -> DeadLetter {
     metrics::dead_letter(reason.label);
-    DeadLetter {
+    let mut letter = DeadLetter {
         topic: record.origin.topic.to_owned(),
         partition: record.origin.partition,
         offset: record.origin.offset,
         reason: reason.label.to_owned(),
         detail: reason.detail,
-        families,
+        families: concerned.families,
         value_bytes: record.value.map_or(0, |value| value.len() as u64),
         attempts: 1,
         at: now,
         appended: record.appended,
-    }
+        ..DeadLetter::default()
+    };
+    letter.keep(concerned.policy, record.key, record.value);
+    letter
 }
 
 /// The letter of a purge that its target refuses for good; counts it. It came from a merged batch, so it names no
@@ -57,5 +85,9 @@ pub(crate) fn of_purge(
         attempts: 1,
         at: now,
         appended: purge.committed,
+        ..DeadLetter::default()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,7 @@ use freshet_core::registry::{FamilyId, FreshnessClass, PurgeMode, Registry, Scop
 use freshet_wire::{PurgeRequest, RequestedPurge};
 
 use crate::clock::Clock;
-use crate::dead_letter::{self, Reason};
+use crate::dead_letter::{self, Concerned, Reason};
 use crate::round::Round;
 use crate::take::Take;
 
@@ -97,15 +97,14 @@ impl TakeRequests {
                 name,
             };
             round.purges.add(target, wanted);
-            families.extend(registry.family(id).map(|family| family.name.to_string()));
+            families.push(id);
         }
-        families.sort();
-        families.dedup();
+        let concerned = Concerned::by(&registry, families.into_iter());
         let reason = Reason {
             label: "bad_request",
             detail: detail.to_owned(),
         };
-        let letter = dead_letter::of_record(record, reason, families, now);
+        let letter = dead_letter::of_record(record, reason, concerned, now);
         round.dead_letters.push(OutboxRecord {
             topic: Arc::clone(&self.dead_letter_topic),
             key: self.target.as_bytes().to_vec(),

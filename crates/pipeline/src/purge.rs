@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, watch};
 use crate::attempt::slices;
 use crate::backoff::{Backoff, Dice};
 use crate::clock::Clock;
-use crate::report::requests_of;
+use crate::requests::requests_of;
 use crate::round::Round;
 use crate::rules::Rules;
 use crate::served::{Lane, Served};
@@ -128,7 +128,7 @@ impl<P: Purger, O: Outbox> RunRound<P, O> {
         topic: &Arc<str>,
         (batch, outer): (&PurgeBatch, &[&PurgeBatch]),
     ) {
-        for request in requests_of(rules, batch, outer, self.clock.now()) {
+        for request in requests_of(&rules.registry, batch, outer, self.clock.now()) {
             self.append(OutboxRecord {
                 topic: Arc::clone(topic),
                 key: request.target.as_bytes().to_vec(),

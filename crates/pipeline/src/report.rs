@@ -1,11 +1,9 @@
-//! What is read off a report, and what purges turn into when they are asked for again.
+//! What is read off a report, and what is asked for in place of a refused purge.
 
 use std::time::Duration;
 
-use freshet_core::position::UnixMicros;
 use freshet_core::purge::{BatchedPurge, PurgeBatch, PurgeOutcome, PurgeReport, WantedPurge};
 use freshet_core::registry::{FamilyId, Scope};
-use freshet_wire::{OuterPurges, PurgeRequest, RequestedPurge};
 
 use crate::rules::Rules;
 
@@ -46,79 +44,6 @@ pub(crate) fn wanted<'a>(purge: &BatchedPurge, name: &'a [u8]) -> WantedPurge<'a
         mode: purge.mode,
         committed: purge.committed,
         name,
-    }
-}
-
-/// Purges of one record at most, so that none grows beyond what brokers take: names are keys and tags of some dozens of
-/// bytes, and one that is a kilobyte long has been shortened by the codec or is counted in bytes below.
-const PURGES_PER_REQUEST: usize = 1_000;
-/// Bytes of names of one record at most; brokers take a megabyte unless told otherwise.
-const BYTES_PER_REQUEST: usize = 256 * 1024;
-
-/// A batch as records for a lane's topic. `outer` follows in the last one, so that it comes after all of the batch.
-pub(crate) fn requests_of(
-    rules: &Rules,
-    batch: &PurgeBatch,
-    outer: &[&PurgeBatch],
-    now: UnixMicros,
-) -> Vec<PurgeRequest> {
-    let registry = &rules.registry;
-    let name_of = |target| {
-        registry
-            .target(target)
-            .map_or_else(String::new, |it| it.name.to_string())
-    };
-    let empty = || PurgeRequest {
-        target: name_of(batch.target()),
-        revision: registry.revision.content_hash.to_string(),
-        purges: Vec::new(),
-        then: Vec::new(),
-        requested: now,
-    };
-    let mut requests: Vec<PurgeRequest> = chunks(rules, batch)
-        .map(|purges| PurgeRequest { purges, ..empty() })
-        .collect();
-    for (target, purges) in outer
-        .iter()
-        .flat_map(|it| chunks(rules, it).map(|purges| (name_of(it.target()), purges)))
-    {
-        let then = vec![OuterPurges { target, purges }];
-        // One chunk a record: the first follows the last purges themselves.
-        match requests.last_mut() {
-            Some(last) if last.then.is_empty() => last.then = then,
-            _ => requests.push(PurgeRequest { then, ..empty() }),
-        }
-    }
-    requests
-}
-
-fn chunks(rules: &Rules, batch: &PurgeBatch) -> impl Iterator<Item = Vec<RequestedPurge>> {
-    let mut chunks: Vec<Vec<RequestedPurge>> = Vec::new();
-    let mut bytes = 0;
-    for (purge, name) in batch.iter() {
-        let full = chunks.last().is_none_or(|chunk| {
-            chunk.len() >= PURGES_PER_REQUEST || bytes + name.len() > BYTES_PER_REQUEST
-        });
-        if full {
-            chunks.push(Vec::new());
-            bytes = 0;
-        }
-        bytes += name.len();
-        if let Some(chunk) = chunks.last_mut() {
-            chunk.push(requested(rules, purge, name));
-        }
-    }
-    chunks.into_iter()
-}
-
-fn requested(rules: &Rules, purge: &BatchedPurge, name: &[u8]) -> RequestedPurge {
-    let family = rules.registry.family(purge.family);
-    RequestedPurge {
-        family: family.map_or_else(String::new, |it| it.name.to_string()),
-        scope: purge.scope,
-        mode: purge.mode,
-        name: name.to_vec(),
-        committed: purge.committed,
     }
 }
 

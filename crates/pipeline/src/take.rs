@@ -15,7 +15,7 @@ use freshet_wire::{Decoded, Decoder, Skipped};
 
 use crate::backoff::{Backoff, Dice};
 use crate::clock::Clock;
-use crate::dead_letter::{self, Reason};
+use crate::dead_letter::{self, Concerned, Reason};
 use crate::gaps::Order;
 use crate::metrics::IntakeHandles;
 use crate::parked::ParkedRecord;
@@ -195,14 +195,9 @@ impl<W: WriterSchemas> TakeChanges<W> {
         self.handles.poison.increment(1);
         let rules = Arc::clone(&round.rules);
         resolve_fallback(&rules.registry, record.origin.topic, &mut self.set);
-        let mut families = Vec::new();
+        let ids = self.set.verdicts().iter().map(|&(id, _)| id);
+        let concerned = Concerned::by(&rules.registry, ids);
         for &(id, verdict) in self.set.verdicts() {
-            families.extend(
-                rules
-                    .registry
-                    .family(id)
-                    .map(|family| family.name.to_string()),
-            );
             if let Some(counters) = rules.handles.changes(id) {
                 counters[verdict_index(verdict)].increment(1);
             }
@@ -211,11 +206,11 @@ impl<W: WriterSchemas> TakeChanges<W> {
             origin = %record.origin,
             reason = reason.label,
             detail = %reason.detail,
-            families = ?families,
+            families = ?concerned.families,
             "record put aside, its families are purged as a whole"
         );
         let now = self.clock.now();
-        let letter = dead_letter::of_record(record, reason, families, now);
+        let letter = dead_letter::of_record(record, reason, concerned, now);
         round.dead_letters.push(OutboxRecord {
             topic: Arc::clone(&self.dead_letter_topic),
             key: record.origin.topic.as_bytes().to_vec(),

@@ -25,6 +25,7 @@ pub(crate) struct FamilyFile {
     pub(crate) sources: Vec<BindingWritten>,
     pub(crate) on_truncate: Option<Spanned<String>>,
     pub(crate) on_snapshot: Option<Spanned<String>>,
+    pub(crate) dead_letters: Option<Spanned<String>>,
     pub(crate) fan_out_max: Option<Spanned<u32>>,
     pub(crate) auth_scope: Option<Spanned<String>>,
     pub(crate) entry_version: Option<EntryVersionWritten>,

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use freshet_core::registry::{
-    Binding, CdnSide, Family, FamilyId, Freshness, FreshnessClass, OnSnapshot, OnTruncate,
-    PurgeMode, RedisSide, Registry, RegistryRevision, Table, Target, TargetId, Tier,
+    Binding, CdnSide, Family, FamilyId, Freshness, FreshnessClass, LetterPolicy, OnSnapshot,
+    OnTruncate, PurgeMode, RedisSide, Registry, RegistryRevision, Table, Target, TargetId, Tier,
 };
 use freshet_core::table::{
     ColumnKind, ColumnShape, ColumnSlot, Engine, ReplicaIdentity, TableId, TableShape,
@@ -84,6 +84,7 @@ fn family(name: &str, prefix: &str, tag: Option<&str>) -> Family {
         fan_out_max: 64,
         on_truncate: OnTruncate::Family,
         on_snapshot: OnSnapshot::Ignore,
+        dead_letters: LetterPolicy::None,
         entry_version: None,
     }
 }

@@ -1,14 +1,30 @@
-//! A record that could not be turned into purges, without any of its row data.
+//! A record that could not be turned into purges, with as much of it as its families' policy lets a letter keep.
 
+mod kept;
+
+use std::fmt;
 use std::sync::LazyLock;
 
 use apache_avro::types::Value;
 use freshet_core::position::UnixMicros;
+use freshet_core::registry::LetterPolicy;
 
 use crate::single_object::{Fields, RecordError, RecordSchema, avro_field, avro_micros};
 
-static SCHEMA: LazyLock<RecordSchema> =
-    LazyLock::new(|| RecordSchema::new(include_str!("../../../schemas/dead_letter.avsc"), &[]));
+static SCHEMA: LazyLock<RecordSchema> = LazyLock::new(|| {
+    let earlier = [include_str!("../../../schemas/earlier/dead_letter.1.avsc")];
+    RecordSchema::new(include_str!("../../../schemas/dead_letter.avsc"), &earlier)
+});
+
+/// Bytes that may be row data: they are shown on purpose only, never by a `{:?}` that ends in a log.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RowBytes(pub Vec<u8>);
+
+impl fmt::Debug for RowBytes {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{} bytes", self.0.len())
+    }
+}
 
 /// Where a poison record is found again, why it is poison, and what was purged instead
 /// (`schemas/dead_letter.avsc`).
@@ -34,15 +50,36 @@ pub struct DeadLetter {
     pub at: UnixMicros,
     /// When the source stored the record; zero when it does not say.
     pub appended: UnixMicros,
+    /// What was kept of the record.
+    pub policy: LetterPolicy,
+    /// The record's key, where the policy keeps it.
+    pub key: Option<RowBytes>,
+    /// The record's value, redacted or whole, where the policy keeps it.
+    pub value: Option<RowBytes>,
+    /// Key or value were longer than a letter keeps.
+    pub cut: bool,
 }
 
 impl DeadLetter {
+    /// Keeps of a record what `policy` allows.
+    pub fn keep(&mut self, policy: LetterPolicy, key: Option<&[u8]>, value: Option<&[u8]>) {
+        let kept = kept::of_record(policy, key, value);
+        self.policy = policy;
+        self.key = kept.key.map(RowBytes);
+        self.value = kept.value.map(RowBytes);
+        self.cut = kept.cut;
+    }
+
     /// As Avro in single-object encoding.
     pub fn encode(&self) -> Vec<u8> {
+        SCHEMA.encode(self.to_value())
+    }
+
+    fn to_value(&self) -> Value {
         let text = |text: &str| Value::String(text.to_owned());
         let value_bytes = i64::try_from(self.value_bytes).unwrap_or(i64::MAX);
         let families = self.families.iter().map(|family| text(family)).collect();
-        SCHEMA.encode(Value::Record(vec![
+        Value::Record(vec![
             avro_field("topic", text(&self.topic)),
             avro_field("partition", Value::Int(self.partition)),
             avro_field("offset", Value::Long(self.offset)),
@@ -53,7 +90,11 @@ impl DeadLetter {
             avro_field("attempts", Value::Long(i64::from(self.attempts))),
             avro_field("at", avro_micros(self.at)),
             avro_field("appended", avro_micros(self.appended)),
-        ]))
+            avro_field("policy", text(self.policy.name())),
+            avro_field("key", optional(self.key.as_ref())),
+            avro_field("value", optional(self.value.as_ref())),
+            avro_field("cut", Value::Boolean(self.cut)),
+        ])
     }
 
     /// Reads a dead letter of this release or an earlier one.
@@ -62,13 +103,8 @@ impl DeadLetter {
     /// See [`RecordError`].
     pub fn decode(record: &[u8]) -> Result<Self, RecordError> {
         let mut fields = Fields::from(SCHEMA.decode(record)?);
-        let families = fields.array("families")?.into_iter();
-        let families = families.filter_map(|family| match family {
-            Value::String(family) => Some(family),
-            _ => None,
-        });
         Ok(Self {
-            families: families.collect(),
+            families: fields.texts("families")?,
             topic: fields.text("topic")?,
             partition: i32::try_from(fields.long("partition")?).unwrap_or_default(),
             offset: fields.long("offset")?,
@@ -78,7 +114,19 @@ impl DeadLetter {
             attempts: u32::try_from(fields.long("attempts")?).unwrap_or(u32::MAX),
             at: fields.micros("at")?,
             appended: fields.micros("appended")?,
+            policy: LetterPolicy::named(&fields.text("policy")?).unwrap_or_default(),
+            key: fields.optional_bytes("key")?.map(RowBytes),
+            value: fields.optional_bytes("value")?.map(RowBytes),
+            cut: fields.flag("cut")?,
         })
+    }
+}
+
+/// As a union of null and bytes.
+fn optional(bytes: Option<&RowBytes>) -> Value {
+    match bytes {
+        None => Value::Union(0, Box::new(Value::Null)),
+        Some(RowBytes(bytes)) => Value::Union(1, Box::new(Value::Bytes(bytes.clone()))),
     }
 }
 

@@ -1,14 +1,16 @@
 //! Bytes ↔ values: Debezium's records in every form that it writes, and Freshet's own records.
 //!
 //! Pure: no socket, no runtime, no clock. A [`Decoder`] turns a raw record into a
-//! [`Change`](freshet_core::change::Change); [`PurgeRequest`], [`DeadLetter`] and [`ReadPosition`] are what Freshet
-//! itself writes to Kafka. Parsers here read what others wrote: they never panic, and what they cannot tell is unknown.
+//! [`Change`](freshet_core::change::Change); [`PurgeRequest`], [`DeadLetter`], [`DeadLetterResolution`] and
+//! [`ReadPosition`] are what Freshet itself writes to Kafka. Parsers here read what others wrote: they never panic, and
+//! what they cannot tell is unknown.
 
 mod avro;
 mod base64;
 mod calendar;
 mod column_text;
 mod dead_letter;
+mod dead_letter_resolution;
 mod decimal;
 mod decode;
 mod error;
@@ -24,7 +26,8 @@ mod scalar;
 mod single_object;
 mod unowned;
 
-pub use dead_letter::DeadLetter;
+pub use dead_letter::{DeadLetter, RowBytes};
+pub use dead_letter_resolution::{DeadLetterResolution, ResolutionAction};
 pub use decode::{Decoded, Decoder, Skipped};
 pub use error::DecodeError;
 pub use limits::Limits;

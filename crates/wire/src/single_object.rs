@@ -146,12 +146,42 @@ impl Fields {
         }
     }
 
+    /// Takes bytes that may be missing.
+    pub(crate) fn optional_bytes(&mut self, name: &str) -> Result<Option<Vec<u8>>, RecordError> {
+        let value = match self.take(name)? {
+            Value::Union(_, inner) => *inner,
+            other => other,
+        };
+        match value {
+            Value::Null => Ok(None),
+            Value::Bytes(bytes) => Ok(Some(bytes)),
+            _ => Err(RecordError::Malformed("a field is no bytes")),
+        }
+    }
+
+    /// Takes a flag.
+    pub(crate) fn flag(&mut self, name: &str) -> Result<bool, RecordError> {
+        match self.take(name)? {
+            Value::Boolean(flag) => Ok(flag),
+            _ => Err(RecordError::Malformed("a field is no boolean")),
+        }
+    }
+
     /// Takes an array.
     pub(crate) fn array(&mut self, name: &str) -> Result<Vec<Value>, RecordError> {
         match self.take(name)? {
             Value::Array(items) => Ok(items),
             _ => Err(RecordError::Malformed("a field is no array")),
         }
+    }
+
+    /// Takes an array of strings.
+    pub(crate) fn texts(&mut self, name: &str) -> Result<Vec<String>, RecordError> {
+        let texts = self.array(name)?.into_iter().map(|item| match item {
+            Value::String(text) => Ok(text),
+            _ => Err(RecordError::Malformed("an item is no string")),
+        });
+        texts.collect()
     }
 
     /// Takes a whole number.

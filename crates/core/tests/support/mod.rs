@@ -7,8 +7,9 @@ use freshet_core::change::{Change, Op};
 use freshet_core::image::Image;
 use freshet_core::purge::PurgeSet;
 use freshet_core::registry::{
-    Binding, CdnSide, Family, FamilyId, Freshness, FreshnessClass, OnSnapshot, OnTruncate,
-    PurgeMode, RedisSide, Registry, RegistryRevision, Scope, Table, Target, TargetId, Tier,
+    Binding, CdnSide, Family, FamilyId, Freshness, FreshnessClass, LetterPolicy, OnSnapshot,
+    OnTruncate, PurgeMode, RedisSide, Registry, RegistryRevision, Scope, Table, Target, TargetId,
+    Tier,
 };
 use freshet_core::resolve::resolve;
 use freshet_core::table::{
@@ -189,6 +190,7 @@ pub(crate) fn family(name: &str) -> Family {
         fan_out_max: 100,
         on_truncate: OnTruncate::Family,
         on_snapshot: OnSnapshot::Ignore,
+        dead_letters: LetterPolicy::None,
         entry_version: None,
     }
 }

@@ -4,3 +4,4 @@
 pub mod deployment;
 pub mod origin;
 pub mod registry;
+pub mod schemas;

@@ -12,8 +12,8 @@ use freshet_core::ports::{
 use freshet_core::position::{StreamId, StreamPosition, UnixMicros};
 use freshet_core::purge::{PurgeBatch, PurgeOutcome, PurgeReport};
 use freshet_core::registry::{
-    Binding, CdnSide, Family, FamilyId, Freshness, FreshnessClass, OnSnapshot, OnTruncate,
-    PurgeMode, RedisSide, Registry, RegistryRevision, Table, Target, TargetId, Tier,
+    Binding, CdnSide, Family, FamilyId, Freshness, FreshnessClass, LetterPolicy, OnSnapshot,
+    OnTruncate, PurgeMode, RedisSide, Registry, RegistryRevision, Table, Target, TargetId, Tier,
 };
 use freshet_core::table::{
     ColumnKind, ColumnShape, ColumnSlot, Engine, ReplicaIdentity, TableId, TableShape,
@@ -353,6 +353,7 @@ pub fn registry() -> Registry {
         fan_out_max: 64,
         on_truncate: OnTruncate::Family,
         on_snapshot: OnSnapshot::Ignore,
+        dead_letters: LetterPolicy::None,
         entry_version: None,
     };
     let binding = Binding {

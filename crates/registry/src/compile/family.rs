@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use freshet_core::codec;
 use freshet_core::registry::{
-    CdnSide, EntryVersion, Family, Freshness, FreshnessClass, OnSnapshot, OnTruncate, PurgeMode,
-    RedisSide, TargetId,
+    CdnSide, EntryVersion, Family, Freshness, FreshnessClass, LetterPolicy, OnSnapshot, OnTruncate,
+    PurgeMode, RedisSide, TargetId,
 };
 use serde_saphyr::Spanned;
 
@@ -44,6 +44,7 @@ pub(super) fn compile(
         fan_out_max,
         on_truncate: on_truncate(speaker),
         on_snapshot: on_snapshot(speaker),
+        dead_letters: dead_letters(speaker),
         entry_version: entry_version(speaker),
     }
 }
@@ -326,6 +327,17 @@ fn on_snapshot(speaker: &mut Speaker<'_, '_>) -> OnSnapshot {
             OnSnapshot::Ignore
         }
     }
+}
+
+fn dead_letters(speaker: &mut Speaker<'_, '_>) -> LetterPolicy {
+    let Some(written) = speaker.file().dead_letters.clone() else {
+        return LetterPolicy::None;
+    };
+    LetterPolicy::named(&written.value).unwrap_or_else(|| {
+        let help = "one of: none, keys-only, redacted, full";
+        speaker.error("FR0003", &written, ("is not a policy", help));
+        LetterPolicy::None
+    })
 }
 
 fn entry_version(speaker: &mut Speaker<'_, '_>) -> Option<EntryVersion> {

@@ -1,0 +1,175 @@
+//! The command line of `freshet dlq`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::NonEmptyStringValueParser;
+use clap::{Args, Subcommand, ValueEnum};
+
+use crate::dlq::letters::LetterId;
+
+/// `freshet dlq …`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum DlqCommand {
+    /// List letters, newest first; only open ones unless --all
+    #[command(after_long_help = LIST_HELP)]
+    List(ListArgs),
+    /// Show everything that is known of one letter, and what to do about its reason
+    #[command(after_long_help = SHOW_HELP)]
+    Show(ShowArgs),
+    /// Read the records behind letters again and purge what they ask for
+    #[command(after_long_help = RETRY_HELP)]
+    Retry(RetryArgs),
+    /// Close letters without purging anything
+    #[command(after_long_help = DISCARD_HELP)]
+    Discard(DiscardArgs),
+}
+
+/// Where the letters are.
+#[derive(Debug, Args)]
+pub(crate) struct Reach {
+    /// The config file of `freshet run`; docs/configuration.md describes every field
+    #[arg(long, value_name = "FILE", default_value = "freshet.yaml")]
+    pub(crate) config: PathBuf,
+    /// Give up when the brokers are silent for this long
+    #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = duration)]
+    pub(crate) timeout: Duration,
+    /// Form of the answer
+    #[arg(long, short, value_enum, value_name = "FORM", default_value = "text")]
+    pub(crate) output: OutputForm,
+}
+
+/// Which letters.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct Filter {
+    /// Only letters of this family
+    #[arg(long, value_name = "FAMILY")]
+    pub(crate) family: Option<String>,
+    /// Only letters with this reason, such as bad_json
+    #[arg(long, value_name = "REASON")]
+    pub(crate) reason: Option<String>,
+    /// Only letters about records of this topic
+    #[arg(long, value_name = "TOPIC")]
+    pub(crate) topic: Option<String>,
+    /// Only letters that are no older than this: 30m, 2h, 7d
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub(crate) since: Option<Duration>,
+}
+
+/// Form of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OutputForm {
+    /// For people.
+    Text,
+    /// One JSON document.
+    Json,
+}
+
+/// `freshet dlq list`.
+#[derive(Debug, Args)]
+pub(crate) struct ListArgs {
+    #[command(flatten)]
+    pub(crate) reach: Reach,
+    #[command(flatten)]
+    pub(crate) filter: Filter,
+    /// Letters at most
+    #[arg(long, value_name = "NUMBER", default_value_t = 100)]
+    pub(crate) limit: usize,
+    /// Closed letters too
+    #[arg(long)]
+    pub(crate) all: bool,
+}
+
+/// `freshet dlq show`.
+#[derive(Debug, Args)]
+pub(crate) struct ShowArgs {
+    /// The letter, as `list` names it: <partition>:<offset>
+    #[arg(value_name = "ID")]
+    pub(crate) id: LetterId,
+    #[command(flatten)]
+    pub(crate) reach: Reach,
+}
+
+/// Which letters to close, why, and who may be told only.
+#[derive(Debug, Args)]
+pub(crate) struct Closing {
+    /// The letters, as `list` names them: <partition>:<offset>
+    #[arg(
+        value_name = "ID",
+        required_unless_present_any = ["family", "reason", "topic"],
+        conflicts_with_all = ["family", "reason", "topic", "since"],
+    )]
+    pub(crate) ids: Vec<LetterId>,
+    #[command(flatten)]
+    pub(crate) filter: Filter,
+    /// Why, for the audit trail
+    #[arg(long, value_name = "TEXT", value_parser = NonEmptyStringValueParser::new())]
+    pub(crate) because: String,
+    /// Tell what would be done, and do nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) reach: Reach,
+}
+
+/// `freshet dlq retry`.
+#[derive(Debug, Args)]
+pub(crate) struct RetryArgs {
+    #[command(flatten)]
+    pub(crate) closing: Closing,
+    /// Where a record is gone or still cannot be used, purge its families as a whole
+    #[arg(long)]
+    pub(crate) family_scope: bool,
+}
+
+/// `freshet dlq discard`.
+#[derive(Debug, Args)]
+pub(crate) struct DiscardArgs {
+    #[command(flatten)]
+    pub(crate) closing: Closing,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    freshet_registry::duration::parse(text)
+        .filter(|it| !it.is_zero())
+        .ok_or_else(|| "a whole number and a unit: 250ms, 2s, 5m, 24h, 28d".to_owned())
+}
+
+const LIST_HELP: &str = "\
+Reads the dead-letter topic (outbox.dead_letters) to its present end, without joining a group.
+A letter is open until it is retried or discarded. Its families were purged as a whole when it was
+written, so nobody reads stale data because of it: it says that something should be looked into.
+
+Examples:
+  freshet dlq list --since 2h
+  freshet dlq list --family catalog.item --reason bad_avro
+  freshet dlq list --all -o json | jq '.[] | select(.state == \"open\") | .id'";
+
+const SHOW_HELP: &str = "\
+What a letter keeps of its record is decided by the field dead_letters of the family files:
+nothing, unless they say otherwise. docs/dead-letters.md has the policies.
+
+Example:
+  freshet dlq show 0:17";
+
+const RETRY_HELP: &str = "\
+Reads each record from its own topic again, decodes it, resolves it by the registry of the config as
+it is now, and appends the purges to the lanes of the targets, where a running freshet takes them.
+A record that is gone from its topic, or that still cannot be used, leaves its letter open, unless
+--family-scope purges its families instead. Purging twice does no harm.
+Every letter that is closed gets a record in the dead-letter topic: who, when, what, why.
+
+Exit code 1 also when a letter stays open.
+
+Examples:
+  freshet dlq retry 0:17 2:4 --because 'schema 9 is registered now'
+  freshet dlq retry --reason unknown_schema --because 'registry restored' --dry-run
+  freshet dlq retry --family catalog.item --family-scope --because 'cache warmed by a bad deploy'";
+
+const DISCARD_HELP: &str = "\
+Nothing is owed for a letter: its families were purged when it was written. Discarding says that
+somebody has looked into it. The letter stays in its topic until retention takes it.
+
+Examples:
+  freshet dlq discard 0:17 --because 'a test record of the platform team'
+  freshet dlq discard --topic shop.public.items --since 1h --because 'replayed by hand'";

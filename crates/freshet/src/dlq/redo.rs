@@ -1,0 +1,138 @@
+//! One letter → what its record asks for now, by the registry as it is now.
+
+use std::sync::Arc;
+
+use freshet_core::change::Change;
+use freshet_core::ports::{OutboxRecord, WriterSchemaError, WriterSchemas};
+use freshet_core::purge::PurgeSet;
+use freshet_core::registry::Registry;
+use freshet_core::resolve::{resolve, widen_family};
+use freshet_kafka::{Found, ScanError, StoredRecord, TopicScan};
+use freshet_wire::{Decoded, Decoder, PurgeRequest};
+
+use crate::dlq::DlqError;
+use crate::dlq::letters::Letter;
+use crate::writer_schemas::AnyWriterSchemas;
+
+/// A record may name two schemas, its value's and its key's; a third would be asked for without end.
+const SCHEMAS_PER_RECORD: usize = 2;
+
+/// What a letter's record comes to.
+#[derive(Debug)]
+pub(super) enum Redone {
+    /// Purges.
+    Purges(PurgeSet),
+    /// A request for a lane, as it stands.
+    Request(OutboxRecord, u64),
+    /// Nothing, since it is no change.
+    Nothing(String),
+    /// It cannot be told, and why.
+    Unknown(String),
+}
+
+/// Reads records again. Keeps the schemas that it fetched.
+#[derive(Debug)]
+pub(super) struct Redo<'a> {
+    pub(super) registry: &'a Registry,
+    pub(super) scan: &'a TopicScan,
+    pub(super) decoder: Decoder,
+    pub(super) schemas: AnyWriterSchemas,
+}
+
+impl Redo<'_> {
+    /// What the record behind `letter` asks for.
+    pub(super) fn redo(&mut self, letter: &Letter) -> Result<Redone, DlqError> {
+        let content = &letter.content;
+        if !letter.has_record() {
+            let why = "there is no record behind a refused purge".to_owned();
+            return Ok(Redone::Unknown(why));
+        }
+        let found = self
+            .scan
+            .read_one(&content.topic, content.partition, content.offset);
+        let record = match found {
+            Ok(Found::Record(record)) => record,
+            Ok(Found::Gone { oldest, end }) => {
+                return Ok(Redone::Unknown(format!(
+                    "its record is gone: {}[{}] has offsets {oldest} to {end} now",
+                    content.topic, content.partition
+                )));
+            }
+            // Nothing else can be read either.
+            Err(error @ ScanError::Unreachable { .. }) => return Err(DlqError::Scan(error)),
+            Err(error) => return Ok(Redone::Unknown(error.to_string())),
+        };
+        if content.reason == "bad_request" {
+            return Ok(request_again(&record));
+        }
+        Ok(self.decode(&record))
+    }
+
+    fn decode(&mut self, record: &StoredRecord) -> Redone {
+        let mut change = Change::default();
+        for _ in 0..=SCHEMAS_PER_RECORD {
+            match self
+                .decoder
+                .decode(&record.as_raw(), self.registry, &mut change)
+            {
+                Ok(Decoded::Change) => return self.resolve(&change),
+                Ok(Decoded::Unowned) => {
+                    return Redone::Unknown("no family hangs on its topic any more".to_owned());
+                }
+                Ok(Decoded::Skipped(skipped)) => {
+                    return Redone::Nothing(format!("it is no change: {}", skipped.name()));
+                }
+                Ok(Decoded::SchemaWanted { id }) => {
+                    if let Err(error) = self.fetch(id) {
+                        return Redone::Unknown(error.to_string());
+                    }
+                }
+                Err(error) => return Redone::Unknown(format!("still {}: {error}", error.reason())),
+            }
+        }
+        Redone::Unknown("it asks for one writer schema after another".to_owned())
+    }
+
+    fn fetch(&mut self, id: u32) -> Result<(), WriterSchemaError> {
+        let json = self.schemas.fetch(id)?;
+        // The decoder remembers a schema that cannot be used and says so of the record.
+        let _ = self.decoder.add_writer_schema(id, &json);
+        Ok(())
+    }
+
+    fn resolve(&self, change: &Change) -> Redone {
+        let mut set = PurgeSet::default();
+        resolve(self.registry, change, &mut set);
+        if set.is_empty() {
+            return Redone::Nothing("it changes nothing that a family caches".to_owned());
+        }
+        Redone::Purges(set)
+    }
+
+    /// The scopes of a letter's families. None when the registry knows none of them any more.
+    pub(super) fn families(&self, letter: &Letter) -> Option<PurgeSet> {
+        let mut set = PurgeSet::default();
+        let named = letter.content.families.iter();
+        for id in named.filter_map(|name| self.registry.family_named(name)) {
+            widen_family(self.registry, id, &mut set);
+        }
+        (!set.is_empty()).then_some(set)
+    }
+}
+
+/// A record of a lane goes to its end again as it is, if this release can read it.
+fn request_again(record: &StoredRecord) -> Redone {
+    let value = record.value.clone().unwrap_or_default();
+    match PurgeRequest::decode(&value) {
+        Err(error) => Redone::Unknown(format!("still bad_request: {error}")),
+        Ok(request) => {
+            let after: usize = request.then.iter().map(|it| it.purges.len()).sum();
+            let again = OutboxRecord {
+                topic: Arc::from(record.topic.as_str()),
+                key: record.key.clone().unwrap_or_default(),
+                payload: value,
+            };
+            Redone::Request(again, (request.purges.len() + after) as u64)
+        }
+    }
+}

@@ -1,0 +1,372 @@
+//! A look into topics: from their beginning to their present end, or at one record. Joins no group and commits
+//! nothing, so nobody who consumes notices.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use freshet_core::ports::{Origin, RawRecord};
+use freshet_core::position::{StreamId, StreamPosition, UnixMicros};
+use rdkafka::client::ClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::BorrowedMessage;
+use rdkafka::{Message, Offset, TopicPartitionList};
+
+use crate::connection::{KafkaConfigError, KafkaConnection};
+
+/// One poll; how long brokers may be silent altogether is the caller's to say.
+const POLL: Duration = Duration::from_millis(200);
+
+/// Reads topics without a group.
+pub struct TopicScan {
+    consumer: BaseConsumer<LastWord>,
+    within: Duration,
+}
+
+impl std::fmt::Debug for TopicScan {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("TopicScan")
+    }
+}
+
+/// What the client said last by itself: it knows why a broker is away, the call that waits does not.
+#[derive(Debug, Default)]
+struct LastWord(Mutex<Option<String>>);
+
+impl LastWord {
+    fn get(&self) -> Option<String> {
+        let word = self.0.lock();
+        word.unwrap_or_else(std::sync::PoisonError::into_inner)
+            .clone()
+    }
+}
+
+impl ClientContext for LastWord {
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::debug!(error = %error, reason, "kafka client reports");
+        // That all are down follows from what was said before of each, and says less.
+        if error.rdkafka_error_code() != Some(RDKafkaErrorCode::AllBrokersDown) {
+            let word = self.0.lock();
+            *word.unwrap_or_else(std::sync::PoisonError::into_inner) = Some(reason.to_owned());
+        }
+    }
+}
+
+impl ConsumerContext for LastWord {}
+
+/// One record as the broker gave it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct StoredRecord {
+    /// The topic.
+    pub topic: String,
+    /// The partition.
+    pub partition: i32,
+    /// The offset.
+    pub offset: i64,
+    /// The key, if any.
+    pub key: Option<Vec<u8>>,
+    /// The value; none is a tombstone.
+    pub value: Option<Vec<u8>>,
+    /// When the broker stored it; zero when it does not say.
+    pub appended: UnixMicros,
+}
+
+/// Key and value are row data: they are not shown by accident.
+impl std::fmt::Debug for StoredRecord {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "{}[{}]@{}", self.topic, self.partition, self.offset)
+    }
+}
+
+impl StoredRecord {
+    /// As a source gives it. Its stream is that of nobody's assignment.
+    pub fn as_raw(&self) -> RawRecord<'_> {
+        RawRecord {
+            position: StreamPosition {
+                stream: StreamId(0),
+                ordinal: u64::try_from(self.offset).unwrap_or_default(),
+            },
+            origin: Origin {
+                topic: &self.topic,
+                partition: self.partition,
+                offset: self.offset,
+            },
+            key: self.key.as_deref(),
+            value: self.value.as_deref(),
+            appended: self.appended,
+        }
+    }
+
+    fn of(message: &BorrowedMessage<'_>) -> Self {
+        let millis = message.timestamp().to_millis().unwrap_or_default();
+        Self {
+            topic: message.topic().to_owned(),
+            partition: message.partition(),
+            offset: message.offset(),
+            key: message.key().map(<[u8]>::to_vec),
+            value: message.payload().map(<[u8]>::to_vec),
+            appended: UnixMicros(u64::try_from(millis).unwrap_or_default() * 1000),
+        }
+    }
+}
+
+/// What is at an offset.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// The record.
+    Record(StoredRecord),
+    /// No record: retention or compaction took it, or the topic is not the one it was.
+    Gone {
+        /// The oldest offset that the partition still has.
+        oldest: i64,
+        /// The offset that it will give out next.
+        end: i64,
+    },
+}
+
+/// Why a topic could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ScanError {
+    /// The brokers are silent.
+    #[error("no answer from the brokers within {within:?}: {reason}")]
+    Unreachable {
+        /// How long was waited.
+        within: Duration,
+        /// In the client's words.
+        reason: String,
+    },
+    /// There is no such topic, or no such partition of it.
+    #[error("there is no topic {topic}{}", .partition.map_or_else(String::new, |it| format!(" with a partition {it}")))]
+    NoTopic {
+        /// The topic.
+        topic: String,
+        /// The partition, where the topic is there and it is not.
+        partition: Option<i32>,
+    },
+    /// The brokers do not let us.
+    #[error("the brokers refuse to let {topic} be read: {reason}")]
+    Refused {
+        /// The topic.
+        topic: String,
+        /// In the broker's words.
+        reason: String,
+    },
+}
+
+/// A partition, the oldest offset that it has, and where it ends now.
+type Bounds = BTreeMap<i32, (i64, i64)>;
+
+impl TopicScan {
+    /// Creates the client; the brokers need not be there. Every read gives up after a silence of `within`.
+    ///
+    /// # Errors
+    /// librdkafka refuses a property.
+    pub fn connect(
+        connection: &KafkaConnection,
+        within: Duration,
+    ) -> Result<Self, KafkaConfigError> {
+        let usual = [
+            ("client.id", "freshet"),
+            ("fetch.wait.max.ms", "50"),
+            ("queued.max.messages.kbytes", "16384"),
+            ("socket.nagle.disable", "true"),
+            ("reconnect.backoff.max.ms", "1000"),
+        ];
+        let fixed = [
+            // The client wants a group's name to assign partitions by hand. It never joins it and commits nothing.
+            ("group.id", "freshet.scan"),
+            ("enable.auto.commit", "false"),
+            ("enable.auto.offset.store", "false"),
+            ("enable.partition.eof", "true"),
+            // What retention takes while it is read is skipped.
+            ("auto.offset.reset", "earliest"),
+            ("allow.auto.create.topics", "false"),
+        ];
+        let consumer = connection
+            .client(&usual, &fixed)
+            .create_with_context(LastWord::default())
+            .map_err(|error| KafkaConfigError::from_kafka(&error))?;
+        Ok(Self { consumer, within })
+    }
+
+    /// Hands every record that the topic has now to `each`, partition by partition in order of offsets, partitions
+    /// mixed.
+    ///
+    /// # Errors
+    /// See [`ScanError`]; what was handed over before stays so.
+    pub fn read_all(
+        &self,
+        topic: &str,
+        each: &mut dyn FnMut(StoredRecord),
+    ) -> Result<(), ScanError> {
+        let mut left = self.bounds(topic, None)?;
+        left.retain(|_, (oldest, end)| oldest < end);
+        let begins = left
+            .iter()
+            .map(|(&partition, &(oldest, _))| (partition, oldest));
+        self.assign(topic, begins)?;
+        let mut heard = Instant::now();
+        while !left.is_empty() {
+            match self.poll(topic, &mut heard)? {
+                None => {}
+                Some(Polled::End(partition)) => {
+                    left.remove(&partition);
+                }
+                Some(Polled::Record(record)) => {
+                    let end = left.get(&record.partition).map(|&(_, end)| end);
+                    // What came after we looked is not part of the present.
+                    let Some(end) = end.filter(|&end| record.offset < end) else {
+                        left.remove(&record.partition);
+                        continue;
+                    };
+                    if record.offset + 1 >= end {
+                        left.remove(&record.partition);
+                    }
+                    each(record);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The record at an offset, if it is still there.
+    ///
+    /// # Errors
+    /// See [`ScanError`].
+    pub fn read_one(&self, topic: &str, partition: i32, offset: i64) -> Result<Found, ScanError> {
+        let bounds = self.bounds(topic, Some(partition))?;
+        let Some(&(oldest, end)) = bounds.get(&partition) else {
+            return Err(ScanError::NoTopic {
+                topic: topic.to_owned(),
+                partition: Some(partition),
+            });
+        };
+        let gone = Found::Gone { oldest, end };
+        if !(oldest..end).contains(&offset) {
+            return Ok(gone);
+        }
+        self.assign(topic, std::iter::once((partition, offset)))?;
+        let mut heard = Instant::now();
+        loop {
+            match self.poll(topic, &mut heard)? {
+                None => {}
+                Some(Polled::Record(record)) if record.offset == offset => {
+                    return Ok(Found::Record(record));
+                }
+                // Compaction took it, or retention did just now.
+                Some(Polled::Record(_) | Polled::End(_)) => return Ok(gone),
+            }
+        }
+    }
+
+    /// Oldest and next offset of every partition, or of the one that is asked for.
+    fn bounds(&self, topic: &str, only: Option<i32>) -> Result<Bounds, ScanError> {
+        let metadata = self
+            .consumer
+            .fetch_metadata(Some(topic), self.within)
+            .map_err(|error| self.fault(topic, &error))?;
+        let told = metadata.topics().iter().find(|it| it.name() == topic);
+        let code = told.and_then(|it| it.error()).map(RDKafkaErrorCode::from);
+        if let Some(code) = code {
+            return Err(self.fault(topic, &KafkaError::MetadataFetch(code)));
+        }
+        let partitions = told.map_or(&[][..], |it| it.partitions());
+        let ids = partitions.iter().map(|it| it.id());
+        let ids = ids.filter(|id| only.is_none_or(|only| only == *id));
+        let bounds = ids.map(|id| {
+            let bounds = self.consumer.fetch_watermarks(topic, id, self.within);
+            bounds
+                .map(|bounds| (id, bounds))
+                .map_err(|error| self.fault(topic, &error))
+        });
+        bounds.collect()
+    }
+
+    fn assign(
+        &self,
+        topic: &str,
+        mut begins: impl Iterator<Item = (i32, i64)>,
+    ) -> Result<(), ScanError> {
+        let mut wanted = TopicPartitionList::new();
+        let outcome = begins
+            .try_for_each(|(id, at)| wanted.add_partition_offset(topic, id, Offset::Offset(at)))
+            .and_then(|()| self.consumer.assign(&wanted));
+        outcome.map_err(|error| self.fault(topic, &error))
+    }
+
+    /// Waits a moment for what comes next. `heard` is when something came last.
+    fn poll(&self, topic: &str, heard: &mut Instant) -> Result<Option<Polled>, ScanError> {
+        let polled = match self.consumer.poll(POLL) {
+            Some(Ok(message)) => Some(Polled::Record(StoredRecord::of(&message))),
+            Some(Err(KafkaError::PartitionEOF(partition))) => Some(Polled::End(partition)),
+            // Brokers come back; the silence below is what counts.
+            Some(Err(error)) if is_silence(&error) || is_of_group(&error) => None,
+            Some(Err(error)) => return Err(self.fault(topic, &error)),
+            None => None,
+        };
+        if polled.is_some() {
+            *heard = Instant::now();
+        } else if heard.elapsed() >= self.within {
+            return Err(self.unreachable("they do not say why"));
+        }
+        Ok(polled)
+    }
+
+    fn unreachable(&self, otherwise: &str) -> ScanError {
+        let word = self.consumer.client().context().get();
+        ScanError::Unreachable {
+            within: self.within,
+            reason: word.unwrap_or_else(|| otherwise.to_owned()),
+        }
+    }
+
+    fn fault(&self, topic: &str, error: &KafkaError) -> ScanError {
+        match error.rdkafka_error_code() {
+            _ if is_silence(error) => self.unreachable(&error.to_string()),
+            Some(
+                RDKafkaErrorCode::UnknownTopicOrPartition
+                | RDKafkaErrorCode::UnknownTopic
+                | RDKafkaErrorCode::UnknownPartition,
+            ) => ScanError::NoTopic {
+                topic: topic.to_owned(),
+                partition: None,
+            },
+            _ => ScanError::Refused {
+                topic: topic.to_owned(),
+                reason: error.to_string(),
+            },
+        }
+    }
+}
+
+/// What a poll brought.
+enum Polled {
+    Record(StoredRecord),
+    End(i32),
+}
+
+fn is_silence(error: &KafkaError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(
+            RDKafkaErrorCode::AllBrokersDown
+                | RDKafkaErrorCode::BrokerTransportFailure
+                | RDKafkaErrorCode::OperationTimedOut
+                | RDKafkaErrorCode::Resolve
+                | RDKafkaErrorCode::Authentication
+        )
+    )
+}
+
+/// The client looks for the coordinator of a group that it never joins; who may not ask for it may read all the same.
+fn is_of_group(error: &KafkaError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(
+            RDKafkaErrorCode::GroupAuthorizationFailed
+                | RDKafkaErrorCode::CoordinatorNotAvailable
+                | RDKafkaErrorCode::NotCoordinator
+        )
+    )
+}

@@ -1,0 +1,78 @@
+//! What a batch turns into when somebody else is asked to purge it: records for a lane's topic.
+
+use freshet_core::position::UnixMicros;
+use freshet_core::purge::{BatchedPurge, PurgeBatch};
+use freshet_core::registry::Registry;
+use freshet_wire::{OuterPurges, PurgeRequest, RequestedPurge};
+
+/// Purges of one record at most, so that none grows beyond what brokers take: names are keys and tags of some dozens of
+/// bytes, and one that is a kilobyte long has been shortened by the codec or is counted in bytes below.
+const PURGES_PER_REQUEST: usize = 1_000;
+/// Bytes of names of one record at most; brokers take a megabyte unless told otherwise.
+const BYTES_PER_REQUEST: usize = 256 * 1024;
+
+/// A batch as records for a lane's topic. `outer` follows in the last one, so that it comes after all of the batch.
+pub fn requests_of(
+    registry: &Registry,
+    batch: &PurgeBatch,
+    outer: &[&PurgeBatch],
+    now: UnixMicros,
+) -> Vec<PurgeRequest> {
+    let name_of = |target| {
+        registry
+            .target(target)
+            .map_or_else(String::new, |it| it.name.to_string())
+    };
+    let empty = || PurgeRequest {
+        target: name_of(batch.target()),
+        revision: registry.revision.content_hash.to_string(),
+        purges: Vec::new(),
+        then: Vec::new(),
+        requested: now,
+    };
+    let mut requests: Vec<PurgeRequest> = chunks(registry, batch)
+        .map(|purges| PurgeRequest { purges, ..empty() })
+        .collect();
+    for (target, purges) in outer
+        .iter()
+        .flat_map(|it| chunks(registry, it).map(|purges| (name_of(it.target()), purges)))
+    {
+        let then = vec![OuterPurges { target, purges }];
+        // One chunk a record: the first follows the last purges themselves.
+        match requests.last_mut() {
+            Some(last) if last.then.is_empty() => last.then = then,
+            _ => requests.push(PurgeRequest { then, ..empty() }),
+        }
+    }
+    requests
+}
+
+fn chunks(registry: &Registry, batch: &PurgeBatch) -> impl Iterator<Item = Vec<RequestedPurge>> {
+    let mut chunks: Vec<Vec<RequestedPurge>> = Vec::new();
+    let mut bytes = 0;
+    for (purge, name) in batch.iter() {
+        let full = chunks.last().is_none_or(|chunk| {
+            chunk.len() >= PURGES_PER_REQUEST || bytes + name.len() > BYTES_PER_REQUEST
+        });
+        if full {
+            chunks.push(Vec::new());
+            bytes = 0;
+        }
+        bytes += name.len();
+        if let Some(chunk) = chunks.last_mut() {
+            chunk.push(requested(registry, purge, name));
+        }
+    }
+    chunks.into_iter()
+}
+
+fn requested(registry: &Registry, purge: &BatchedPurge, name: &[u8]) -> RequestedPurge {
+    let family = registry.family(purge.family);
+    RequestedPurge {
+        family: family.map_or_else(String::new, |it| it.name.to_string()),
+        scope: purge.scope,
+        mode: purge.mode,
+        name: name.to_vec(),
+        committed: purge.committed,
+    }
+}
