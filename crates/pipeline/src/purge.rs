@@ -88,11 +88,10 @@ impl<P: Purger, O: Outbox> RunRound<P, O> {
                     self.request(&round.rules, &spill.topic, (&left, &outer))
                         .await;
                 }
-                _ => {
-                    self.measure_freshness(round, batch);
-                    self.keep(round, served, (tier, batch, takeovers)).await;
-                }
+                _ => self.measure_freshness(round, batch),
             }
+            // Also what was spilled in part: the rest of it was answered.
+            self.keep(round, served, (tier, batch, takeovers)).await;
             return;
         };
         for slice in slices(batch, pace.slice()) {
