@@ -33,6 +33,7 @@ pub(crate) enum Command {
         command: SourceCommand,
     },
     /// Work with dead letters: what could not be used and was put aside
+    #[command(after_help = EXIT_CODES)]
     Dlq {
         /// What to do with them.
         #[command(subcommand)]

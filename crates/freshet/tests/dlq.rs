@@ -449,6 +449,8 @@ fn wrong_flags_are_told_before_anything_is_read() {
         assert_eq!(answer.code, Some(2), "{wrong:?}: {}", answer.told);
         assert!(answer.told.contains(why), "{wrong:?}: {}", answer.told);
     }
+    let help = dlq(folder.path(), &["--help"]);
+    assert!(help.out.contains("Exit codes") && help.out.contains("discard"));
     let help = dlq(folder.path(), &["retry", "--help"]);
     assert!(help.out.contains("Examples:") && help.out.contains("--family-scope"));
 }
