@@ -381,7 +381,10 @@ async fn a_cluster_that_is_down_is_asked_again_and_nothing_is_given_up() {
     let mut cluster = RedisCluster::start().expect("cluster");
     let purger = purger(&cluster);
     let names = names_in(16_000, 1);
-    purge_until_settled(&purger, &batch(Scope::Keys, &names)).await;
+    let mut all = names_in(SLOT, 1);
+    all.extend(names.clone());
+    // Every node has to be known before: one that nothing was ever asked of cannot be missed.
+    purge_until_settled(&purger, &batch(Scope::Keys, &all)).await;
     cluster.node_mut(0).stop();
     // Without a replica for node 0, the others refuse: not every slot has an owner that lives.
     eventually("CLUSTERDOWN", || async {
@@ -393,8 +396,6 @@ async fn a_cluster_that_is_down_is_asked_again_and_nothing_is_given_up() {
     assert!(purger.ping().await.is_err());
     let before = purger.takeovers();
     cluster.node_mut(0).restart().expect("restart");
-    let mut all = names_in(SLOT, 1);
-    all.extend(names);
     purge_until_settled(&purger, &batch(Scope::Keys, &all)).await;
     assert!(purger.takeovers() > before, "node 0 has started anew");
 }
