@@ -243,9 +243,18 @@ impl ServerProcess {
             .with_context(|| format!("signal {} with {signal:?}", self.launch.name))
     }
 
-    /// Freezes the server: connections stay open and nothing answers.
+    /// Freezes the server and waits until it is: connections stay open and nothing answers.
+    ///
+    /// The signal alone is only sent: on a busy machine a thread that was about to answer still does.
     pub(crate) fn pause(&self) -> Result<()> {
-        self.signal_group(Signal::STOP)
+        self.signal_group(Signal::STOP)?;
+        let group = self.pid().map_or(0, |pid| pid.as_raw_nonzero().get());
+        let name = format!("{} to stand still", self.launch.name);
+        wait_until(&name, Duration::from_secs(10), || {
+            Ok(threads_of_group(group)?
+                .iter()
+                .all(|&state| matches!(state, 'T' | 'Z')))
+        })
     }
 
     /// Lets a frozen server go on.
@@ -273,6 +282,33 @@ impl ServerProcess {
             let _late = wait_until(&name, Duration::from_secs(5), || Ok(!self.is_running()));
         }
     }
+}
+
+/// The state of each thread of each process of a group, as in `proc_pid_stat(5)`.
+fn threads_of_group(group: i32) -> Result<Vec<char>> {
+    let mut states = Vec::new();
+    for process in fs::read_dir("/proc")? {
+        let folder = process?.path();
+        // Processes and threads may end while we look.
+        let Some((_, their_group)) = stat_of(&folder) else {
+            continue;
+        };
+        let Ok(threads) = fs::read_dir(folder.join("task")) else {
+            continue;
+        };
+        if their_group == group {
+            states.extend(threads.filter_map(|it| Some(stat_of(&it.ok()?.path())?.0)));
+        }
+    }
+    Ok(states)
+}
+
+/// State and process group; the name before them may hold spaces and parentheses.
+fn stat_of(folder: &Path) -> Option<(char, i32)> {
+    let line = fs::read_to_string(folder.join("stat")).ok()?;
+    let mut fields = line.rsplit_once(')')?.1.split_whitespace();
+    let state = fields.next()?.chars().next()?;
+    Some((state, fields.nth(1)?.parse().ok()?))
 }
 
 impl Drop for ServerProcess {
