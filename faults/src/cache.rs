@@ -1,0 +1,233 @@
+//! A Redis as an application sees it: alone, behind Sentinel or as a Cluster. Commands go in batches, each to its
+//! node; when anything fails the whole batch is an error, for the suite asks again anyway.
+
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+/// How a Redis is reached.
+#[derive(Debug, Clone)]
+pub(crate) enum Place {
+    /// One server.
+    Alone(String),
+    /// Addresses of the sentinels, and their name for the primary.
+    Sentinel(Vec<String>, &'static str),
+    /// Addresses of some nodes.
+    Cluster(Vec<String>),
+}
+
+/// Long enough for a busy machine, short enough that a writer notices.
+const TIMEOUT: Duration = Duration::from_millis(500);
+
+/// A redirection may lead to another.
+const HOPS: usize = 5;
+
+/// An answer. Errors of single commands are answers, too.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Reply {
+    Nil,
+    Int(i64),
+    Text(String),
+    List(Vec<Reply>),
+    Error(String),
+}
+
+/// A command: its words, and the key by which a cluster finds its node.
+#[derive(Debug, Clone)]
+pub(crate) struct Command {
+    words: Vec<String>,
+    key: String,
+}
+
+impl Command {
+    /// A command whose first argument is its key.
+    pub(crate) fn new(words: &[&str]) -> Self {
+        Self::about(words.get(1).copied().unwrap_or(""), words)
+    }
+
+    /// A command about `key`, wherever that stands in it.
+    pub(crate) fn about(key: &str, words: &[&str]) -> Self {
+        Self {
+            words: words.iter().map(|&word| word.to_owned()).collect(),
+            key: key.to_owned(),
+        }
+    }
+
+    fn push(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(format!("*{}\r\n", self.words.len()).as_bytes());
+        for word in &self.words {
+            out.extend_from_slice(format!("${}\r\n{word}\r\n", word.len()).as_bytes());
+        }
+    }
+}
+
+/// A client of one thread.
+#[derive(Debug)]
+pub(crate) struct Cache {
+    place: Place,
+    links: HashMap<String, BufReader<TcpStream>>,
+    /// The primary that the sentinels named last.
+    primary: Option<String>,
+    slots: HashMap<u16, String>,
+}
+
+impl Cache {
+    pub(crate) fn new(place: Place) -> Self {
+        Self {
+            place,
+            links: HashMap::new(),
+            primary: None,
+            slots: HashMap::new(),
+        }
+    }
+
+    /// Runs all commands; answers stand in their order.
+    pub(crate) fn run(&mut self, commands: &[Command]) -> Result<Vec<Reply>> {
+        let answers = self.try_run(commands);
+        if answers.is_err() {
+            // What is half read is of no use, and the primary may be another by now.
+            self.links.clear();
+            self.primary = None;
+        }
+        answers
+    }
+
+    fn try_run(&mut self, commands: &[Command]) -> Result<Vec<Reply>> {
+        let mut by_node: HashMap<String, Vec<usize>> = HashMap::new();
+        for (at, command) in commands.iter().enumerate() {
+            let node = self.node_of(&command.key)?;
+            by_node.entry(node).or_default().push(at);
+        }
+        let mut answers = vec![Reply::Nil; commands.len()];
+        for (node, places) in by_node {
+            let batch: Vec<&Command> = places.iter().map(|&at| &commands[at]).collect();
+            for (at, reply) in places.iter().zip(self.ask(&node, &batch, false)?) {
+                answers[*at] = reply;
+            }
+        }
+        for (command, answer) in commands.iter().zip(&mut answers) {
+            self.follow(command, answer)?;
+            if let Reply::Error(said) = answer {
+                bail!("redis says {said}");
+            }
+        }
+        Ok(answers)
+    }
+
+    /// Goes where a redirection leads.
+    fn follow(&mut self, command: &Command, answer: &mut Reply) -> Result<()> {
+        for _ in 0..HOPS {
+            let Reply::Error(said) = &*answer else {
+                return Ok(());
+            };
+            let words: Vec<String> = said.split(' ').map(str::to_owned).collect();
+            let [kind, slot, node] = words.as_slice() else {
+                return Ok(());
+            };
+            match kind.as_str() {
+                "MOVED" => self.slots.insert(slot.parse()?, node.clone()),
+                "ASK" => None,
+                _ => return Ok(()),
+            };
+            let mut replies = self.ask(node, &[command], kind == "ASK")?;
+            *answer = replies.pop().context("an answer")?;
+        }
+        Ok(())
+    }
+
+    fn node_of(&mut self, key: &str) -> Result<String> {
+        match &self.place {
+            Place::Alone(address) => Ok(address.clone()),
+            Place::Cluster(seeds) => {
+                let slot = crc16::State::<crc16::XMODEM>::calculate(key.as_bytes()) % 16_384;
+                let known = self.slots.get(&slot).or_else(|| seeds.first());
+                known.cloned().context("a cluster has nodes")
+            }
+            Place::Sentinel(sentinels, master) => {
+                if self.primary.is_none() {
+                    self.primary = named_primary(sentinels, master);
+                }
+                self.primary.clone().context("the sentinels name nobody")
+            }
+        }
+    }
+
+    fn ask(&mut self, node: &str, commands: &[&Command], asking: bool) -> Result<Vec<Reply>> {
+        if !self.links.contains_key(node) {
+            self.links.insert(node.to_owned(), connect(node)?);
+        }
+        let link = self.links.get_mut(node).context("connected")?;
+        let mut request = Vec::new();
+        if asking {
+            Command::new(&["ASKING"]).push(&mut request);
+        }
+        for command in commands {
+            command.push(&mut request);
+        }
+        link.get_mut().write_all(&request)?;
+        if asking {
+            read(link)?;
+        }
+        commands.iter().map(|_| read(link)).collect()
+    }
+}
+
+fn connect(node: &str) -> Result<BufReader<TcpStream>> {
+    let address = node.parse().with_context(|| format!("address {node}"))?;
+    let stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
+    stream.set_write_timeout(Some(TIMEOUT))?;
+    Ok(BufReader::with_capacity(1 << 16, stream))
+}
+
+/// The server that most sentinels name: one alone may not have heard of a failover yet.
+fn named_primary(sentinels: &[String], master: &str) -> Option<String> {
+    let mut votes: HashMap<String, usize> = HashMap::new();
+    for sentinel in sentinels {
+        let ask = || -> Result<Reply> {
+            let mut link = connect(sentinel)?;
+            let mut request = Vec::new();
+            Command::new(&["SENTINEL", "GET-MASTER-ADDR-BY-NAME", master]).push(&mut request);
+            link.get_mut().write_all(&request)?;
+            read(&mut link)
+        };
+        if let Ok(Reply::List(parts)) = ask()
+            && let [Reply::Text(host), Reply::Text(port)] = parts.as_slice()
+        {
+            *votes.entry(format!("{host}:{port}")).or_default() += 1;
+        }
+    }
+    let most = votes.into_iter().max_by_key(|(_, votes)| *votes)?;
+    (2 * most.1 > sentinels.len()).then_some(most.0)
+}
+
+fn read(from: &mut impl BufRead) -> Result<Reply> {
+    let mut line = String::new();
+    if from.read_line(&mut line)? == 0 {
+        bail!("redis closed the connection");
+    }
+    let line = line.trim_end();
+    let (kind, rest) = line.split_at_checked(1).context("an answer")?;
+    Ok(match kind {
+        "+" => Reply::Text(rest.to_owned()),
+        "-" => Reply::Error(rest.to_owned()),
+        ":" => Reply::Int(rest.parse()?),
+        "$" | "*" if rest == "-1" => Reply::Nil,
+        "$" => {
+            let mut bytes = vec![0; rest.parse::<usize>()? + 2];
+            from.read_exact(&mut bytes)?;
+            bytes.truncate(bytes.len() - 2);
+            Reply::Text(String::from_utf8_lossy(&bytes).into_owned())
+        }
+        "*" => {
+            let items: Result<Vec<Reply>> =
+                (0..rest.parse::<usize>()?).map(|_| read(from)).collect();
+            Reply::List(items?)
+        }
+        _ => bail!("no answer of redis: {line}"),
+    })
+}

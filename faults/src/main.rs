@@ -1,0 +1,124 @@
+//! `make faults`: real Kafka, Redis and two `freshet` processes under traffic, one fault after the other.
+//!
+//! Every change outdates one entry in each of two Redis, one tag at a CDN, and the entry of its row. In the end
+//! every one of them must be gone: nothing may be lost, whatever fails. A second Redis and the CDN show that a
+//! fault of one target costs the others nothing.
+
+mod book;
+mod cache;
+mod edge;
+mod episode;
+mod injected;
+mod member;
+mod setup;
+mod traffic;
+mod watch;
+mod world;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+use clap::Parser;
+
+use crate::episode::{Row, play};
+use crate::injected::{FAULTS, Fault};
+use crate::world::{Form, Settings, World};
+
+/// Faults on real processes under traffic; exit code 1 when anything is lost.
+#[derive(Debug, Parser)]
+struct Args {
+    /// Play this fault only; may be given more than once
+    #[arg(long)]
+    only: Vec<String>,
+    /// List the faults
+    #[arg(long)]
+    list: bool,
+    /// Fewer faults, and shorter ones
+    #[arg(long)]
+    short: bool,
+    /// How often members are killed
+    #[arg(long, default_value_t = 200)]
+    kills: u32,
+    /// Changes per second
+    #[arg(long, default_value_t = 500)]
+    rate: u64,
+    /// Decides what is random
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// The freshet binary; the one beside this program if not given
+    #[arg(long)]
+    freshet: Option<PathBuf>,
+}
+
+#[allow(clippy::print_stdout)] // the program's answer
+fn main() -> Result<ExitCode> {
+    let args = Args::parse();
+    if args.list {
+        for fault in FAULTS {
+            println!(
+                "{}{}",
+                fault.name,
+                if fault.is_short { "  (short)" } else { "" }
+            );
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let settings = Settings {
+        program: program(args.freshet.clone())?,
+        seed: args.seed,
+        rate: args.rate,
+        kills: args.kills,
+        is_short: args.short,
+        backlog_purges_per_second: 10_000,
+    };
+    let wanted = chosen(&args)?;
+    println!("seed {}, {} changes/s\n{}", args.seed, args.rate, Row::HEAD);
+    let mut faults = Vec::new();
+    for form in [Form::Alone, Form::Sentinel, Form::Cluster] {
+        let ours: Vec<&Fault> = wanted
+            .iter()
+            .copied()
+            .filter(|it| it.form == form)
+            .collect();
+        if ours.is_empty() {
+            continue;
+        }
+        let mut world = World::start(form, &settings)?;
+        for fault in ours {
+            let row = play(&mut world, fault)?;
+            println!("{}", row.line());
+            faults.extend(row.faults.iter().map(|it| format!("{}: {it}", row.name)));
+        }
+    }
+    for fault in &faults {
+        println!("FAULT {fault}");
+    }
+    Ok(ExitCode::from(u8::from(!faults.is_empty())))
+}
+
+fn chosen(args: &Args) -> Result<Vec<&'static Fault>> {
+    if let Some(unknown) = args
+        .only
+        .iter()
+        .find(|name| !FAULTS.iter().any(|fault| fault.name == **name))
+    {
+        bail!("no fault is called {unknown}; see --list");
+    }
+    let is_chosen = |fault: &&Fault| match args.only.is_empty() {
+        true => fault.is_short || !args.short,
+        false => args.only.iter().any(|name| name == fault.name),
+    };
+    Ok(FAULTS.iter().filter(is_chosen).collect())
+}
+
+fn program(given: Option<PathBuf>) -> Result<PathBuf> {
+    let program = match given {
+        Some(path) => path,
+        None => std::env::current_exe()?.with_file_name("freshet"),
+    };
+    if !program.is_file() {
+        bail!("{} is not there: cargo build -p freshet", program.display());
+    }
+    Ok(program)
+}
