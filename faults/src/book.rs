@@ -226,6 +226,16 @@ impl Book {
             .max();
         Duration::from_micros(last.unwrap_or(0).saturating_sub(healed))
     }
+
+    /// How long after `healed` the last change was written that took longer than `within`.
+    pub(crate) fn last_slow(&self, target: Target, healed: u64, within: Duration) -> Duration {
+        let changes = self.changes();
+        let slow = changes.iter().rfind(|it| {
+            let took = it.done_us[target.at()].saturating_sub(it.written_us);
+            it.written_us >= healed && it.expects(target) && took > within.as_micros() as u64
+        });
+        Duration::from_micros(slow.map_or(0, |it| it.written_us.saturating_sub(healed)))
+    }
 }
 
 /// The value below which `share` of the sorted `values` lie.

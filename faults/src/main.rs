@@ -10,6 +10,7 @@ mod edge;
 mod episode;
 mod injected;
 mod member;
+mod outage;
 mod setup;
 mod traffic;
 mod watch;
@@ -46,6 +47,9 @@ struct Args {
     /// Decides what is random
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Instead of the faults: one Redis away for so many minutes, best with `--rate 5000`
+    #[arg(long, value_name = "MINUTES")]
+    outage: Option<u64>,
     /// The freshet binary; the one beside this program if not given
     #[arg(long)]
     freshet: Option<PathBuf>,
@@ -72,7 +76,32 @@ fn main() -> Result<ExitCode> {
         is_short: args.short,
         backlog_purges_per_second: 10_000,
     };
-    let wanted = chosen(&args)?;
+    let faults = match args.outage {
+        Some(minutes) => play_outage(&settings, minutes)?,
+        None => play_faults(&args, &settings)?,
+    };
+    for fault in &faults {
+        println!("FAULT {fault}");
+    }
+    Ok(ExitCode::from(u8::from(!faults.is_empty())))
+}
+
+#[allow(clippy::print_stdout)] // the program's answer
+fn play_outage(settings: &Settings, minutes: u64) -> Result<Vec<String>> {
+    println!(
+        "one Redis away for {minutes} min under {} changes/s",
+        settings.rate
+    );
+    let figures = outage::play(settings, minutes)?;
+    for line in figures.lines() {
+        println!("{line}");
+    }
+    Ok(figures.faults())
+}
+
+#[allow(clippy::print_stdout)] // the program's answer
+fn play_faults(args: &Args, settings: &Settings) -> Result<Vec<String>> {
+    let wanted = chosen(args)?;
     println!("seed {}, {} changes/s\n{}", args.seed, args.rate, Row::HEAD);
     let mut faults = Vec::new();
     for form in [Form::Alone, Form::Sentinel, Form::Cluster] {
@@ -84,17 +113,14 @@ fn main() -> Result<ExitCode> {
         if ours.is_empty() {
             continue;
         }
-        let mut world = World::start(form, &settings)?;
+        let mut world = World::start(form, settings)?;
         for fault in ours {
             let row = play(&mut world, fault)?;
             println!("{}", row.line());
             faults.extend(row.faults.iter().map(|it| format!("{}: {it}", row.name)));
         }
     }
-    for fault in &faults {
-        println!("FAULT {fault}");
-    }
-    Ok(ExitCode::from(u8::from(!faults.is_empty())))
+    Ok(faults)
 }
 
 fn chosen(args: &Args) -> Result<Vec<&'static Fault>> {

@@ -141,6 +141,19 @@ impl Member {
         self.peak_kib = self.peak_kib.max(peak.unwrap_or(0));
     }
 
+    /// Sum of the series of `name` whose labels hold all of `labels`.
+    pub(crate) fn metric(&self, name: &str, labels: &[&str]) -> f64 {
+        let Some(answer) = self.get("/metrics") else {
+            return 0.0;
+        };
+        let ours = answer.body.lines().filter(|line| {
+            let (series, _) = line.split_once(['{', ' ']).unwrap_or((line, ""));
+            series == name && labels.iter().all(|label| line.contains(label))
+        });
+        ours.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+            .sum()
+    }
+
     fn get(&self, path: &str) -> Option<freshet_testbed::Response> {
         freshet_testbed::get(&format!("http://{}{path}", self.admin.address())).ok()
     }

@@ -42,6 +42,8 @@ pub(crate) struct Wanted {
     pub(crate) rate: u64,
     /// Entries are there so long before their change.
     pub(crate) ahead: Duration,
+    /// Whether what is filled at the start is all there will be.
+    pub(crate) is_filled_once: bool,
     pub(crate) seed: u64,
 }
 
@@ -180,7 +182,8 @@ impl Writer {
         for fills in &mut self.fills {
             // What is being written now can no longer be filled before.
             fills.next = fills.next.max(self.number + count);
-            if fills.next < end && fills.let_be <= Instant::now() {
+            let may_fill = !self.wanted.is_filled_once && fills.let_be <= Instant::now();
+            if may_fill && fills.next < end {
                 let amount = (end - fills.next).min(FILL_AT_ONCE);
                 if fills.fill(&self.book, amount).is_err() {
                     fills.let_be = Instant::now() + LET_BE;

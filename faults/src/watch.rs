@@ -11,8 +11,10 @@ use crate::setup::entry_of;
 
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// Young ones are looked at first, so that live changes are seen on time while a backlog is long.
-const YOUNG_MAX: usize = 20_000;
-const OLD_AT_ONCE: usize = 5_000;
+const YOUNG_MAX: usize = 5_000;
+const OLD_AT_ONCE: usize = 2_000;
+/// A server that is away is not asked all the time.
+const LET_BE: Duration = Duration::from_millis(200);
 
 /// Ends its thread when dropped.
 #[derive(Debug)]
@@ -74,6 +76,7 @@ impl Open {
         }
         // While it is away, nothing is known, and nothing is lost by asking later.
         let Ok(replies) = cache.run(&commands) else {
+            std::thread::sleep(LET_BE);
             return;
         };
         let is_gone: Vec<bool> = replies.iter().map(|it| *it == Reply::Int(0)).collect();

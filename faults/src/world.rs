@@ -15,12 +15,14 @@ use crate::cache::{Cache, Command, Place, Reply};
 use crate::edge::Edge;
 use crate::member::Member;
 use crate::setup::{Addresses, TOPIC, config, entry_of_row, write_registry};
-use crate::traffic::Wanted;
+use crate::traffic::{Traffic, Wanted};
 use crate::watch::Watch;
 
 const PARTITIONS: i32 = 6;
 /// A member that waits for a dead one's session takes longer than usual.
 pub(crate) const READY_WITHIN: Duration = Duration::from_secs(60);
+
+const WARM_UP: Duration = Duration::from_secs(5);
 
 /// The form of the main Redis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,7 +95,7 @@ impl World {
         let members = start_members(&settings.program, folder.path(), &addresses)?;
         let watch = |target, place: &Place| Watch::start(Arc::clone(&book), target, place.clone());
         let side_place = Place::Alone(side.address());
-        Ok(Self {
+        let world = Self {
             members,
             _watches: [
                 watch(Target::Main, &main_place),
@@ -108,7 +110,20 @@ impl World {
             dice: SmallRng::seed_from_u64(settings.seed),
             settings: settings.clone(),
             _folder: folder,
-        })
+        };
+        world.warm_up()?;
+        Ok(world)
+    }
+
+    /// A young group moves its partitions once more, and a young broker is slow.
+    fn warm_up(&self) -> Result<()> {
+        let traffic = Traffic::start(Arc::clone(&self.book), self.wanted(WARM_UP))?;
+        std::thread::sleep(WARM_UP);
+        traffic.stop()?;
+        if !self.is_done_within(1, READY_WITHIN) {
+            bail!("purges are missing although nothing fails");
+        }
+        Ok(())
     }
 
     /// How the writer reaches everything.
@@ -119,6 +134,7 @@ impl World {
             side: Place::Alone(self.side.address()),
             rate: self.settings.rate,
             ahead,
+            is_filled_once: false,
             seed: self.settings.seed,
         }
     }
