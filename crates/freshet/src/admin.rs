@@ -44,7 +44,7 @@ async fn index() -> &'static str {
 }
 
 async fn metrics_page(State(admin): State<Admin>) -> impl IntoResponse {
-    let age_us = admin.status.oldest_unpurged_age_us(admin.clock.now());
+    let age_us = admin.status.oldest_unpurged_age_us(admin.clock.wall());
     // Set when asked for, so that it grows while nothing moves.
     metrics::gauge!(OLDEST_UNPURGED).set(age_us as f64 / 1e6);
     metrics::gauge!(READY).set(if admin.status.unready().is_empty() {

@@ -180,7 +180,7 @@ fn start_auditor(
     }
     let (offer, samples) = mpsc::channel(256);
     let (settings, clock) = (config.audit, clock.clone());
-    tasks.spawn(async move { watch(probes, samples, settings, move || clock.now()).await });
+    tasks.spawn(async move { watch(probes, samples, settings, move || clock.wall()).await });
     Some(offer)
 }
 

@@ -147,7 +147,7 @@ impl<P: Purger, O: Outbox> RunRound<P, O> {
         let said = report.reason.as_deref().unwrap_or("no reason given");
         let detail = format!("target {target} refused a purge: {said}");
         tracing::error!(family, target_name = target, detail = %detail, "purge refused");
-        let letter = dead_letter::of_purge(&purge, detail, family, self.clock.now());
+        let letter = dead_letter::of_purge(&purge, detail, family, self.clock.wall());
         self.append(OutboxRecord {
             topic: self.dead_letter_topic.clone(),
             key: family.as_bytes().to_vec(),

@@ -104,7 +104,7 @@ impl TakeRequests {
             label: "bad_request",
             detail: detail.to_owned(),
         };
-        let letter = dead_letter::of_record(record, reason, concerned, now);
+        let letter = dead_letter::of_record(record, reason, concerned, self.clock.wall());
         round.dead_letters.push(OutboxRecord {
             topic: Arc::clone(&self.dead_letter_topic),
             key: self.target.as_bytes().to_vec(),

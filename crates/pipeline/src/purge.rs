@@ -127,7 +127,7 @@ impl<P: Purger, O: Outbox> RunRound<P, O> {
         topic: &Arc<str>,
         (batch, outer): (&PurgeBatch, &[&PurgeBatch]),
     ) {
-        for request in requests_of(&rules.registry, batch, outer, self.clock.now()) {
+        for request in requests_of(&rules.registry, batch, outer, self.clock.wall()) {
             self.append(OutboxRecord {
                 topic: Arc::clone(topic),
                 key: request.target.as_bytes().to_vec(),
@@ -159,7 +159,7 @@ impl<P: Purger, O: Outbox> RunRound<P, O> {
     /// Commit → effective, for each change of the round that concerned the target, or for each purge where the
     /// round came from a lane.
     fn measure_freshness(&self, round: &Round, batch: &PurgeBatch) {
-        let now = self.clock.now();
+        let now = self.clock.wall();
         let target = batch.target();
         let record = |family, committed: UnixMicros| {
             if committed != UnixMicros(0)
@@ -182,7 +182,7 @@ impl<P: Purger, O: Outbox> RunRound<P, O> {
     fn offer_samples(&self, samples: &mut Vec<PurgedSample>) {
         let Some(auditor) = &self.samples else { return };
         for mut sample in samples.drain(..) {
-            sample.purged = self.clock.now();
+            sample.purged = self.clock.wall();
             // A full auditor is no reason to wait: it is a sample.
             if auditor.try_send(sample).is_err() {
                 break;

@@ -178,7 +178,8 @@ impl Bucket {
                 family,
                 scope: Scope::Keys,
                 mode: PurgeMode::Hard,
-                committed: self.begun,
+                // Of many changes, which came in when is not kept.
+                committed: UnixMicros(0),
                 name: &[],
             };
             add_family_scope(&self.rules, lost, batch_of(&mut batches, target));

@@ -170,7 +170,7 @@ impl<W: WriterSchemas> TakeChanges<W> {
         };
         round.purges.merge(record.position, &self.set, times);
         if first {
-            self.measure_stages(record, now);
+            self.measure_stages(record, self.clock.wall());
         }
         self.sample(round, committed, now);
         1
@@ -210,7 +210,7 @@ impl<W: WriterSchemas> TakeChanges<W> {
             "record put aside, its families are purged as a whole"
         );
         let now = self.clock.now();
-        let letter = dead_letter::of_record(record, reason, concerned, now);
+        let letter = dead_letter::of_record(record, reason, concerned, self.clock.wall());
         round.dead_letters.push(OutboxRecord {
             topic: Arc::clone(&self.dead_letter_topic),
             key: record.origin.topic.as_bytes().to_vec(),

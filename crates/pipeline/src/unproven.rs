@@ -49,7 +49,7 @@ impl<S: Source, T: Take> Intake<S, T> {
         for (topic, cause, detail) in noticed {
             self.note_gap(progress, &topic, (cause, detail));
         }
-        let now = self.clock.now();
+        let (now, noticed) = (self.clock.now(), self.clock.wall());
         while let Some(DueGap { topic, .. }) = progress.gaps.take_due(now) {
             let round = &mut progress.open;
             let registry = Arc::clone(&round.rules.registry);
@@ -60,12 +60,12 @@ impl<S: Source, T: Take> Intake<S, T> {
                     family: purge.family,
                     scope: purge.scope,
                     mode: purge.mode,
-                    committed: now,
+                    committed: noticed,
                     name,
                 };
                 round.purges.add(purge.target, wanted);
             }
-            round.note(now, FreshnessClass::Strict, now);
+            round.note(noticed, FreshnessClass::Strict, now);
             round.unproven.extend(families_of(round, &topic));
             round.unproven_topics.push(topic);
         }

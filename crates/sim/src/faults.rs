@@ -42,6 +42,8 @@ pub enum Fault {
     Refusing,
     /// This many changes at once, as a bulk update brings them.
     Burst(usize),
+    /// Somebody sets the wall clock by so many seconds, and back again.
+    ClockJump(i64),
 }
 
 /// Faults with their begin and duration.
@@ -62,6 +64,11 @@ impl Schedule {
             (begin, lasts, any_fault(&mut chance))
         });
         let mut faults: Vec<_> = faults.collect();
+        if chance.random_bool(0.25) {
+            let begin = trouble.mul_f64(chance.random_range(0.0..0.8));
+            let seconds = chance.random_range(-7_200..7_200);
+            faults.push((begin, trouble.mul_f64(0.2), Fault::ClockJump(seconds)));
+        }
         // A process keeps the last purges for a failover in its memory: one that dies in the same seconds takes them
         // with it. That is said in the documentation, and not played here.
         if faults.iter().any(|(.., fault)| *fault == Fault::Failover) {

@@ -60,6 +60,8 @@ pub(crate) struct State {
     pub(crate) modes: BTreeMap<&'static str, Mode>,
     /// Share of the appends that are not acknowledged.
     pub(crate) lose_appends: f64,
+    /// How far the wall clock of every process is off.
+    pub(crate) clock_off_seconds: i64,
     /// Targets refuse names that end in 13.
     pub(crate) refuse: bool,
     /// Records handed out and not committed, at most.
@@ -87,6 +89,7 @@ impl State {
             chance,
             modes: BTreeMap::new(),
             lose_appends: 0.0,
+            clock_off_seconds: 0,
             refuse: false,
             open_allowed: u64::MAX,
             broken: None,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use freshet_core::ports::{WriterSchemaError, WriterSchemas};
+use freshet_core::position::UnixMicros;
 use freshet_pipeline::backoff::{Backoff, Dice};
 use freshet_pipeline::clock::Clock;
 use freshet_pipeline::heartbeat::Heartbeats;
@@ -185,6 +186,7 @@ impl World {
             Fault::Fence => self.shared.lock().log.fence(GROUP),
             Fault::BrokersAway => self.shared.lock().log.away = true,
             Fault::LosingAppends(odds) => self.shared.lock().lose_appends = odds,
+            Fault::ClockJump(seconds) => self.shared.lock().clock_off_seconds += seconds,
             Fault::Truncated => {
                 let mut state = self.shared.lock();
                 [ITEMS, NOTES]
@@ -212,6 +214,7 @@ impl World {
             Fault::Fence | Fault::Truncated | Fault::Failover | Fault::Burst(_) => {}
             Fault::BrokersAway => self.shared.lock().log.away = false,
             Fault::LosingAppends(_) => self.shared.lock().lose_appends = 0.0,
+            Fault::ClockJump(seconds) => self.shared.lock().clock_off_seconds -= seconds,
             Fault::Refusing => self.shared.lock().refuse = false,
             Fault::Away(target)
             | Fault::Silent(target)
@@ -288,7 +291,6 @@ impl World {
 
     fn parts(&self) -> Parts<SimSource, SimCache, SimOutbox, NoSchemas> {
         let shared = &self.shared;
-        let began = shared.lock().began();
         let topics = [ITEMS.to_owned(), NOTES.to_owned()];
         let source = |group: &str, topic: &str| SimSource::join(shared, group, &[topic.to_owned()]);
         let backlog = |target: &str, after: Duration| {
@@ -308,7 +310,7 @@ impl World {
         Parts {
             rules: RulesInForce::new(registry()),
             status: Status::default(),
-            clock: Clock::from_fn(move || micros(began)),
+            clock: clock_of(shared),
             settings: settings(shared),
             intakes: vec![(SimSource::join(shared, GROUP, &topics), NoSchemas)],
             targets: vec![
@@ -336,6 +338,16 @@ impl World {
             samples: None,
         }
     }
+}
+
+/// Time goes on as it does; what it is called may be wrong.
+fn clock_of(shared: &Shared) -> Clock {
+    let (began, shared) = (shared.lock().began(), shared.clone());
+    let wall = move || {
+        let off = shared.lock().clock_off_seconds * 1_000_000;
+        UnixMicros(micros(began).0.saturating_add_signed(off))
+    };
+    Clock::from_hands(move || micros(began), wall)
 }
 
 fn settings(shared: &Shared) -> Settings {

@@ -69,3 +69,25 @@ fn p6_p7_an_hour_without_redis() {
     assert!(summary.spilled > 10_000, "{summary:?}");
     assert!(summary.open_max < 300, "{summary:?}");
 }
+
+/// Somebody sets the wall clock back by two hours while a target is away and its breaker is open: what waits goes by
+/// a clock that nobody sets.
+#[test]
+fn p6_nothing_waits_for_a_wall_clock_that_was_set() {
+    let seconds = Duration::from_secs;
+    for jump in [-7_200, 7_200] {
+        let scenario = Scenario {
+            seed: 11,
+            changes_per_second: 20.0,
+            trouble: seconds(60),
+            heal_within: seconds(60),
+            schedule: Schedule(vec![
+                (seconds(10), seconds(20), Fault::Away("main")),
+                (seconds(20), seconds(600), Fault::ClockJump(jump)),
+            ]),
+            backlog_purges_per_second: 500,
+            members: 2,
+        };
+        assert!(kept(&scenario).spilled > 100);
+    }
+}

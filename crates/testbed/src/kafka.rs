@@ -134,6 +134,20 @@ impl KafkaBroker {
         self.process.pause()
     }
 
+    /// Its disk is full from now on: it can write to no file any more, and ends when it notices. A restart finds a
+    /// disk with room.
+    ///
+    /// # Errors
+    /// When it is not running.
+    pub fn fill_disk(&self) -> Result<()> {
+        self.process.fill_disk()
+    }
+
+    /// Whether its process is there.
+    pub fn is_running(&mut self) -> bool {
+        self.process.is_running()
+    }
+
     /// Lets a frozen broker go on.
     ///
     /// # Errors

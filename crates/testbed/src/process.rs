@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
-use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, kill_process_group, prlimit};
 use tempfile::TempDir;
 
 /// Long, since a test machine may be compiling on every core at the same time.
@@ -255,6 +255,17 @@ impl ServerProcess {
                 .iter()
                 .all(|&state| matches!(state, 'T' | 'Z')))
         })
+    }
+
+    /// From now on no file of the server grows, as on a full disk. A restart ends it.
+    pub(crate) fn fill_disk(&self) -> Result<()> {
+        let limit = Rlimit {
+            current: Some(1),
+            maximum: None,
+        };
+        prlimit(self.pid(), Resource::Fsize, limit)
+            .with_context(|| format!("limit the files of {}", self.launch.name))?;
+        Ok(())
     }
 
     /// Lets a frozen server go on.
