@@ -41,11 +41,11 @@ sim: ## Seeded simulation of the pipeline under faults (SEEDS=10000, or SEED=7 t
 	target/release/freshet-sim $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),500))
 
 .PHONY: faults
-faults: ## Faults on real processes under traffic (KILLS=200, SEED=1, SHORT=1, ONLY=redis-killed)
+faults: ## Faults on real processes under traffic (KILLS=200, SEED=1, SHORT=1, ONLY=redis-killed; OUTAGE=10 for a Redis away so many minutes)
 	scripts/setup.sh test
 	$(CARGO) run -q -p freshet-testbed --bin testbed-fetch
 	$(CARGO) build -q --release -p freshet -p freshet-faults
-	target/release/freshet-faults --kills $(or $(KILLS),200) --seed $(or $(SEED),1) $(if $(SHORT),--short,) $(if $(ONLY),--only $(ONLY),)
+	target/release/freshet-faults $(if $(OUTAGE),--outage $(OUTAGE) --rate $(or $(RATE),5000),) --kills $(or $(KILLS),200) --seed $(or $(SEED),1) $(if $(SHORT),--short,) $(if $(ONLY),--only $(ONLY),)
 
 .PHONY: fmt
 fmt: ## Format everything

@@ -140,6 +140,17 @@ impl Book {
         }
     }
 
+    /// The CDN has purged everything.
+    pub(crate) fn purged_all(&self) {
+        let now = self.now();
+        let done = Target::Edge.at();
+        for change in self.changes().iter_mut() {
+            if change.written_us > 0 && change.done_us[done] == 0 {
+                change.done_us[done] = now;
+            }
+        }
+    }
+
     /// Numbers of changes from `from` on that outdate an entry of `target`, and how far the book was read. A change
     /// is written after its predecessors, so nothing before the end comes later.
     pub(crate) fn outdated_since(&self, target: Target, from: u64) -> (Vec<u64>, u64) {

@@ -8,6 +8,9 @@ use anyhow::Result;
 /// The topic, which is also the table's name.
 pub(crate) const TOPIC: &str = "shop.public.items";
 
+/// The tag of everything that the CDN holds for the suite.
+pub(crate) const EDGE_TAG: &str = "faults-edge";
+
 /// The entry of one change at a Redis target.
 pub(crate) fn entry_of(target: &str, number: u64) -> String {
     format!("faults:v1:{target}:{number}")
@@ -46,7 +49,9 @@ pub(crate) fn write_registry(folder: &Path) -> Result<()> {
         (
             "edge",
             "bind: { number: number }",
-            "cdn: { targets: [edge], tags: [\"change-{number}\"], mode: hard }",
+            &format!(
+                "cdn: {{ targets: [edge], tags: [\"change-{{number}}\"], family_tag: {EDGE_TAG}, mode: hard }}"
+            ),
         ),
     ];
     for (name, bind, purges) in of {

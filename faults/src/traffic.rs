@@ -1,7 +1,7 @@
 //! The writer of changes: an open loop at a fixed rate that fills entries ahead of the changes that outdate them.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -24,6 +24,8 @@ const HOT_ROWS: u32 = 10;
 
 /// Entries filled by one batch.
 const FILL_AT_ONCE: u64 = 1000;
+/// A broker that was killed must come back meanwhile.
+const STORED_WITHIN: Duration = Duration::from_secs(120);
 /// After a Redis did not take an entry, the writer lets it be for so long.
 const LET_BE: Duration = Duration::from_secs(2);
 
@@ -47,20 +49,27 @@ pub(crate) struct Wanted {
     pub(crate) seed: u64,
 }
 
-/// Counts records that the broker did not take.
+/// Rows and numbers of changes that the brokers did not take: a connector sends those again, and so does the writer.
 #[derive(Debug, Default)]
 struct Deliveries {
-    failed: AtomicU64,
+    failed: Mutex<Vec<(u32, u64)>>,
+}
+
+impl Deliveries {
+    fn take_failed(&self) -> Vec<(u32, u64)> {
+        std::mem::take(&mut self.failed.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 impl ClientContext for Deliveries {}
 
 impl ProducerContext for Deliveries {
-    type DeliveryOpaque = ();
+    type DeliveryOpaque = Box<(u32, u64)>;
 
-    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+    fn delivery(&self, result: &DeliveryResult<'_>, change: Box<(u32, u64)>) {
         if result.is_err() {
-            self.failed.fetch_add(1, Ordering::Relaxed);
+            let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+            failed.push(*change);
         }
     }
 }
@@ -168,11 +177,23 @@ impl Writer {
             self.write_batch(count)?;
             sent += count;
         }
-        self.producer.flush(Duration::from_secs(120))?;
-        match self.producer.context().failed.load(Ordering::Relaxed) {
-            0 => Ok(()),
-            failed => bail!("the broker did not take {failed} changes: a fault of the suite"),
+        let deadline = Instant::now() + STORED_WITHIN;
+        while Instant::now() < deadline {
+            self.producer.flush(STORED_WITHIN)?;
+            if self.send_failed()? == 0 {
+                return Ok(());
+            }
         }
+        bail!("the brokers do not take what the writer has: a fault of the suite")
+    }
+
+    /// Sends again what was not taken; how much that was.
+    fn send_failed(&self) -> Result<usize> {
+        let failed = self.producer.context().take_failed();
+        for &(row, number) in &failed {
+            self.send(row, number)?;
+        }
+        Ok(failed.len())
     }
 
     fn write_batch(&mut self, count: u64) -> Result<()> {
@@ -192,9 +213,10 @@ impl Writer {
         }
         for row in rows {
             self.book.written(self.number, row);
-            self.send(row)?;
+            self.send(row, self.number)?;
             self.number += 1;
         }
+        self.send_failed()?;
         Ok(())
     }
 
@@ -234,9 +256,12 @@ impl Writer {
         }
     }
 
-    fn send(&self, row: u32) -> Result<()> {
-        let (key, value) = (format!("{{\"id\":{row}}}"), envelope(row, self.number));
-        let mut record = BaseRecord::to(TOPIC).key(&key).payload(&value);
+    fn send(&self, row: u32, number: u64) -> Result<()> {
+        let (key, value) = (format!("{{\"id\":{row}}}"), envelope(row, number));
+        let change = Box::new((row, number));
+        let mut record = BaseRecord::with_opaque_to(TOPIC, change)
+            .key(&key)
+            .payload(&value);
         loop {
             match self.producer.send(record) {
                 Ok(()) => return Ok(()),

@@ -18,7 +18,7 @@ use crate::setup::{Addresses, TOPIC, config, entry_of_row, write_registry};
 use crate::traffic::{Traffic, Wanted};
 use crate::watch::Watch;
 
-const PARTITIONS: i32 = 6;
+pub(crate) const PARTITIONS: i32 = 6;
 /// A member that waits for a dead one's session takes longer than usual.
 pub(crate) const READY_WITHIN: Duration = Duration::from_secs(60);
 
@@ -73,7 +73,8 @@ pub(crate) struct World {
 impl World {
     /// Starts the servers and both members.
     pub(crate) fn start(form: Form, settings: &Settings) -> Result<Self> {
-        let kafka = KafkaBroker::start()?;
+        // A topic that is deleted stays away until somebody makes it anew.
+        let kafka = KafkaBroker::start_with(&[("auto.create.topics.enable", "false")])?;
         kafka.create_topic(TOPIC, PARTITIONS)?;
         let side = RedisServer::start()?;
         let (main, main_place, main_yaml) = start_main(form)?;

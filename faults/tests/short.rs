@@ -36,6 +36,7 @@ fn nothing_is_lost_whatever_fails() {
     let faults = [
         "kill-members",
         "kafka-killed",
+        "topic-recreated",
         "redis-killed",
         "redis-paused",
         "redis-cut",
