@@ -6,7 +6,6 @@
 //! whether a commit arrived, which the client does not tell.
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
 use std::time::{Duration, Instant};
 
 use freshet_core::position::StreamId;
@@ -14,13 +13,11 @@ use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::{Offset, TopicPartitionList};
 
+use crate::ask::{ANSWER_WITHIN, Asker};
 use crate::consumer_state::{Anchor, Assigned, Callbacks};
 use crate::gap::Lookup;
 
-/// The brokers answer within this, or are asked again.
-const ANSWER_WITHIN: Duration = Duration::from_secs(2);
-
-/// How long to wait before that.
+/// Brokers that did not answer are asked again after this.
 const ASK_AGAIN: Duration = Duration::from_millis(500);
 
 /// A commit has arrived by then, mostly.
@@ -32,14 +29,12 @@ const CONFIRM_SOON: Duration = Duration::from_millis(5);
 type Question = Vec<(StreamId, Arc<str>, i32)>;
 
 /// The offset committed for each stream, if any.
-type Answer = Result<Vec<(StreamId, Option<i64>)>, String>;
+type Committed = Vec<(StreamId, Option<i64>)>;
 
 /// Commits, each after a look at the one before.
 #[derive(Debug)]
 pub(crate) struct Anchors {
-    questions: SyncSender<Question>,
-    answers: Receiver<Answer>,
-    asked: bool,
+    asker: Asker<Question, Committed>,
     /// That the brokers do not answer was said.
     told: bool,
     due: bool,
@@ -48,18 +43,8 @@ pub(crate) struct Anchors {
 
 impl Anchors {
     pub(crate) fn new(lookup: Lookup) -> Self {
-        let (questions, asked) = sync_channel(1);
-        let (answer, answers) = sync_channel(1);
-        let started = std::thread::Builder::new()
-            .name("kafka anchors".to_owned())
-            .spawn(move || answer_all(&lookup, &asked, &answer));
-        if let Err(error) = started {
-            tracing::error!(error = %error, "no thread to ask for offsets");
-        }
         Self {
-            questions,
-            answers,
-            asked: false,
+            asker: Asker::new("kafka anchors", lookup, committed_of),
             told: false,
             due: false,
             not_before: Instant::now(),
@@ -81,7 +66,7 @@ impl Anchors {
         if hurry && self.due {
             self.not_before = self.not_before.min(now + CONFIRM_SOON);
         }
-        if !self.due || self.asked || now < self.not_before {
+        if !self.due || self.asker.is_asked() || now < self.not_before {
             return found_lost;
         }
         self.due = false;
@@ -89,32 +74,25 @@ impl Anchors {
         let place = |it: &Assigned| (it.stream, Arc::clone(&it.topic), it.partition);
         let question: Question = state.assigned.iter().filter(unsure).map(place).collect();
         drop(state);
-        if !question.is_empty() {
-            match self.questions.try_send(question) {
-                Ok(()) => self.asked = true,
-                Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
-                    self.put_off(ASK_AGAIN);
-                }
-            }
+        if !question.is_empty() && !self.asker.ask(question) {
+            self.put_off(ASK_AGAIN);
         }
         found_lost
     }
 
     fn receive(&mut self, consumer: &BaseConsumer<Callbacks>) -> bool {
-        let committed = match self.answers.try_recv() {
-            Ok(Ok(committed)) => committed,
-            Ok(Err(reason)) => {
+        let committed = match self.asker.answer() {
+            None => return false,
+            Some(Ok(committed)) => committed,
+            Some(Err(reason)) => {
                 if !self.told {
                     tracing::warn!(error = %reason, "commits wait for the brokers");
                 }
                 self.told = true;
-                self.asked = false;
                 self.put_off(ASK_AGAIN);
                 return false;
             }
-            Err(TryRecvError::Empty | TryRecvError::Disconnected) => return false,
         };
-        self.asked = false;
         self.told = false;
         let mut lost = false;
         let offsets = {
@@ -165,25 +143,7 @@ pub(crate) fn offsets_of(
     Ok(offsets)
 }
 
-/// Ends when the source is gone.
-fn answer_all(lookup: &Lookup, asked: &Receiver<Question>, answer: &SyncSender<Answer>) {
-    let mut client: Option<BaseConsumer> = None;
-    while let Ok(question) = asked.recv() {
-        let known = match &client {
-            Some(client) => committed_of(client, &question),
-            None => lookup.client().and_then(|made| {
-                let committed = committed_of(&made, &question);
-                client = Some(made);
-                committed
-            }),
-        };
-        if answer.send(known).is_err() {
-            return;
-        }
-    }
-}
-
-fn committed_of(client: &BaseConsumer, question: &Question) -> Answer {
+fn committed_of(client: &BaseConsumer, question: &Question) -> Result<Committed, String> {
     let mut asked = TopicPartitionList::new();
     for (_, topic, partition) in question {
         asked.add_partition(topic, *partition);

@@ -1,7 +1,7 @@
 //! What librdkafka's callbacks and the source share: which streams are assigned, what was settled, what happened.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use rdkafka::client::ClientContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::statistics::Statistics;
 
+use crate::read::Read;
 use crate::rebalance::Release;
 
 /// One assigned partition.
@@ -28,6 +29,28 @@ pub(crate) struct Assigned {
     pub(crate) anchor: Anchor,
     /// It is being given away: nothing more of it is handed out.
     pub(crate) leaving: bool,
+    /// What is known of it from before.
+    pub(crate) before: Before,
+    /// As the client counted last.
+    pub(crate) fetching: Option<Fetching>,
+}
+
+/// What this process knows of a partition from an earlier assignment.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Before {
+    /// How far the brokers acknowledged it to be committed.
+    pub(crate) committed: Option<i64>,
+    /// By this very client, which remembers more of it than may be true by now.
+    pub(crate) by_this_client: bool,
+}
+
+/// How far a partition is fetched.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Fetching {
+    /// The offset that is fetched next.
+    pub(crate) next: i64,
+    /// Records that wait to be taken.
+    pub(crate) waiting: i64,
 }
 
 /// Whether the brokers hold an offset of ours for a stream's partition.
@@ -41,55 +64,19 @@ pub(crate) enum Anchor {
     Lost,
 }
 
-/// How far a stream was read. Nothing yet is [`Read::NOTHING`].
-#[derive(Debug)]
-pub(crate) struct Read {
-    /// The offset behind the last record that was handed out.
-    handed_next: AtomicI64,
-    /// The offset that is to be read next: as `handed_next`, or where a gap ended.
-    expected: AtomicI64,
-}
-
-impl Read {
-    const NOTHING: i64 = -1;
-
-    fn nothing() -> Self {
-        Self {
-            handed_next: AtomicI64::new(Self::NOTHING),
-            expected: AtomicI64::new(Self::NOTHING),
-        }
-    }
-
-    /// A record was handed out.
-    pub(crate) fn handed(&self, offset: i64) {
-        self.handed_next.store(offset + 1, Ordering::Relaxed);
-        self.expected.store(offset + 1, Ordering::Relaxed);
-    }
-
-    /// Reading goes on at `offset`.
-    pub(crate) fn goes_on_at(&self, offset: i64) {
-        self.expected.store(offset, Ordering::Relaxed);
-    }
-
-    /// Reading goes on as if nothing was said since.
-    pub(crate) fn forget_to(&self, expected: Option<i64>) {
-        let before = expected.unwrap_or(Self::NOTHING);
-        self.expected.store(before, Ordering::Relaxed);
-    }
-
-    /// The offset to be read next, once it is known.
-    pub(crate) fn expected(&self) -> Option<i64> {
-        Some(self.expected.load(Ordering::Relaxed)).filter(|&at| at != Self::NOTHING)
-    }
-
-    fn handed_next(&self) -> Option<i64> {
-        Some(self.handed_next.load(Ordering::Relaxed)).filter(|&at| at != Self::NOTHING)
-    }
-}
-
 impl Assigned {
     pub(crate) fn is(&self, topic: &str, partition: i32) -> bool {
         self.partition == partition && &*self.topic == topic
+    }
+
+    /// The offset where fetching stands; none while fetched records wait to be taken, or nothing was counted yet.
+    pub(crate) fn place(&self) -> Option<i64> {
+        let fetching = self.fetching.filter(|it| it.waiting == 0)?;
+        // Negative where it does not fetch at all.
+        Some(match fetching.next {
+            next if next >= 0 => next.max(self.read.expected().unwrap_or(0)),
+            _ => self.read.expected().unwrap_or(0),
+        })
     }
 
     /// Everything that was handed out of it is settled and committed.
@@ -130,6 +117,8 @@ pub(crate) struct State {
     /// Something is settled that nobody asked to be committed yet.
     pub(crate) commit_due: bool,
     next_stream: u32,
+    /// Partitions of earlier assignments.
+    had: HashMap<(Arc<str>, i32), Before>,
     reachable: Option<bool>,
     /// What the last connection to a broker failed with.
     last_failure: Option<String>,
@@ -144,6 +133,7 @@ impl State {
     fn begin(&mut self, topic: Arc<str>, partition: i32) {
         let stream = StreamId(self.next_stream);
         self.next_stream += 1;
+        let before = self.had.get(&(Arc::clone(&topic), partition)).copied();
         self.assigned.push(Assigned {
             topic: Arc::clone(&topic),
             partition,
@@ -154,6 +144,8 @@ impl State {
             // The client begins by itself only where an offset is committed.
             anchor: Anchor::Held,
             leaving: false,
+            before: before.unwrap_or_default(),
+            fetching: None,
         });
         self.events.push(SourceEvent::Assigned {
             stream,
@@ -166,8 +158,14 @@ impl State {
     pub(crate) fn revoke(&mut self, topic: &str, partition: i32) -> bool {
         let at = self.assigned.iter().position(|it| it.is(topic, partition));
         if let Some(at) = at {
-            let stream = self.assigned.remove(at).stream;
+            let ended = self.assigned.remove(at);
+            let stream = ended.stream;
             self.events.push(SourceEvent::Revoked { stream });
+            let before = Before {
+                committed: ended.committed_next.or(ended.before.committed),
+                by_this_client: true,
+            };
+            self.had.insert((ended.topic, partition), before);
         }
         at.is_some()
     }
@@ -182,6 +180,28 @@ impl State {
             renewed.read.goes_on_at(at);
             renewed.anchor = Anchor::None;
         }
+    }
+
+    /// Takes the place of a client that cannot go on: its streams end, and what it had to tell is told here.
+    pub(crate) fn succeed(&mut self, old: &mut Self, why: &str) {
+        self.next_stream = old.next_stream;
+        (self.reachable, self.events) = (old.reachable, std::mem::take(&mut old.events));
+        for it in std::mem::take(&mut old.assigned) {
+            let stream = it.stream;
+            self.events.push(SourceEvent::Revoked { stream });
+            let committed = it.committed_next.or(it.before.committed);
+            let by_this_client = false;
+            let before = Before {
+                committed,
+                by_this_client,
+            };
+            old.had.insert((it.topic, it.partition), before);
+        }
+        self.had = std::mem::take(&mut old.had);
+        for before in self.had.values_mut() {
+            before.by_this_client = false;
+        }
+        self.note_reachable(false, why);
     }
 
     /// Whether something became due since this was asked last.
@@ -266,11 +286,17 @@ impl ClientContext for Callbacks {
             .any(|broker| broker.state == "UP");
         let mut lag: HashMap<(&str, i32), u64> = HashMap::new();
         let mut idle: HashSet<(&str, i32)> = HashSet::new();
+        let mut fetching: HashMap<(&str, i32), Fetching> = HashMap::new();
         for (name, topic) in &statistics.topics {
             for (&partition, figures) in &topic.partitions {
                 if matches!(figures.fetch_state.as_str(), "none" | "stopped") {
                     idle.insert((name, partition));
                 }
+                let figures_of = Fetching {
+                    next: figures.next_offset,
+                    waiting: figures.fetchq_cnt,
+                };
+                fetching.insert((name, partition), figures_of);
                 if let Ok(behind) = u64::try_from(figures.consumer_lag) {
                     lag.insert((name, partition), behind);
                 }
@@ -291,6 +317,7 @@ impl ClientContext for Callbacks {
         not_fetched.extend(assigned.iter().filter(still).map(|it| it.stream));
         events.retain(|event| !matches!(event, SourceEvent::Behind { .. }));
         for it in assigned {
+            it.fetching = fetching.get(&(&*it.topic, it.partition)).copied();
             if let Some(&records) = lag.get(&(&*it.topic, it.partition)) {
                 let stream = it.stream;
                 events.push(SourceEvent::Behind { stream, records });

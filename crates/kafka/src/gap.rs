@@ -11,6 +11,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{Offset, TopicPartitionList};
 
 use crate::connection::KafkaConnection;
+use crate::consumer_state::Before;
 use crate::positions::{self, Place};
 
 /// A question to the brokers takes no longer than this.
@@ -28,6 +29,10 @@ pub(crate) struct Suspect {
     pub(crate) stopped: bool,
     /// Its committed offset went with its topic.
     pub(crate) cut_off: bool,
+    /// What this process knows of the partition.
+    pub(crate) before: Before,
+    /// Where an earlier client was about to read on, with everything before it told.
+    pub(crate) carried: Option<i64>,
 }
 
 /// What is to be done about a suspect.
@@ -78,12 +83,18 @@ pub(crate) fn judge(suspect: &Suspect, facts: Facts) -> Verdict {
         detail,
     };
     let Some(next) = suspect.expected.or(facts.committed) else {
-        return match facts.remembered {
-            Some(read) => {
+        return match (
+            suspect.carried,
+            facts.remembered.or(suspect.before.committed),
+        ) {
+            (Some(at), _) => Verdict::GoOn {
+                at: at.clamp(low, high.max(low)),
+            },
+            (None, Some(read)) => {
                 let detail = format!("read up to {read}, no offset is committed any more, {range}");
                 gap(GapCause::OffsetsGone, detail)
             }
-            None => Verdict::First { low, high },
+            (None, None) => Verdict::First { low, high },
         };
     };
     if suspect.cut_off {

@@ -2,6 +2,7 @@
 //! reads a topic for people.
 
 mod anchor;
+mod ask;
 mod commit;
 mod connection;
 mod consumer_state;
@@ -11,10 +12,13 @@ mod mend;
 pub mod mock;
 mod outbox;
 mod positions;
+mod read;
 mod rebalance;
+mod renew;
 mod scan;
 mod source;
 mod source_config;
+mod stall;
 mod writer_schemas;
 
 pub use connection::{KafkaConfigError, KafkaConnection};

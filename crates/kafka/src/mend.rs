@@ -1,6 +1,7 @@
 //! Puts streams back on their way that the client does not read: those without an offset, and those with a gap.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,7 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use crate::consumer_state::{Anchor, Assigned, Callbacks};
 use crate::gap::{Looked, Lookup, Suspect, Verdict};
+use crate::renew::Carried;
 use crate::source_config::StartAt;
 
 /// Brokers that could not say are asked again after this.
@@ -33,6 +35,9 @@ pub(crate) struct Mending {
     not_before: Instant,
     /// Since when streams are not fetched.
     idle: HashMap<StreamId, Instant>,
+    carried: Carried,
+    /// Why this client should not read on.
+    worn: Option<String>,
 }
 
 impl Mending {
@@ -45,7 +50,22 @@ impl Mending {
             suspicious: false,
             not_before: Instant::now(),
             idle: HashMap::new(),
+            carried: Carried::new(),
+            worn: None,
         }
+    }
+
+    /// For a client that takes the place of another.
+    pub(crate) fn begin_anew(&mut self, carried: Carried) {
+        *self = Self {
+            carried,
+            ..Self::new(self.lookup.clone(), self.start)
+        };
+    }
+
+    /// Why another client has to read on, once that is so.
+    pub(crate) fn take_worn(&mut self) -> Option<String> {
+        self.worn.take()
     }
 
     /// Some partition is not read, or is not what it was; it is found out which.
@@ -103,25 +123,27 @@ impl Mending {
     }
 
     fn ask(&mut self, callbacks: &Callbacks) {
-        let suspects: Vec<Suspect> = callbacks
-            .state()
-            .assigned
-            .iter()
-            .filter(|it| !it.leaving)
-            .map(|it| Suspect {
-                stream: it.stream,
-                topic: it.topic.clone(),
-                partition: it.partition,
-                expected: it.read.expected(),
-                stopped: self
-                    .idle
-                    .get(&it.stream)
-                    .is_some_and(|&since| stopped(since)),
-                cut_off: it.anchor == Anchor::Lost,
-            })
-            .collect();
+        let state = callbacks.state();
+        let here = state.assigned.iter().filter(|it| !it.leaving);
+        let suspects: Vec<Suspect> = here.map(|it| self.suspect_of(it)).collect();
+        drop(state);
         if !suspects.is_empty() {
             self.asked = Some(self.lookup.begin(suspects));
+        }
+    }
+
+    fn suspect_of(&self, it: &Assigned) -> Suspect {
+        let idle = self.idle.get(&it.stream);
+        let place = (Arc::clone(&it.topic), it.partition);
+        Suspect {
+            stream: it.stream,
+            topic: it.topic.clone(),
+            partition: it.partition,
+            expected: it.read.expected(),
+            stopped: idle.is_some_and(|&since| stopped(since)),
+            cut_off: it.anchor == Anchor::Lost,
+            before: it.before,
+            carried: self.carried.get(&place).copied(),
         }
     }
 
@@ -170,6 +192,16 @@ impl Mending {
         if !go_on_at(consumer.context(), suspect, at) {
             return Ok(false);
         }
+        if let Some((cause, detail)) = &gap
+            && is_worn(suspect, *cause)
+        {
+            tell_gap(consumer.context(), suspect, *cause, (at, detail.clone()));
+            let (topic, partition) = (&suspect.topic, suspect.partition);
+            self.worn = Some(format!(
+                "{topic}[{partition}] is another topic of the same name"
+            ));
+            return Ok(true);
+        }
         if let Err(error) = restart(consumer, suspect, at) {
             tracing::warn!(error = %error, topic = %suspect.topic, "a partition cannot be read on yet");
             let mut state = consumer.context().state();
@@ -179,6 +211,17 @@ impl Mending {
             drop(state);
             self.ask_again();
             return Ok(false);
+        }
+        self.carried
+            .remove(&(Arc::clone(&suspect.topic), suspect.partition));
+        if suspect.carried.is_some()
+            && let Some(known) = consumer
+                .context()
+                .state()
+                .find(&suspect.topic, suspect.partition)
+        {
+            // Nothing is committed, and that is known.
+            known.anchor = Anchor::None;
         }
         if first {
             commit_start(consumer.context(), suspect, at);
@@ -200,6 +243,13 @@ impl Mending {
             ))),
         }
     }
+}
+
+/// Whether this client knows things of the topic's predecessor that keep it from reading: librdkafka takes leaders of
+/// an earlier epoch for old news.
+fn is_worn(suspect: &Suspect, cause: GapCause) -> bool {
+    let anew = matches!(cause, GapCause::Recreated | GapCause::OffsetsGone);
+    anew && (suspect.before.by_this_client || suspect.expected.is_some())
 }
 
 /// Notes where a stream goes on; not when it moved, or left, since it was asked about.

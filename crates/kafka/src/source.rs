@@ -18,7 +18,9 @@ use crate::gap::Lookup;
 use crate::mend::{Mending, partitions_of};
 use crate::positions::Positions;
 use crate::rebalance::{release_now, serve_release};
+use crate::renew::{Carried, in_time};
 use crate::source_config::SourceConfig;
+use crate::stall::Stalls;
 
 /// A pause throws away what was fetched ahead, so a short lack of demand only stops polling.
 const PAUSE_AFTER: Duration = Duration::from_millis(500);
@@ -28,7 +30,9 @@ const REMEMBER_EVERY: Duration = Duration::from_millis(250);
 
 /// A consumer behind the [`Source`] port.
 pub struct KafkaSource {
-    consumer: BaseConsumer<Callbacks>,
+    pub(crate) consumer: BaseConsumer<Callbacks>,
+    pub(crate) connection: KafkaConnection,
+    pub(crate) config: SourceConfig,
     /// The assignment as of `epoch`, so that records find their stream without a lock.
     streams: Vec<Assigned>,
     epoch: u64,
@@ -39,6 +43,7 @@ pub struct KafkaSource {
     kept: VecDeque<(StreamId, OwnedMessage)>,
     anchors: Anchors,
     mending: Mending,
+    stalls: Stalls,
     positions: Option<Positions>,
     remembered: Instant,
 }
@@ -76,15 +81,16 @@ impl KafkaSource {
         consumer
             .subscribe(&topics)
             .map_err(|error| KafkaConfigError::from_kafka(&error))?;
-        let (positions, group) = (config.positions, config.group);
         let lookup = Lookup {
             connection: connection.clone(),
-            group: group.clone(),
-            positions: positions.clone(),
+            group: config.group.clone(),
+            positions: config.positions.clone(),
         };
-        let positions = positions.map(|topic| Positions::connect(connection, topic, group));
+        let connect = |topic| Positions::connect(connection, topic, config.group.clone());
+        let positions = config.positions.clone().map(connect);
         Ok(Self {
             consumer,
+            connection: connection.clone(),
             streams: Vec::new(),
             epoch: 0,
             last: 0,
@@ -92,10 +98,31 @@ impl KafkaSource {
             paused: false,
             kept: VecDeque::new(),
             anchors: Anchors::new(lookup.clone()),
+            stalls: Stalls::new(lookup.clone()),
             mending: Mending::new(lookup, config.start),
             positions: positions.transpose()?,
             remembered: Instant::now(),
+            config,
         })
+    }
+
+    /// Forgets what belongs to a client that another has replaced.
+    pub(crate) fn begin_anew(&mut self, carried: Carried) {
+        self.streams.clear();
+        self.kept.clear();
+        (self.epoch, self.last) = (self.consumer.context().epoch(), 0);
+        (self.starved_since, self.paused) = (None, false);
+        self.mending.begin_anew(carried);
+        self.stalls.forget();
+    }
+
+    /// Why the client cannot go on, if so.
+    fn worn(&mut self) -> Option<String> {
+        if self.paused {
+            self.stalls.forget();
+        }
+        let stall = self.stalls.serve(self.consumer.context());
+        self.mending.take_worn().or(stall.map(|it| it.to_string()))
     }
 
     fn serve_commits(&mut self) {
@@ -117,19 +144,7 @@ impl KafkaSource {
     /// Leaves the group and closes the client, for `within` at most: with brokers away librdkafka may take its
     /// session timeout or longer, and nobody should wait for that.
     pub fn close(self, within: Duration) {
-        let (done, closed) = std::sync::mpsc::sync_channel(1);
-        let closing = std::thread::Builder::new()
-            .name("kafka close".to_owned())
-            .spawn(move || {
-                drop(self);
-                let _ = done.send(());
-            });
-        if closing.is_ok() && closed.recv_timeout(within).is_err() {
-            tracing::warn!(
-                within_ms = within.as_millis() as u64,
-                "kafka client did not close in time, left open"
-            );
-        }
+        in_time(within, move || drop(self));
     }
 
     /// Without demand: stop polling for a moment, then pause and poll, so that the group keeps its member.
@@ -241,6 +256,9 @@ impl Source for KafkaSource {
         serve_release(self.consumer.context(), &self.consumer);
         // What is told of a gap comes before the first record behind it.
         let told = self.mending.serve(&self.consumer)?;
+        if let Some(why) = self.worn() {
+            self.renew_client(&why)?;
+        }
         refresh_streams(self.consumer.context(), &mut self.streams, &mut self.epoch);
         if told {
             // Records come with the next call.
@@ -274,6 +292,7 @@ impl Source for KafkaSource {
     }
 
     fn follow(&mut self, topics: &[&str]) -> Result<(), SourceError> {
+        self.config.topics = topics.iter().map(|&it| it.to_owned()).collect();
         self.consumer
             .subscribe(topics)
             .map_err(|error| SourceError::Follow(error.to_string()))

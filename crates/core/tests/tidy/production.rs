@@ -14,15 +14,15 @@ const SPAWNING: [&str; 4] = [
 /// Threads of adapters, each with the reason why it cannot be the pipeline's.
 const ADAPTER_THREADS: [(&str, &str); 4] = [
     (
-        "crates/kafka/src/anchor.rs",
-        "asking whether a commit still holds blocks until a broker answers; records flow meanwhile",
+        "crates/kafka/src/ask.rs",
+        "asking blocks until a broker answers; records flow meanwhile",
     ),
     (
         "crates/kafka/src/gap.rs",
         "asking for offsets blocks until a broker answers; partitions without a gap go on meanwhile",
     ),
     (
-        "crates/kafka/src/source.rs",
+        "crates/kafka/src/renew.rs",
         "closing a consumer blocks for as long as its broker is silent; leaving must not",
     ),
     (

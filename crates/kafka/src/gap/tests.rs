@@ -3,6 +3,8 @@ use std::sync::Arc;
 use freshet_core::gap::GapCause;
 use freshet_core::position::StreamId;
 
+use crate::consumer_state::Before;
+
 use super::{Facts, Suspect, Verdict, judge};
 
 fn suspect(expected: Option<i64>, stopped: bool) -> Suspect {
@@ -13,6 +15,8 @@ fn suspect(expected: Option<i64>, stopped: bool) -> Suspect {
         expected,
         stopped,
         cut_off: false,
+        before: Before::default(),
+        carried: None,
     }
 }
 

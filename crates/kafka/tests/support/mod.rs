@@ -16,7 +16,10 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
 pub(crate) const POSITIONS: &str = "freshet.positions";
 
 /// Started by the first test that wants it.
-pub(crate) static BROKER: LazyLock<KafkaBroker> = LazyLock::new(|| {
+pub(crate) static BROKER: LazyLock<KafkaBroker> = LazyLock::new(broker);
+
+/// A broker of a test's own.
+pub(crate) fn broker() -> KafkaBroker {
     let quick = [
         ("group.consumer.min.heartbeat.interval.ms", "300"),
         ("group.consumer.heartbeat.interval.ms", "300"),
@@ -28,7 +31,7 @@ pub(crate) static BROKER: LazyLock<KafkaBroker> = LazyLock::new(|| {
         .create_topic_with(POSITIONS, 1, &[("cleanup.policy", "compact")])
         .expect("topic of positions");
     broker
-});
+}
 
 /// Who decides which member reads what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,7 +81,16 @@ pub(crate) fn write(topic: &str, partition: i32, values: std::ops::Range<u32>) {
 
 /// The same into each of some partitions.
 pub(crate) fn write_each(topic: &str, partitions: &[i32], values: std::ops::Range<u32>) {
-    let writer = TopicWriter::new(&BROKER.bootstrap()).expect("writer");
+    write_at(&BROKER.bootstrap(), (topic, partitions), values);
+}
+
+/// The same at any broker.
+pub(crate) fn write_at(
+    bootstrap: &str,
+    (topic, partitions): (&str, &[i32]),
+    values: std::ops::Range<u32>,
+) {
+    let writer = TopicWriter::new(bootstrap).expect("writer");
     for (value, &partition) in values.flat_map(|it| partitions.iter().map(move |at| (it, at))) {
         let record = TopicRecord {
             topic: topic.to_owned(),
@@ -185,8 +197,16 @@ impl Member {
         }
     }
 
-    pub(crate) fn tail(&self) -> &[Seen] {
-        &self.seen[self.seen.len().saturating_sub(12)..]
+    /// The last things that were seen, without what is told every second.
+    pub(crate) fn tail(&self) -> Vec<&Seen> {
+        let told = self.told();
+        told[told.len().saturating_sub(12)..].to_vec()
+    }
+
+    /// Everything that was seen, without what is told every second.
+    pub(crate) fn told(&self) -> Vec<&Seen> {
+        let behind = |it: &&Seen| matches!(it, Seen::Event(SourceEvent::Behind { .. }));
+        self.seen.iter().filter(|it| !behind(it)).collect()
     }
 
     pub(crate) fn values(&self) -> Vec<&str> {
