@@ -88,6 +88,8 @@ fn is_metric(deployment: &Deployment, series: &str, value: f64) -> bool {
 }
 
 const NODES_DOWN: &str = "freshet_target_nodes_down{target=\"main\"}";
+const NOT_ASKED: &str =
+    "freshet_purges_total{family=\"shop.item\",target=\"main\",outcome=\"node_down\"}";
 const SPILLED: &str = "freshet_spilled_purges_total{target=\"main\"}";
 
 #[test]
@@ -133,6 +135,8 @@ fn others_stay_fresh(
         deployment.until("a name elsewhere is gone", || is_gone(cluster, *id));
         assert!(begun.elapsed() < BOUND, "{:?}", begun.elapsed());
     }
+    let not_asked = deployment.metric(NOT_ASKED).unwrap_or_default();
+    assert!(not_asked >= others.len() as f64, "{not_asked}: waited for");
     assert!(is_metric(deployment, NODES_DOWN, 1.0));
     let (code, text) = deployment.get("/readyz").expect("answers");
     assert!(code == 503 && text.contains("target main"), "loud: {text}");

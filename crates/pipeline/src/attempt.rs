@@ -273,3 +273,43 @@ pub(crate) fn slices(batch: &PurgeBatch, size: usize) -> Vec<PurgeBatch> {
     }
     parts
 }
+
+#[cfg(test)]
+mod tests {
+    use freshet_core::purge::PurgeOutcome::{Forgotten, NodeDown, Purged, Refused, Unreachable};
+
+    use super::*;
+
+    fn report(outcomes: &[PurgeOutcome], nodes_down: u32) -> PurgeReport {
+        PurgeReport {
+            outcomes: outcomes.to_vec(),
+            nodes_down,
+            ..PurgeReport::all(Purged, 0)
+        }
+    }
+
+    #[test]
+    fn p6_a_silent_node_speaks_against_its_target_only_when_no_other_answers() {
+        let throttled = PurgeOutcome::Throttled { retry_after_ms: 0 };
+        for (outcomes, nodes_down, is_one) in [
+            (&[Purged, Refused][..], 0, true),
+            (&[Unreachable], 1, true),
+            (&[Unreachable], 0, false),
+            (&[NodeDown, Purged], 1, true),
+            (&[NodeDown, Unreachable], 2, true),
+            // Nothing that a node says, or forgets, is excused by another one that is silent.
+            (&[NodeDown, throttled], 1, false),
+            (&[Forgotten], 1, false),
+        ] {
+            let report = report(outcomes, nodes_down);
+            assert_eq!(is_answer(&report), is_one, "{report:?}");
+        }
+    }
+
+    #[test]
+    fn p6_what_is_not_asked_for_is_not_waited_for() {
+        assert!(is_deferred(&report(&[NodeDown, Purged], 1)));
+        assert!(!is_deferred(&report(&[NodeDown, Unreachable], 1)));
+        assert!(!is_deferred(&report(&[NodeDown, Refused], 1)));
+    }
+}

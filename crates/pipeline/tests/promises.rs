@@ -466,10 +466,16 @@ fn p6_in_a_backlog_names_of_a_silent_node_hold_up_no_others_behind_them() {
     let backlog = world.outbox.topic("freshet.backlog.main");
     until("its name waits in the backlog", || backlog.len() > 0);
     assert!(running.stop());
-    // Everything is spilled at once now, behind the name that cannot be asked for.
-    world.spill_after = Duration::ZERO;
+    // Everything is spilled now, behind the name that cannot be asked for and has a round of its own.
+    world.spill_after = Duration::from_millis(20);
+    let calls = world.redis.calls();
     let running = world.start();
+    until("the backlog is begun", || world.redis.calls() > calls);
+    world.redis.fail_for_ever(true);
     (4..50).for_each(|id| world.changes.push(insert(id, 7)));
+    until("all are stored", || world.changes.committed() == Some(46));
+    assert!(world.redis.purged().is_empty());
+    world.redis.fail_for_ever(false);
     until("all others are purged", || {
         let purged: std::collections::BTreeSet<String> = world.redis.purged().into_iter().collect();
         purged.len() == 46
