@@ -20,6 +20,8 @@ pub enum PurgeOutcome {
     Refused,
     /// No answer: whether it was done is not known. Purging again is safe.
     Unreachable,
+    /// Not asked for: the one server that can purge it is known to be down, while others of the target answer.
+    NodeDown,
     /// Nobody answered for it.
     #[default]
     Forgotten,
@@ -27,7 +29,7 @@ pub enum PurgeOutcome {
 
 impl PurgeOutcome {
     /// Every outcome's name as it stands in labels and logs.
-    pub const NAMES: [&'static str; 8] = [
+    pub const NAMES: [&'static str; 9] = [
         "purged",
         "nothing_cached",
         "accepted",
@@ -36,6 +38,7 @@ impl PurgeOutcome {
         "refused",
         "unreachable",
         "forgotten",
+        "node_down",
     ];
 
     /// The outcome's name as it stands in labels and logs.
@@ -54,6 +57,7 @@ impl PurgeOutcome {
             Self::Refused => 5,
             Self::Unreachable => 6,
             Self::Forgotten => 7,
+            Self::NodeDown => 8,
         }
     }
 }
@@ -65,6 +69,8 @@ pub enum Disposition {
     Settle,
     /// Ask again, after a pause.
     Retry,
+    /// Not now: it waits where it holds nothing else up, and is asked for from there.
+    Defer,
     /// Ask again in smaller batches, to find what is refused.
     Split,
     /// Give up on this one loudly: dead letter and a wider purge.
@@ -84,6 +90,7 @@ pub fn disposition(outcome: PurgeOutcome, alone: bool) -> Disposition {
         PurgeOutcome::Throttled { .. } | PurgeOutcome::Unreachable | PurgeOutcome::Forgotten => {
             Disposition::Retry
         }
+        PurgeOutcome::NodeDown => Disposition::Defer,
         PurgeOutcome::Refused if alone => Disposition::Quarantine,
         PurgeOutcome::Refused => Disposition::Split,
     }
@@ -99,6 +106,10 @@ pub struct PurgeReport {
     pub removed: u64,
     /// In the cache's or provider's words, for the log, when something was not done. Never holds secrets.
     pub reason: Option<String>,
+    /// Servers of the target that gave no answer while others did. Not zero says that what is
+    /// [`Unreachable`](PurgeOutcome::Unreachable) here is no fault of the target as a whole. Zero for targets where a
+    /// purge needs all servers, and where none answers.
+    pub nodes_down: u32,
 }
 
 impl PurgeReport {
@@ -108,6 +119,7 @@ impl PurgeReport {
             outcomes: vec![outcome; count],
             removed: 0,
             reason: None,
+            nodes_down: 0,
         }
     }
 

@@ -1,13 +1,14 @@
 //! The one table from outcome to disposition, row by row.
 
-use freshet_core::purge::Disposition::{self, Quarantine, Retry, Settle, Split};
+use freshet_core::purge::Disposition::{self, Defer, Quarantine, Retry, Settle, Split};
 use freshet_core::purge::PurgeOutcome::{
-    self, Accepted, Forgotten, NothingCached, Purged, Refused, Superseded, Throttled, Unreachable,
+    self, Accepted, Forgotten, NodeDown, NothingCached, Purged, Refused, Superseded, Throttled,
+    Unreachable,
 };
 use freshet_core::purge::{PurgeReport, disposition};
 
 /// Outcome, its label, what is done in a batch, what is done alone.
-const TABLE: [(PurgeOutcome, &str, Disposition, Disposition); 9] = [
+const TABLE: [(PurgeOutcome, &str, Disposition, Disposition); 10] = [
     (Purged, "purged", Settle, Settle),
     (NothingCached, "nothing_cached", Settle, Settle),
     (Accepted, "accepted", Settle, Settle),
@@ -24,6 +25,7 @@ const TABLE: [(PurgeOutcome, &str, Disposition, Disposition); 9] = [
     (Refused, "refused", Split, Quarantine),
     (Unreachable, "unreachable", Retry, Retry),
     (Forgotten, "forgotten", Retry, Retry),
+    (NodeDown, "node_down", Defer, Defer),
 ];
 
 #[test]

@@ -16,19 +16,18 @@ use crate::served::Served;
 
 impl<P: Purger, O: Outbox> RunRound<P, O> {
     /// Purges until everything is settled. Gives back what is not when the lane may spill and its time is up, or
-    /// when the target is taken for down already.
+    /// when the target is taken for down already; in every lane, when nothing is left but what is not to be waited for.
     pub(crate) async fn purge_until_settled(
         &self,
         rules: &Rules,
         served: &Served<P>,
         batch: &PurgeBatch,
     ) -> Option<PurgeBatch> {
-        let deadline = served
-            .spill
-            .as_ref()
-            .map(|spill| Instant::now() + spill.within);
+        let deadline = served.spill_within.map(|within| Instant::now() + within);
         let mut left: Option<PurgeBatch> = None;
         let mut attempt = 0;
+        // Of the last report: an attempt that is cut off after it says nothing about the target as a whole either.
+        let mut nodes_down = 0;
         loop {
             let due = left.as_ref().unwrap_or(batch);
             if let Admission::Wait(wait) = served.state.breaker.admit(self.clock.now()) {
@@ -41,11 +40,15 @@ impl<P: Purger, O: Outbox> RunRound<P, O> {
             if attempt == 0 {
                 served.state.budget.attempted();
             }
-            let report = purge_by(served, due, deadline).await;
+            let report = purge_by(served, due, (deadline, nodes_down)).await;
+            nodes_down = report.nodes_down;
             count(rules, due, &report);
             self.note_answer(rules, served, batch.target(), &report);
             left = self.what_is_left(rules, served, due, &report).await;
             let rest = left.as_ref()?;
+            if is_deferred(&report) {
+                return Some(rest.clone());
+            }
             if let Some(handles) = rules.handles.target(batch.target()) {
                 handles.retries.increment(1);
             }
@@ -79,7 +82,7 @@ impl<P: Purger, O: Outbox> RunRound<P, O> {
             let again = wanted(purge, name);
             match disposition(report.outcome(at), alone) {
                 Disposition::Settle => {}
-                Disposition::Retry | Disposition::Halt => {
+                Disposition::Retry | Disposition::Defer | Disposition::Halt => {
                     left.add(again);
                 }
                 Disposition::Split => {
@@ -156,7 +159,8 @@ impl<P: Purger, O: Outbox> RunRound<P, O> {
         .await;
     }
 
-    /// Tells breaker, readiness and log how an attempt went. A refusal is an answer.
+    /// Tells breaker, readiness and log how an attempt went. A refusal is an answer, and so is that of one server
+    /// while another one is down: then the target as a whole is not, however little of it is well.
     fn note_answer(
         &self,
         rules: &Rules,
@@ -167,20 +171,34 @@ impl<P: Purger, O: Outbox> RunRound<P, O> {
         let Some(name) = rules.registry.target(target).map(|target| &*target.name) else {
             return;
         };
-        let unanswered = |outcome: &PurgeOutcome| disposition(*outcome, true) == Disposition::Retry;
         let (part, state) = (format!("target {name}"), &served.state);
-        if !report.outcomes.iter().any(unanswered) {
-            self.set_up(rules, target, 1.0);
-            if state.breaker.answered() == Turn::Closed {
-                state.open.set(0.0);
-                tracing::info!(target_name = name, "target is back, its backlog follows");
-            }
+        state.nodes_down.set(f64::from(report.nodes_down));
+        let answers = is_answer(report);
+        if answers && state.breaker.answered() == Turn::Closed {
+            state.open.set(0.0);
+            tracing::info!(target_name = name, "target is back, its backlog follows");
+        }
+        let whole = answers && report.nodes_down == 0;
+        self.set_up(rules, target, if whole { 1.0 } else { 0.0 });
+        if whole {
             if self.status.ready(&part) {
                 tracing::info!(target_name = name, "target answers");
             }
             return;
         }
-        self.set_up(rules, target, 0.0);
+        if answers {
+            // Which node it is, the ping says; told once, since every round would have something to say.
+            let reason = "one of its nodes does not answer";
+            if self.status.is_ready(&part) && self.status.not_ready(&part, reason, self.clock.now())
+            {
+                tracing::warn!(
+                    target_name = name,
+                    nodes_down = report.nodes_down,
+                    "a node of the target does not answer, its purges wait in the backlog"
+                );
+            }
+            return;
+        }
         let reason = report.reason.as_deref().unwrap_or("did not settle a batch");
         if state.breaker.failed(self.clock.now(), self.dice.roll()) == Turn::Opened {
             state.open.set(1.0);
@@ -208,12 +226,26 @@ impl<P: Purger, O: Outbox> RunRound<P, O> {
     }
 }
 
+/// Whether nothing speaks against the target as a whole.
+fn is_answer(report: &PurgeReport) -> bool {
+    report.outcomes.iter().all(|&outcome| {
+        let excused = outcome == PurgeOutcome::Unreachable && report.nodes_down > 0;
+        excused || disposition(outcome, true) != Disposition::Retry
+    })
+}
+
+/// Whether all that is not settled is better not waited for.
+fn is_deferred(report: &PurgeReport) -> bool {
+    let mut dispositions = report.outcomes.iter().map(|&it| disposition(it, true));
+    dispositions.all(|it| matches!(it, Disposition::Settle | Disposition::Defer))
+}
+
 /// One attempt, cut off at the deadline. Whether a purge that was cut off took place is not known, and it is safe to
 /// ask again.
 async fn purge_by<P: Purger>(
     served: &Served<P>,
     batch: &PurgeBatch,
-    deadline: Option<Instant>,
+    (deadline, nodes_down): (Option<Instant>, u32),
 ) -> PurgeReport {
     let Some(deadline) = deadline else {
         return served.purger.purge(batch).await;
@@ -222,6 +254,7 @@ async fn purge_by<P: Purger>(
         Ok(report) => report,
         Err(_) => PurgeReport {
             reason: Some("no answer in time".to_owned()),
+            nodes_down,
             ..PurgeReport::all(PurgeOutcome::Unreachable, batch.len())
         },
     }
@@ -239,4 +272,44 @@ pub(crate) fn slices(batch: &PurgeBatch, size: usize) -> Vec<PurgeBatch> {
         }
     }
     parts
+}
+
+#[cfg(test)]
+mod tests {
+    use freshet_core::purge::PurgeOutcome::{Forgotten, NodeDown, Purged, Refused, Unreachable};
+
+    use super::*;
+
+    fn report(outcomes: &[PurgeOutcome], nodes_down: u32) -> PurgeReport {
+        PurgeReport {
+            outcomes: outcomes.to_vec(),
+            nodes_down,
+            ..PurgeReport::all(Purged, 0)
+        }
+    }
+
+    #[test]
+    fn p6_a_silent_node_speaks_against_its_target_only_when_no_other_answers() {
+        let throttled = PurgeOutcome::Throttled { retry_after_ms: 0 };
+        for (outcomes, nodes_down, is_one) in [
+            (&[Purged, Refused][..], 0, true),
+            (&[Unreachable], 1, true),
+            (&[Unreachable], 0, false),
+            (&[NodeDown, Purged], 1, true),
+            (&[NodeDown, Unreachable], 2, true),
+            // Nothing that a node says, or forgets, is excused by another one that is silent.
+            (&[NodeDown, throttled], 1, false),
+            (&[Forgotten], 1, false),
+        ] {
+            let report = report(outcomes, nodes_down);
+            assert_eq!(is_answer(&report), is_one, "{report:?}");
+        }
+    }
+
+    #[test]
+    fn p6_what_is_not_asked_for_is_not_waited_for() {
+        assert!(is_deferred(&report(&[NodeDown, Purged], 1)));
+        assert!(!is_deferred(&report(&[NodeDown, Unreachable], 1)));
+        assert!(!is_deferred(&report(&[NodeDown, Refused], 1)));
+    }
 }

@@ -38,6 +38,8 @@ pub const TAKEOVERS: &str = "freshet_target_takeovers_total";
 pub const REPLAYED: &str = "freshet_replayed_purges_total";
 /// Whether a target is taken for down.
 pub const BREAKER_OPEN: &str = "freshet_breaker_open";
+/// How many servers of a target are silent while others answer.
+pub const NODES_DOWN: &str = "freshet_target_nodes_down";
 /// Whether a target answered last time.
 pub const TARGET_UP: &str = "freshet_target_up";
 /// Whether readers may rely on this process.
@@ -177,6 +179,11 @@ fn describe_gauges() {
         BREAKER_OPEN,
         Unit::Count,
         "1 while a target is taken for down and its purges wait in its backlog"
+    );
+    describe_gauge!(
+        NODES_DOWN,
+        Unit::Count,
+        "Servers of a target that were silent when last asked while others answered"
     );
     describe_gauge!(
         READY,

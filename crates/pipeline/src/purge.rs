@@ -1,13 +1,13 @@
 //! purge: a round → every target, inner tiers first, until each purge is settled or safely stored.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use ::metrics::Histogram;
 use freshet_core::ports::{Outbox, OutboxRecord, Purger};
 use freshet_core::position::UnixMicros;
 use freshet_core::purge::PurgeBatch;
-use freshet_core::registry::Tier;
+use freshet_core::registry::{FamilyId, Tier};
 use freshet_core::sample::PurgedSample;
 use futures_util::future::join_all;
 use tokio::sync::{mpsc, watch};
@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, watch};
 use crate::attempt::slices;
 use crate::backoff::{Backoff, Dice};
 use crate::clock::Clock;
+use crate::report::wanted;
 use crate::requests::requests_of;
 use crate::round::Round;
 use crate::rules::Rules;
@@ -34,6 +35,10 @@ pub(crate) struct RunRound<P, O> {
     pub(crate) purge_stage: Histogram,
     pub(crate) stop: watch::Receiver<bool>,
 }
+
+/// After so many passes over a backlog's batch, what still cannot be asked for goes to the end of the backlog, so that
+/// what came behind it gets its turn. With the usual backoff that is after some twenty seconds.
+const ATTEMPTS_TO_PUT_BACK: u32 = 12;
 
 const TIERS: [Tier; 4] = [Tier::Store, Tier::Framework, Tier::Shield, Tier::Edge];
 
@@ -79,30 +84,67 @@ impl<P: Purger, O: Outbox> RunRound<P, O> {
         (tier, batch): (Tier, &PurgeBatch),
     ) {
         let takeovers = served.purger.takeovers();
-        let Some(pace) = &served.pace else {
-            let left = self.purge_until_settled(&round.rules, served, batch).await;
-            match (left, &served.spill) {
-                (Some(left), Some(spill)) => {
-                    let outer: Vec<&PurgeBatch> = of_tiers(round, |it| it > tier).collect();
-                    served.state.spilled.increment(left.len() as u64);
-                    self.request(&round.rules, &spill.topic, (&left, &outer))
-                        .await;
-                }
-                _ => self.measure_freshness(round, batch),
-            }
-            // Also what was spilled in part: the rest of it was answered.
-            self.keep(round, served, (tier, batch, takeovers)).await;
-            return;
+        let left = match served.spill_within {
+            Some(_) => self.purge_slice(round, served, batch).await,
+            None => self.work_off(round, served, batch).await,
         };
+        if !left.is_empty() {
+            let outer: Vec<&PurgeBatch> = of_tiers(round, |it| it > tier).collect();
+            served.state.spilled.increment(left.len() as u64);
+            self.request(&round.rules, &served.state.backlog, (&left, &outer))
+                .await;
+        }
+        // Also what was stored in part: the rest of it was answered.
+        self.keep(round, served, (tier, batch, takeovers)).await;
+    }
+
+    /// A backlog's batch. What cannot be asked for is tried some times more, behind all that can.
+    async fn work_off(&self, round: &Round, served: &Served<P>, batch: &PurgeBatch) -> PurgeBatch {
+        let mut left = self.one_pass(round, served, batch).await;
+        for attempt in 0..ATTEMPTS_TO_PUT_BACK {
+            if left.is_empty() {
+                break;
+            }
+            tokio::time::sleep(self.backoff.wait(attempt, self.dice.roll())).await;
+            left = self.one_pass(round, served, &left).await;
+        }
+        left
+    }
+
+    async fn one_pass(&self, round: &Round, served: &Served<P>, batch: &PurgeBatch) -> PurgeBatch {
+        let Some(pace) = &served.pace else {
+            return self.purge_slice(round, served, batch).await;
+        };
+        let mut left = PurgeBatch::new(batch.target());
         for slice in slices(batch, pace.slice()) {
             let wait = pace.take(self.clock.now(), slice.len());
             if !wait.is_zero() {
                 tokio::time::sleep(wait).await;
             }
-            self.purge_until_settled(&round.rules, served, &slice).await;
-            self.measure_freshness(round, &slice);
+            for (purge, name) in self.purge_slice(round, served, &slice).await.iter() {
+                left.add(wanted(purge, name));
+            }
         }
-        self.keep(round, served, (tier, batch, takeovers)).await;
+        left
+    }
+
+    /// Purges, measures what is done and gives back what is not.
+    async fn purge_slice(
+        &self,
+        round: &Round,
+        served: &Served<P>,
+        slice: &PurgeBatch,
+    ) -> PurgeBatch {
+        match self.purge_until_settled(&round.rules, served, slice).await {
+            None => {
+                self.measure_freshness(round, slice);
+                PurgeBatch::new(slice.target())
+            }
+            Some(left) => {
+                self.measure_settled(round, slice, &left);
+                left
+            }
+        }
     }
 
     /// Nothing can purge this: the round must never settle, and everybody must see why.
@@ -159,15 +201,7 @@ impl<P: Purger, O: Outbox> RunRound<P, O> {
     /// Commit → effective, for each change of the round that concerned the target, or for each purge where the
     /// round came from a lane.
     fn measure_freshness(&self, round: &Round, batch: &PurgeBatch) {
-        let now = self.clock.wall();
-        let target = batch.target();
-        let record = |family, committed: UnixMicros| {
-            if committed != UnixMicros(0)
-                && let Some(handles) = round.rules.handles.pair(family, target)
-            {
-                handles.freshness.record(now.since(committed) as f64 / 1e6);
-            }
-        };
+        let record = self.recorder(round, batch);
         if round.purges.changes().is_empty() {
             batch
                 .iter()
@@ -176,6 +210,26 @@ impl<P: Purger, O: Outbox> RunRound<P, O> {
         }
         for change in round.purges.changes() {
             record(change.family, change.committed);
+        }
+    }
+
+    /// The same where a part is left: for each purge that is not.
+    fn measure_settled(&self, round: &Round, batch: &PurgeBatch, left: &PurgeBatch) {
+        let record = self.recorder(round, batch);
+        let left: HashSet<&[u8]> = left.iter().map(|(_, name)| name).collect();
+        let settled = batch.iter().filter(|(_, name)| !left.contains(name));
+        settled.for_each(|(purge, _)| record(purge.family, purge.committed));
+    }
+
+    fn recorder(&self, round: &Round, batch: &PurgeBatch) -> impl Fn(FamilyId, UnixMicros) {
+        let (now, target) = (self.clock.wall(), batch.target());
+        let rules = Arc::clone(&round.rules);
+        move |family, committed| {
+            if committed != UnixMicros(0)
+                && let Some(handles) = rules.handles.pair(family, target)
+            {
+                handles.freshness.record(now.since(committed) as f64 / 1e6);
+            }
         }
     }
 

@@ -81,6 +81,7 @@ impl<P: Purger, O: Outbox> RunRound<P, O> {
             served.state.up.set(if answer.is_ok() { 1.0 } else { 0.0 });
             match answer {
                 Ok(()) => {
+                    served.state.nodes_down.set(0.0);
                     if self.status.ready(&part) {
                         tracing::info!(part = %part, "target answers");
                     }

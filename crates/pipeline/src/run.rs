@@ -21,7 +21,7 @@ use crate::parts::{Drive, Parts, Settings, TargetParts};
 use crate::purge::RunRound;
 use crate::round::{Bounds, Round, Window};
 use crate::rules::RulesInForce;
-use crate::served::{Lane, Served, Spill, TargetState};
+use crate::served::{Lane, Served, TargetState};
 use crate::status::Status;
 use crate::take::{Take, TakeChanges, TakeParts};
 
@@ -205,10 +205,7 @@ impl<S: Source + 'static, O: Outbox + 'static> Start<S, O> {
                     backlog.replay,
                     (self.settings.backoff, now),
                 )),
-                spill: Some(Spill {
-                    within: backlog.after,
-                    topic: Arc::clone(&backlog.topic),
-                }),
+                spill_within: Some(backlog.after),
                 pace: None,
             };
             // What follows in outer targets goes through their live lanes.
@@ -217,7 +214,7 @@ impl<S: Source + 'static, O: Outbox + 'static> Start<S, O> {
                 .map(|(name, topic)| (Arc::clone(name), Lane::Outbox(Arc::clone(topic))))
                 .collect();
             let held = Served {
-                spill: None,
+                spill_within: None,
                 pace: backlog.purges_per_second.map(|it| Arc::new(Pace::new(it))),
                 ..served.clone()
             };

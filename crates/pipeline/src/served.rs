@@ -9,7 +9,7 @@ use freshet_core::position::UnixMicros;
 use crate::backoff::Backoff;
 use crate::breaker::Breaker;
 use crate::budget::{Pace, RetryBudget};
-use crate::metrics::{BREAKER_OPEN, REPLAYED, SPILLED, TAKEOVERS, TARGET_UP};
+use crate::metrics::{BREAKER_OPEN, NODES_DOWN, REPLAYED, SPILLED, TAKEOVERS, TARGET_UP};
 use crate::recent::Recent;
 
 /// The way of one lane to one target.
@@ -26,17 +26,10 @@ pub(crate) enum Lane<P> {
 pub(crate) struct Served<P> {
     pub(crate) purger: Arc<P>,
     pub(crate) state: Arc<TargetState>,
-    /// Where work goes that is not done in time. None: it is tried until it is done.
-    pub(crate) spill: Option<Spill>,
+    /// What is not done within this goes to the backlog. None in the backlog itself: there is no hurry.
+    pub(crate) spill_within: Option<Duration>,
     /// Only for a backlog: how fast it may be worked off.
     pub(crate) pace: Option<Arc<Pace>>,
-}
-
-/// Work that is not done within a time waits in a topic instead of in memory.
-#[derive(Debug, Clone)]
-pub(crate) struct Spill {
-    pub(crate) within: Duration,
-    pub(crate) topic: Arc<str>,
 }
 
 /// What all lanes of one target know of it together.
@@ -50,6 +43,7 @@ pub(crate) struct TargetState {
     pub(crate) recent: Option<Recent>,
     pub(crate) open: Gauge,
     pub(crate) up: Gauge,
+    pub(crate) nodes_down: Gauge,
     pub(crate) spilled: Counter,
     pub(crate) takeovers: Counter,
     pub(crate) replayed: Counter,
@@ -64,12 +58,15 @@ impl TargetState {
     ) -> Self {
         let open = gauge!(BREAKER_OPEN, "target" => target.to_owned());
         open.set(0.0);
+        let nodes_down = gauge!(NODES_DOWN, "target" => target.to_owned());
+        nodes_down.set(0.0);
         Self {
             breaker: Breaker::new(backoff),
             budget: RetryBudget::new(now),
             backlog: Arc::clone(backlog),
             recent: keep.map(Recent::new),
             open,
+            nodes_down,
             up: gauge!(TARGET_UP, "target" => target.to_owned()),
             spilled: counter!(SPILLED, "target" => target.to_owned()),
             takeovers: counter!(TAKEOVERS, "target" => target.to_owned()),
@@ -83,7 +80,7 @@ impl<P> Clone for Served<P> {
         Self {
             purger: Arc::clone(&self.purger),
             state: Arc::clone(&self.state),
-            spill: self.spill.clone(),
+            spill_within: self.spill_within,
             pace: self.pace.clone(),
         }
     }

@@ -59,6 +59,11 @@ impl Status {
         }
     }
 
+    /// Whether the part is ready, or never spoke.
+    pub fn is_ready(&self, part: &str) -> bool {
+        !matches!(lock(&self.0.parts).get(part), Some(Some(_)))
+    }
+
     /// Everything that is not ready, by part.
     pub fn unready(&self) -> Vec<NotReady> {
         lock(&self.0.parts)

@@ -15,7 +15,7 @@ use freshet_pipeline::rules::RulesInForce;
 use freshet_pipeline::run::run;
 use freshet_pipeline::status::Status;
 use freshet_wire::DeadLetter;
-use freshet_wire::Limits;
+use freshet_wire::{Limits, PurgeRequest};
 use support::{MemoryCache, MemoryOutbox, MemorySource, NoSchemas, Topic, insert, registry, until};
 use tokio::sync::watch;
 
@@ -407,6 +407,93 @@ fn p6_while_a_target_is_down_nobody_waits_for_it() {
     until("nothing lost", || {
         let purged: std::collections::BTreeSet<String> = world.redis.purged().into_iter().collect();
         purged.len() == 2_000
+    });
+    assert!(running.stop());
+}
+
+/// The names that wait in a topic of purge requests.
+fn requested(topic: &Topic) -> std::collections::BTreeSet<String> {
+    let requests = topic.values().into_iter();
+    let requests = requests.map(|it| PurgeRequest::decode(&it).expect("ours"));
+    let names = requests.flat_map(|it| it.purges.into_iter().map(|purge| purge.name));
+    names
+        .map(|it| String::from_utf8_lossy(&it).into_owned())
+        .collect()
+}
+
+#[test]
+fn p6_a_silent_node_costs_only_its_own_names_and_nobody_waits_for_it() {
+    // Whoever waited for it would wait longer than this test does.
+    let world = World::new();
+    let dead = ["catalog:v1:item:3", "catalog:v1:item:13"];
+    world.redis.silence(&dead);
+    let running = world.start();
+    for id in 0..400 {
+        world.changes.push(insert(id % 20, 7));
+        let committed = || world.changes.committed() == Some(id);
+        until("settled", committed);
+    }
+    let backlog = world.outbox.topic("freshet.backlog.main");
+    assert_eq!(requested(&backlog), dead.map(str::to_owned).into());
+    let purged: std::collections::BTreeSet<String> = world.redis.purged().into_iter().collect();
+    assert_eq!(purged.len(), 18, "all others");
+    let told = running.status.unready();
+    let told = told.iter().find(|it| it.part == "target main");
+    let told = told.expect("told all the time").reason.clone();
+    assert!(told.contains("node"), "{told}");
+    world.redis.silence(&[]);
+    until("the backlog is worked off", || {
+        backlog.committed() == Some(backlog.len() as u64 - 1)
+    });
+    let (before, spilled) = (world.redis.purged(), backlog.len());
+    assert!(dead.iter().all(|name| before.iter().any(|it| it == name)));
+    world.changes.push(insert(3, 7));
+    until("settled", || world.changes.committed() == Some(400));
+    assert_eq!(
+        world.redis.purged().last().map(String::as_str),
+        Some(dead[0])
+    );
+    assert_eq!(backlog.len(), spilled, "inline again");
+    assert!(running.stop());
+}
+
+#[test]
+fn p6_in_a_backlog_names_of_a_silent_node_hold_up_no_others_behind_them() {
+    let mut world = World::new();
+    world.redis.silence(&["catalog:v1:item:3"]);
+    let running = world.start();
+    world.changes.push(insert(3, 7));
+    let backlog = world.outbox.topic("freshet.backlog.main");
+    until("its name waits in the backlog", || backlog.len() > 0);
+    assert!(running.stop());
+    // Everything is spilled now, behind the name that cannot be asked for and has a round of its own.
+    world.spill_after = Duration::from_millis(20);
+    let calls = world.redis.calls();
+    let running = world.start();
+    until("the backlog is begun", || world.redis.calls() > calls);
+    world.redis.fail_for_ever(true);
+    (4..50).for_each(|id| world.changes.push(insert(id, 7)));
+    until("all are stored", || world.changes.committed() == Some(46));
+    assert!(world.redis.purged().is_empty());
+    world.redis.fail_for_ever(false);
+    until("all others are purged", || {
+        let purged: std::collections::BTreeSet<String> = world.redis.purged().into_iter().collect();
+        purged.len() == 46
+    });
+    assert!(
+        world
+            .redis
+            .purged()
+            .iter()
+            .all(|name| name != "catalog:v1:item:3")
+    );
+    world.redis.silence(&[]);
+    until("nothing is lost", || {
+        world
+            .redis
+            .purged()
+            .iter()
+            .any(|name| name == "catalog:v1:item:3")
     });
     assert!(running.stop());
 }

@@ -5,13 +5,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use freshet_core::purge::PurgeOutcome;
 use futures_util::future::join_all;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use redis::{ErrorKind, RedisError, ServerErrorKind, Value};
 
 use crate::identity::Seat;
 use crate::link::{Dialler, Link, Peer};
-use crate::outcome::reason_of;
+use crate::nodes::Nodes;
+use crate::outcome::{outcome_of, reason_of};
 use crate::slots::{SlotTable, address, redirected};
 
 /// Nodes asked for their table at once.
@@ -40,10 +42,20 @@ struct Known {
     links: HashMap<Arc<str>, Arc<Link>>,
     /// Nodes whose last answer was none: asked for a table last.
     troubled: BTreeSet<Arc<str>>,
+    /// Which of them are taken for down.
+    nodes: Nodes,
     is_stale: bool,
     attempts: u64,
     failures: u32,
     refresh_not_before: Option<Instant>,
+}
+
+impl Known {
+    fn fail(&mut self, node: &Arc<str>, began: Instant) {
+        if self.nodes.failed(node, began, Instant::now()) {
+            tracing::warn!(%node, "a node of a redis cluster is taken for down, nobody waits for it");
+        }
+    }
 }
 
 impl std::fmt::Debug for ClusterRoute {
@@ -110,13 +122,42 @@ impl ClusterRoute {
         self.known().table.clone()
     }
 
-    /// What an answer of `node` says about the cluster.
-    pub(crate) fn note(&self, node: &Arc<str>, error: Option<&RedisError>) {
+    /// Whether a purge may ask `node`. Where not, the table may be old: a replica may have taken over.
+    pub(crate) fn admit(&self, node: &Arc<str>) -> bool {
+        let mut known = self.known();
+        let Known { table, nodes, .. } = &mut *known;
+        let primaries = table.as_ref().map_or(&[][..], SlotTable::primaries);
+        let admitted = nodes.admit(node, primaries, Instant::now());
+        known.is_stale |= !admitted;
+        admitted
+    }
+
+    /// How many primaries are silent while others answer; none when no one does.
+    pub(crate) fn silent(&self) -> u32 {
+        let known = self.known();
+        let table = known.table.as_ref();
+        table.map_or(0, |table| known.nodes.silent(table.primaries()))
+    }
+
+    /// A primary that is taken for down while others answer.
+    pub(crate) fn down(&self) -> Option<Arc<str>> {
+        let known = self.known();
+        known.nodes.down(known.table.as_ref()?.primaries()).cloned()
+    }
+
+    /// What an answer of `node` to something that `began` then says about it and about the cluster.
+    pub(crate) fn note(&self, node: &Arc<str>, began: Instant, error: Option<&RedisError>) {
         let mut known = self.known();
         let Some(error) = error else {
             known.troubled.remove(node);
+            if known.nodes.answered(node) {
+                tracing::info!(%node, "a node of a redis cluster answers again");
+            }
             return;
         };
+        if is_silence(error) {
+            known.fail(node, began);
+        }
         match error.kind() {
             ErrorKind::Server(ServerErrorKind::Moved) => {
                 known.is_stale = true;
@@ -151,6 +192,12 @@ impl ClusterRoute {
         let mut known = self.known();
         known.is_stale = true;
         known.troubled.insert(Arc::clone(node));
+    }
+
+    /// The same, and it was silent.
+    pub(crate) fn miss(&self, node: &Arc<str>, began: Instant) {
+        self.doubt(node);
+        self.known().fail(node, began);
     }
 
     fn count_takeovers(&self, new_primaries: usize) {
@@ -237,12 +284,22 @@ impl ClusterRoute {
         let link = self.link(node)?;
         let mut ask = redis::cmd("CLUSTER");
         ask.arg("SLOTS");
+        let began = Instant::now();
         let answer: Result<Vec<Value>, RedisError> = link.ask(&ask).await;
-        self.note(node, answer.as_ref().err());
+        match &answer {
+            Ok(_) => self.heard(node),
+            Err(error) => self.note(node, began, Some(error)),
+        }
         SlotTable::read(&answer?, node).ok_or_else(|| {
             let kind = ErrorKind::Server(ServerErrorKind::ClusterDown);
             RedisError::from((kind, "a node knows of no slots"))
         })
+    }
+
+    fn heard(&self, node: &Arc<str>) {
+        let mut known = self.known();
+        known.troubled.remove(node);
+        known.nodes.heard(node);
     }
 
     fn adopt(&self, table: SlotTable) {
@@ -254,6 +311,7 @@ impl ClusterRoute {
         let kept = |node: &Arc<str>| table.nodes().chain(&self.seeds).any(|it| it == node);
         known.links.retain(|node, _| kept(node));
         known.troubled.retain(|node| kept(node));
+        known.nodes.retain(kept);
         known.table = Some(table);
         known.is_stale = false;
         known.failures = 0;
@@ -266,11 +324,13 @@ impl ClusterRoute {
         self.refresh().await.map_err(|error| reason_of(&error))?;
         let whole = self.table().is_some_and(|table| table.is_whole());
         let checks = self.primaries().into_iter().map(|node| async move {
+            let began = Instant::now();
+            self.known().nodes.probing(&node, began);
             let checked = match self.link(&node) {
                 Ok(link) => link.check().await,
                 Err(error) => Err(error),
             };
-            self.note(&node, checked.as_ref().err());
+            self.note(&node, began, checked.as_ref().err());
             checked.map_err(|error| format!("{node}: {}", reason_of(&error)))
         });
         for checked in join_all(checks).await {
@@ -288,7 +348,9 @@ impl ClusterRoute {
         for node in self.primaries() {
             let mut ask = redis::cmd("CLUSTER");
             ask.arg("NODES");
-            let told: String = self.link(&node)?.ask(&ask).await?;
+            let (began, link) = (Instant::now(), self.link(&node)?);
+            let told: Result<String, RedisError> = link.ask(&ask).await;
+            let told = told.inspect_err(|error| self.note(&node, began, Some(error)))?;
             // Only a node's own line has its open slots: [93-<-id] and [93->-id].
             if told.contains("->-") || told.contains("-<-") {
                 return Ok(true);
@@ -296,6 +358,16 @@ impl ClusterRoute {
         }
         Ok(false)
     }
+}
+
+/// Whether the error is that of a node that does not serve: nothing came, or it still loads its data.
+pub(crate) fn is_silence(error: &RedisError) -> bool {
+    outcome_of(error) == PurgeOutcome::Unreachable || is_loading(error)
+}
+
+/// Whether a node says that it is not there yet.
+pub(crate) fn is_loading(error: &RedisError) -> bool {
+    error.kind() == ErrorKind::Server(ServerErrorKind::BusyLoading)
 }
 
 /// The node that a redirection names.

@@ -1,8 +1,10 @@
 //! Redis behind Freshet's ports: purging exact keys and key prefixes, and looking at entries.
 
+mod by_slot;
 mod cluster;
 mod identity;
 mod link;
+mod nodes;
 mod outcome;
 mod probe;
 mod purger;

@@ -242,9 +242,13 @@ impl Link {
 
     /// Gives the connection up after an error that makes its next answer doubtful.
     async fn note_error(&self, borrowed: &Borrowed, error: &RedisError) {
-        if !breaks_connection(error) {
-            return;
+        if breaks_connection(error) {
+            self.give_up(borrowed).await;
         }
+    }
+
+    /// Gives a connection up: nothing was heard on it for too long.
+    pub(crate) async fn give_up(&self, borrowed: &Borrowed) {
         let mut made = self.made.lock().await;
         if made.generation == borrowed.generation {
             made.connection = None;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use freshet_core::ports::Purger;
 use freshet_core::purge::{PurgeBatch, PurgeOutcome, PurgeReport};
@@ -114,10 +114,25 @@ impl RedisPurger {
         let mut removed = 0;
         for node in route.primaries() {
             let link = route.link(&node)?;
+            let began = Instant::now();
             let found = self.remove_matching(&link, pattern).await;
-            removed += found.inspect_err(|_| route.doubt(&node))?;
+            removed += found.inspect_err(|left| match left.outcome {
+                PurgeOutcome::Unreachable => route.miss(&node, began),
+                _ => route.doubt(&node),
+            })?;
         }
         Ok(removed)
+    }
+
+    /// What becomes of a prefix while a node of a cluster is down: it is not begun.
+    fn node_down(&self, report: &mut PurgeReport) -> Option<PurgeOutcome> {
+        let Route::Cluster(route) = &self.route else {
+            return None;
+        };
+        let node = route.down()?;
+        route.doubt(&node);
+        report.reason = Some(format!("{node} is taken for down"));
+        Some(PurgeOutcome::NodeDown)
     }
 
     async fn remove_matching(&self, link: &Link, pattern: &[u8]) -> Result<u64, Left> {
@@ -152,14 +167,18 @@ impl Purger for RedisPurger {
     async fn purge(&self, batch: &PurgeBatch) -> PurgeReport {
         let mut report = PurgeReport::all(PurgeOutcome::Forgotten, batch.len());
         self.unlink(batch, &mut report).await;
-        // A server that does not answer is waited for once a batch.
-        let mut answering = !report.outcomes.contains(&PurgeOutcome::Unreachable);
+        // A server that does not answer is waited for once a batch. A prefix needs all of them.
+        let held_up = |outcome: &PurgeOutcome| {
+            matches!(outcome, PurgeOutcome::Unreachable | PurgeOutcome::NodeDown)
+        };
+        let mut held = report.outcomes.iter().copied().find(held_up);
         for (place, (purge, prefix)) in batch.iter().enumerate() {
             if purge.scope != Scope::Family {
                 continue;
             }
-            if !answering {
-                report.outcomes[place] = PurgeOutcome::Unreachable;
+            held = held.or_else(|| self.node_down(&mut report));
+            if let Some(outcome) = held {
+                report.outcomes[place] = outcome;
                 continue;
             }
             let outcome = match self.remove_prefix(prefix).await {
@@ -173,8 +192,11 @@ impl Purger for RedisPurger {
                     left.outcome
                 }
             };
-            answering = outcome != PurgeOutcome::Unreachable;
+            held = Some(outcome).filter(held_up);
             report.outcomes[place] = outcome;
+        }
+        if let Route::Cluster(route) = &self.route {
+            report.nodes_down = route.silent();
         }
         report
     }

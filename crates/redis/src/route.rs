@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::time::Instant;
 
 use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, ServerErrorKind};
 
@@ -121,8 +122,9 @@ async fn ask_owner<T: FromRedisValue>(
             Some(node) => Arc::clone(node),
             None => route.owner(slot_of(name))?,
         };
+        let began = Instant::now();
         let answer = ask_node(&*route.link(&node)?, command, asking.is_some()).await;
-        route.note(&node, answer.as_ref().err());
+        route.note(&node, began, answer.as_ref().err());
         let Err(error) = answer else {
             return answer;
         };

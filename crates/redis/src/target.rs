@@ -69,6 +69,9 @@ pub struct RedisTarget {
     pub connect_timeout: Duration,
     /// A command is answered within this, or the connection is given up.
     pub answer_timeout: Duration,
+    /// A purge waits no longer than this for one node of a cluster, so that it can tell what the others answered
+    /// before whoever asked for it goes on without an answer.
+    pub node_patience: Duration,
     /// Keys of one `UNLINK`.
     pub keys_per_command: usize,
     /// Commands on their way at once.
@@ -94,6 +97,7 @@ impl RedisTarget {
             ca_file: None,
             connect_timeout: Duration::from_secs(1),
             answer_timeout: Duration::from_millis(500),
+            node_patience: Duration::from_millis(400),
             keys_per_command: 256,
             commands_in_flight: 8,
             scan_count: 1000,

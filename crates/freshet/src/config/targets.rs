@@ -61,7 +61,7 @@ pub(super) fn decide(
     }
     Some(TargetConfig {
         replay_window: written.value.redis.is_some().then_some(replay_window),
-        cache: decide_cache(&written, base, faults)?,
+        cache: decide_cache(&written, (base, spill_after), faults)?,
         spill_after,
         backlog_purges_per_second,
     })
@@ -69,7 +69,7 @@ pub(super) fn decide(
 
 fn decide_cache(
     written: &Spanned<TargetWritten>,
-    base: &Path,
+    (base, spill_after): (&Path, Duration),
     faults: &mut Faults<'_>,
 ) -> Option<Target> {
     let window = Window {
@@ -86,7 +86,10 @@ fn decide_cache(
                     "Redis is purged at once; remove the line",
                 );
             }
-            Some(Target::Redis(redis::decide(written_redis, base, faults)?))
+            let mut redis = redis::decide(written_redis, base, faults)?;
+            // What other nodes answered is told before the purge is cut off.
+            redis.node_patience = spill_after.mul_f64(0.8);
+            Some(Target::Redis(redis))
         }
         (None, Some(varnish), None) => {
             Some(Target::Varnish(decide_varnish(varnish, faults), window))

@@ -71,6 +71,15 @@ outbox: {{ partitions: 2 }}
         fs::write(path, config + lines).expect("config");
     }
 
+    /// Gives the target `main` a cluster in place of the one Redis; before the start.
+    pub fn on_cluster(&self, nodes: &[String]) {
+        let path = self.folder.path().join("freshet.yaml");
+        let config = fs::read_to_string(&path).expect("config");
+        let alone = format!("url: \"{}\"", self.redis.url());
+        let cluster = format!("cluster: {{ nodes: {nodes:?} }}");
+        fs::write(path, config.replace(&alone, &cluster)).expect("config");
+    }
+
     /// Starts `freshet`; it need not be ready when this returns.
     pub fn start(&mut self) {
         let log = File::options()

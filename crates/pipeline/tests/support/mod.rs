@@ -165,7 +165,12 @@ struct CacheState {
     hangs: bool,
     fails: bool,
     takeovers: u64,
+    silent: BTreeSet<String>,
+    missed: usize,
 }
+
+/// Attempts that a node does not answer before its names are not asked for any more.
+const MISSED_TO_BE_DOWN: usize = 2;
 
 impl MemoryCache {
     pub fn holding(names: &[&str]) -> Self {
@@ -199,6 +204,13 @@ impl MemoryCache {
         state
             .names
             .extend(names.iter().map(|&name| name.to_owned()));
+    }
+
+    /// These names are at a node that is silent, while others answer. None: all answer.
+    pub fn silence(&self, names: &[&str]) {
+        let mut state = self.0.lock().expect("unpoisoned");
+        state.silent = names.iter().map(|&name| name.to_owned()).collect();
+        state.missed = 0;
     }
 
     /// Every call fails until told otherwise.
@@ -245,11 +257,22 @@ impl MemoryCache {
         if asked.iter().any(|name| state.refuses.contains(name)) {
             return PurgeReport::all(PurgeOutcome::Refused, batch.len());
         }
-        for name in asked {
+        let mut report = PurgeReport::all(PurgeOutcome::Purged, batch.len());
+        report.nodes_down = u32::from(!state.silent.is_empty());
+        let is_down = state.missed >= MISSED_TO_BE_DOWN;
+        state.missed += usize::from(asked.iter().any(|name| state.silent.contains(name)));
+        for (name, outcome) in asked.into_iter().zip(&mut report.outcomes) {
+            if state.silent.contains(&name) {
+                *outcome = match is_down {
+                    true => PurgeOutcome::NodeDown,
+                    false => PurgeOutcome::Unreachable,
+                };
+                continue;
+            }
             state.names.remove(&name);
             state.purged.push(name);
         }
-        PurgeReport::all(PurgeOutcome::Purged, batch.len())
+        report
     }
 }
 
@@ -262,7 +285,10 @@ impl Purger for MemoryCache {
     }
 
     async fn ping(&self) -> Result<(), String> {
-        Ok(())
+        match self.0.lock().expect("unpoisoned").silent.is_empty() {
+            true => Ok(()),
+            false => Err("a node is silent".to_owned()),
+        }
     }
 
     fn takeovers(&self) -> u64 {

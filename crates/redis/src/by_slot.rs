@@ -1,0 +1,319 @@
+//! Names → gone, in a cluster: each node gets pipelines of one `UNLINK` a slot, and redirections are followed. A node that
+//! is down is not waited for.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use freshet_core::purge::{PurgeOutcome, PurgeReport};
+use futures_util::future::join_all;
+use redis::{Cmd, ErrorKind, RedisError, ServerErrorKind};
+
+use crate::cluster::{ClusterRoute, ask_target, is_loading, is_silence};
+use crate::link::{Borrowed, Link};
+use crate::outcome::{outcome_of, reason_of};
+use crate::route::REDIRECTIONS_MAX;
+use crate::slots::slot_of;
+use crate::target::RedisTarget;
+use crate::unlink::note;
+
+/// A slot on its way from node to node is asked for again after this.
+const TRY_AGAIN_PAUSE: Duration = Duration::from_millis(10);
+
+/// A name that is not settled yet.
+#[derive(Debug, Clone)]
+struct Pending {
+    place: usize,
+    slot: u16,
+    /// In an `UNLINK` of its own: the slot is being handed over, and only single names are redirected then.
+    alone: bool,
+    /// Where the slot is being handed over to.
+    ask: Option<Arc<str>>,
+}
+
+/// One `UNLINK` and what it is for.
+struct Unlink {
+    command: Cmd,
+    asking: bool,
+    pending: Vec<Pending>,
+}
+
+impl Unlink {
+    fn places(&self) -> Vec<usize> {
+        self.pending.iter().map(|it| it.place).collect()
+    }
+}
+
+type Answered = (Unlink, Result<u64, RedisError>);
+
+/// Each name at the owner of its slot, redirections followed.
+pub(crate) async fn unlink_by_slot(
+    route: &ClusterRoute,
+    target: &RedisTarget,
+    names: &[&[u8]],
+) -> PurgeReport {
+    let mut report = PurgeReport::all(PurgeOutcome::Forgotten, names.len());
+    let mut pending: Vec<Pending> = names
+        .iter()
+        .enumerate()
+        .map(|(place, name)| Pending {
+            place,
+            slot: slot_of(name),
+            alone: false,
+            ask: None,
+        })
+        .collect();
+    for _ in 0..=REDIRECTIONS_MAX {
+        if pending.is_empty() {
+            if report.is_settled() {
+                // Redirections that were followed are nobody's concern.
+                report.reason = None;
+            }
+            return report;
+        }
+        if let Err(error) = route.refresh_if_stale().await {
+            report.reason = Some(reason_of(&error));
+        }
+        let by_node = by_node(route, std::mem::take(&mut pending), &mut report);
+        let answers = join_all(
+            by_node
+                .iter()
+                .map(|(node, wanted)| unlink_on(route, target, node, (wanted, names))),
+        )
+        .await;
+        let mut try_again = false;
+        for ((node, _), answers) in by_node.iter().zip(answers) {
+            for (unlink, answer) in answers {
+                let late = answer.as_ref().err().is_some_and(is_loading) && route.silent() > 0;
+                let places = late.then(|| unlink.places());
+                try_again |= settle(&mut report, &mut pending, node, (unlink, answer));
+                for place in places.into_iter().flatten() {
+                    report.outcomes[place] = PurgeOutcome::NodeDown;
+                }
+            }
+        }
+        if try_again {
+            tokio::time::sleep(TRY_AGAIN_PAUSE).await;
+        }
+    }
+    for late in &pending {
+        report.outcomes[late.place] = PurgeOutcome::Throttled { retry_after_ms: 0 };
+    }
+    report
+}
+
+/// Sorts names by the node to ask. A slot without an owner is nobody's: its names wait, and so do those of a node that
+/// is down.
+fn by_node(
+    route: &ClusterRoute,
+    pending: Vec<Pending>,
+    report: &mut PurgeReport,
+) -> BTreeMap<Arc<str>, Vec<Pending>> {
+    let mut by_node: BTreeMap<Arc<str>, Vec<Pending>> = BTreeMap::new();
+    let mut down: BTreeSet<Arc<str>> = BTreeSet::new();
+    for wanted in pending {
+        let owner = match &wanted.ask {
+            Some(node) => Ok(Arc::clone(node)),
+            None => route.owner(wanted.slot),
+        };
+        match owner {
+            Ok(node) if by_node.contains_key(&node) => {
+                by_node.entry(node).or_default().push(wanted);
+            }
+            Ok(node) if !down.contains(&node) && route.admit(&node) => {
+                by_node.insert(node, vec![wanted]);
+            }
+            Ok(node) => {
+                report.outcomes[wanted.place] = PurgeOutcome::NodeDown;
+                if !down.contains(&node) {
+                    report.reason = Some(format!("{node} is taken for down"));
+                    down.insert(node);
+                }
+            }
+            Err(error) => {
+                let place = wanted.place;
+                // The table is not there: what was said when it was asked for is the better reason.
+                report.reason.get_or_insert_with(|| reason_of(&error));
+                report.outcomes[place] = outcome_of(&error);
+            }
+        }
+    }
+    for wanted in by_node.values_mut() {
+        wanted.sort_by_key(|it| (it.ask.is_some(), it.alone, it.slot));
+    }
+    by_node
+}
+
+/// Everything for one node: pipelines of bounded size, some on their way at once. A node is waited for once.
+async fn unlink_on(
+    route: &ClusterRoute,
+    target: &RedisTarget,
+    node: &Arc<str>,
+    (wanted, names): (&[Pending], &[&[u8]]),
+) -> Vec<Answered> {
+    let mut answered = Vec::new();
+    let mut pipelines = pipelines_of(wanted, names, target.keys_per_command.max(1)).into_iter();
+    loop {
+        let group: Vec<Vec<Unlink>> = pipelines
+            .by_ref()
+            .take(target.commands_in_flight.max(1))
+            .collect();
+        if group.is_empty() {
+            return answered;
+        }
+        let began = Instant::now();
+        let group = send_group(route, node, (target.node_patience, group)).await;
+        let silence = group.iter().find_map(|(_, answer)| {
+            let error = answer.as_ref().err()?;
+            is_silence(error).then(|| error.clone())
+        });
+        note_answers(route, node, (began, &group));
+        answered.extend(group);
+        if let Some(error) = silence {
+            // What is left fails alike: another attempt belongs to the next purge.
+            answered.extend(all_failed(pipelines.flatten(), &error));
+            return answered;
+        }
+    }
+}
+
+/// Sends pipelines together; each of their commands is answered within `patience`, or is not.
+async fn send_group(
+    route: &ClusterRoute,
+    node: &Arc<str>,
+    (patience, group): (Duration, Vec<Vec<Unlink>>),
+) -> Vec<Answered> {
+    let deadline = tokio::time::Instant::now() + patience;
+    let borrowed = match route.link(node) {
+        Ok(link) => in_time(deadline, link.borrow())
+            .await
+            .map(|borrowed| (link, borrowed)),
+        Err(error) => Err(error),
+    };
+    let (link, borrowed) = match borrowed {
+        Ok(borrowed) => borrowed,
+        Err(error) => return all_failed(group.into_iter().flatten(), &error),
+    };
+    let sent = group
+        .into_iter()
+        .map(|unlinks| send(&link, (&borrowed, deadline), unlinks));
+    join_all(sent).await.into_iter().flatten().collect()
+}
+
+async fn in_time<T>(
+    deadline: tokio::time::Instant,
+    answer: impl Future<Output = Result<T, RedisError>>,
+) -> Result<T, RedisError> {
+    match tokio::time::timeout_at(deadline, answer).await {
+        Ok(answer) => answer,
+        Err(_) => {
+            let late = std::io::Error::new(std::io::ErrorKind::TimedOut, "no answer in time");
+            Err(RedisError::from(late))
+        }
+    }
+}
+
+fn note_answers(route: &ClusterRoute, node: &Arc<str>, (began, answered): (Instant, &[Answered])) {
+    let errors = || {
+        answered
+            .iter()
+            .filter_map(|(_, answer)| answer.as_ref().err())
+    };
+    if !errors().any(is_silence) {
+        route.note(node, began, None);
+    }
+    for error in errors() {
+        route.note(node, began, Some(error));
+    }
+}
+
+fn pipelines_of(wanted: &[Pending], names: &[&[u8]], keys_max: usize) -> Vec<Vec<Unlink>> {
+    let mut pipelines: Vec<Vec<Unlink>> = Vec::new();
+    for keys in wanted.chunks(keys_max) {
+        let same_command = |a: &Pending, b: &Pending| {
+            a.slot == b.slot && !a.alone && !b.alone && a.ask.is_none() && b.ask.is_none()
+        };
+        let unlinks = keys.chunk_by(same_command).map(|pending| {
+            let mut command = redis::cmd("UNLINK");
+            for it in pending {
+                command.arg(names[it.place]);
+            }
+            Unlink {
+                command,
+                asking: pending.iter().any(|it| it.ask.is_some()),
+                pending: pending.to_vec(),
+            }
+        });
+        pipelines.push(unlinks.collect());
+    }
+    pipelines
+}
+
+async fn send(
+    link: &Link,
+    (borrowed, deadline): (&Borrowed, tokio::time::Instant),
+    unlinks: Vec<Unlink>,
+) -> Vec<Answered> {
+    let mut pipeline = redis::pipe();
+    for unlink in &unlinks {
+        if unlink.asking {
+            pipeline.cmd("ASKING").ignore();
+        }
+        pipeline.add_command(unlink.command.clone());
+    }
+    pipeline.ignore_errors();
+    let answers: Result<Vec<Result<u64, RedisError>>, RedisError> =
+        in_time(deadline, link.ask_all(borrowed, &pipeline)).await;
+    if answers.as_ref().is_err_and(is_silence) {
+        link.give_up(borrowed).await;
+    }
+    match answers {
+        Ok(answers) if answers.len() == unlinks.len() => unlinks.into_iter().zip(answers).collect(),
+        Ok(_) => {
+            let what = "a pipeline had another number of answers";
+            let error = RedisError::from((ErrorKind::UnexpectedReturnType, what));
+            all_failed(unlinks, &error)
+        }
+        Err(error) => all_failed(unlinks, &error),
+    }
+}
+
+fn all_failed(unlinks: impl IntoIterator<Item = Unlink>, error: &RedisError) -> Vec<Answered> {
+    unlinks
+        .into_iter()
+        .map(|unlink| (unlink, Err(error.clone())))
+        .collect()
+}
+
+/// Writes an answer to the report, or puts its names back. Says whether to pause before they are asked for again.
+fn settle(
+    report: &mut PurgeReport,
+    pending: &mut Vec<Pending>,
+    node: &Arc<str>,
+    (unlink, answer): Answered,
+) -> bool {
+    let kind = answer.as_ref().err().map(RedisError::kind);
+    let again = match (&kind, &answer) {
+        (Some(ErrorKind::Server(ServerErrorKind::Moved)), _) => Some((false, None)),
+        (Some(ErrorKind::Server(ServerErrorKind::Ask)), Err(error)) => {
+            Some((true, ask_target(error, node)))
+        }
+        (Some(ErrorKind::Server(ServerErrorKind::TryAgain)), _) => Some((true, None)),
+        _ => None,
+    };
+    let outcome = note(&mut report.removed, &mut report.reason, answer);
+    for it in unlink.pending {
+        report.outcomes[it.place] = outcome;
+        if let Some((alone, ask)) = &again {
+            pending.push(Pending {
+                alone: *alone,
+                ask: ask.clone(),
+                ..it
+            });
+        }
+    }
+    matches!(
+        kind,
+        Some(ErrorKind::Server(ServerErrorKind::TryAgain)) if unlink.asking
+    )
+}
