@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::attempt::slices;
 use crate::backoff::{Backoff, Dice};
+use crate::canary::{Beat, Canaries};
 use crate::clock::Clock;
 use crate::requests::requests_of;
 use crate::round::Round;
@@ -30,6 +31,7 @@ pub(crate) struct RunRound<P, O> {
     pub(crate) backoff: Backoff,
     pub(crate) dice: Dice,
     pub(crate) samples: Option<mpsc::Sender<PurgedSample>>,
+    pub(crate) canaries: Canaries,
     pub(crate) dead_letter_topic: Arc<str>,
     pub(crate) purge_stage: Histogram,
     pub(crate) stop: watch::Receiver<bool>,
@@ -166,6 +168,15 @@ impl<P: Purger, O: Outbox> RunRound<P, O> {
                 && let Some(handles) = round.rules.handles.pair(family, target)
             {
                 handles.freshness.record(now.since(committed) as f64 / 1e6);
+                if let Some((database, target)) = &handles.canary {
+                    self.canaries.purged(Beat {
+                        database: Arc::clone(database),
+                        target: Arc::clone(target),
+                        committed,
+                        begun: round.begun,
+                        answered: now,
+                    });
+                }
             }
         };
         if round.purges.changes().is_empty() {
