@@ -18,6 +18,11 @@ CREATE TABLE product_categories (
   category_id bigint NOT NULL,
   PRIMARY KEY (product_id, category_id)
 );
+-- One row that Debezium moves (heartbeat.action.query): Freshet's canary.
+CREATE TABLE freshet_canary (
+  id int PRIMARY KEY,
+  beat timestamptz NOT NULL
+);
 ALTER TABLE categories REPLICA IDENTITY FULL;
 ALTER TABLE products REPLICA IDENTITY FULL;
 ALTER TABLE product_categories REPLICA IDENTITY FULL;

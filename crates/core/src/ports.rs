@@ -199,6 +199,20 @@ pub trait Probe: Send + Sync {
     ) -> impl Future<Output = Observation> + Send;
 }
 
+/// Puts an entry where readers would put theirs, so that it can be seen to go: the canary's, and nobody else's.
+pub trait Plant: Send + Sync {
+    /// Stores `value` under `name` for `ttl`, in the place of whatever is there.
+    ///
+    /// # Errors
+    /// In the cache's words, for readiness and logs. Holds no secret. Whether it was stored is not known.
+    fn plant(
+        &self,
+        name: &[u8],
+        value: &[u8],
+        ttl: Duration,
+    ) -> impl Future<Output = Result<(), String>> + Send;
+}
+
 /// Bytes on their way to a topic of ours.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutboxRecord {

@@ -180,6 +180,8 @@ pub struct Family {
     pub dead_letters: LetterPolicy,
     /// How entries carry their version, if they do.
     pub entry_version: Option<EntryVersion>,
+    /// The database whose canary this is; none for what a team registers.
+    pub canary: Option<Arc<str>>,
 }
 
 /// A family's Redis side.

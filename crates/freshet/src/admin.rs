@@ -9,6 +9,7 @@ use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use freshet_core::position::UnixMicros;
+use freshet_pipeline::canary::Canaries;
 use freshet_pipeline::clock::Clock;
 use freshet_pipeline::metrics::{OLDEST_UNPURGED, READY};
 use freshet_pipeline::status::Status;
@@ -23,6 +24,7 @@ const WEDGED_AFTER: Duration = Duration::from_secs(20);
 pub(crate) struct Admin {
     pub(crate) status: Status,
     pub(crate) clock: Clock,
+    pub(crate) canaries: Canaries,
     pub(crate) metrics: PrometheusHandle,
     pub(crate) process: Collector,
 }
@@ -47,6 +49,7 @@ async fn metrics_page(State(admin): State<Admin>) -> impl IntoResponse {
     let age_us = admin.status.oldest_unpurged_age_us(admin.clock.wall());
     // Set when asked for, so that it grows while nothing moves.
     metrics::gauge!(OLDEST_UNPURGED).set(age_us as f64 / 1e6);
+    admin.canaries.set_gauges(admin.clock.wall());
     metrics::gauge!(READY).set(if admin.status.unready().is_empty() {
         1.0
     } else {

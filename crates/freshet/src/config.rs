@@ -1,6 +1,7 @@
 //! The config twice: as written, then as decided. Everything that is wrong is told at once, with its place;
 //! the rest of the program sees only what was decided.
 
+mod canaries;
 mod faults;
 mod redis;
 mod targets;
@@ -24,6 +25,7 @@ use crate::config::faults::Faults;
 use crate::config::written::{
     ConfigWritten, IntakeWritten, KafkaWritten, OutboxWritten, SchemaRegistryWritten,
 };
+pub(crate) use canaries::{CanaryConfig, add_canaries};
 pub(crate) use targets::{Target, TargetConfig};
 
 /// What was decided.
@@ -38,6 +40,7 @@ pub(crate) struct Config {
     pub(crate) targets: BTreeMap<Arc<str>, TargetConfig>,
     pub(crate) outbox: OutboxConfig,
     pub(crate) heartbeats: Heartbeats,
+    pub(crate) canaries: Arc<[CanaryConfig]>,
     pub(crate) intake_threads: u32,
     pub(crate) intake: Bounds,
     pub(crate) value_bytes_max: usize,
@@ -108,13 +111,14 @@ fn decide(written: ConfigWritten, base: &Path, faults: &mut Faults<'_>) -> Confi
         .samples_per_second
         .as_ref()
         .map_or(20, |rate| rate.value);
-    let targets = written
+    let targets: BTreeMap<Arc<str>, TargetConfig> = written
         .targets
         .into_iter()
         .filter_map(|(name, target)| {
             Some((Arc::from(name), targets::decide(target, base, faults)?))
         })
         .collect();
+    let canaries = canaries::decide(written.canaries, &targets, faults);
     Config {
         registry,
         group: written.kafka.group.clone(),
@@ -125,6 +129,7 @@ fn decide(written: ConfigWritten, base: &Path, faults: &mut Faults<'_>) -> Confi
             .schema_registry
             .map(|it| decide_schemas(it, base, faults)),
         targets,
+        canaries: canaries.into(),
         outbox: decide_outbox(&written.outbox, faults),
         heartbeats: decide_heartbeats(written.heartbeats, faults),
         intake_threads: faults.at_least(1, written.intake.threads.as_ref(), 1),

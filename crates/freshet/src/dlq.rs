@@ -132,8 +132,10 @@ impl Desk {
     fn registry(&self) -> Result<Registry, DlqError> {
         let loaded = freshet_registry::load(&self.config.registry);
         let loaded = loaded.map_err(|faults| bad_input(&faults.render()))?;
-        check_targets(&self.config, &loaded.registry).map_err(|missing| bad_input(&missing))?;
-        Ok(loaded.registry)
+        let registry = config::add_canaries(&self.config.canaries, loaded.registry);
+        let registry = registry.map_err(|faults| bad_input(&faults.render()))?;
+        check_targets(&self.config, &registry).map_err(|missing| bad_input(&missing))?;
+        Ok(registry)
     }
 }
 

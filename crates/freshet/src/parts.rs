@@ -6,9 +6,12 @@ use std::time::Duration;
 
 use freshet_audit::watch::{LOOK_LABELS, watch};
 use freshet_cdn::{FastlyPurger, VarnishPurger};
+use freshet_core::position::UnixMicros;
 use freshet_core::registry::{Registry, Tier};
 use freshet_kafka::{KafkaOutbox, KafkaSource, TopicWanted};
 use freshet_pipeline::backoff::{Backoff, Dice};
+use freshet_pipeline::canary::prove::prove;
+use freshet_pipeline::canary::{Beat, Canaries, CanarySeat};
 use freshet_pipeline::clock::Clock;
 use freshet_pipeline::parts::{BacklogLane, Drive, LiveLane, Parts, Settings, TargetParts};
 use freshet_pipeline::round::Bounds;
@@ -19,7 +22,7 @@ use freshet_wire::Limits;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use crate::config::{Config, Target, TargetConfig, source_config};
+use crate::config::{CanaryConfig, Config, Target, TargetConfig, source_config};
 use crate::purger::AnyPurger;
 use crate::writer_schemas::AnyWriterSchemas;
 
@@ -30,7 +33,7 @@ pub(crate) type KafkaParts = Parts<KafkaSource, AnyPurger, KafkaOutbox, AnyWrite
 pub(crate) fn build(
     config: &Config,
     rules: RulesInForce,
-    (status, clock): (&Status, &Clock),
+    (status, clock, (canaries, beats)): (&Status, &Clock, (Canaries, mpsc::Receiver<Beat>)),
     tasks: &mut JoinSet<()>,
 ) -> anyhow::Result<KafkaParts> {
     let registry = Arc::clone(&rules.current().registry);
@@ -73,6 +76,12 @@ pub(crate) fn build(
             targets.push(parts);
         }
     }
+    tasks.spawn(prove(
+        probes.clone(),
+        beats,
+        canaries.clone(),
+        (status.clone(), clock.clone()),
+    ));
     let samples = start_auditor(config, (&registry, clock), probes, tasks);
     Ok(Parts {
         rules,
@@ -83,7 +92,38 @@ pub(crate) fn build(
         targets,
         outbox,
         samples,
+        canaries,
     })
+}
+
+/// Every canary at every target of its, and the beats that will be answered there.
+pub(crate) fn canaries(
+    config: &Config,
+    registry: &Registry,
+    now: UnixMicros,
+) -> (Canaries, mpsc::Receiver<Beat>) {
+    let seats = config
+        .canaries
+        .iter()
+        .flat_map(|CanaryConfig { canary, .. }| {
+            canary.targets.iter().map(|target| {
+                let is_store = target.tier == Tier::Store;
+                let topic = if is_store {
+                    Arc::clone(canary.topic(registry))
+                } else {
+                    config.outbox.lane_topic(&target.name)
+                };
+                CanarySeat {
+                    database: Arc::clone(&canary.database),
+                    target: Arc::clone(&target.name),
+                    topic,
+                    in_first_partition: is_store,
+                    within: canary.within,
+                    entry: is_store.then(|| (canary.entry(&target.name), canary.ttl())),
+                }
+            })
+        });
+    Canaries::new(seats.collect(), now)
 }
 
 fn settings(config: &Config) -> Settings {

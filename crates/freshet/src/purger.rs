@@ -1,7 +1,9 @@
 //! The purgers of all targets under one type: the only place where adapters are named together.
 
+use std::time::Duration;
+
 use freshet_cdn::{FastlyPurger, VarnishPurger};
-use freshet_core::ports::{Observation, Probe, Purger};
+use freshet_core::ports::{Observation, Plant, Probe, Purger};
 use freshet_core::purge::{PurgeBatch, PurgeReport};
 use freshet_core::registry::EntryVersion;
 use freshet_redis::RedisPurger;
@@ -49,6 +51,17 @@ impl Probe for AnyPurger {
             Self::Redis(purger) => purger.observe(name, version).await,
             Self::Varnish(_) | Self::Fastly(_) => {
                 Observation::Unreachable("entries of a CDN are not looked at".to_owned())
+            }
+        }
+    }
+}
+
+impl Plant for AnyPurger {
+    async fn plant(&self, name: &[u8], value: &[u8], ttl: Duration) -> Result<(), String> {
+        match self {
+            Self::Redis(purger) => purger.plant(name, value, ttl).await,
+            Self::Varnish(_) | Self::Fastly(_) => {
+                Err("nothing is stored in a CDN from here".to_owned())
             }
         }
     }

@@ -8,10 +8,14 @@ use freshet_pipeline::metrics::registry_refused;
 use freshet_pipeline::rules::RulesInForce;
 use tokio::signal::unix::Signal;
 
+use crate::config::{CanaryConfig, add_canaries};
+
 /// Where the registry is and who goes by it.
 pub(crate) struct Reload {
     pub(crate) folder: PathBuf,
     pub(crate) rules: RulesInForce,
+    /// They join every registry.
+    pub(crate) canaries: Arc<[CanaryConfig]>,
     /// Targets that have a lane since the start.
     pub(crate) served: Vec<Target>,
 }
@@ -23,7 +27,10 @@ impl Reload {
             let folder = self.folder.clone();
             let read = tokio::task::spawn_blocking(move || freshet_registry::load(&folder)).await;
             match read {
-                Ok(Ok(loaded)) => self.put_in_force(loaded.registry),
+                Ok(Ok(loaded)) => match add_canaries(&self.canaries, loaded.registry) {
+                    Ok(registry) => self.put_in_force(registry),
+                    Err(faults) => refuse(&faults.render()),
+                },
                 Ok(Err(faults)) => refuse(&faults.render()),
                 Err(error) => refuse(&error.to_string()),
             }

@@ -2,6 +2,7 @@
 //! is opened only when config and registry are known to be good.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -34,6 +35,10 @@ pub(crate) fn run(args: &RunArgs) -> Exit {
             }
             loaded.registry
         }
+        Err(faults) => return refuse(&faults.render()),
+    };
+    let registry = match config::add_canaries(&config.canaries, registry) {
+        Ok(registry) => registry,
         Err(faults) => return refuse(&faults.render()),
     };
     if let Err(missing) = check_targets(&config, &registry) {
@@ -136,7 +141,9 @@ async fn run_until_stopped(config: Config, registry: Registry) -> anyhow::Result
     let (status, clock) = (Status::default(), Clock::system());
     let mut tasks = JoinSet::new();
     tasks.spawn(telemetry::fold_histograms(metrics.clone()));
+    let (canaries, beats) = parts::canaries(&config, &registry, clock.now());
     let admin = Admin {
+        canaries: canaries.clone(),
         status: status.clone(),
         clock: clock.clone(),
         metrics,
@@ -158,11 +165,17 @@ async fn run_until_stopped(config: Config, registry: Registry) -> anyhow::Result
     let rules = RulesInForce::new(registry);
     let reload = Reload {
         folder: config.registry.clone(),
+        canaries: Arc::clone(&config.canaries),
         rules: rules.clone(),
         served: rules.current().registry.targets.clone(),
     };
     tasks.spawn(reload.at_every(signals::hang_up()?));
-    let parts = parts::build(&config, rules, (&status, &clock), &mut tasks)?;
+    let parts = parts::build(
+        &config,
+        rules,
+        (&status, &clock, (canaries, beats)),
+        &mut tasks,
+    )?;
     let (stop, stopped) = stop_channel::channel(false);
     let mut signals = Signals::listen()?;
     let pipeline = freshet_pipeline::run::run(parts, stopped);

@@ -4,6 +4,7 @@ use std::io::IsTerminal;
 use std::time::Duration;
 
 use anyhow::Context;
+use freshet_pipeline::canary::metrics::CANARY;
 use freshet_pipeline::metrics::{BATCH_SIZE, FRESHNESS, FRESHNESS_BUCKETS, SIZE_BUCKETS, STAGE};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::EnvFilter;
@@ -36,6 +37,9 @@ pub(crate) fn start_metrics() -> anyhow::Result<PrometheusHandle> {
         .set_buckets_for_metric(Matcher::Full(FRESHNESS.to_owned()), FRESHNESS_BUCKETS)
         .and_then(|builder| {
             builder.set_buckets_for_metric(Matcher::Full(STAGE.to_owned()), FRESHNESS_BUCKETS)
+        })
+        .and_then(|builder| {
+            builder.set_buckets_for_metric(Matcher::Full(CANARY.to_owned()), FRESHNESS_BUCKETS)
         })
         .and_then(|builder| {
             builder.set_buckets_for_metric(Matcher::Full(BATCH_SIZE.to_owned()), SIZE_BUCKETS)

@@ -22,6 +22,7 @@ const SHOP: Form = Form {
 };
 const ITEMS: &str = "shop.public.items";
 const NOTES: &str = "shop.public.notes";
+const BEATS: &str = "pulse.public.beats";
 /// A value that must never be seen in a log, a label or a dead letter.
 const SECRET: &str = "row-data-nobody-may-see";
 
@@ -29,7 +30,10 @@ const SECRET: &str = "row-data-nobody-may-see";
 fn a_bad_day() {
     let mut deployment = Deployment::new(&[SHOP], None);
     deployment.configure("heartbeats: { shop: 2s }\n");
-    for topic in [ITEMS, NOTES] {
+    deployment.configure(
+        "canaries: { pulse: { table: pulse.public.beats, engine: postgres, within: 10m } }\n",
+    );
+    for topic in [ITEMS, NOTES, BEATS] {
         deployment.kafka.create_topic(topic, 1).expect("topic");
     }
     everything_is_away_at_the_start(&mut deployment);
@@ -38,7 +42,7 @@ fn a_bad_day() {
     p4_poison_is_put_aside_and_its_families_are_purged(&deployment, &writer);
     p9_a_bad_registry_never_takes_over(&deployment, &writer);
     p2_a_connector_that_falls_silent_is_told(&deployment, &writer);
-    every_metric_of_the_dashboards_is_there(&deployment);
+    every_metric_of_the_dashboards_is_there(&deployment, &writer);
     let log = deployment.log();
     assert!(!log.contains(SECRET), "P12: row data in the log");
     let (code, took) = deployment.terminate();
@@ -289,9 +293,16 @@ fn p2_a_connector_that_falls_silent_is_told(deployment: &Deployment, writer: &To
 }
 
 /// The dashboards and the reference, against this very process after all of the above.
-fn every_metric_of_the_dashboards_is_there(deployment: &Deployment) {
+fn every_metric_of_the_dashboards_is_there(deployment: &Deployment, writer: &TopicWriter) {
+    let mut beat = item(&serde_json::json!({"id": 1}));
+    beat.topic = BEATS.to_owned();
+    writer.write(&beat).expect("written");
     // The auditor's later look and the broker's word about the lag take a moment.
-    for wanted in ["freshet_stale_reads_total", "freshet_consumer_lag_records"] {
+    for wanted in [
+        "freshet_stale_reads_total",
+        "freshet_consumer_lag_records",
+        "freshet_canary_seconds_count",
+    ] {
         deployment.until(wanted, || {
             deployment
                 .get("/metrics")

@@ -90,6 +90,44 @@ stop_within: 5 minutes
     assert!(told.matches("help:").count() >= 6, "{told}");
 }
 
+#[test]
+fn a_canary_is_served_without_a_file_or_told_where_it_is_wrong() {
+    let with = |canaries: &str| {
+        let config = format!(
+            "{CONFIG}  spare: {{ redis: {{ url: \"redis://127.0.0.1:2\" }} }}\ncanaries:\n{canaries}"
+        );
+        freshet(&["run", "--dry-run"], deployment(&config, FAMILY).path())
+    };
+    let output = with("  shop: { table: shop.public.beats, within: 30s }\n");
+    assert_eq!(output.status.code(), Some(0), "{}", told(&output));
+    let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+    for wanted in ["consumes shop.public.beats", "purges main", "purges spare"] {
+        assert!(shown.contains(wanted), "{shown}");
+    }
+    // The registry knows nothing of that database.
+    let output = with("  billing: { table: billing.public.beats }\n");
+    assert_eq!(output.status.code(), Some(2));
+    let unknown = told(&output);
+    for wanted in ["freshet.yaml:7:21", "`billing`", "`engine:`"] {
+        assert!(unknown.contains(wanted), "no {wanted} in\n{unknown}");
+    }
+    let faulty = "  shop: { table: public.beats, within: soon, targets: [main, main, nowhere] }\n  other: { table: other.public.beats, engine: oracle, within: 0s }\n";
+    let output = with(faulty);
+    assert_eq!(output.status.code(), Some(2));
+    let faults = told(&output);
+    for wanted in [
+        "freshet.yaml:7:18",
+        "`soon` is not a duration",
+        "is named twice",
+        "`nowhere` is not a target",
+        "is not a database server",
+        "no beat is that quick",
+        "6 errors",
+    ] {
+        assert!(faults.contains(wanted), "no {wanted} in\n{faults}");
+    }
+}
+
 /// The faults of a config with this Redis as its target, and the exit code.
 fn told_of_redis(redis: &str) -> (Option<i32>, String) {
     let config = CONFIG.replace("{ url: \"redis://127.0.0.1:1\" }", redis);

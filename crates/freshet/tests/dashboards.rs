@@ -70,10 +70,30 @@ fn exposition_of_the_code() -> String {
         for family in &registry.families {
             freshet_audit::metrics::register(&family.name, "main", &looks);
         }
+        expose_canary();
         process.collect();
     });
     recorder.handle().run_upkeep();
     recorder.handle().render()
+}
+
+fn expose_canary() {
+    let seat = freshet_pipeline::canary::CanarySeat {
+        database: "shop".into(),
+        target: "main".into(),
+        topic: "shop.public.freshet_canary".into(),
+        in_first_partition: true,
+        within: std::time::Duration::from_secs(60),
+        entry: None,
+    };
+    let now = freshet_core::position::UnixMicros(0);
+    freshet_pipeline::canary::metrics::register(&seat);
+    metrics::histogram!(
+        freshet_pipeline::canary::metrics::CANARY, "database" => "shop", "target" => "main"
+    )
+    .record(0.01);
+    let (canaries, _beats) = freshet_pipeline::canary::Canaries::new(vec![seat], now);
+    canaries.set_gauges(now);
 }
 
 #[test]

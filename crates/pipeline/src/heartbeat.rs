@@ -72,6 +72,9 @@ impl<S: Source, T: Take> Intake<S, T> {
     /// Notes what was heard, and takes a heartbeat that stopped for a gap in all of its database's tables.
     pub(crate) fn listen(&self, progress: &mut Progress) {
         let now = self.clock.now();
+        for (topic, partition) in progress.open.beats.drain(..) {
+            self.canaries.heard(&topic, partition, self.clock.wall());
+        }
         for topic in std::mem::take(&mut progress.open.heartbeats) {
             if progress.heard.note(&topic, now) == Some(true) {
                 let part = format!("source {}", &topic[PREFIX.len()..]);

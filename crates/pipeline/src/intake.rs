@@ -15,6 +15,7 @@ use freshet_core::ports::{Demand, Source, SourceError, SourceEvent};
 use freshet_core::position::{StreamId, StreamPosition, UnixMicros};
 use tokio::sync::{mpsc, watch};
 
+use crate::canary::Canaries;
 use crate::clock::Clock;
 use crate::gaps::Gaps;
 use crate::heartbeat::{Heard, Heartbeats};
@@ -40,6 +41,7 @@ pub(crate) struct Intake<S, T> {
     pub(crate) lag_of: LagOf,
     pub(crate) lags: Lags,
     pub(crate) heartbeats: Heartbeats,
+    pub(crate) canaries: Canaries,
     pub(crate) rounds: mpsc::Sender<Round>,
     pub(crate) done: Receiver<Round>,
     pub(crate) stop: watch::Receiver<bool>,
@@ -194,6 +196,9 @@ impl<S: Source, T: Take> Intake<S, T> {
             } => {
                 tracing::info!(intake = %self.name, topic = %topic, partition, "partition assigned");
                 progress.heard.note(&topic, self.clock.now());
+                let seat = (self.name.as_str(), stream);
+                self.canaries
+                    .assigned(&topic, (seat, partition), self.clock.wall());
                 progress.topics.insert(stream, topic);
                 self.status.ready(&self.name);
             }
@@ -207,6 +212,7 @@ impl<S: Source, T: Take> Intake<S, T> {
                 progress.behind.remove(&stream);
                 if let Some(topic) = progress.topics.remove(&stream) {
                     progress.heard.forget(&topic);
+                    self.canaries.revoked(&topic, (&self.name, stream));
                     tracing::info!(intake = %self.name, topic = %topic, "partition revoked");
                 }
             }

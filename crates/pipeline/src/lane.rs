@@ -29,7 +29,21 @@ impl Take for TakeRequests {
             return 0;
         };
         match PurgeRequest::decode(value) {
-            Ok(request) => self.take_request(&request, target, round),
+            Ok(request) => {
+                self.take_request(&request, target, round);
+                let family = |it: &RequestedPurge| {
+                    registry
+                        .family(registry.family_named(&it.family)?)?
+                        .canary
+                        .as_ref()
+                };
+                if request.purges.iter().any(|it| family(it).is_some()) {
+                    let origin = record.origin;
+                    round
+                        .beats
+                        .push((Arc::from(origin.topic), origin.partition));
+                }
+            }
             Err(error) => self.take_poison(&record, &error.to_string(), round),
         }
         round.purges.add_position(record.position);

@@ -9,6 +9,7 @@ mod attempt;
 pub mod backoff;
 mod breaker;
 mod budget;
+pub mod canary;
 pub mod clock;
 mod dead_letter;
 mod gaps;

@@ -2,9 +2,11 @@
 //!
 //! Label values come from the registry and the config only; never from rows, keys or messages.
 
+use std::sync::Arc;
+
 use freshet_core::gap::GapCause;
 use freshet_core::purge::PurgeOutcome;
-use freshet_core::registry::{FamilyId, Registry, TargetId};
+use freshet_core::registry::{Family, FamilyId, Registry, TargetId};
 use metrics::{
     Counter, Gauge, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram,
     gauge, histogram,
@@ -61,6 +63,7 @@ pub fn describe() {
     describe_counters();
     describe_histograms();
     describe_gauges();
+    crate::canary::metrics::describe();
 }
 
 fn describe_counters() {
@@ -209,6 +212,8 @@ pub struct FamilyTargetHandles {
     pub purges: [Counter; PurgeOutcome::NAMES.len()],
     /// Commit → effective.
     pub freshness: Histogram,
+    /// Database and target, when the family is a canary.
+    pub canary: Option<(Arc<str>, Arc<str>)>,
 }
 
 /// Handles for one target.
@@ -252,7 +257,7 @@ impl RegistryHandles {
                         .cdn
                         .as_ref()
                         .is_some_and(|cdn| cdn.targets.contains(&id));
-                pairs.push(used.then(|| pair_handles(&family.name, &target.name)));
+                pairs.push(used.then(|| pair_handles(family, &target.name)));
             }
         }
         let changes = registry
@@ -309,9 +314,11 @@ fn target_handles(target: &str) -> TargetHandles {
     }
 }
 
-fn pair_handles(family: &str, target: &str) -> FamilyTargetHandles {
-    let (family, target) = (family.to_owned(), target.to_owned());
+fn pair_handles(family: &Family, at: &Arc<str>) -> FamilyTargetHandles {
+    let canary = family.canary.as_ref();
+    let (family, target) = (family.name.to_string(), at.to_string());
     FamilyTargetHandles {
+        canary: canary.map(|database| (Arc::clone(database), Arc::clone(at))),
         purges: PurgeOutcome::NAMES.map(|outcome| {
             counter!(
                 "freshet_purges_total",

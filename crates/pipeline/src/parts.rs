@@ -8,6 +8,7 @@ use freshet_wire::Limits;
 use tokio::sync::mpsc;
 
 use crate::backoff::{Backoff, Dice};
+use crate::canary::Canaries;
 use crate::clock::Clock;
 use crate::heartbeat::Heartbeats;
 use crate::round::{Bounds, Window};
@@ -111,4 +112,6 @@ pub struct Parts<S, P, O, W> {
     pub outbox: Arc<O>,
     /// Where the auditor takes its samples from.
     pub samples: Option<mpsc::Sender<PurgedSample>>,
+    /// The canaries that are measured.
+    pub canaries: Canaries,
 }

@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::attempt::slices;
 use crate::backoff::{Backoff, Dice};
+use crate::canary::{Beat, Canaries};
 use crate::clock::Clock;
 use crate::report::wanted;
 use crate::requests::requests_of;
@@ -31,6 +32,7 @@ pub(crate) struct RunRound<P, O> {
     pub(crate) backoff: Backoff,
     pub(crate) dice: Dice,
     pub(crate) samples: Option<mpsc::Sender<PurgedSample>>,
+    pub(crate) canaries: Canaries,
     pub(crate) dead_letter_topic: Arc<str>,
     pub(crate) purge_stage: Histogram,
     pub(crate) stop: watch::Receiver<bool>,
@@ -223,12 +225,21 @@ impl<P: Purger, O: Outbox> RunRound<P, O> {
 
     fn recorder(&self, round: &Round, batch: &PurgeBatch) -> impl Fn(FamilyId, UnixMicros) {
         let (now, target) = (self.clock.wall(), batch.target());
-        let rules = Arc::clone(&round.rules);
+        let (rules, begun) = (Arc::clone(&round.rules), round.begun);
         move |family, committed| {
             if committed != UnixMicros(0)
                 && let Some(handles) = rules.handles.pair(family, target)
             {
                 handles.freshness.record(now.since(committed) as f64 / 1e6);
+                if let Some((database, target)) = &handles.canary {
+                    self.canaries.purged(Beat {
+                        database: Arc::clone(database),
+                        target: Arc::clone(target),
+                        committed,
+                        begun,
+                        answered: now,
+                    });
+                }
             }
         }
     }

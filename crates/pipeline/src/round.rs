@@ -39,6 +39,8 @@ pub struct Round {
     pub unproven_topics: Vec<Arc<str>>,
     /// Topics of heartbeats that were heard.
     pub heartbeats: Vec<Arc<str>>,
+    /// Topic and partition of each beat of a canary that was heard.
+    pub beats: Vec<(Arc<str>, i32)>,
     /// Its number, in the order in which rounds of one intake are sent.
     pub number: u64,
 }
@@ -60,6 +62,7 @@ impl Round {
             unproven: Vec::new(),
             unproven_topics: Vec::new(),
             heartbeats: Vec::new(),
+            beats: Vec::new(),
             number: 0,
         }
     }
@@ -78,6 +81,7 @@ impl Round {
         self.unproven.clear();
         self.unproven_topics.clear();
         self.heartbeats.clear();
+        self.beats.clear();
     }
 
     /// Whether nothing waits for this round.

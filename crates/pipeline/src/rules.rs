@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use freshet_core::registry::Registry;
+use freshet_core::registry::{Registry, Table};
+use freshet_core::table::TableId;
 
 use crate::metrics::RegistryHandles;
 
@@ -14,16 +15,29 @@ pub struct Rules {
     pub registry: Arc<Registry>,
     /// Handles for everything it names.
     pub handles: RegistryHandles,
+    /// The tables that are only there to be measured.
+    canaries: Vec<TableId>,
 }
 
 impl Rules {
     /// Makes a revision ready.
     pub fn new(registry: Registry) -> Self {
         let handles = RegistryHandles::new(&registry);
+        let is_canary = |table: &&Table| {
+            let mut families = table.bindings.iter().map(|it| registry.family(it.family));
+            families.any(|it| it.is_some_and(|family| family.canary.is_some()))
+        };
+        let canaries = registry.tables.iter().filter(is_canary);
         Self {
+            canaries: canaries.map(|table| table.shape.id).collect(),
             registry: Arc::new(registry),
             handles,
         }
+    }
+
+    /// Whether changes of the table are beats of a canary.
+    pub(crate) fn is_canary(&self, table: TableId) -> bool {
+        self.canaries.contains(&table)
     }
 }
 

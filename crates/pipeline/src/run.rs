@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 use crate::budget::Pace;
+use crate::canary::Canaries;
 use crate::clock::Clock;
 use crate::intake::Intake;
 use crate::lag::{LagOf, Lags};
@@ -67,6 +68,7 @@ where
         settings: parts.settings,
         outbox: parts.outbox,
         samples: parts.samples,
+        canaries: parts.canaries,
         stop: halted,
         tasks: JoinSet::new(),
         ends: Vec::new(),
@@ -129,6 +131,7 @@ struct Start<S, O> {
     settings: Settings,
     outbox: Arc<O>,
     samples: Option<mpsc::Sender<PurgedSample>>,
+    canaries: Canaries,
     stop: watch::Receiver<bool>,
     tasks: JoinSet<()>,
     ends: Vec<(String, ThreadEnd<S>)>,
@@ -149,6 +152,7 @@ impl<S: Source + 'static, O: Outbox + 'static> Start<S, O> {
             backoff: self.settings.backoff,
             dice: self.settings.dice.clone(),
             samples,
+            canaries: self.canaries.clone(),
             dead_letter_topic: Arc::clone(&self.settings.dead_letter_topic),
             purge_stage: metrics::histogram!(STAGE, "stage" => "purge"),
             stop: self.stop.clone(),
@@ -297,6 +301,7 @@ impl<S: Source + 'static, O: Outbox + 'static> Start<S, O> {
             lag_of,
             lags: self.lags.clone(),
             heartbeats: self.settings.heartbeats.clone(),
+            canaries: self.canaries.clone(),
             rounds,
             done,
             stop: self.stop.clone(),

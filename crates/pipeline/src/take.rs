@@ -172,6 +172,12 @@ impl<W: WriterSchemas> TakeChanges<W> {
         if first {
             self.measure_stages(record, self.clock.wall());
         }
+        if rules.is_canary(self.change.table) {
+            let origin = record.origin;
+            round
+                .beats
+                .push((Arc::from(origin.topic), origin.partition));
+        }
         self.sample(round, committed, now);
         1
     }

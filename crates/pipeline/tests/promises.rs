@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use freshet_core::purge::PurgeOutcome;
 use freshet_pipeline::backoff::{Backoff, Dice};
+use freshet_pipeline::canary::Canaries;
 use freshet_pipeline::clock::Clock;
 use freshet_pipeline::heartbeat::Heartbeats;
 use freshet_pipeline::parts::{BacklogLane, Drive, LiveLane, Parts, Settings, TargetParts};
@@ -92,6 +93,7 @@ impl World {
             ],
             outbox: Arc::new(self.outbox.clone()),
             samples: None,
+            canaries: Canaries::default(),
         };
         let (stop, stopped) = watch::channel(false);
         let thread = std::thread::spawn(move || {

@@ -1,8 +1,8 @@
-//! Looking at an entry as a reader would find it.
+//! Looking at an entry as a reader would find it, and storing one as a reader would.
 
 use std::time::Duration;
 
-use freshet_core::ports::{Observation, Probe};
+use freshet_core::ports::{Observation, Plant, Probe};
 use freshet_core::registry::EntryVersion;
 use redis::RedisError;
 use serde_json::Value;
@@ -16,6 +16,16 @@ impl Probe for RedisPurger {
             Ok(observation) => observation,
             Err(error) => Observation::Unreachable(reason_of(&error)),
         }
+    }
+}
+
+impl Plant for RedisPurger {
+    async fn plant(&self, name: &[u8], value: &[u8], ttl: Duration) -> Result<(), String> {
+        let mut set = redis::cmd("SET");
+        set.arg(name).arg(value);
+        set.arg("PX").arg(ttl.as_millis().max(1) as u64);
+        let stored: Result<(), RedisError> = self.route.ask(name, &set).await;
+        stored.map_err(|error| reason_of(&error))
     }
 }
 

@@ -3,6 +3,7 @@
 //! Everything that is wrong is told at once, with file, line, column, the text and what to do. What cannot be
 //! compiled never takes over (promise P9).
 
+pub mod canary;
 mod compile;
 pub mod diagnostics;
 pub mod duration;

@@ -61,16 +61,13 @@ pub(crate) async fn demo(registry: &Path, pace: Pace) -> Result<bool> {
         kafka_properties: &[("fetch.wait.max.ms", "5")],
         redis_url: &redis_server.url(),
         edge_url: &shop_url,
+        canary: None,
         create_topics: false,
     };
     let freshet = Freshet::start(&config, client.clone()).await?;
     let products = CATEGORIES * PRODUCTS_EACH;
-    let port = redis_server
-        .address()
-        .rsplit(':')
-        .next()
-        .unwrap_or_default()
-        .to_owned();
+    let redis_address = redis_server.address();
+    let port = redis_address.rsplit(':').next().unwrap_or_default();
     introduce(
         "the shop, with everything but Redis and Freshet in one process",
         &[
@@ -88,7 +85,6 @@ pub(crate) async fn demo(registry: &Path, pace: Pace) -> Result<bool> {
             ("traffic", traffic_text(pace, products)),
         ],
     );
-    let redis_address = redis_server.address();
     let tally = Arc::new(Tally::new(rules.objectives));
     run(
         Site {
@@ -100,6 +96,7 @@ pub(crate) async fn demo(registry: &Path, pace: Pace) -> Result<bool> {
             client,
             tally,
             freshet,
+            has_canary: false,
         },
         pace,
     )

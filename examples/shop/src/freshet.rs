@@ -28,6 +28,8 @@ pub(crate) struct FreshetConfig<'a> {
     pub(crate) kafka_properties: &'a [(&'a str, &'a str)],
     pub(crate) redis_url: &'a str,
     pub(crate) edge_url: &'a str,
+    /// The table whose row moves by itself.
+    pub(crate) canary: Option<&'a str>,
     /// Whether Freshet may create its own topics; the broker in this process cannot.
     pub(crate) create_topics: bool,
 }
@@ -197,6 +199,9 @@ fn yaml(config: &FreshetConfig<'_>, admin: &str) -> String {
     } else {
         format!("  properties:\n{properties}")
     };
+    let canaries = config.canary.map_or_else(String::new, |table| {
+        format!("canaries: {{ shop: {{ table: {table}, within: 10s }} }}\n")
+    });
     format!(
         "\
 registry: \"{registry}\"
@@ -210,7 +215,7 @@ kafka:
     varnish: {{ nodes: [\"{edge}\"] }}
     window: 10ms
     max_wait: 50ms
-outbox: {{ partitions: 3, create_topics: {create_topics} }}
+{canaries}outbox: {{ partitions: 3, create_topics: {create_topics} }}
 admin: {{ listen: \"{admin}\" }}
 ",
         registry = config.registry.display(),

@@ -2,6 +2,7 @@
 //! answer that is older than the last commit.
 
 mod audience;
+mod canary;
 mod clock;
 mod conclusion;
 mod database;

@@ -28,11 +28,15 @@ use crate::tally::Tally;
 use crate::traffic::{CATEGORIES, PRODUCTS_EACH, Pace, Site, run};
 
 const PARTITIONS: i32 = 3;
-const TABLES: [&str; 3] = [
+const TABLES: [&str; 4] = [
     "public.products",
     "public.categories",
     "public.product_categories",
+    "public.freshet_canary",
 ];
+/// The row that Debezium moves, so that freshness is known also while nobody writes.
+const CANARY: &str = "shop.public.freshet_canary";
+const MOVES_CANARY: &str = "INSERT INTO freshet_canary VALUES (1, now()) ON CONFLICT (id) DO UPDATE SET beat = excluded.beat";
 
 /// The servers. They end when this is dropped, or with this process.
 struct Servers {
@@ -71,6 +75,7 @@ pub(crate) async fn stack(shop: &Path, registry: &Path, pace: Pace) -> Result<bo
         kafka_properties: &[],
         redis_url: &servers.redis.url(),
         edge_url: &shop_url,
+        canary: Some(CANARY),
         create_topics: true,
     };
     let freshet = Freshet::start(&config, client.clone()).await?;
@@ -94,6 +99,7 @@ pub(crate) async fn stack(shop: &Path, registry: &Path, pace: Pace) -> Result<bo
         client,
         tally,
         freshet,
+        has_canary: true,
     };
     run(site, pace).await
 }
@@ -115,6 +121,7 @@ impl Servers {
             for topic in TOPICS {
                 kafka.create_topic(topic, PARTITIONS)?;
             }
+            kafka.create_topic(CANARY, 1)?;
             Ok(kafka)
         });
         let redis = start("redis", RedisServer::start);
@@ -129,11 +136,12 @@ impl Servers {
     async fn start_connect(&self) -> Result<Connect> {
         let (postgres, kafka) = (Arc::clone(&self.postgres), Arc::clone(&self.kafka));
         let mut connector = PgConnector::new("shop", &TABLES);
-        connector.heartbeat_ms = Some(5_000);
+        connector.heartbeat_ms = Some(1_000);
         let tuned = [
             ("poll.interval.ms", "5"),
             ("producer.override.linger.ms", "0"),
             ("snapshot.mode", "no_data"),
+            ("heartbeat.action.query", MOVES_CANARY),
         ];
         connector.extra = tuned
             .map(|(name, value)| (name.to_owned(), value.to_owned()))

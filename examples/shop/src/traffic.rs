@@ -14,6 +14,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use crate::audience::spawn_readers;
+use crate::canary::Measured;
 use crate::conclusion::{Counted, conclude, edge_purges, settle_purges};
 use crate::database::Database;
 use crate::freshet::Freshet;
@@ -57,6 +58,8 @@ pub(crate) struct Site {
     pub(crate) client: Client,
     pub(crate) tally: Arc<Tally>,
     pub(crate) freshet: Freshet,
+    /// Whether a row of the database moves by itself.
+    pub(crate) has_canary: bool,
 }
 
 /// Somebody wants it to end.
@@ -105,6 +108,10 @@ pub(crate) async fn run(mut site: Site, pace: Pace) -> Result<bool> {
         () = stop.asked() => bail!("stopped before the traffic began"),
     }
     let edge_purges_before = edge_purges(&site).await.unwrap_or(0.0);
+    let canary_before = match site.has_canary {
+        true => Some(Measured::so_far(&site.freshet).await),
+        false => None,
+    };
     let writer = tokio::spawn(write(
         Arc::clone(&site.database),
         (assortment(), SmallRng::from_os_rng()),
@@ -136,6 +143,7 @@ pub(crate) async fn run(mut site: Site, pace: Pace) -> Result<bool> {
     let counted = Counted {
         elapsed,
         edge_purges_before,
+        canary_before,
         reasons,
     };
     Ok(conclude(site, counted).await)

@@ -1,7 +1,7 @@
 //! Collects the faults of a config file, each with its place, and reads the small value forms.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use freshet_registry::diagnostics::{Diagnostic, Diagnostics, Place};
@@ -43,11 +43,14 @@ impl<'a> Faults<'a> {
         }
     }
 
+    /// Where `value` stands.
+    pub(crate) fn place<T>(&self, value: &Spanned<T>) -> Place {
+        Place::of(self.path, value)
+    }
+
     /// Notes a fault at the place of `value`.
     pub(crate) fn add<T>(&mut self, value: &Spanned<T>, message: &str, help: &str) {
-        let (line, column) = (value.referenced.line(), value.referenced.column());
-        let place = Place::at(PathBuf::from(self.path), line as usize, column as usize);
-        let fault = Diagnostic::error("FC0003", place, message).with_help(help);
+        let fault = Diagnostic::error("FC0003", self.place(value), message).with_help(help);
         self.found.push(fault, self.text);
     }
 

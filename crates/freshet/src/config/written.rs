@@ -18,6 +18,8 @@ pub(crate) struct ConfigWritten {
     #[serde(default)]
     pub(crate) heartbeats: BTreeMap<String, Spanned<String>>,
     #[serde(default)]
+    pub(crate) canaries: BTreeMap<String, Spanned<CanaryWritten>>,
+    #[serde(default)]
     pub(crate) outbox: OutboxWritten,
     #[serde(default)]
     pub(crate) intake: IntakeWritten,
@@ -123,6 +125,16 @@ pub(crate) struct FastlyWritten {
     pub(crate) token: Spanned<SecretWritten>,
     pub(crate) api: Option<Spanned<String>>,
     pub(crate) timeout: Option<Spanned<String>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CanaryWritten {
+    pub(crate) table: Spanned<String>,
+    pub(crate) topic: Option<String>,
+    pub(crate) engine: Option<Spanned<String>>,
+    pub(crate) within: Option<Spanned<String>>,
+    pub(crate) targets: Option<Vec<Spanned<String>>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

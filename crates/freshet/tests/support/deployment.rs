@@ -80,6 +80,14 @@ outbox: {{ partitions: 2 }}
         fs::write(path, config.replace(&alone, &cluster)).expect("config");
     }
 
+    /// Changes the config; before the start.
+    pub fn replace(&self, from: &str, to: &str) {
+        let path = self.folder.path().join("freshet.yaml");
+        let config = fs::read_to_string(&path).expect("config");
+        assert!(config.contains(from), "{config}");
+        fs::write(path, config.replacen(from, to, 1)).expect("config");
+    }
+
     /// Starts `freshet`; it need not be ready when this returns.
     pub fn start(&mut self) {
         let log = File::options()

@@ -28,6 +28,7 @@ fn registry(policies: &[LetterPolicy]) -> Registry {
         on_snapshot: OnSnapshot::Ignore,
         dead_letters,
         entry_version: None,
+        canary: None,
     };
     let revision = RegistryRevision {
         sequence: 1,

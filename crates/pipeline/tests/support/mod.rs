@@ -381,6 +381,7 @@ pub fn registry() -> Registry {
         on_snapshot: OnSnapshot::Ignore,
         dead_letters: LetterPolicy::None,
         entry_version: None,
+        canary: None,
     };
     let binding = Binding {
         family: FamilyId(0),
@@ -404,15 +405,12 @@ pub fn registry() -> Registry {
         name: Arc::from(name),
         tier,
     };
-    Registry::new(
-        RegistryRevision {
-            sequence: 1,
-            content_hash: Arc::from("0123456789abcdef"),
-        },
-        vec![family],
-        vec![table],
-        vec![target("main", Tier::Store), target("edge", Tier::Edge)],
-    )
+    let revision = RegistryRevision {
+        sequence: 1,
+        content_hash: Arc::from("0123456789abcdef"),
+    };
+    let targets = vec![target("main", Tier::Store), target("edge", Tier::Edge)];
+    Registry::new(revision, vec![family], vec![table], targets)
 }
 
 /// An insert as Debezium writes it.

@@ -46,6 +46,7 @@ pub(super) fn compile(
         on_snapshot: on_snapshot(speaker),
         dead_letters: dead_letters(speaker),
         entry_version: entry_version(speaker),
+        canary: None,
     }
 }
 

@@ -1,0 +1,144 @@
+//! Canaries: which row of each database moves by itself, and where that is measured.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use freshet_core::registry::{Registry, Target as NamedTarget, Tier};
+use freshet_core::table::Engine;
+use freshet_registry::canary::Canary;
+use freshet_registry::diagnostics::{Diagnostic, Diagnostics, Place};
+use serde_saphyr::Spanned;
+
+use super::faults::Faults;
+use super::targets::{Target, TargetConfig};
+use super::written::CanaryWritten;
+
+/// One canary, with the place to speak of when the registry does not know what it takes.
+#[derive(Debug)]
+pub(crate) struct CanaryConfig {
+    pub(crate) canary: Canary,
+    place: Place,
+}
+
+type Targets = BTreeMap<Arc<str>, TargetConfig>;
+
+pub(super) fn decide(
+    written: BTreeMap<String, Spanned<CanaryWritten>>,
+    targets: &Targets,
+    faults: &mut Faults<'_>,
+) -> Vec<CanaryConfig> {
+    let mut decided = Vec::new();
+    for (database, written) in written {
+        let place = faults.place(&written.value.table);
+        let canary = decide_one(&database, &written, targets, faults);
+        decided.push(CanaryConfig { canary, place });
+    }
+    decided
+}
+
+fn decide_one(
+    database: &str,
+    spanned: &Spanned<CanaryWritten>,
+    targets: &Targets,
+    faults: &mut Faults<'_>,
+) -> Canary {
+    let written = &spanned.value;
+    let table = &written.table;
+    let below = table.value.strip_prefix(database);
+    let below = below.and_then(|it| it.strip_prefix('.'));
+    if !below.is_some_and(|it| it.split('.').count() == 2 && it.split('.').all(|it| !it.is_empty()))
+    {
+        let help = format!("`{database}.<schema>.<table>`, as its topic is called");
+        let message = format!("`{}` is not a table of `{database}`", table.value);
+        faults.add(table, &message, &help);
+    }
+    let within = faults.duration(written.within.as_ref(), Duration::from_secs(60));
+    if let Some(late) = written.within.as_ref().filter(|_| within.is_zero()) {
+        faults.add(
+            late,
+            "no beat is that quick",
+            "a few times heartbeat.interval.ms",
+        );
+    }
+    Canary {
+        database: Arc::from(database),
+        table: Arc::from(table.value.as_str()),
+        topic: written.topic.as_deref().map(Arc::from),
+        engine: written.engine.as_ref().and_then(|it| engine(it, faults)),
+        within,
+        targets: named(written.targets.as_deref(), targets, faults),
+    }
+}
+
+fn engine(written: &Spanned<String>, faults: &mut Faults<'_>) -> Option<Engine> {
+    match written.value.as_str() {
+        "postgres" => Some(Engine::Postgres),
+        "mysql" | "mariadb" => Some(Engine::MySql),
+        _ => {
+            let help = "one of: postgres, mysql, mariadb";
+            faults.add(written, "is not a database server", help);
+            None
+        }
+    }
+}
+
+/// The targets that were asked for, or all.
+fn named(
+    written: Option<&[Spanned<String>]>,
+    targets: &Targets,
+    faults: &mut Faults<'_>,
+) -> Vec<NamedTarget> {
+    let tier_of = |target: &TargetConfig| match target.cache {
+        Target::Redis(_) => Tier::Store,
+        Target::Varnish(..) | Target::Fastly(..) => Tier::Edge,
+    };
+    let named = |(name, target): (&Arc<str>, &TargetConfig)| NamedTarget {
+        name: Arc::clone(name),
+        tier: tier_of(target),
+    };
+    let Some(written) = written else {
+        return targets.iter().map(named).collect();
+    };
+    let mut found: Vec<NamedTarget> = Vec::new();
+    for name in written {
+        match targets.get_key_value(name.value.as_str()) {
+            Some(target) if found.iter().all(|it| it.name != *target.0) => {
+                found.push(named(target));
+            }
+            Some(_) => faults.add(name, "is named twice", "remove one of them"),
+            None => {
+                let names: Vec<&str> = targets.keys().map(|it| &**it).collect();
+                let help = format!("one of: {}", names.join(", "));
+                faults.add(name, &format!("`{}` is not a target", name.value), &help);
+            }
+        }
+    }
+    found
+}
+
+/// The registry with the canaries of the config.
+///
+/// # Errors
+/// What the registry does not know of a canary's database, with the place in the config.
+pub(crate) fn add_canaries(
+    canaries: &[CanaryConfig],
+    mut registry: Registry,
+) -> Result<Registry, Diagnostics> {
+    let mut faults = Diagnostics::default();
+    for CanaryConfig { canary, place } in canaries {
+        match canary.add_to(registry.clone()) {
+            Ok(with) => registry = with,
+            Err(error) => {
+                let help = "say `engine:` (postgres, mysql, mariadb), or rename a family that is called as ours is";
+                let fault = Diagnostic::error("FC0003", place.clone(), &error.to_string());
+                faults.push(fault.with_help(help), "");
+            }
+        }
+    }
+    if faults.is_empty() {
+        Ok(registry)
+    } else {
+        Err(faults)
+    }
+}

@@ -1,0 +1,258 @@
+//! Canaries: a row of each database that moves by itself, followed from its commit to the proof that its entries are
+//! gone, so that freshness is known also while nobody changes anything (promise P2).
+//!
+//! A canary is a family like any other on the way there. Here is what is known of each at each target: who reads the
+//! partition that carries it, the newest beat that took effect, and how old that is.
+
+pub mod metrics;
+pub mod prove;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use freshet_core::position::{StreamId, UnixMicros};
+use tokio::sync::mpsc;
+
+/// One canary at one target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CanarySeat {
+    /// The database whose row moves.
+    pub database: Arc<str>,
+    /// Where it is measured.
+    pub target: Arc<str>,
+    /// The topic that carries beats to their purge there: the table's, or that of the target's live lane.
+    pub topic: Arc<str>,
+    /// Beats may be expected of its first partition before one was ever heard. Not so of a topic of ours, which has
+    /// several and uses one.
+    pub in_first_partition: bool,
+    /// How old the newest beat that took effect may be.
+    pub within: Duration,
+    /// The entry that beats purge and how long it lives; none where nothing can be planted, and the answer must do.
+    pub entry: Option<(Vec<u8>, Duration)>,
+}
+
+/// A beat that its target has answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Beat {
+    /// The database.
+    pub database: Arc<str>,
+    /// The target.
+    pub target: Arc<str>,
+    /// When the row moved.
+    pub committed: UnixMicros,
+    /// When its round was begun: the purge was sent after this.
+    pub begun: UnixMicros,
+    /// When the target had answered.
+    pub answered: UnixMicros,
+}
+
+/// What is known of all canaries, shared by whoever hears, proves and asks.
+#[derive(Debug, Clone, Default)]
+pub struct Canaries(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    seats: Vec<(CanarySeat, Mutex<State>)>,
+    beats: Option<mpsc::Sender<Beat>>,
+}
+
+/// Who reads a partition: an intake and its stream.
+type Reader = (String, StreamId);
+
+#[derive(Debug, Default)]
+struct State {
+    /// Partitions of the topic that this process reads.
+    held: BTreeMap<Reader, i32>,
+    /// The partition that beats come through.
+    carrier: Option<i32>,
+    /// When a beat was heard.
+    heard: UnixMicros,
+    /// Since when a beat is waited for.
+    since: UnixMicros,
+    /// When the newest beat that took effect was committed.
+    newest: UnixMicros,
+    /// The last beat was answered and its entry was still there.
+    ineffective: bool,
+    late: bool,
+}
+
+/// What is to be told of a canary.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// Why it is not well, in words; none when it is, or when another process measures it.
+    pub reason: Option<String>,
+    /// It has just become late.
+    pub became_late: bool,
+}
+
+/// Beats that wait for their proof. A proof is one question, so that this is never reached.
+const WAITING_MAX: usize = 256;
+
+impl Canaries {
+    /// Watches `seats` from `now` on. The receiver is for [`prove`](prove::prove).
+    pub fn new(seats: Vec<CanarySeat>, now: UnixMicros) -> (Self, mpsc::Receiver<Beat>) {
+        let (beats, answered) = mpsc::channel(WAITING_MAX);
+        let state = |seat: CanarySeat| {
+            let since = State {
+                since: now,
+                ..State::default()
+            };
+            (seat, Mutex::new(since))
+        };
+        let shared = Shared {
+            seats: seats.into_iter().map(state).collect(),
+            beats: Some(beats),
+        };
+        (Self(Arc::new(shared)), answered)
+    }
+
+    /// Everything that is watched.
+    pub fn seats(&self) -> impl Iterator<Item = &CanarySeat> {
+        self.0.seats.iter().map(|(seat, _)| seat)
+    }
+
+    /// This process reads a partition of `topic` now: a beat is waited for from now on.
+    pub(crate) fn assigned(
+        &self,
+        topic: &str,
+        ((intake, stream), partition): ((&str, StreamId), i32),
+        now: UnixMicros,
+    ) {
+        for mut state in self.on(topic) {
+            let others = state.is_ours(true);
+            state.held.insert((intake.to_owned(), stream), partition);
+            if !others {
+                state.since = now;
+            }
+        }
+    }
+
+    /// Somebody else reads it now.
+    pub(crate) fn revoked(&self, topic: &str, (intake, stream): (&str, StreamId)) {
+        for mut state in self.on(topic) {
+            state.held.remove(&(intake.to_owned(), stream));
+        }
+    }
+
+    /// A beat was taken from a partition of `topic`.
+    pub(crate) fn heard(&self, topic: &str, partition: i32, now: UnixMicros) {
+        for mut state in self.on(topic) {
+            state.carrier = Some(partition);
+            state.heard = now;
+        }
+    }
+
+    /// A target has answered a beat's purge. Whether that had an effect is somebody else's to find out.
+    pub(crate) fn purged(&self, beat: Beat) {
+        if let Some(beats) = &self.0.beats
+            && beats.try_send(beat).is_err()
+        {
+            tracing::warn!("a canary's beat was dropped: too many wait for their proof");
+        }
+    }
+
+    /// A beat that was committed at `committed` has taken effect.
+    fn effective(&self, seat: &CanarySeat, committed: UnixMicros) {
+        if let Some(mut state) = self.state(seat) {
+            state.newest = state.newest.max(committed);
+            state.ineffective = false;
+        }
+    }
+
+    /// A beat was answered and its entry is still there.
+    fn ineffective(&self, seat: &CanarySeat) {
+        if let Some(mut state) = self.state(seat) {
+            state.ineffective = true;
+        }
+    }
+
+    /// Whether this process reads a partition that may carry the canary.
+    fn is_held(&self, seat: &CanarySeat) -> bool {
+        self.state(seat).is_some_and(|state| !state.held.is_empty())
+    }
+
+    /// How old the newest beat is that took effect, in microseconds; of a beat that never came, how long it has been
+    /// waited for. Grows by itself.
+    pub fn age_us(&self, seat: &CanarySeat, now: UnixMicros) -> u64 {
+        self.state(seat).map_or(0, |state| state.age_us(now))
+    }
+
+    /// What is to be told of a canary at `now`.
+    fn judge(&self, seat: &CanarySeat, now: UnixMicros) -> Told {
+        let Some(mut state) = self.state(seat) else {
+            return Told {
+                reason: None,
+                became_late: false,
+            };
+        };
+        let within_us = seat.within.as_micros() as u64;
+        let ours = state.is_ours(seat.in_first_partition);
+        let was_late = state.late;
+        state.late = ours && state.age_us(now) > within_us;
+        let reason = if ours && state.ineffective {
+            Some(format!(
+                "the target answered a purge and the entry is still there: what readers of {} get is not fresh",
+                seat.target
+            ))
+        } else if !state.late {
+            None
+        } else if now.since(state.heard) <= within_us {
+            Some(format!(
+                "beats come, and none took effect within {} s: purges at {} wait or fail",
+                seat.within.as_secs(),
+                seat.target
+            ))
+        } else {
+            Some(format!(
+                "no beat within {} s: the row does not move (heartbeat.action.query), or its connector, the brokers or \
+                 this consumer stand still; changes of {} may not be purged",
+                seat.within.as_secs(),
+                seat.database
+            ))
+        };
+        Told {
+            reason,
+            became_late: state.late && !was_late,
+        }
+    }
+
+    /// Sets the ages, so that they grow while nothing moves. For whoever is asked for metrics.
+    pub fn set_gauges(&self, now: UnixMicros) {
+        for (seat, state) in &self.0.seats {
+            metrics::set_age(seat, lock(state).age_us(now));
+        }
+    }
+
+    fn on(&self, topic: &str) -> impl Iterator<Item = MutexGuard<'_, State>> {
+        let of_topic = move |it: &&(CanarySeat, Mutex<State>)| *it.0.topic == *topic;
+        self.0.seats.iter().filter(of_topic).map(|it| lock(&it.1))
+    }
+
+    fn state(&self, seat: &CanarySeat) -> Option<MutexGuard<'_, State>> {
+        let mut seats = self.0.seats.iter();
+        let found = seats.find(|(it, _)| it.database == seat.database && it.target == seat.target);
+        found.map(|(_, state)| lock(state))
+    }
+}
+
+impl State {
+    /// Whether the beats are this process's to miss: it reads the partition that carries them. Where none was ever
+    /// heard, that is the first one, since the topic of a table of one row needs no other.
+    fn is_ours(&self, in_first_partition: bool) -> bool {
+        let carrier = self.carrier.or(in_first_partition.then_some(0));
+        carrier.is_some_and(|carrier| self.held.values().any(|it| *it == carrier))
+    }
+
+    fn age_us(&self, now: UnixMicros) -> u64 {
+        now.since(self.newest.max(self.since))
+    }
+}
+
+/// A poisoned lock only means that a holder panicked; the state is whole after every operation.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,51 @@
+//! What Freshet's canary has measured, by Freshet's own word.
+
+use crate::freshet::Freshet;
+
+const TARGETS: [&str; 2] = ["main", "edge"];
+
+/// Beats that took effect up to a moment.
+#[derive(Debug, Clone, Copy, Default)]
+struct Beats {
+    count: f64,
+    seconds: f64,
+    failures: f64,
+}
+
+/// The canary at each target at a moment.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Measured([Beats; TARGETS.len()]);
+
+impl Measured {
+    pub(crate) async fn so_far(freshet: &Freshet) -> Self {
+        let mut all = [Beats::default(); TARGETS.len()];
+        for (beats, target) in all.iter_mut().zip(TARGETS) {
+            let label = format!("target=\"{target}\"");
+            let of = async |metric| freshet.metric(metric, &label).await.unwrap_or_default();
+            *beats = Beats {
+                count: of("freshet_canary_seconds_count").await,
+                seconds: of("freshet_canary_seconds_sum").await,
+                failures: of("freshet_canary_failures_total").await,
+            };
+        }
+        Self(all)
+    }
+
+    /// What was measured since, in words. None at all, or a failure, is a reason for it not to be good.
+    pub(crate) async fn compared(&self, freshet: &Freshet, reasons: &mut Vec<String>) -> String {
+        let now = Self::so_far(freshet).await;
+        let mut told = Vec::new();
+        for ((before, now), target) in self.0.iter().zip(now.0).zip(TARGETS) {
+            let count = now.count - before.count;
+            let mean_ms = (now.seconds - before.seconds) / count.max(1.0) * 1e3;
+            if count < 1.0 || now.failures > before.failures {
+                let failures = now.failures - before.failures;
+                reasons.push(format!(
+                    "the canary took effect {count} times at {target}, with {failures} failures"
+                ));
+            }
+            told.push(format!("{count} at {target} after {mean_ms:.1} ms"));
+        }
+        format!("beats proven to take effect: {} (mean)", told.join(", "))
+    }
+}
