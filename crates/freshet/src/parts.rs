@@ -7,13 +7,14 @@ use std::time::Duration;
 use freshet_audit::watch::{LOOK_LABELS, watch};
 use freshet_cdn::{FastlyPurger, VarnishPurger};
 use freshet_core::registry::{Registry, Tier};
-use freshet_kafka::{KafkaOutbox, KafkaSource, TopicWanted};
+use freshet_kafka::{KafkaOutbox, KafkaSource, KafkaTopicEnds, TopicWanted};
 use freshet_pipeline::backoff::{Backoff, Dice};
 use freshet_pipeline::clock::Clock;
 use freshet_pipeline::parts::{BacklogLane, Drive, LiveLane, Parts, Settings, TargetParts};
 use freshet_pipeline::round::Bounds;
 use freshet_pipeline::rules::RulesInForce;
 use freshet_pipeline::status::Status;
+use freshet_pipeline::transactions::Transactions;
 use freshet_redis::RedisPurger;
 use freshet_wire::Limits;
 use tokio::sync::mpsc;
@@ -43,10 +44,12 @@ pub(crate) fn build(
             clock.clone(),
         ));
     }
+    let transactions = transactions(config)?;
     let topics: Vec<String> = registry
         .topics()
         .map(str::to_owned)
         .chain(config.heartbeats.topics())
+        .chain(transactions.topics())
         .collect::<BTreeSet<_>>()
         .into_iter()
         .collect();
@@ -78,7 +81,7 @@ pub(crate) fn build(
         rules,
         status: status.clone(),
         clock: clock.clone(),
-        settings: settings(config),
+        settings: settings(config, transactions),
         intakes,
         targets,
         outbox,
@@ -86,7 +89,19 @@ pub(crate) fn build(
     })
 }
 
-fn settings(config: &Config) -> Settings {
+/// What asks the brokers is made only where transactions are counted.
+fn transactions(config: &Config) -> anyhow::Result<Transactions> {
+    let mut transactions = Transactions {
+        within: config.transactions.clone(),
+        ends: None,
+    };
+    if !transactions.within.is_empty() {
+        transactions.ends = Some(Arc::new(KafkaTopicEnds::connect(&config.kafka)?));
+    }
+    Ok(transactions)
+}
+
+fn settings(config: &Config, transactions: Transactions) -> Settings {
     Settings {
         intake: config.intake,
         lane: Bounds {
@@ -108,6 +123,7 @@ fn settings(config: &Config) -> Settings {
             ..Limits::default()
         },
         heartbeats: config.heartbeats.clone(),
+        transactions,
         drive: Drive::Threads,
     }
 }

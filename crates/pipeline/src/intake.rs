@@ -40,6 +40,8 @@ pub(crate) struct Intake<S, T> {
     pub(crate) lag_of: LagOf,
     pub(crate) lags: Lags,
     pub(crate) heartbeats: Heartbeats,
+    /// Topics that tell where transactions begin and end.
+    pub(crate) transactions: Vec<String>,
     pub(crate) rounds: mpsc::Sender<Round>,
     pub(crate) done: Receiver<Round>,
     pub(crate) stop: watch::Receiver<bool>,
@@ -122,6 +124,7 @@ impl<S: Source, T: Take> Intake<S, T> {
     fn step(&mut self, progress: &mut Progress) -> Result<(), SourceError> {
         self.settle_done(progress);
         self.take.retry(&mut progress.open);
+        self.take.look(&mut progress.open);
         self.adopt_rules(progress);
         let demand = self.demand(progress);
         self.pull(progress, demand)?;
@@ -194,6 +197,7 @@ impl<S: Source, T: Take> Intake<S, T> {
             } => {
                 tracing::info!(intake = %self.name, topic = %topic, partition, "partition assigned");
                 progress.heard.note(&topic, self.clock.now());
+                self.take.assigned(stream, (&topic, partition));
                 progress.topics.insert(stream, topic);
                 self.status.ready(&self.name);
             }
@@ -216,6 +220,7 @@ impl<S: Source, T: Take> Intake<S, T> {
                 cause,
                 detail,
             } => {
+                self.take.spoil(&topic);
                 let detail = format!("partition {partition}: {detail}");
                 self.note_gap(progress, &topic, (cause, detail));
             }

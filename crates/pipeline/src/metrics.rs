@@ -30,6 +30,8 @@ pub const LOAD_FAILURES: &str = "freshet_registry_load_failures_total";
 pub const SPILLED: &str = "freshet_spilled_purges_total";
 /// Gaps in the log.
 pub const GAPS: &str = "freshet_gaps_total";
+/// What became of transactions, once for each bound table that they changed.
+pub const TRANSACTIONS: &str = "freshet_transactions_total";
 /// Whether changes of a family may be lost and its scope is not purged yet.
 pub const UNPROVEN: &str = "freshet_family_unproven";
 /// How often a target's server may have been replaced.
@@ -57,6 +59,7 @@ pub const SIZE_BUCKETS: &[f64] = &[
 /// Tells the recorder what each metric means.
 pub fn describe() {
     describe_counters();
+    describe_losses();
     describe_histograms();
     describe_gauges();
 }
@@ -98,11 +101,6 @@ fn describe_counters() {
         "Purges put into a target's backlog topic because they were not done in time"
     );
     describe_counter!(
-        GAPS,
-        Unit::Count,
-        "Gaps in the log: changes that nobody can read any more, by what they were noticed by"
-    );
-    describe_counter!(
         TAKEOVERS,
         Unit::Count,
         "How often a target's server may have been replaced by one that has not seen earlier purges"
@@ -126,6 +124,19 @@ fn describe_counters() {
         LOAD_FAILURES,
         Unit::Count,
         "Registries that were refused; the one before stayed in force"
+    );
+}
+
+fn describe_losses() {
+    describe_counter!(
+        GAPS,
+        Unit::Count,
+        "Gaps in the log: changes that nobody can read any more, by what they were noticed by"
+    );
+    describe_counter!(
+        TRANSACTIONS,
+        Unit::Count,
+        "Transactions that ended, once for each bound table that they changed, by whether all changes arrived"
     );
 }
 

@@ -18,6 +18,8 @@ pub(crate) struct ConfigWritten {
     #[serde(default)]
     pub(crate) heartbeats: BTreeMap<String, Spanned<String>>,
     #[serde(default)]
+    pub(crate) transactions: BTreeMap<String, TransactionsWritten>,
+    #[serde(default)]
     pub(crate) outbox: OutboxWritten,
     #[serde(default)]
     pub(crate) intake: IntakeWritten,
@@ -123,6 +125,12 @@ pub(crate) struct FastlyWritten {
     pub(crate) token: Spanned<SecretWritten>,
     pub(crate) api: Option<Spanned<String>>,
     pub(crate) timeout: Option<Spanned<String>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TransactionsWritten {
+    pub(crate) within: Option<Spanned<String>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
