@@ -162,15 +162,16 @@ fn p5_a_missing_change_of_a_transaction_is_exactly_one_family_purge() {
 fn p5_a_restart_between_a_change_and_its_end_is_no_missing_change() {
     let world = World::default();
     let running = world.start();
-    world.warm_up(1);
-    world.boundaries.push(boundary(50_000, None));
     world.changes.push(insert_of(1, 50_000, 1));
-    until("taken", || world.all_is_committed());
+    until("taken", || world.changes.committed() == Some(0));
     running.stop();
+    // The change is committed; of its transaction nothing is.
+    world.boundaries.push(boundary(50_000, None));
     let running = world.start();
+    world.warm_up(1);
     world.boundaries.push(boundary(50_000, Some(1)));
-    // The connector starts again too, and sends the end of the last transaction once more.
     world.warm_up(60_000);
+    // The connector starts again too, and sends the end once more.
     world.boundaries.push(boundary(50_000, Some(1)));
     world.warm_up(70_000);
     assert_eq!(world.family_purges(), 0);
