@@ -3,6 +3,7 @@
 use crate::image::Image;
 use crate::position::{ChangeVersion, UnixMicros};
 use crate::table::TableId;
+use crate::transaction::Member;
 
 /// What happened to the row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +52,8 @@ pub struct Change {
     /// The record contradicts the declared replica identity (an update without a before-image on a
     /// table declared FULL). The decoder has already fallen back to the weaker identity.
     pub identity_drift: bool,
+    /// Its place in its transaction, when the record says and the decoder was asked to read it.
+    pub member: Option<Member>,
 }
 
 impl Default for Change {
@@ -65,6 +68,7 @@ impl Default for Change {
             captured: UnixMicros::default(),
             snapshot: false,
             identity_drift: false,
+            member: None,
         }
     }
 }
@@ -81,5 +85,6 @@ impl Change {
         self.captured = UnixMicros::default();
         self.snapshot = false;
         self.identity_drift = false;
+        self.member = None;
     }
 }

@@ -17,17 +17,20 @@ pub enum GapCause {
     SnapshotAgain,
     /// The connector's heartbeat stopped.
     HeartbeatSilent,
+    /// A transaction ended with more changes of the table than ever arrived: the connector or a transform dropped some.
+    MembersMissing,
 }
 
 impl GapCause {
     /// Every cause.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::OffsetsGone,
         Self::Truncated,
         Self::Recreated,
         Self::PositionBack,
         Self::SnapshotAgain,
         Self::HeartbeatSilent,
+        Self::MembersMissing,
     ];
 
     /// The cause's name as it stands in labels and logs.
@@ -39,6 +42,7 @@ impl GapCause {
             Self::PositionBack => "position_back",
             Self::SnapshotAgain => "snapshot_again",
             Self::HeartbeatSilent => "heartbeat_silent",
+            Self::MembersMissing => "members_missing",
         }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::gap::GapCause;
+use crate::members::Ends;
 use crate::position::{StreamId, StreamPosition, UnixMicros};
 use crate::purge::{PurgeBatch, PurgeReport};
 use crate::registry::EntryVersion;
@@ -275,4 +276,14 @@ pub enum WriterSchemaError {
         /// The id.
         id: u32,
     },
+}
+
+/// Where topics end, as the brokers say when asked, not as somebody remembers.
+pub trait TopicEnds: std::fmt::Debug + Send + Sync {
+    /// The end of every partition that the topic has now: what comes next there has this offset. Blocking, bounded in
+    /// time by the adapter.
+    ///
+    /// # Errors
+    /// In the brokers' words; one partition that cannot say is an error.
+    fn ends(&self, topic: &str) -> Result<Ends, String>;
 }

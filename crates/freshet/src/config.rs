@@ -24,6 +24,7 @@ use crate::cli::LogForm;
 use crate::config::faults::Faults;
 use crate::config::written::{
     ConfigWritten, IntakeWritten, KafkaWritten, OutboxWritten, SchemaRegistryWritten,
+    TransactionsWritten,
 };
 pub(crate) use canaries::{CanaryConfig, add_canaries};
 pub(crate) use targets::{Target, TargetConfig};
@@ -41,6 +42,8 @@ pub(crate) struct Config {
     pub(crate) outbox: OutboxConfig,
     pub(crate) heartbeats: Heartbeats,
     pub(crate) canaries: Arc<[CanaryConfig]>,
+    /// How long after its end the records of a transaction may come, by database.
+    pub(crate) transactions: BTreeMap<Arc<str>, Duration>,
     pub(crate) intake_threads: u32,
     pub(crate) intake: Bounds,
     pub(crate) value_bytes_max: usize,
@@ -132,6 +135,7 @@ fn decide(written: ConfigWritten, base: &Path, faults: &mut Faults<'_>) -> Confi
         canaries: canaries.into(),
         outbox: decide_outbox(&written.outbox, faults),
         heartbeats: decide_heartbeats(written.heartbeats, faults),
+        transactions: decide_transactions(written.transactions, faults),
         intake_threads: faults.at_least(1, written.intake.threads.as_ref(), 1),
         value_bytes_max: faults.at_least(1024, written.intake.value_bytes_max.as_ref(), 16 << 20)
             as usize,
@@ -182,6 +186,22 @@ fn decide_heartbeats(
         (Arc::from(database), limit)
     });
     Heartbeats(limits.collect())
+}
+
+fn decide_transactions(
+    written: BTreeMap<String, TransactionsWritten>,
+    faults: &mut Faults<'_>,
+) -> BTreeMap<Arc<str>, Duration> {
+    let limits = written.into_iter().map(|(database, limit)| {
+        let within = faults.duration(limit.within.as_ref(), Duration::from_secs(60));
+        if let Some(written) = &limit.within
+            && within < Duration::from_secs(1)
+        {
+            faults.add(written, "is too short", "at least 1s; 60s is usual");
+        }
+        (Arc::from(database), within)
+    });
+    limits.collect()
 }
 
 fn decide_start(kafka: &KafkaWritten, faults: &mut Faults<'_>) -> StartAt {

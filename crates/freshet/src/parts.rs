@@ -8,7 +8,7 @@ use freshet_audit::watch::{LOOK_LABELS, watch};
 use freshet_cdn::{FastlyPurger, VarnishPurger};
 use freshet_core::position::UnixMicros;
 use freshet_core::registry::{Registry, Tier};
-use freshet_kafka::{KafkaOutbox, KafkaSource, TopicWanted};
+use freshet_kafka::{KafkaOutbox, KafkaSource, KafkaTopicEnds, TopicWanted};
 use freshet_pipeline::backoff::{Backoff, Dice};
 use freshet_pipeline::canary::prove::prove;
 use freshet_pipeline::canary::{Beat, Canaries, CanarySeat};
@@ -17,6 +17,7 @@ use freshet_pipeline::parts::{BacklogLane, Drive, LiveLane, Parts, Settings, Tar
 use freshet_pipeline::round::Bounds;
 use freshet_pipeline::rules::RulesInForce;
 use freshet_pipeline::status::Status;
+use freshet_pipeline::transactions::Transactions;
 use freshet_redis::RedisPurger;
 use freshet_wire::Limits;
 use tokio::sync::mpsc;
@@ -46,10 +47,12 @@ pub(crate) fn build(
             clock.clone(),
         ));
     }
+    let transactions = transactions(config)?;
     let topics: Vec<String> = registry
         .topics()
         .map(str::to_owned)
         .chain(config.heartbeats.topics())
+        .chain(transactions.topics())
         .collect::<BTreeSet<_>>()
         .into_iter()
         .collect();
@@ -87,7 +90,7 @@ pub(crate) fn build(
         rules,
         status: status.clone(),
         clock: clock.clone(),
-        settings: settings(config),
+        settings: settings(config, transactions),
         intakes,
         targets,
         outbox,
@@ -126,7 +129,19 @@ pub(crate) fn canaries(
     Canaries::new(seats.collect(), now)
 }
 
-fn settings(config: &Config) -> Settings {
+/// What asks the brokers is made only where transactions are counted.
+fn transactions(config: &Config) -> anyhow::Result<Transactions> {
+    let mut transactions = Transactions {
+        within: config.transactions.clone(),
+        ends: None,
+    };
+    if !transactions.within.is_empty() {
+        transactions.ends = Some(Arc::new(KafkaTopicEnds::connect(&config.kafka)?));
+    }
+    Ok(transactions)
+}
+
+fn settings(config: &Config, transactions: Transactions) -> Settings {
     Settings {
         intake: config.intake,
         lane: Bounds {
@@ -148,6 +163,7 @@ fn settings(config: &Config) -> Settings {
             ..Limits::default()
         },
         heartbeats: config.heartbeats.clone(),
+        transactions,
         drive: Drive::Threads,
     }
 }

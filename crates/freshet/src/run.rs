@@ -117,6 +117,9 @@ fn describe(config: &Config, registry: &Registry) -> Exit {
     for topic in registry.topics() {
         println!("  consumes {topic}");
     }
+    for database in config.transactions.keys() {
+        println!("  counts the transactions of {database}");
+    }
     for target in &registry.targets {
         let how = match config.targets.get(&target.name).map(|it| &it.cache) {
             Some(Target::Redis(_)) => "redis, at once".to_owned(),

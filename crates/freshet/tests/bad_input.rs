@@ -58,12 +58,14 @@ fn deployment(config: &str, family: &str) -> tempfile::TempDir {
 
 #[test]
 fn a_good_config_is_described_and_runs_nothing() {
-    let folder = deployment(CONFIG, FAMILY);
+    let config = format!("{CONFIG}transactions: {{ shop: {{}} }}\n");
+    let folder = deployment(&config, FAMILY);
     let output = freshet(&["run", "--dry-run"], folder.path());
     assert_eq!(output.status.code(), Some(0), "{}", told(&output));
     let shown = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(shown.contains("consumes shop.public.items"), "{shown}");
     assert!(shown.contains("purges main (redis"), "{shown}");
+    assert!(shown.contains("counts the transactions of shop"), "{shown}");
 }
 
 #[test]
@@ -76,18 +78,19 @@ targets:
   other: {}
 admin: { listen: \"localhost\" }
 stop_within: 5 minutes
+transactions: { shop: { within: 10ms } }
 ";
     let output = freshet(&["run"], deployment(config, FAMILY).path());
     assert_eq!(output.status.code(), Some(2));
     let told = told(&output);
-    for place in [":1:11", ":2:", ":4:", ":5:", ":6:", ":7:"] {
+    for place in [":1:11", ":2:", ":4:", ":5:", ":6:", ":7:", ":8:"] {
         assert!(
             told.contains(&format!("freshet.yaml{place}")),
             "no {place} in\n{told}"
         );
     }
-    assert!(told.contains("6 errors"), "{told}");
-    assert!(told.matches("help:").count() >= 6, "{told}");
+    assert!(told.contains("7 errors"), "{told}");
+    assert!(told.matches("help:").count() >= 7, "{told}");
 }
 
 #[test]

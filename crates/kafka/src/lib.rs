@@ -19,6 +19,7 @@ mod scan;
 mod source;
 mod source_config;
 mod stall;
+mod topic_ends;
 mod writer_schemas;
 
 pub use connection::{KafkaConfigError, KafkaConnection};
@@ -26,4 +27,5 @@ pub use outbox::{EnsureTopicsError, KafkaOutbox, TopicWanted};
 pub use scan::{Found, ScanError, StoredRecord, TopicScan};
 pub use source::KafkaSource;
 pub use source_config::{SourceConfig, StartAt};
+pub use topic_ends::KafkaTopicEnds;
 pub use writer_schemas::{HttpWriterSchemas, WriterSchemasConfig};

@@ -30,6 +30,7 @@ impl<S: Source, T: Take> Intake<S, T> {
             let topics: Vec<&str> = topics
                 .into_iter()
                 .chain(heartbeats.iter().map(String::as_str))
+                .chain(self.transactions.iter().map(String::as_str))
                 .collect();
             match self.source.follow(&topics) {
                 Ok(()) => {

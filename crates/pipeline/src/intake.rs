@@ -42,6 +42,8 @@ pub(crate) struct Intake<S, T> {
     pub(crate) lags: Lags,
     pub(crate) heartbeats: Heartbeats,
     pub(crate) canaries: Canaries,
+    /// Topics that tell where transactions begin and end.
+    pub(crate) transactions: Vec<String>,
     pub(crate) rounds: mpsc::Sender<Round>,
     pub(crate) done: Receiver<Round>,
     pub(crate) stop: watch::Receiver<bool>,
@@ -124,6 +126,7 @@ impl<S: Source, T: Take> Intake<S, T> {
     fn step(&mut self, progress: &mut Progress) -> Result<(), SourceError> {
         self.settle_done(progress);
         self.take.retry(&mut progress.open);
+        self.take.look(&mut progress.open);
         self.adopt_rules(progress);
         let demand = self.demand(progress);
         self.pull(progress, demand)?;
@@ -199,6 +202,7 @@ impl<S: Source, T: Take> Intake<S, T> {
                 let seat = (self.name.as_str(), stream);
                 self.canaries
                     .assigned(&topic, (seat, partition), self.clock.wall());
+                self.take.assigned(stream, (&topic, partition));
                 progress.topics.insert(stream, topic);
                 self.status.ready(&self.name);
             }
@@ -222,6 +226,7 @@ impl<S: Source, T: Take> Intake<S, T> {
                 cause,
                 detail,
             } => {
+                self.take.spoil(&topic);
                 let detail = format!("partition {partition}: {detail}");
                 self.note_gap(progress, &topic, (cause, detail));
             }

@@ -32,4 +32,5 @@ mod sample;
 mod served;
 pub mod status;
 mod take;
+pub mod transactions;
 mod unproven;

@@ -1,7 +1,10 @@
 //! Records that wait for a writer schema while the schema registry is away.
 
-use freshet_core::ports::{Origin, RawRecord};
+use freshet_core::ports::{Origin, RawRecord, WriterSchemas};
 use freshet_core::position::{StreamPosition, UnixMicros};
+
+use crate::backoff::Backoff;
+use crate::take::TakeChanges;
 
 /// A record that waits for its writer schema, as an own copy.
 pub(crate) struct ParkedRecord {
@@ -39,5 +42,22 @@ impl ParkedRecord {
             value: self.value.as_deref(),
             appended: self.appended,
         }
+    }
+}
+
+impl<W: WriterSchemas> TakeChanges<W> {
+    /// Keeps a record until the schema registry is back.
+    pub(crate) fn park(&mut self, record: &RawRecord<'_>, reason: &str) {
+        let now = self.clock.now();
+        if self.status.not_ready("schema registry", reason, now) {
+            tracing::warn!(reason, "schema registry does not answer, records wait");
+        }
+        self.parked.push_back(ParkedRecord::from_raw(record));
+        self.parked_until = self.pause_until(now);
+    }
+
+    fn pause_until(&self, now: UnixMicros) -> UnixMicros {
+        let wait = Backoff::default().wait(self.parked_attempts, self.dice.roll());
+        UnixMicros(now.0 + wait.as_micros() as u64)
     }
 }

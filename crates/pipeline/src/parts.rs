@@ -14,6 +14,7 @@ use crate::heartbeat::Heartbeats;
 use crate::round::{Bounds, Window};
 use crate::rules::RulesInForce;
 use crate::status::Status;
+use crate::transactions::Transactions;
 
 /// How the pipeline behaves.
 #[derive(Debug, Clone)]
@@ -38,6 +39,8 @@ pub struct Settings {
     pub limits: Limits,
     /// Connectors whose silence is a gap.
     pub heartbeats: Heartbeats,
+    /// Databases whose transactions are counted.
+    pub transactions: Transactions,
     /// How the loops of sources are run.
     pub drive: Drive,
 }

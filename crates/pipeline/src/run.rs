@@ -174,6 +174,7 @@ impl<S: Source + 'static, O: Outbox + 'static> Start<S, O> {
             dead_letter_topic: Arc::clone(&self.settings.dead_letter_topic),
             sample_every: self.settings.sample_every,
             dice: self.settings.dice.clone(),
+            transactions: self.settings.transactions.clone(),
         });
         let seat = Seat {
             name: format!("intake {at}"),
@@ -302,6 +303,7 @@ impl<S: Source + 'static, O: Outbox + 'static> Start<S, O> {
             lags: self.lags.clone(),
             heartbeats: self.settings.heartbeats.clone(),
             canaries: self.canaries.clone(),
+            transactions: self.settings.transactions.topics().collect(),
             rounds,
             done,
             stop: self.stop.clone(),

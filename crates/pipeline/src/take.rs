@@ -7,13 +7,13 @@ use std::time::Duration;
 use freshet_core::change::Change;
 use freshet_core::coalesce::ChangeTimes;
 use freshet_core::ports::{OutboxRecord, RawRecord, WriterSchemaError, WriterSchemas};
-use freshet_core::position::UnixMicros;
+use freshet_core::position::{StreamId, UnixMicros};
 use freshet_core::purge::{FamilyVerdict, PurgeSet};
 use freshet_core::registry::FreshnessClass;
 use freshet_core::resolve::{resolve, resolve_fallback};
 use freshet_wire::{Decoded, Decoder, Skipped};
 
-use crate::backoff::{Backoff, Dice};
+use crate::backoff::Dice;
 use crate::clock::Clock;
 use crate::dead_letter::{self, Concerned, Reason};
 use crate::gaps::Order;
@@ -22,6 +22,7 @@ use crate::parked::ParkedRecord;
 use crate::round::Round;
 use crate::sample::Sampling;
 use crate::status::Status;
+use crate::transactions::{Transactions, Watch};
 
 /// What an intake does with each record it is given.
 pub(crate) trait Take: Send {
@@ -36,7 +37,16 @@ pub(crate) trait Take: Send {
     fn retry(&mut self, round: &mut Round);
 
     /// Drops what is held up for a stream that somebody else reads now.
-    fn forget(&mut self, stream: freshet_core::position::StreamId);
+    fn forget(&mut self, stream: StreamId);
+
+    /// A partition is read here from now on.
+    fn assigned(&mut self, _stream: StreamId, _of: (&Arc<str>, i32)) {}
+
+    /// Records of a topic are lost.
+    fn spoil(&mut self, _topic: &str) {}
+
+    /// Looks for what can be said only after some time.
+    fn look(&mut self, _round: &mut Round) {}
 }
 
 /// Takes Debezium's records.
@@ -48,18 +58,20 @@ pub(crate) struct TakeChanges<W> {
     pub(crate) status: Status,
     pub(crate) dead_letter_topic: Arc<str>,
     pub(crate) sampling: Sampling,
-    dice: Dice,
+    pub(crate) dice: Dice,
     order: Order,
+    /// Counts the changes of transactions, when asked to.
+    pub(crate) watch: Option<Box<Watch>>,
     revision: u64,
     pub(crate) change: Change,
     pub(crate) set: PurgeSet,
-    parked: VecDeque<ParkedRecord>,
-    parked_attempts: u32,
-    parked_until: UnixMicros,
+    pub(crate) parked: VecDeque<ParkedRecord>,
+    pub(crate) parked_attempts: u32,
+    pub(crate) parked_until: UnixMicros,
 }
 
 /// What became of one attempt to take a record.
-enum Taken {
+pub(crate) enum Taken {
     Done(u32),
     WantsSchema(u32),
 }
@@ -74,7 +86,13 @@ impl<W: WriterSchemas> TakeChanges<W> {
             dead_letter_topic,
             sample_every,
             dice,
+            transactions,
         } = parts;
+        let watch = Watch::new(transactions).map(Box::new);
+        let decoder = match &watch {
+            Some(_) => decoder.reading_members(),
+            None => decoder,
+        };
         Self {
             decoder,
             schemas,
@@ -88,6 +106,7 @@ impl<W: WriterSchemas> TakeChanges<W> {
             },
             dice,
             order: Order::default(),
+            watch,
             revision: 0,
             change: Change::default(),
             set: PurgeSet::default(),
@@ -104,7 +123,15 @@ impl<W: WriterSchemas> TakeChanges<W> {
             self.revision = registry.revision.sequence;
             self.order.forget();
         }
-        match self.decoder.decode(record, &registry, &mut self.change) {
+        if let Some(watch) = &mut self.watch
+            && watch.tells_boundaries(record.origin.topic)
+            && registry.table_of_topic(record.origin.topic).is_none()
+        {
+            return self.take_boundary(record);
+        }
+        let decoded = self.decoder.decode(record, &registry, &mut self.change);
+        self.watch_taken(record, &decoded);
+        match decoded {
             Ok(Decoded::Change) => Taken::Done(self.take_change(record, round)),
             Ok(Decoded::Unowned) => {
                 self.handles.unowned.increment(1);
@@ -241,20 +268,6 @@ impl<W: WriterSchemas> TakeChanges<W> {
         self.status.ready("schema registry");
         Ok(())
     }
-
-    fn park(&mut self, record: &RawRecord<'_>, reason: &str) {
-        let now = self.clock.now();
-        if self.status.not_ready("schema registry", reason, now) {
-            tracing::warn!(reason, "schema registry does not answer, records wait");
-        }
-        self.parked.push_back(ParkedRecord::from_raw(record));
-        self.parked_until = self.pause_until(now);
-    }
-
-    fn pause_until(&self, now: UnixMicros) -> UnixMicros {
-        let wait = Backoff::default().wait(self.parked_attempts, self.dice.roll());
-        UnixMicros(now.0 + wait.as_micros() as u64)
-    }
 }
 
 /// A record may name two schemas: its value's and, for a delete without a before-image, its key's.
@@ -324,7 +337,31 @@ impl<W: WriterSchemas> Take for TakeChanges<W> {
         };
     }
 
-    fn forget(&mut self, stream: freshet_core::position::StreamId) {
+    fn assigned(&mut self, stream: StreamId, of: (&Arc<str>, i32)) {
+        if let Some(watch) = &mut self.watch {
+            watch.assigned(stream, of, self.clock.now());
+        }
+    }
+
+    fn spoil(&mut self, topic: &str) {
+        if let Some(watch) = &mut self.watch {
+            watch.spoil(topic, self.clock.now());
+        }
+    }
+
+    fn look(&mut self, round: &mut Round) {
+        // A record that waits for its schema has been passed, and may be what seems to be missing.
+        if let Some(watch) = &mut self.watch
+            && self.parked.is_empty()
+        {
+            watch.look(round, self.clock.now());
+        }
+    }
+
+    fn forget(&mut self, stream: StreamId) {
+        if let Some(watch) = &mut self.watch {
+            watch.revoked(stream, self.clock.now());
+        }
         self.parked
             .retain(|parked| parked.position.stream != stream);
     }
@@ -339,6 +376,7 @@ pub(crate) struct TakeParts<W> {
     pub(crate) dead_letter_topic: Arc<str>,
     pub(crate) sample_every: Option<Duration>,
     pub(crate) dice: Dice,
+    pub(crate) transactions: Transactions,
 }
 
 fn verdict_index(verdict: FamilyVerdict) -> usize {

@@ -32,6 +32,10 @@ impl<S: Source, T: Take> Intake<S, T> {
             families = ?families,
             "changes may be lost; the families of the table are unproven and will be purged as a whole, once"
         );
+        if families.is_empty() {
+            // Heartbeats and the like: there is nothing to purge, and nothing to hold commits back for.
+            return;
+        }
         for family in families {
             metrics::family_unproven(&family, true);
             let reason = format!(

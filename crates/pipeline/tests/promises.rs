@@ -15,6 +15,7 @@ use freshet_pipeline::round::{Bounds, Window};
 use freshet_pipeline::rules::RulesInForce;
 use freshet_pipeline::run::run;
 use freshet_pipeline::status::Status;
+use freshet_pipeline::transactions::Transactions;
 use freshet_wire::DeadLetter;
 use freshet_wire::{Limits, PurgeRequest};
 use support::{MemoryCache, MemoryOutbox, MemorySource, NoSchemas, Topic, insert, registry, until};
@@ -138,6 +139,7 @@ fn settings() -> Settings {
         drain_within: Duration::from_millis(300),
         limits: Limits::default(),
         heartbeats: Heartbeats::default(),
+        transactions: Transactions::default(),
         drive: Drive::Threads,
     }
 }

@@ -14,6 +14,7 @@ use freshet_pipeline::round::{Bounds, Window};
 use freshet_pipeline::rules::RulesInForce;
 use freshet_pipeline::run::run;
 use freshet_pipeline::status::Status;
+use freshet_pipeline::transactions::Transactions;
 use freshet_wire::Limits;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -379,6 +380,7 @@ fn settings(shared: &Shared) -> Settings {
         drain_within: Duration::from_secs(5),
         limits: Limits::default(),
         heartbeats: Heartbeats::default(),
+        transactions: Transactions::default(),
         drive: Drive::Steps(STEP),
     }
 }

@@ -12,6 +12,7 @@ use rustc_hash::FxHashMap;
 use crate::avro::cache::SchemaCache;
 use crate::avro::datum::Datum;
 use crate::avro::unframe;
+use crate::boundary::{self, BoundaryRead};
 use crate::error::DecodeError;
 use crate::facts::{Facts, Part};
 use crate::images::{self, ImageRules};
@@ -20,6 +21,7 @@ use crate::json::schema_prefix::SchemaPrefixes;
 use crate::json::{envelope, flattened};
 use crate::limits::Limits;
 use crate::row_rules::RowRules;
+use crate::skipped::Skipped;
 use crate::{row_key, unowned};
 
 /// What a record came to.
@@ -37,43 +39,6 @@ pub enum Decoded {
         /// The schema's id.
         id: u32,
     },
-}
-
-/// Records that purge nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Skipped {
-    /// No value: follows a delete, for compaction.
-    Tombstone,
-    /// A connector's sign of life.
-    Heartbeat,
-    /// Begin or end of a transaction.
-    Transaction,
-    /// A logical message (`op: m`).
-    Message,
-    /// A table's definition changed.
-    SchemaChange,
-}
-
-impl Skipped {
-    /// Every kind, as it stands in labels.
-    pub const NAMES: [&'static str; 5] = [
-        "tombstone",
-        "heartbeat",
-        "transaction",
-        "message",
-        "schema_change",
-    ];
-
-    /// The kind as it stands in labels.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Tombstone => "tombstone",
-            Self::Heartbeat => "heartbeat",
-            Self::Transaction => "transaction",
-            Self::Message => "message",
-            Self::SchemaChange => "schema_change",
-        }
-    }
 }
 
 /// The form a topic's last record had.
@@ -100,6 +65,8 @@ struct TopicMemory {
 #[derive(Debug, Default)]
 pub struct Decoder {
     limits: Limits,
+    /// Whether a change's place in its transaction is read.
+    members: bool,
     /// The registry that plans and prefixes were made for.
     revision: Option<RegistryRevision>,
     schemas: SchemaCache,
@@ -115,6 +82,23 @@ impl Decoder {
             limits,
             ..Self::default()
         }
+    }
+
+    /// The same, which also reads the place of each change in its transaction.
+    #[must_use]
+    pub fn reading_members(self) -> Self {
+        Self {
+            members: true,
+            ..self
+        }
+    }
+
+    /// Reads the begin or the end of a transaction from a record of a transaction topic.
+    ///
+    /// # Errors
+    /// The record is neither.
+    pub fn decode_boundary(&mut self, record: &RawRecord<'_>) -> Result<BoundaryRead, DecodeError> {
+        boundary::read(record, &self.limits, &mut self.schemas)
     }
 
     /// Decodes `record` into `change`. What `change` holds counts only when the answer is
@@ -199,7 +183,11 @@ impl Decoder {
         if cursor.clone().null()? {
             return self.tombstone(record, shape, change);
         }
-        let rules = RowRules { shape, encodings };
+        let rules = RowRules {
+            shape,
+            encodings,
+            members: self.members,
+        };
         let hint = memory.form;
         let (form, facts) = read_json(&mut cursor, (hint, rules), change, &mut self.scratch)?;
         if wrapped {
@@ -222,6 +210,7 @@ impl Decoder {
         let rules = RowRules {
             shape,
             encodings: &[],
+            members: self.members,
         };
         let not_a_record = DecodeError::BadEnvelope {
             what: "the writer schema is no record",

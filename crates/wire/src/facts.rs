@@ -3,10 +3,15 @@
 use freshet_core::change::{Change, CommitTime, Op};
 use freshet_core::position::{ChangeVersion, UnixMicros};
 use freshet_core::table::Engine;
+use freshet_core::transaction::{Member, TransactionId};
 
-use crate::decode::Skipped;
 use crate::error::DecodeError;
 use crate::scalar::Scalar;
+use crate::skipped::Skipped;
+
+mod fields;
+
+pub(crate) use fields::{EnvelopeField, FlatMark, SourceField, TransactionField};
 
 const MILLI: u32 = 1_000;
 const SECOND: u32 = 1_000_000;
@@ -51,115 +56,6 @@ impl OpCode {
     }
 }
 
-/// A field of `source`, or of the flattened form's additions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum SourceField {
-    /// Commit time in milliseconds.
-    TsMs,
-    /// Commit time in microseconds.
-    TsUs,
-    /// Postgres: LSN of the event.
-    Lsn,
-    /// Postgres: LSN of the last commit and of the event, as a JSON array in a string.
-    Sequence,
-    /// MySQL: name of the binlog file.
-    File,
-    /// MySQL: position in it.
-    Pos,
-    /// MySQL: row within the statement.
-    Row,
-    /// Whether a snapshot read the row.
-    Snapshot,
-}
-
-impl SourceField {
-    /// By its name in `source`.
-    pub(crate) fn named(name: &[u8]) -> Option<Self> {
-        match name {
-            b"ts_ms" => Some(Self::TsMs),
-            b"ts_us" => Some(Self::TsUs),
-            b"lsn" => Some(Self::Lsn),
-            b"sequence" => Some(Self::Sequence),
-            b"file" => Some(Self::File),
-            b"pos" => Some(Self::Pos),
-            b"row" => Some(Self::Row),
-            b"snapshot" => Some(Self::Snapshot),
-            _ => None,
-        }
-    }
-}
-
-/// A field of the envelope.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum EnvelopeField {
-    /// The row before.
-    Before,
-    /// The row after.
-    After,
-    /// Where the change comes from.
-    Source,
-    /// What happened.
-    Op,
-    /// When the capture process saw it, in milliseconds.
-    TsMs,
-    /// The same in microseconds.
-    TsUs,
-    /// Transaction record: `BEGIN` or `END`.
-    Status,
-    /// Transaction record: events by table.
-    DataCollections,
-    /// Schema change: the statement.
-    Ddl,
-    /// Schema change: the database.
-    DatabaseName,
-}
-
-impl EnvelopeField {
-    /// By its name at the top level.
-    pub(crate) fn named(name: &[u8]) -> Option<Self> {
-        match name {
-            b"before" => Some(Self::Before),
-            b"after" => Some(Self::After),
-            b"source" => Some(Self::Source),
-            b"op" => Some(Self::Op),
-            b"ts_ms" => Some(Self::TsMs),
-            b"ts_us" => Some(Self::TsUs),
-            b"status" => Some(Self::Status),
-            b"data_collections" => Some(Self::DataCollections),
-            b"ddl" => Some(Self::Ddl),
-            b"databaseName" => Some(Self::DatabaseName),
-            _ => None,
-        }
-    }
-}
-
-/// A field that `ExtractNewRecordState` adds to the row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum FlatMark {
-    /// `__op`.
-    Op,
-    /// `__deleted`.
-    Deleted,
-    /// `__ts_ms`: when the capture process saw it.
-    Captured,
-    /// `__lsn`, `__source_ts_ms` and the like.
-    Source(SourceField),
-}
-
-impl FlatMark {
-    /// By its name: two underscores, `source_` where the field was asked for as `source.x`.
-    pub(crate) fn named(name: &[u8]) -> Option<Self> {
-        let name = name.strip_prefix(b"__")?;
-        match name {
-            b"op" => return Some(Self::Op),
-            b"deleted" => return Some(Self::Deleted),
-            b"ts_ms" => return Some(Self::Captured),
-            _ => {}
-        }
-        SourceField::named(name.strip_prefix(b"source_").unwrap_or(name)).map(Self::Source)
-    }
-}
-
 /// What a record says beside its row images.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Facts {
@@ -175,6 +71,8 @@ pub(crate) struct Facts {
     database_name: bool,
     snapshot: bool,
     incremental: bool,
+    transaction: Option<TransactionId>,
+    order: Option<u64>,
     captured_ms: Option<u64>,
     captured_us: Option<u64>,
     committed_ms: Option<u64>,
@@ -199,7 +97,10 @@ impl Facts {
             EnvelopeField::DataCollections => self.data_collections = true,
             EnvelopeField::Ddl => self.ddl = true,
             EnvelopeField::DatabaseName => self.database_name = true,
-            EnvelopeField::Before | EnvelopeField::After | EnvelopeField::Source => {}
+            EnvelopeField::Before
+            | EnvelopeField::After
+            | EnvelopeField::Source
+            | EnvelopeField::Transaction => {}
         }
     }
 
@@ -224,6 +125,20 @@ impl Facts {
                 };
             }
         }
+    }
+
+    /// Notes a field of `transaction`.
+    pub(crate) fn set_transaction(&mut self, field: TransactionField, value: Scalar<'_>) {
+        match field {
+            TransactionField::Id => self.transaction = value.as_text().map(TransactionId::of),
+            TransactionField::Order => self.order = value.as_u64(),
+        }
+    }
+
+    /// The change's place in its transaction, if it was read.
+    pub(crate) fn member(&self) -> Option<Member> {
+        let (transaction, order) = (self.transaction?, self.order?);
+        Some(Member { transaction, order })
     }
 
     /// Notes a field that the flattened form added.
@@ -312,6 +227,7 @@ impl Facts {
         if !self.snapshot && change.op != Op::Read {
             change.committed = self.committed(engine);
         }
+        change.member = self.member();
         change.snapshot = self.snapshot && !self.incremental;
         change.version = match engine {
             Engine::Postgres => self.postgres_version(),

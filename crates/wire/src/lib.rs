@@ -7,6 +7,7 @@
 
 mod avro;
 mod base64;
+mod boundary;
 mod calendar;
 mod column_text;
 mod dead_letter;
@@ -24,13 +25,16 @@ mod row_key;
 mod row_rules;
 mod scalar;
 mod single_object;
+mod skipped;
 mod unowned;
 
+pub use boundary::BoundaryRead;
 pub use dead_letter::{DeadLetter, RowBytes};
 pub use dead_letter_resolution::{DeadLetterResolution, ResolutionAction};
-pub use decode::{Decoded, Decoder, Skipped};
+pub use decode::{Decoded, Decoder};
 pub use error::DecodeError;
 pub use limits::Limits;
 pub use position::ReadPosition;
 pub use purge_request::{OuterPurges, PurgeRequest, RequestedPurge};
 pub use single_object::RecordError;
+pub use skipped::Skipped;

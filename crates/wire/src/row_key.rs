@@ -26,7 +26,11 @@ pub(crate) fn read_json(
     let opened = prefixes.open(key, shape, limits)?;
     let depth = usize::from(opened.is_some());
     let (start, encodings) = opened.unwrap_or_default();
-    let rules = RowRules { shape, encodings };
+    let rules = RowRules {
+        shape,
+        encodings,
+        members: false,
+    };
     let mut cursor = Cursor::new(key, limits.depth_max).starting_at(start, depth);
     row::read(&mut cursor, rules, image, scratch).map(drop)
 }
@@ -45,6 +49,7 @@ pub(crate) fn read_avro(
     let rules = RowRules {
         shape,
         encodings: &[],
+        members: false,
     };
     if let Some((schema, plan)) = compiled.plan(rules, true) {
         let mut datum = Datum::new(schema, id, bytes, DEPTH_MAX);

@@ -12,6 +12,8 @@ pub(crate) struct RowRules<'a> {
     pub(crate) shape: &'a TableShape,
     /// What the record's schema says of each bound column; empty without schema.
     pub(crate) encodings: &'a [Encoding],
+    /// Whether a change's place in its transaction is read.
+    pub(crate) members: bool,
 }
 
 impl RowRules<'_> {

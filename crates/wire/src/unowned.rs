@@ -2,11 +2,12 @@
 
 use freshet_core::ports::RawRecord;
 
-use crate::decode::{Decoded, Skipped};
+use crate::decode::Decoded;
 use crate::error::DecodeError;
 use crate::facts::{EnvelopeField, Facts, Part};
 use crate::json::cursor::Cursor;
 use crate::limits::Limits;
+use crate::skipped::Skipped;
 
 const HEARTBEATS: &str = "__debezium-heartbeat";
 
@@ -62,7 +63,7 @@ fn note(
     (facts, scratch): (&mut Facts, &mut String),
 ) -> Result<(), DecodeError> {
     match EnvelopeField::named(name) {
-        None => cursor.skip(),
+        None | Some(EnvelopeField::Transaction) => cursor.skip(),
         Some(EnvelopeField::Source) => {
             if cursor.peek() == Some(b'{') {
                 facts.source = Part::Read;

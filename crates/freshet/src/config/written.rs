@@ -19,6 +19,7 @@ pub(crate) struct ConfigWritten {
     pub(crate) heartbeats: BTreeMap<String, Spanned<String>>,
     #[serde(default)]
     pub(crate) canaries: BTreeMap<String, Spanned<CanaryWritten>>,
+    pub(crate) transactions: BTreeMap<String, TransactionsWritten>,
     #[serde(default)]
     pub(crate) outbox: OutboxWritten,
     #[serde(default)]
@@ -135,6 +136,12 @@ pub(crate) struct CanaryWritten {
     pub(crate) engine: Option<Spanned<String>>,
     pub(crate) within: Option<Spanned<String>>,
     pub(crate) targets: Option<Vec<Spanned<String>>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TransactionsWritten {
+    pub(crate) within: Option<Spanned<String>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

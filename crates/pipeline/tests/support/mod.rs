@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use freshet_core::ports::{
     Demand, Origin, Outbox, OutboxError, OutboxRecord, Purger, RawRecord, Source, SourceError,
-    SourceEvent, WriterSchemaError, WriterSchemas,
+    SourceEvent, TopicEnds, WriterSchemaError, WriterSchemas,
 };
 use freshet_core::position::{StreamId, StreamPosition, UnixMicros};
 use freshet_core::purge::{PurgeBatch, PurgeOutcome, PurgeReport};
@@ -146,6 +146,78 @@ impl Source for MemorySource {
             );
             state.committed = Some(position.ordinal);
             state.commits.push(position.ordinal);
+        }
+        Ok(())
+    }
+}
+
+/// Several topics of one partition each, read by one member.
+#[derive(Clone, Default)]
+pub struct MemoryTopics(pub Vec<(&'static str, Topic)>);
+
+pub struct MemoryTopicsSource(Vec<MemorySource>);
+
+impl MemoryTopics {
+    pub fn source(&self) -> MemoryTopicsSource {
+        MemoryTopicsSource(
+            self.0
+                .iter()
+                .map(|(name, topic)| topic.source(name))
+                .collect(),
+        )
+    }
+}
+
+impl std::fmt::Debug for MemoryTopics {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("MemoryTopics").finish_non_exhaustive()
+    }
+}
+
+impl TopicEnds for MemoryTopics {
+    fn ends(&self, topic: &str) -> Result<BTreeMap<i32, i64>, String> {
+        let found = self.0.iter().find(|(name, _)| *name == topic);
+        let (_, found) = found.ok_or("no such topic")?;
+        Ok(BTreeMap::from([(0, found.len() as i64)]))
+    }
+}
+
+impl Source for MemoryTopicsSource {
+    fn next(
+        &mut self,
+        demand: Demand,
+        take: &mut dyn FnMut(RawRecord<'_>),
+    ) -> Result<Vec<SourceEvent>, SourceError> {
+        let mut events = Vec::new();
+        for (at, source) in self.0.iter_mut().enumerate() {
+            let stream = StreamId(at as u32);
+            let told = source.next(demand, &mut |mut record| {
+                record.position.stream = stream;
+                take(record);
+            })?;
+            events.extend(told.into_iter().map(|event| match event {
+                SourceEvent::Assigned {
+                    topic, partition, ..
+                } => SourceEvent::Assigned {
+                    stream,
+                    topic,
+                    partition,
+                },
+                other => other,
+            }));
+        }
+        Ok(events)
+    }
+
+    fn commit(
+        &mut self,
+        settled: &[StreamPosition],
+        wait: Option<Duration>,
+    ) -> Result<(), SourceError> {
+        for position in settled {
+            if let Some(source) = self.0.get_mut(position.stream.0 as usize) {
+                source.commit(&[*position], wait)?;
+            }
         }
         Ok(())
     }
@@ -418,6 +490,27 @@ pub fn insert(id: u64, category: u64) -> String {
     format!(
         r#"{{"before":null,"after":{{"id":{id},"category_id":{category}}},"source":{{"connector":"postgresql","ts_ms":1000,"lsn":10,"sequence":"[\"9\",\"10\"]","table":"items"}},"op":"c","ts_ms":1001}}"#
     )
+}
+
+/// The same as one of a transaction.
+pub fn insert_of(id: u64, transaction: u64, order: u64) -> String {
+    let block = format!(
+        r#""transaction":{{"id":"{transaction}:{order}","total_order":{order},"data_collection_order":{order}}},"op":"c""#
+    );
+    insert(id, 7).replace(r#""op":"c""#, &block)
+}
+
+/// The begin of a transaction, or its end with so many changes of the table.
+pub fn boundary(transaction: u64, counted: Option<u64>) -> String {
+    let id = format!("{transaction}:{}", transaction * 100);
+    match counted {
+        None => format!(
+            r#"{{"status":"BEGIN","id":"{id}","event_count":null,"data_collections":null,"ts_ms":1}}"#
+        ),
+        Some(count) => format!(
+            r#"{{"status":"END","id":"{id}","event_count":{count},"data_collections":[{{"data_collection":"public.items","event_count":{count}}}],"ts_ms":1}}"#
+        ),
+    }
 }
 
 /// Waits for a condition.

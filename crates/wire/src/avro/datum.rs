@@ -87,6 +87,30 @@ impl<'a> Datum<'a> {
         Ok((value, encoding))
     }
 
+    /// Walks an array: `item` is called for each of its items and must take exactly that.
+    pub(crate) fn items(
+        &mut self,
+        mut item: impl FnMut(&mut Self) -> Result<(), DecodeError>,
+    ) -> Result<(), DecodeError> {
+        loop {
+            let count = self.long()?;
+            if count == 0 {
+                return Ok(());
+            }
+            if count < 0 {
+                // The block's size in bytes, for those who skip it.
+                self.long()?;
+            }
+            for _ in 0..count.unsigned_abs() {
+                let before = self.at;
+                item(self)?;
+                if self.at == before {
+                    return Err(self.bad("an item without bytes"));
+                }
+            }
+        }
+    }
+
     /// Skips a value of any type.
     pub(crate) fn skip(&mut self, id: NodeId) -> Result<(), DecodeError> {
         self.skip_nested(id, 0)

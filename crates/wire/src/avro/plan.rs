@@ -7,7 +7,7 @@ use super::datum::Datum;
 use super::schema::{Node, NodeId, Record, WriterSchema};
 use crate::column_text::{self, BoundColumn};
 use crate::error::DecodeError;
-use crate::facts::{EnvelopeField, Facts, FlatMark, Part, SourceField};
+use crate::facts::{EnvelopeField, Facts, FlatMark, Part, SourceField, TransactionField};
 use crate::row_rules::RowRules;
 
 /// How records of one writer schema are read for one table.
@@ -33,12 +33,16 @@ struct EnvelopePlan {
     /// By the record type that they read: before and after mostly share one.
     rows: Vec<(NodeId, RowSteps)>,
     source: Option<(NodeId, SourceSteps)>,
+    /// Only when a change's place in its transaction is asked for.
+    transaction: Option<(NodeId, TransactionSteps)>,
 }
 
 /// The fields of a row, in order.
 type RowSteps = Box<[(NodeId, Step)]>;
 /// The fields of `source`, in order.
 type SourceSteps = Box<[(NodeId, Option<SourceField>)]>;
+/// The fields of `transaction`, in order.
+type TransactionSteps = Box<[(NodeId, Option<TransactionField>)]>;
 
 /// What to do with one field of a row.
 #[derive(Debug, Clone, Copy)]
@@ -121,6 +125,7 @@ impl EnvelopePlan {
         let fields: Box<[_]> = record.fields.iter().map(named).collect();
         let mut rows: Vec<(NodeId, _)> = Vec::new();
         let mut source = None;
+        let mut transaction = None;
         for (id, field) in &fields {
             let Some((id, record)) = schema.record(*id) else {
                 continue;
@@ -137,6 +142,12 @@ impl EnvelopePlan {
                     };
                     source = Some((id, record.fields.iter().map(named).collect()));
                 }
+                Some(EnvelopeField::Transaction) if rules.members => {
+                    let named = |(name, id): &(Box<str>, NodeId)| {
+                        (*id, TransactionField::named(name.as_bytes()))
+                    };
+                    transaction = Some((id, record.fields.iter().map(named).collect()));
+                }
                 _ => {}
             }
         }
@@ -144,6 +155,7 @@ impl EnvelopePlan {
             fields,
             rows,
             source,
+            transaction,
         }
     }
 
@@ -163,6 +175,7 @@ impl EnvelopePlan {
                     facts.after = self.run_image(datum, *id, (&mut change.after, columns))?;
                 }
                 Some(EnvelopeField::Source) => self.run_source(datum, *id, facts)?,
+                Some(EnvelopeField::Transaction) => self.run_transaction(datum, *id, facts)?,
                 Some(field) => facts.set(*field, datum.scalar(*id)?.0),
             }
         }
@@ -211,6 +224,29 @@ impl EnvelopePlan {
                 facts.source = Part::Other;
                 datum.skip(id)
             }
+        }
+    }
+}
+
+impl EnvelopePlan {
+    fn run_transaction(
+        &self,
+        datum: &mut Datum<'_>,
+        id: NodeId,
+        facts: &mut Facts,
+    ) -> Result<(), DecodeError> {
+        let id = datum.branch(id)?;
+        match &self.transaction {
+            Some((transaction, fields)) if *transaction == id => {
+                for (id, field) in fields {
+                    match field {
+                        None => datum.skip(*id)?,
+                        Some(field) => facts.set_transaction(*field, datum.scalar(*id)?.0),
+                    }
+                }
+                Ok(())
+            }
+            _ => datum.skip(id),
         }
     }
 }

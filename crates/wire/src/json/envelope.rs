@@ -5,7 +5,7 @@ use freshet_core::change::Change;
 use super::cursor::Cursor;
 use super::row;
 use crate::error::DecodeError;
-use crate::facts::{EnvelopeField, Facts, Part, SourceField};
+use crate::facts::{EnvelopeField, Facts, Part, SourceField, TransactionField};
 use crate::row_rules::RowRules;
 
 /// Reads an object as an envelope. What is not part of one is skipped, so that the facts tell afterwards
@@ -27,11 +27,32 @@ pub(crate) fn read(
                 facts.after = row::read(cursor, rules, &mut change.after, scratch)?;
             }
             Some(EnvelopeField::Source) => read_source(cursor, &mut facts, scratch)?,
+            Some(EnvelopeField::Transaction) if rules.members => {
+                read_transaction(cursor, &mut facts, scratch)?;
+            }
+            Some(EnvelopeField::Transaction) => cursor.skip()?,
             Some(field) => facts.set(field, cursor.scalar(scratch)?),
         }
         Ok(())
     })?;
     Ok(facts)
+}
+
+fn read_transaction(
+    cursor: &mut Cursor<'_>,
+    facts: &mut Facts,
+    scratch: &mut String,
+) -> Result<(), DecodeError> {
+    if cursor.peek() != Some(b'{') {
+        return cursor.skip();
+    }
+    cursor.object(|cursor, name| match TransactionField::named(name) {
+        None => cursor.skip(),
+        Some(field) => {
+            facts.set_transaction(field, cursor.scalar(scratch)?);
+            Ok(())
+        }
+    })
 }
 
 fn read_source(

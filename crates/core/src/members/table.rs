@@ -1,0 +1,131 @@
+//! What has to be known of a table's topic before anything may be said to be missing in it.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use crate::position::UnixMicros;
+use crate::transaction::TransactionId;
+
+/// The end of every partition of a topic: what comes next has this offset.
+pub type Ends = BTreeMap<i32, i64>;
+
+/// One table.
+#[derive(Debug)]
+pub(super) struct WatchedTable {
+    /// As the database calls it.
+    pub(super) collection: Arc<str>,
+    pub(super) topic: Arc<str>,
+    /// The partitions that are read here, each with the offset behind the last record that was taken.
+    pub(super) held: BTreeMap<i32, Option<i64>>,
+    /// Rises when everything that was known is forgotten: an answer to an earlier question counts no more.
+    pub(super) generation: u64,
+    /// Nothing is asked before.
+    pub(super) ask_at: UnixMicros,
+    /// A question is under way.
+    pub(super) asked: bool,
+    pub(super) judged_from: Option<JudgedFrom>,
+    /// A transaction was seen whole, so that the topic does carry what the ends count.
+    pub(super) proven: bool,
+    /// Transactions that ended and are not whole, with the time that their records have.
+    pub(super) waiting: VecDeque<(UnixMicros, TransactionId)>,
+    /// How far has to be read before those that were due when it was asked are judged.
+    pub(super) until: Option<(UnixMicros, Ends)>,
+}
+
+/// From where on transactions can be judged.
+#[derive(Debug)]
+pub(super) struct JudgedFrom {
+    /// The ends of the table's topic at that time.
+    baseline: Ends,
+    /// The ends of the transaction topic: what begins behind them is read from its first record on.
+    begins: Ends,
+}
+
+impl WatchedTable {
+    pub(super) fn new(collection: Arc<str>, topic: Arc<str>) -> Self {
+        Self {
+            collection,
+            topic,
+            held: BTreeMap::new(),
+            generation: 0,
+            ask_at: UnixMicros(0),
+            asked: false,
+            judged_from: None,
+            proven: false,
+            waiting: VecDeque::new(),
+            until: None,
+        }
+    }
+
+    /// Forgets what was known; what waited is returned.
+    pub(super) fn start_over(
+        &mut self,
+        ask_at: UnixMicros,
+    ) -> VecDeque<(UnixMicros, TransactionId)> {
+        self.generation += 1;
+        self.ask_at = ask_at;
+        self.asked = false;
+        self.judged_from = None;
+        self.proven = false;
+        self.until = None;
+        std::mem::take(&mut self.waiting)
+    }
+
+    /// Whether the brokers are to be asked where the topics end.
+    pub(super) fn wants_ends(&self, now: UnixMicros) -> bool {
+        if self.asked || self.held.is_empty() || now < self.ask_at {
+            return false;
+        }
+        let due = self.waiting.front().is_some_and(|(due, _)| *due <= now);
+        self.judged_from.is_none() || (due && self.until.is_none())
+    }
+
+    /// Takes the answer to a question of `asked_at`. False when the table has to start over.
+    pub(super) fn take_ends(&mut self, asked_at: UnixMicros, (ends, begins): (Ends, Ends)) -> bool {
+        if !ends.keys().eq(self.held.keys()) {
+            return false;
+        }
+        if self.judged_from.is_none() {
+            self.judged_from = Some(JudgedFrom {
+                baseline: ends,
+                begins,
+            });
+        } else {
+            self.until = Some((asked_at, ends));
+        }
+        true
+    }
+
+    /// Whether a transaction that begins at `begun` in the transaction topic is read from its first record on.
+    pub(super) fn judges(&self, begun: Option<(i32, i64)>) -> bool {
+        let (Some(from), Some((partition, offset))) = (&self.judged_from, begun) else {
+            return false;
+        };
+        let first = from.begins.get(&partition);
+        first.is_some_and(|&first| offset >= first)
+    }
+
+    /// A record was taken, or passed over because it is no change.
+    pub(super) fn note_read(&mut self, partition: i32, offset: i64) {
+        if let Some(next) = self.held.get_mut(&partition) {
+            // One that waited for its schema comes later than its neighbours.
+            *next = Some(next.map_or(offset + 1, |known| known.max(offset + 1)));
+        }
+    }
+
+    /// The time of the question whose answer has been read past, once.
+    pub(super) fn take_passed(&mut self) -> Option<UnixMicros> {
+        let (asked_at, until) = self.until.as_ref()?;
+        let baseline = &self.judged_from.as_ref()?.baseline;
+        let passed = until.iter().all(|(partition, end)| {
+            let read = self.held.get(partition).copied().flatten();
+            // Nothing was added since everything that is judged began.
+            read.is_some_and(|next| next >= *end) || baseline.get(partition) == Some(end)
+        });
+        let asked_at = *asked_at;
+        passed.then(|| {
+            self.until = None;
+            asked_at
+        })
+    }
+}

@@ -1,0 +1,506 @@
+//! Counting the changes of transactions: what is called missing is missing, whatever else happens.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use freshet_core::members::{Ends, Members, MembersLimits, Missing, Outcomes};
+use freshet_core::position::UnixMicros;
+use freshet_core::transaction::{Boundary, Member, TransactionId};
+use proptest::prelude::*;
+
+const WITHIN: u64 = 60;
+const TOPIC: &str = "shop.public.items";
+const BOUNDARIES: &str = "shop.transaction";
+
+#[derive(Clone)]
+enum Data {
+    Member(Member),
+    Unreadable,
+}
+
+/// A database, its topics, and one reader of them. Partition 0 of `logs` is the transaction topic, the others are the
+/// table's.
+struct World {
+    now: u64,
+    members: Members,
+    boundaries: Vec<Boundary>,
+    logs: Vec<Vec<Data>>,
+    read: Vec<usize>,
+    held: Vec<bool>,
+    stalled: Vec<Option<u64>>,
+    waiting: Vec<Vec<Data>>,
+    waiting_boundaries: Vec<Boundary>,
+    next: u64,
+    outcomes: Outcomes,
+    missing: Vec<Missing>,
+    brokers_answer: bool,
+}
+
+impl World {
+    fn new(partitions: usize, limits: MembersLimits) -> Self {
+        let tables = [(Arc::from("public.items"), Arc::from(TOPIC))];
+        let within = Duration::from_secs(WITHIN);
+        let mut world = Self {
+            now: 1_000,
+            members: Members::new(Arc::from(BOUNDARIES), tables.into_iter(), (within, limits)),
+            boundaries: Vec::new(),
+            logs: vec![Vec::new(); partitions + 1],
+            read: vec![0; partitions + 1],
+            held: vec![false; partitions + 1],
+            stalled: vec![None; partitions + 1],
+            waiting: vec![Vec::new(); partitions + 1],
+            waiting_boundaries: Vec::new(),
+            next: 1,
+            outcomes: Outcomes::default(),
+            missing: Vec::new(),
+            brokers_answer: true,
+        };
+        for at in 0..=partitions {
+            world.assign(at);
+        }
+        world
+    }
+
+    /// One that has seen a transaction whole and judges from here on.
+    fn settled(partitions: usize) -> Self {
+        let mut world = Self::new(partitions, MembersLimits::default());
+        world.pass(WITHIN + 1);
+        world.commit(&[true]);
+        world.read_all();
+        world.take();
+        assert_eq!(world.outcomes.complete, 1);
+        world
+    }
+
+    fn at(&self) -> UnixMicros {
+        UnixMicros(self.now * 1_000_000)
+    }
+
+    fn place(at: usize) -> (&'static str, i32) {
+        if at == 0 {
+            (BOUNDARIES, 0)
+        } else {
+            (TOPIC, at as i32 - 1)
+        }
+    }
+
+    fn assign(&mut self, at: usize) {
+        let (topic, partition) = Self::place(at);
+        self.members.assigned(topic, partition, self.at());
+        self.held[at] = true;
+    }
+
+    fn revoke(&mut self, at: usize) {
+        let (topic, partition) = Self::place(at);
+        self.members.revoked(topic, partition, self.at());
+        self.held[at] = false;
+    }
+
+    fn send_boundary(&mut self, number: u64, counts: Option<u64>) {
+        let text = format!("{number}:{}", number * 100);
+        let boundary = Boundary {
+            transaction: TransactionId::of(&text),
+            text,
+            counts: counts.map(|count| vec![("public.items".to_owned(), count)]),
+        };
+        if self.stalled[0].is_some() {
+            self.waiting_boundaries.push(boundary);
+        } else {
+            self.boundaries.push(boundary);
+        }
+    }
+
+    fn send(&mut self, at: usize, data: Data) {
+        if self.stalled[at].is_some() {
+            self.waiting[at].push(data);
+        } else {
+            self.logs[at].push(data);
+        }
+    }
+
+    fn send_member(&mut self, number: u64, order: u64) {
+        let transaction = TransactionId::of(&format!("{number}:7"));
+        let partitions = self.logs.len() as u64 - 1;
+        let at = 1 + ((number * 31 + order * 17) % partitions) as usize;
+        self.send(at, Data::Member(Member { transaction, order }));
+    }
+
+    /// A transaction of one change for each entry; false ones are lost.
+    fn commit(&mut self, arrives: &[bool]) -> u64 {
+        let number = self.next;
+        self.next += 1;
+        self.send_boundary(number, None);
+        for (at, arrives) in arrives.iter().enumerate() {
+            if *arrives {
+                self.send_member(number, at as u64 + 1);
+            }
+        }
+        self.send_boundary(number, Some(arrives.len() as u64));
+        number
+    }
+
+    fn read(&mut self, at: usize, count: usize) {
+        let (topic, partition) = Self::place(at);
+        for _ in 0..count {
+            let offset = self.read[at];
+            if !self.held[at] || offset >= self.len(at) {
+                return;
+            }
+            self.read[at] += 1;
+            let now = self.at();
+            if at == 0 {
+                let boundary = self.boundaries[offset].clone();
+                self.members
+                    .note_boundary(boundary, (0, offset as i64), now);
+                continue;
+            }
+            self.members.note_read(topic, partition, offset as i64);
+            match self.logs[at][offset].clone() {
+                Data::Member(member) => self.members.note_member(topic, member),
+                Data::Unreadable => self.members.spoil(topic, now),
+            }
+        }
+    }
+
+    fn len(&self, at: usize) -> usize {
+        if at == 0 {
+            self.boundaries.len()
+        } else {
+            self.logs[at].len()
+        }
+    }
+
+    fn read_all(&mut self) {
+        for at in 0..self.logs.len() {
+            self.read(at, usize::MAX);
+        }
+    }
+
+    fn flow(&mut self, at: usize) {
+        self.stalled[at] = None;
+        let waiting = std::mem::take(&mut self.waiting[at]);
+        self.logs[at].extend(waiting);
+        if at == 0 {
+            self.boundaries.append(&mut self.waiting_boundaries);
+        }
+    }
+
+    fn pass(&mut self, seconds: u64) {
+        for _ in 0..seconds {
+            self.now += 1;
+            for at in 0..self.stalled.len() {
+                // The one thing that is taken for granted: nothing comes later than that.
+                if self.stalled[at].is_some_and(|since| self.now - since >= WITHIN) {
+                    self.flow(at);
+                }
+            }
+            self.ask();
+            self.take();
+        }
+    }
+
+    fn ask(&mut self) {
+        while let Some(question) = self.members.question(self.at()) {
+            let table: Ends = (1..self.logs.len())
+                .map(|at| (at as i32 - 1, self.logs[at].len() as i64))
+                .collect();
+            let begins = BTreeMap::from([(0, self.boundaries.len() as i64)]);
+            let ends = self.brokers_answer.then_some((table, begins));
+            self.members.answer(&question, ends, self.at());
+        }
+    }
+
+    fn take(&mut self) {
+        self.missing.extend(self.members.judge());
+        let Outcomes {
+            complete,
+            missing,
+            unjudged,
+        } = self.members.take_outcomes();
+        self.outcomes.complete += complete;
+        self.outcomes.missing += missing;
+        self.outcomes.unjudged += unjudged;
+    }
+}
+
+#[test]
+fn p5_a_change_that_never_arrives_is_told_once_and_with_its_numbers() {
+    let mut world = World::settled(3);
+    let number = world.commit(&[true, false, true]);
+    world.commit(&[true; 4]);
+    world.read_all();
+    world.pass(WITHIN - 1);
+    assert_eq!(world.missing, [], "it may still come");
+    world.pass(2);
+    let told = Missing {
+        topic: Arc::from(TOPIC),
+        transactions: 1,
+        first: format!("{number}:{}", number * 100),
+        counted: 3,
+        arrived: 2,
+    };
+    assert_eq!(world.missing, [told]);
+    world.pass(10 * WITHIN);
+    assert_eq!(world.missing.len(), 1);
+    let expected = Outcomes {
+        complete: 2,
+        missing: 1,
+        unjudged: 0,
+    };
+    assert_eq!(world.outcomes, expected);
+}
+
+#[test]
+fn p5_many_missing_ones_of_a_table_are_told_together() {
+    let mut world = World::settled(1);
+    for _ in 0..20 {
+        world.commit(&[false, true]);
+    }
+    world.read_all();
+    world.pass(2 * WITHIN);
+    let told: Vec<u64> = world.missing.iter().map(|it| it.transactions).collect();
+    assert_eq!(told, [20]);
+}
+
+#[test]
+fn p5_what_is_behind_in_reading_is_waited_for() {
+    let mut world = World::settled(2);
+    world.commit(&[true; 10]);
+    world.read(0, usize::MAX);
+    world.pass(50 * WITHIN);
+    assert_eq!((world.missing.len(), world.outcomes.unjudged), (0, 0));
+    world.read_all();
+    world.take();
+    assert_eq!(world.outcomes.complete, 2);
+}
+
+#[test]
+fn p5_what_was_read_before_a_restart_is_not_missed_after_it() {
+    let mut world = World::settled(1);
+    world.commit(&[true, true]);
+    world.read(1, usize::MAX);
+    // The process before has committed the changes and not the boundaries.
+    let mut after = World::new(1, MembersLimits::default());
+    after.boundaries = world.boundaries.clone();
+    after.logs = world.logs.clone();
+    after.read = vec![2, world.logs[1].len()];
+    after.read_all();
+    after.pass(10 * WITHIN);
+    assert_eq!((after.missing.len(), after.outcomes.unjudged), (0, 1));
+}
+
+#[test]
+fn p5_a_table_that_is_read_by_several_is_not_judged() {
+    let mut world = World::new(2, MembersLimits::default());
+    world.revoke(2);
+    world.pass(2 * WITHIN);
+    for _ in 0..10 {
+        world.commit(&[true; 5]);
+        world.read_all();
+        world.pass(WITHIN);
+    }
+    assert_eq!((world.missing.len(), world.outcomes.complete), (0, 0));
+    assert_eq!(world.outcomes.unjudged, 10);
+}
+
+#[test]
+fn p5_a_table_of_which_nothing_ever_was_whole_is_not_judged() {
+    let mut world = World::new(1, MembersLimits::default());
+    world.pass(2 * WITHIN);
+    for _ in 0..10 {
+        world.commit(&[false, true]);
+    }
+    world.read_all();
+    world.pass(10 * WITHIN);
+    assert_eq!((world.missing.len(), world.outcomes.unjudged), (0, 10));
+}
+
+#[test]
+fn p5_brokers_that_do_not_answer_let_nothing_be_missing() {
+    let mut world = World::settled(1);
+    world.commit(&[false, true]);
+    world.read_all();
+    world.brokers_answer = false;
+    world.pass(10 * WITHIN);
+    assert_eq!(world.missing, []);
+    world.brokers_answer = true;
+    world.pass(10);
+    assert_eq!(world.missing.len(), 1);
+}
+
+#[test]
+fn p5_a_transaction_that_is_sent_again_from_its_middle_is_not_judged_again() {
+    let mut world = World::new(
+        1,
+        MembersLimits {
+            closed_max: 0,
+            ..MembersLimits::default()
+        },
+    );
+    world.pass(WITHIN + 1);
+    let number = world.commit(&[true; 4]);
+    world.read_all();
+    world.send_boundary(number, None);
+    world.send_member(number, 3);
+    world.send_member(number, 4);
+    world.send_boundary(number, Some(4));
+    world.read_all();
+    world.pass(10 * WITHIN);
+    assert_eq!(world.missing, []);
+    world.commit(&[false, true]);
+    world.read_all();
+    world.pass(10 * WITHIN);
+    assert_eq!(world.missing.len(), 1, "what follows is judged again");
+}
+
+#[test]
+fn p5_memory_is_bounded_and_what_is_forgotten_is_counted() {
+    let limits = MembersLimits {
+        open_max: 8,
+        words_max: 64,
+        closed_max: 32,
+    };
+    let mut world = World::new(1, limits);
+    world.pass(WITHIN + 1);
+    world.commit(&[true]);
+    world.read_all();
+    for _ in 0..100 {
+        world.commit(&[false, true, true]);
+    }
+    world.read_all();
+    world.pass(10 * WITHIN);
+    assert_eq!(world.outcomes.missing + world.outcomes.unjudged, 100);
+    assert!(world.outcomes.missing <= 8, "{:?}", world.outcomes);
+    // One that alone is too much for the memory.
+    world.commit(&vec![true; 64 * 65]);
+    world.read(1, usize::MAX);
+    world.read_all();
+    world.take();
+    assert_eq!(world.outcomes.unjudged + world.outcomes.missing, 101);
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Commit(Vec<bool>),
+    Read(usize, usize),
+    Pass(u64),
+    Stall(usize),
+    Flow(usize),
+    /// The connector starts again and sends the end of its last transaction again, with or without its begin.
+    Resend {
+        skip: u64,
+        begin: bool,
+    },
+    /// A partition goes away and comes back; meanwhile somebody else read so many records, or none were committed.
+    Rebalance {
+        at: usize,
+        back: usize,
+        ahead: usize,
+    },
+    Unreadable(usize),
+    Brokers(bool),
+}
+
+fn step(lossy: bool) -> impl Strategy<Value = Step> {
+    let arrives = if lossy {
+        prop_oneof![9 => Just(true), 1 => Just(false)].boxed()
+    } else {
+        Just(true).boxed()
+    };
+    prop_oneof![
+        6 => prop::collection::vec(arrives, 1..80).prop_map(Step::Commit),
+        6 => (0..4usize, 1..40usize).prop_map(|(at, count)| Step::Read(at, count)),
+        4 => (1..2 * WITHIN).prop_map(Step::Pass),
+        1 => (0..4usize).prop_map(Step::Stall),
+        1 => (0..4usize).prop_map(Step::Flow),
+        1 => (0..80u64, any::<bool>()).prop_map(|(skip, begin)| Step::Resend { skip, begin }),
+        1 => (0..4usize, 0..50usize, 0..50usize)
+            .prop_map(|(at, back, ahead)| Step::Rebalance { at, back, ahead }),
+        1 => (1..4usize).prop_map(Step::Unreadable),
+        1 => any::<bool>().prop_map(Step::Brokers),
+    ]
+}
+
+fn play(world: &mut World, step: &Step, last: &mut (u64, u64)) {
+    match step {
+        Step::Commit(arrives) => *last = (world.commit(arrives), arrives.len() as u64),
+        Step::Read(at, count) => world.read(*at, *count),
+        Step::Pass(seconds) => world.pass(*seconds),
+        Step::Stall(at) => {
+            let now = world.now;
+            world.stalled[*at].get_or_insert(now);
+        }
+        Step::Flow(at) => world.flow(*at),
+        Step::Resend { skip, begin } => {
+            let (number, count) = *last;
+            if number == 0 {
+                return;
+            }
+            if *begin {
+                world.send_boundary(number, None);
+            }
+            for order in 1 + (*skip).min(count)..=count {
+                world.send_member(number, order);
+            }
+            world.send_boundary(number, Some(count));
+        }
+        Step::Rebalance { at, back, ahead } => {
+            world.revoke(*at);
+            let end = world.len(*at);
+            world.read[*at] = (world.read[*at].saturating_sub(*back) + ahead).min(end);
+            world.assign(*at);
+        }
+        Step::Unreadable(at) => world.send(*at, Data::Unreadable),
+        Step::Brokers(answer) => world.brokers_answer = *answer,
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
+
+    #[test]
+    fn p5_nothing_that_arrives_is_ever_called_missing(
+        steps in prop::collection::vec(step(false), 1..120),
+        small in any::<bool>(),
+    ) {
+        let few = MembersLimits { open_max: 3, words_max: 4, closed_max: 2 };
+        let limits = if small { few } else { MembersLimits::default() };
+        let (mut world, mut last) = (World::new(3, limits), (0, 0));
+        world.pass(WITHIN + 1);
+        world.commit(&[true]);
+        world.read_all();
+        for step in &steps {
+            play(&mut world, step, &mut last);
+            world.take();
+            prop_assert_eq!(&world.missing, &[], "after {:?}", step);
+        }
+        world.pass(5 * WITHIN);
+        world.read_all();
+        world.pass(5 * WITHIN);
+        prop_assert_eq!(&world.missing, &[]);
+    }
+
+    #[test]
+    fn p5_what_is_lost_while_all_is_well_is_always_told(
+        commits in prop::collection::vec(
+            prop::collection::vec(prop_oneof![9 => Just(true), 1 => Just(false)], 1..80), 1..30),
+        reads in prop::collection::vec((0..4usize, 1..40usize), 0..60),
+    ) {
+        let mut world = World::settled(3);
+        for arrives in &commits {
+            world.commit(arrives);
+        }
+        for (at, count) in reads {
+            world.read(at, count);
+            world.pass(1);
+        }
+        world.read_all();
+        world.pass(3 * WITHIN);
+        let lossy = commits.iter().filter(|it| it.contains(&false)).count() as u64;
+        let expected = Outcomes { complete: 1 + commits.len() as u64 - lossy, missing: lossy, unjudged: 0 };
+        prop_assert_eq!(world.outcomes, expected);
+        let told: u64 = world.missing.iter().map(|it| it.transactions).sum();
+        prop_assert_eq!(told, lossy);
+    }
+}

@@ -1,0 +1,319 @@
+//! Transactions whose changes did not all arrive are gaps of the tables concerned (promise P5).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
+use std::time::Duration;
+
+use ::metrics::counter;
+use freshet_core::change::{Change, Op};
+use freshet_core::gap::GapCause;
+use freshet_core::members::{Ends, EndsQuestion, Members, MembersLimits, Missing, Outcomes};
+use freshet_core::ports::{Origin, RawRecord, TopicEnds, WriterSchemas};
+use freshet_core::position::{StreamId, UnixMicros};
+use freshet_core::registry::Registry;
+use freshet_core::transaction::Boundary;
+use freshet_wire::{BoundaryRead, DecodeError, Decoded, Skipped};
+
+use crate::metrics;
+use crate::round::Round;
+use crate::take::{TakeChanges, Taken};
+
+/// The databases whose transactions are counted, by Debezium's `topic.prefix`.
+#[derive(Debug, Clone, Default)]
+pub struct Transactions {
+    /// How long after its end the records of a transaction may come, by database.
+    pub within: BTreeMap<Arc<str>, Duration>,
+    /// Says where topics end. Without it nothing is ever missing.
+    pub ends: Option<Arc<dyn TopicEnds>>,
+}
+
+impl Transactions {
+    /// The topics to read for them.
+    pub fn topics(&self) -> impl Iterator<Item = String> {
+        self.within.keys().map(|database| boundaries_of(database))
+    }
+}
+
+fn boundaries_of(database: &str) -> String {
+    format!("{database}.transaction")
+}
+
+/// What one intake counts.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    settings: Transactions,
+    /// The registry whose tables are watched.
+    revision: Option<u64>,
+    databases: Vec<Watched>,
+    streams: Vec<(StreamId, Arc<str>, i32)>,
+}
+
+#[derive(Debug)]
+struct Watched {
+    database: Arc<str>,
+    boundaries: Arc<str>,
+    members: Members,
+    asked: Option<Asked>,
+}
+
+/// A question that is under way, and where its answer comes.
+type Asked = (EndsQuestion, Receiver<Option<(Ends, Ends)>>);
+
+impl Watch {
+    /// None when no transactions are to be counted.
+    pub(crate) fn new(settings: Transactions) -> Option<Self> {
+        for database in settings.within.keys() {
+            count(database, Outcomes::default());
+        }
+        (!settings.within.is_empty()).then(|| Self {
+            settings,
+            revision: None,
+            databases: Vec::new(),
+            streams: Vec::new(),
+        })
+    }
+
+    /// Whether the topic tells where transactions begin and end.
+    pub(crate) fn tells_boundaries(&self, topic: &str) -> bool {
+        topic
+            .strip_suffix(".transaction")
+            .is_some_and(|database| self.settings.within.contains_key(database))
+    }
+
+    /// Watches the tables of `registry` from now on.
+    fn follow(&mut self, registry: &Registry, now: UnixMicros) {
+        if self.revision == Some(registry.revision.sequence) {
+            return;
+        }
+        self.revision = Some(registry.revision.sequence);
+        self.databases.clear();
+        for (database, within) in &self.settings.within {
+            let prefix = format!("{database}.");
+            let bound = registry.tables.iter().filter(|it| !it.bindings.is_empty());
+            let tables = bound.filter_map(|table| {
+                let collection = table.shape.name.strip_prefix(&prefix)?;
+                Some((Arc::from(collection), Arc::clone(&table.shape.topic)))
+            });
+            let boundaries: Arc<str> = Arc::from(boundaries_of(database));
+            let limits = (*within, MembersLimits::default());
+            let members = Members::new(Arc::clone(&boundaries), tables, limits);
+            self.databases.push(Watched {
+                database: Arc::clone(database),
+                boundaries,
+                members,
+                asked: None,
+            });
+        }
+        for (_, topic, partition) in &self.streams {
+            for it in &mut self.databases {
+                it.members.assigned(topic, *partition, now);
+            }
+        }
+    }
+
+    /// A partition is read here from now on.
+    pub(crate) fn assigned(
+        &mut self,
+        stream: StreamId,
+        (topic, partition): (&Arc<str>, i32),
+        now: UnixMicros,
+    ) {
+        for it in &mut self.databases {
+            it.members.assigned(topic, partition, now);
+        }
+        self.streams.push((stream, Arc::clone(topic), partition));
+    }
+
+    /// It is not any more.
+    pub(crate) fn revoked(&mut self, stream: StreamId, now: UnixMicros) {
+        let Some(at) = self.streams.iter().position(|(it, ..)| *it == stream) else {
+            return;
+        };
+        let (_, topic, partition) = self.streams.swap_remove(at);
+        for it in &mut self.databases {
+            it.members.revoked(&topic, partition, now);
+        }
+    }
+
+    /// Records of the topic are lost, or nobody can read one of them.
+    pub(crate) fn spoil(&mut self, topic: &str, now: UnixMicros) {
+        for it in &mut self.databases {
+            it.members.spoil(topic, now);
+        }
+    }
+
+    /// A record of a table's topic was taken. It may be no change; a change that somebody made belongs to a
+    /// transaction.
+    pub(crate) fn note(&mut self, origin: Origin<'_>, change: Option<&Change>, now: UnixMicros) {
+        for it in &mut self.databases {
+            let read = (origin.partition, origin.offset);
+            it.members.note_read(origin.topic, read.0, read.1);
+            let Some(change) = change.filter(|change| change.op != Op::Read) else {
+                continue;
+            };
+            match change.member {
+                Some(member) => it.members.note_member(origin.topic, member),
+                None => it.members.spoil(origin.topic, now),
+            }
+        }
+    }
+
+    /// A transaction began or ended.
+    pub(crate) fn note_boundary(
+        &mut self,
+        origin: Origin<'_>,
+        boundary: Boundary,
+        now: UnixMicros,
+    ) {
+        let found = self.databases.iter_mut();
+        if let Some(it) = found.into_iter().find(|it| *it.boundaries == *origin.topic) {
+            let place = (origin.partition, origin.offset);
+            it.members.note_boundary(boundary, place, now);
+        }
+    }
+
+    /// Asks, judges, and puts what is missing into the round as gaps.
+    pub(crate) fn look(&mut self, round: &mut Round, now: UnixMicros) {
+        self.follow(&round.rules.registry, now);
+        let ends = self.settings.ends.as_ref();
+        for it in &mut self.databases {
+            it.receive(now);
+            if let Some(ends) = ends {
+                it.ask(ends, now);
+            }
+            for missing in it.members.judge() {
+                let detail = in_words(&it.database, &missing);
+                round
+                    .gaps
+                    .push((missing.topic, GapCause::MembersMissing, detail));
+            }
+            let outcomes = it.members.take_outcomes();
+            if outcomes != Outcomes::default() {
+                count(&it.database, outcomes);
+            }
+        }
+    }
+}
+
+impl Watched {
+    fn receive(&mut self, now: UnixMicros) {
+        let Some((question, answer)) = &self.asked else {
+            return;
+        };
+        let ends = match answer.try_recv() {
+            Ok(ends) => ends,
+            Err(TryRecvError::Empty) => return,
+            Err(TryRecvError::Disconnected) => None,
+        };
+        self.members.answer(question, ends, now);
+        self.asked = None;
+    }
+
+    /// Asks on a thread of its own, so that changes flow meanwhile. It is rare: once for each table and assignment,
+    /// and before something is called missing.
+    fn ask(&mut self, ends: &Arc<dyn TopicEnds>, now: UnixMicros) {
+        if self.asked.is_some() {
+            return;
+        }
+        let Some(question) = self.members.question(now) else {
+            return;
+        };
+        let (answer, answered) = sync_channel(1);
+        let (ends, wanted) = (Arc::clone(ends), question.clone());
+        let started = std::thread::Builder::new()
+            .name("topic ends".to_owned())
+            .spawn(move || {
+                let both = ends
+                    .ends(&wanted.topic)
+                    .and_then(|table| Ok((table, ends.ends(&wanted.boundaries)?)));
+                let both = both.map_err(|error| {
+                    tracing::warn!(topic = %wanted.topic, error, "the brokers do not say where topics end, transactions wait");
+                });
+                // Nobody listens when the intake has ended.
+                let _ = answer.send(both.ok());
+            });
+        if let Err(error) = started {
+            tracing::warn!(error = %error, "no thread to ask where topics end");
+        }
+        self.asked = Some((question, answered));
+    }
+}
+
+fn in_words(database: &str, missing: &Missing) -> String {
+    let Missing {
+        transactions,
+        first,
+        counted,
+        arrived,
+        ..
+    } = missing;
+    let others = match transactions {
+        1 => String::new(),
+        _ => format!(", and {} more transactions are not whole", transactions - 1),
+    };
+    format!(
+        "transaction {first} of {database} ended with {counted} changes of this table, {arrived} arrived and the topic is \
+         read to its end{others}: the connector, a transform or the brokers dropped the rest"
+    )
+}
+
+impl<W: WriterSchemas> TakeChanges<W> {
+    /// Counts a record of a table's topic, whatever it is.
+    pub(crate) fn watch_taken(
+        &mut self,
+        record: &RawRecord<'_>,
+        decoded: &Result<Decoded, DecodeError>,
+    ) {
+        let Some(watch) = &mut self.watch else {
+            return;
+        };
+        let now = self.clock.now();
+        match decoded {
+            Ok(Decoded::SchemaWanted { .. }) => {}
+            Ok(Decoded::Change) => watch.note(record.origin, Some(&self.change), now),
+            Ok(_) => watch.note(record.origin, None, now),
+            Err(_) => {
+                watch.note(record.origin, None, now);
+                watch.spoil(record.origin.topic, now);
+            }
+        }
+    }
+
+    /// A boundary purges nothing, and one that cannot be read only means that its transaction is not judged.
+    pub(crate) fn take_boundary(&mut self, record: &RawRecord<'_>) -> Taken {
+        let read = self.decoder.decode_boundary(record);
+        let now = self.clock.now();
+        match (read, &mut self.watch) {
+            (Ok(BoundaryRead::SchemaWanted { id }), _) => return Taken::WantsSchema(id),
+            (Ok(BoundaryRead::Boundary(boundary)), Some(watch)) => {
+                watch.note_boundary(record.origin, boundary, now);
+            }
+            (Ok(_), _) => {}
+            (Err(error), _) => {
+                tracing::debug!(origin = %record.origin, error = %error, "no boundary of a transaction");
+            }
+        }
+        if let Some(counter) = self.handles.skipped.get(Skipped::Transaction as usize) {
+            counter.increment(1);
+        }
+        Taken::Done(0)
+    }
+}
+
+/// Counts what became of the transactions of a database.
+fn count(database: &str, outcomes: Outcomes) {
+    let Outcomes {
+        complete,
+        missing,
+        unjudged,
+    } = outcomes;
+    for (outcome, count) in [
+        ("complete", complete),
+        ("missing", missing),
+        ("unjudged", unjudged),
+    ] {
+        counter!(metrics::TRANSACTIONS, "database" => database.to_owned(), "outcome" => outcome)
+            .increment(count);
+    }
+}

@@ -1,0 +1,133 @@
+//! The fields of a record that are read, by their names.
+
+/// A field of `source`, or of the flattened form's additions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SourceField {
+    /// Commit time in milliseconds.
+    TsMs,
+    /// Commit time in microseconds.
+    TsUs,
+    /// Postgres: LSN of the event.
+    Lsn,
+    /// Postgres: LSN of the last commit and of the event, as a JSON array in a string.
+    Sequence,
+    /// MySQL: name of the binlog file.
+    File,
+    /// MySQL: position in it.
+    Pos,
+    /// MySQL: row within the statement.
+    Row,
+    /// Whether a snapshot read the row.
+    Snapshot,
+}
+
+impl SourceField {
+    /// By its name in `source`.
+    pub(crate) fn named(name: &[u8]) -> Option<Self> {
+        match name {
+            b"ts_ms" => Some(Self::TsMs),
+            b"ts_us" => Some(Self::TsUs),
+            b"lsn" => Some(Self::Lsn),
+            b"sequence" => Some(Self::Sequence),
+            b"file" => Some(Self::File),
+            b"pos" => Some(Self::Pos),
+            b"row" => Some(Self::Row),
+            b"snapshot" => Some(Self::Snapshot),
+            _ => None,
+        }
+    }
+}
+
+/// A field of the envelope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum EnvelopeField {
+    /// The row before.
+    Before,
+    /// The row after.
+    After,
+    /// Where the change comes from.
+    Source,
+    /// What happened.
+    Op,
+    /// When the capture process saw it, in milliseconds.
+    TsMs,
+    /// The same in microseconds.
+    TsUs,
+    /// The change's place in its transaction.
+    Transaction,
+    /// Transaction record: `BEGIN` or `END`.
+    Status,
+    /// Transaction record: events by table.
+    DataCollections,
+    /// Schema change: the statement.
+    Ddl,
+    /// Schema change: the database.
+    DatabaseName,
+}
+
+impl EnvelopeField {
+    /// By its name at the top level.
+    pub(crate) fn named(name: &[u8]) -> Option<Self> {
+        match name {
+            b"before" => Some(Self::Before),
+            b"after" => Some(Self::After),
+            b"source" => Some(Self::Source),
+            b"op" => Some(Self::Op),
+            b"ts_ms" => Some(Self::TsMs),
+            b"ts_us" => Some(Self::TsUs),
+            b"transaction" => Some(Self::Transaction),
+            b"status" => Some(Self::Status),
+            b"data_collections" => Some(Self::DataCollections),
+            b"ddl" => Some(Self::Ddl),
+            b"databaseName" => Some(Self::DatabaseName),
+            _ => None,
+        }
+    }
+}
+
+/// A field of `transaction`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TransactionField {
+    /// The transaction's name.
+    Id,
+    /// The change's number among those of its table.
+    Order,
+}
+
+impl TransactionField {
+    /// By its name in `transaction`.
+    pub(crate) fn named(name: &[u8]) -> Option<Self> {
+        match name {
+            b"id" => Some(Self::Id),
+            b"data_collection_order" => Some(Self::Order),
+            _ => None,
+        }
+    }
+}
+
+/// A field that `ExtractNewRecordState` adds to the row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FlatMark {
+    /// `__op`.
+    Op,
+    /// `__deleted`.
+    Deleted,
+    /// `__ts_ms`: when the capture process saw it.
+    Captured,
+    /// `__lsn`, `__source_ts_ms` and the like.
+    Source(SourceField),
+}
+
+impl FlatMark {
+    /// By its name: two underscores, `source_` where the field was asked for as `source.x`.
+    pub(crate) fn named(name: &[u8]) -> Option<Self> {
+        let name = name.strip_prefix(b"__")?;
+        match name {
+            b"op" => return Some(Self::Op),
+            b"deleted" => return Some(Self::Deleted),
+            b"ts_ms" => return Some(Self::Captured),
+            _ => {}
+        }
+        SourceField::named(name.strip_prefix(b"source_").unwrap_or(name)).map(Self::Source)
+    }
+}

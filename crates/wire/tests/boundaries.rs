@@ -1,0 +1,209 @@
+//! Transaction metadata as real connectors sent it: places of changes, begins and ends, in every recorded form.
+
+mod shop;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use freshet_core::change::Change;
+use freshet_core::ports::{Origin, RawRecord};
+use freshet_core::position::{StreamId, StreamPosition, UnixMicros};
+use freshet_core::transaction::{Boundary, TransactionId};
+use freshet_wire::{BoundaryRead, Decoded, Decoder, Limits};
+use serde_json::Value;
+
+struct Event {
+    topic: String,
+    value: Vec<u8>,
+}
+
+fn recording(name: &str) -> Vec<Event> {
+    let text = std::fs::read_to_string(fixture(&format!("{name}.jsonl"))).expect("a recording");
+    let lines = text.lines().map(|line| {
+        let line: Value = serde_json::from_str(line).expect("a line is JSON");
+        let plain = line["value"].as_str().map(|it| it.as_bytes().to_vec());
+        let value = plain.or_else(|| line["value_base64"].as_str().map(shop::base64))?;
+        let wanted = line["scenario"] == "transaction_metadata";
+        let topic = line["topic"].as_str().expect("a topic").to_owned();
+        wanted.then_some(Event { topic, value })
+    });
+    lines.flatten().collect()
+}
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../schemas/fixtures/debezium/{name}"))
+}
+
+fn writer_schema(id: u32) -> String {
+    let text = std::fs::read_to_string(fixture("postgres-avro.schemas.json")).expect("schemas");
+    let schemas: Value = serde_json::from_str(&text).expect("JSON");
+    let schema = &schemas[id.to_string()];
+    schema
+        .as_str()
+        .map_or_else(|| schema.to_string(), str::to_owned)
+}
+
+fn raw(event: &Event) -> RawRecord<'_> {
+    RawRecord {
+        position: StreamPosition {
+            stream: StreamId(0),
+            ordinal: 0,
+        },
+        origin: Origin {
+            topic: &event.topic,
+            partition: 0,
+            offset: 0,
+        },
+        key: None,
+        value: Some(&event.value),
+        appended: UnixMicros(0),
+    }
+}
+
+fn boundary(decoder: &mut Decoder, event: &Event) -> Boundary {
+    loop {
+        match decoder.decode_boundary(&raw(event)).expect("readable") {
+            BoundaryRead::Boundary(boundary) => return boundary,
+            BoundaryRead::SchemaWanted { id } => decoder
+                .add_writer_schema(id, &writer_schema(id))
+                .expect("a schema"),
+            BoundaryRead::Nothing => panic!("has a value"),
+        }
+    }
+}
+
+fn change(decoder: &mut Decoder, event: &Event) -> Change {
+    let registry = shop::shop();
+    let mut change = Change::default();
+    loop {
+        let decoded = decoder.decode(&raw(event), &registry, &mut change);
+        match decoded.expect("readable") {
+            Decoded::Change => return change,
+            Decoded::SchemaWanted { id } => decoder
+                .add_writer_schema(id, &writer_schema(id))
+                .expect("a schema"),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn every_form_counts_as_many_changes_as_arrive() {
+    for name in [
+        "postgres-json",
+        "postgres-json-schema",
+        "postgres-avro",
+        "mariadb-json",
+    ] {
+        let mut decoder = Decoder::new(Limits::default()).reading_members();
+        let (boundaries, changes): (Vec<Event>, Vec<Event>) = recording(name)
+            .into_iter()
+            .partition(|event| event.topic == "shop.transaction");
+        let boundaries: Vec<Boundary> = boundaries
+            .iter()
+            .map(|event| boundary(&mut decoder, event))
+            .collect();
+        let end = boundaries
+            .iter()
+            .find(|it| it.counts.is_some())
+            .expect("an end");
+        let begin = boundaries
+            .iter()
+            .find(|it| it.counts.is_none())
+            .expect("a begin");
+        assert_eq!(begin.transaction, end.transaction, "{name}");
+        let mut arrived: BTreeMap<String, Vec<u64>> = BTreeMap::new();
+        for event in &changes {
+            let member = change(&mut decoder, event).member.expect("a place");
+            assert_eq!(member.transaction, end.transaction, "{name}");
+            let table = event
+                .topic
+                .strip_prefix("shop.")
+                .expect("the prefix")
+                .to_owned();
+            arrived.entry(table).or_default().push(member.order);
+        }
+        let counts: BTreeMap<String, u64> =
+            end.counts.clone().expect("counts").into_iter().collect();
+        assert_eq!(counts.values().sum::<u64>(), 3, "{name}");
+        for (table, count) in counts {
+            let mut orders = arrived.remove(&table).expect("changes");
+            orders.sort_unstable();
+            assert_eq!(orders, (1..=count).collect::<Vec<_>>(), "{name} {table}");
+        }
+    }
+}
+
+#[test]
+fn nothing_is_read_unless_asked_for() {
+    let mut decoder = Decoder::new(Limits::default());
+    for event in recording("postgres-json") {
+        if event.topic != "shop.transaction" {
+            assert_eq!(change(&mut decoder, &event).member, None);
+        }
+    }
+}
+
+#[test]
+fn the_flattened_form_says_no_place() {
+    let mut decoder = Decoder::new(Limits::default()).reading_members();
+    for event in recording("postgres-flattened") {
+        if event.topic != "shop.transaction" {
+            assert_eq!(change(&mut decoder, &event).member, None);
+        }
+    }
+}
+
+#[test]
+fn names_of_one_transaction_are_one_and_of_two_are_two() {
+    let same = [("788:26577576", "788:26578264"), ("0-1-54", "0-1-54")];
+    for (one, other) in same {
+        assert_eq!(TransactionId::of(one), TransactionId::of(other));
+    }
+    let gtid = "3e11fa47-71ca-11e1-9e33-c80aa9429562";
+    let different = [
+        ("788:26577576".to_owned(), "789:26577576".to_owned()),
+        (format!("{gtid}:23"), format!("{gtid}:24")),
+        ("0-1-54".to_owned(), "0-1-55".to_owned()),
+        (
+            "file=mysql-bin.000003,pos=154".to_owned(),
+            "file=mysql-bin.000003,pos=9".to_owned(),
+        ),
+    ];
+    for (one, other) in different {
+        assert_ne!(TransactionId::of(&one), TransactionId::of(&other), "{one}");
+    }
+    let sequence = |text: &str| {
+        let (transaction, text) = (TransactionId::of(text), text.to_owned());
+        let counts = None;
+        Boundary {
+            transaction,
+            text,
+            counts,
+        }
+        .sequence()
+    };
+    assert_eq!(sequence("788:26578264"), 26_578_264);
+    assert_eq!((sequence("0-1-54"), sequence("?")), (54, 0));
+}
+
+#[test]
+fn what_is_no_boundary_is_told_and_never_panics() {
+    let mut decoder = Decoder::new(Limits::default()).reading_members();
+    for value in [
+        "",
+        "null",
+        "[]",
+        "{",
+        r#"{"status":"END"}"#,
+        r#"{"status":"HALF","id":"1:2"}"#,
+        r#"{"status":"END","id":"1:2","data_collections":[{"data_collection":"a"}]}"#,
+        "\0\0\0",
+    ] {
+        let event = Event {
+            topic: "shop.transaction".to_owned(),
+            value: value.as_bytes().to_vec(),
+        };
+        assert!(decoder.decode_boundary(&raw(&event)).is_err(), "{value}");
+    }
+}
