@@ -19,6 +19,7 @@ pub(crate) struct ConfigWritten {
     pub(crate) heartbeats: BTreeMap<String, Spanned<String>>,
     #[serde(default)]
     pub(crate) canaries: BTreeMap<String, Spanned<CanaryWritten>>,
+    #[serde(default)]
     pub(crate) transactions: BTreeMap<String, TransactionsWritten>,
     #[serde(default)]
     pub(crate) outbox: OutboxWritten,
