@@ -18,6 +18,7 @@ use crate::facts::{Facts, Part};
 use crate::images::{self, ImageRules};
 use crate::json::cursor::Cursor;
 use crate::json::schema_prefix::SchemaPrefixes;
+use crate::json::track::Tracks;
 use crate::json::{envelope, flattened};
 use crate::limits::Limits;
 use crate::row_rules::RowRules;
@@ -59,6 +60,7 @@ struct TopicMemory {
     drifted: bool,
     prefixes: SchemaPrefixes,
     key_prefixes: SchemaPrefixes,
+    tracks: Tracks,
 }
 
 /// Records → changes. Remembers writer schemas and what it has seen of each topic; one per thread.
@@ -165,6 +167,7 @@ impl Decoder {
             memory.drifted = false;
             memory.prefixes.clear();
             memory.key_prefixes.clear();
+            memory.tracks.clear();
         }
     }
 
@@ -188,7 +191,7 @@ impl Decoder {
             encodings,
             members: self.members,
         };
-        let hint = memory.form;
+        let hint = (memory.form, &mut memory.tracks);
         let (form, facts) = read_json(&mut cursor, (hint, rules), change, &mut self.scratch)?;
         if wrapped {
             cursor.demand(b'}', "expected } behind the payload")?;
@@ -329,11 +332,18 @@ impl Decoder {
 /// Reads a JSON object in the form that the topic last had, and in the others if it is not that.
 fn read_json(
     cursor: &mut Cursor<'_>,
-    (hint, rules): (Form, RowRules<'_>),
+    ((hint, tracks), rules): ((Form, &mut Tracks), RowRules<'_>),
     change: &mut Change,
     scratch: &mut String,
 ) -> Result<(Form, Facts), DecodeError> {
     let start = cursor.clone();
+    if hint == Form::Envelope
+        && let Some(facts) = tracks.read(cursor, rules, change, scratch)
+    {
+        return Ok((Form::Envelope, facts));
+    }
+    change.before.clear();
+    change.after.clear();
     if hint == Form::Flattened {
         let facts = flattened::read(cursor, rules, change, scratch)?;
         if facts.is_flattened() {
@@ -343,6 +353,7 @@ fn read_json(
     }
     let facts = envelope::read(cursor, rules, change, scratch)?;
     if facts.is_envelope() || facts.skipped().is_some() {
+        tracks.learn(&start, rules);
         return Ok((Form::Envelope, facts));
     }
     change.before.clear();

@@ -57,7 +57,7 @@ impl OpCode {
 }
 
 /// What a record says beside its row images.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Facts {
     pub(crate) before: Part,
     pub(crate) after: Part,

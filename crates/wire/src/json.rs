@@ -6,3 +6,4 @@ pub(crate) mod flattened;
 pub(crate) mod row;
 pub(crate) mod schema_prefix;
 pub(crate) mod text;
+pub(crate) mod track;

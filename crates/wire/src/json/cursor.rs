@@ -42,6 +42,26 @@ impl<'a> Cursor<'a> {
         self
     }
 
+    /// The whole text.
+    pub(crate) fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// Open brackets around this place.
+    pub(crate) fn depth(&self) -> usize {
+        self.depth
+    }
+
+    /// Takes exactly `literal`, which leads into `depth` open brackets. None when something else is next.
+    pub(crate) fn take(&mut self, literal: &[u8], depth: usize) -> Option<()> {
+        if !self.bytes.get(self.at..)?.starts_with(literal) {
+            return None;
+        }
+        self.at += literal.len();
+        self.depth = depth;
+        Some(())
+    }
+
     /// Bytes read so far.
     pub(crate) fn position(&self) -> usize {
         self.at
