@@ -144,7 +144,7 @@ impl Track {
             )?;
             from = to;
             match step.action {
-                Action::Skip => cursor.skip().ok()?,
+                Action::Skip => cursor.pass().ok()?,
                 Action::Before(at) => {
                     let value = cursor.scalar(scratch).ok()?;
                     column_text::set(&mut change.before, rules.bound(at)?, value);
@@ -153,10 +153,10 @@ impl Track {
                     let value = cursor.scalar(scratch).ok()?;
                     column_text::set(&mut change.after, rules.bound(at)?, value);
                 }
-                Action::Envelope(field) => facts.set(field, cursor.scalar(scratch).ok()?),
-                Action::Source(field) => facts.set_source(field, cursor.scalar(scratch).ok()?),
+                Action::Envelope(field) => facts.set(field, cursor.fact(scratch).ok()?),
+                Action::Source(field) => facts.set_source(field, cursor.fact(scratch).ok()?),
                 Action::Transaction(field) => {
-                    facts.set_transaction(field, cursor.scalar(scratch).ok()?);
+                    facts.set_transaction(field, cursor.fact(scratch).ok()?);
                 }
             }
         }

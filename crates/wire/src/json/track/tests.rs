@@ -73,6 +73,7 @@ impl Reader {
         let rules = RowRules {
             shape: &self.shape,
             encodings: &[],
+            members: true,
         };
         let (start, mut scratch) = (Cursor::new(text, 8), String::new());
         let mut cursor = start.clone();
@@ -198,11 +199,15 @@ fn any_record() -> impl Strategy<Value = String> {
     };
     let source = any_fields(&["version", "ts_ms", "ts_us", "snapshot", "lsn", "lsn"]);
     let op = prop::sample::select(vec!["\"c\"", "\"u\"", "\"d\"", "\"m\"", "1", "null"]);
-    (row(), row(), source, op, any_value(), any::<bool>()).prop_map(
-        |(before, after, source, op, ts, twice)| {
+    let transaction = prop_oneof![
+        1 => Just("null".to_owned()),
+        1 => any_fields(&["id", "total_order", "data_collection_order"]),
+    ];
+    (row(), row(), (source, transaction), op, any_value(), any::<bool>()).prop_map(
+        |(before, after, (source, transaction), op, ts, twice)| {
             let again = if twice { ",\"op\":\"u\"" } else { "" };
             format!(
-                "{{\"before\":{before},\"after\":{after},\"source\":{source},\"op\":{op}{again},\"ts_ms\":{ts}}}"
+                "{{\"before\":{before},\"after\":{after},\"source\":{source},\"transaction\":{transaction},\"op\":{op}{again},\"ts_ms\":{ts}}}"
             )
         },
     )
