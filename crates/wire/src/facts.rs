@@ -127,6 +127,11 @@ impl Facts {
         }
     }
 
+    /// Notes what `source.sequence` says, where it says both.
+    pub(crate) fn set_lsns(&mut self, commit: u64, event: u64) {
+        self.sequence = (Some(commit), Some(event));
+    }
+
     /// Notes a field of `transaction`.
     pub(crate) fn set_transaction(&mut self, field: TransactionField, value: Scalar<'_>) {
         match field {

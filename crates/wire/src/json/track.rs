@@ -154,6 +154,10 @@ impl Track {
                     column_text::set(&mut change.after, rules.bound(at)?, value);
                 }
                 Action::Envelope(field) => facts.set(field, cursor.fact(scratch).ok()?),
+                Action::Source(SourceField::Sequence) => match cursor.lsns() {
+                    Some((commit, event)) => facts.set_lsns(commit, event),
+                    None => facts.set_source(SourceField::Sequence, cursor.scalar(scratch).ok()?),
+                },
                 Action::Source(field) => facts.set_source(field, cursor.fact(scratch).ok()?),
                 Action::Transaction(field) => {
                     facts.set_transaction(field, cursor.fact(scratch).ok()?);

@@ -2,11 +2,25 @@
 
 use super::{Cursor, WHAT_ESCAPE};
 use crate::error::DecodeError;
+use crate::json::number;
 use crate::json::text::{plain_prefix, unescape};
 
 const WHAT_STRING: &str = "unterminated or unescaped string";
 
 impl<'a> Cursor<'a> {
+    /// Takes Postgres' `source.sequence`, an array in a string, in the only spelling that Debezium has for two LSNs:
+    /// `"[\"1\",\"2\"]"`. None, and nothing is taken, where it is spelt otherwise.
+    pub(crate) fn lsns(&mut self) -> Option<(u64, u64)> {
+        let whole = self.bytes.get(self.at..)?;
+        let rest = whole.strip_prefix(b"\"[\\\"")?;
+        let (commit, taken) = number::whole(rest)?;
+        let rest = rest.get(taken..)?.strip_prefix(b"\\\",\\\"")?;
+        let (event, taken) = number::whole(rest)?;
+        let rest = rest.get(taken..)?.strip_prefix(b"\\\"]\"")?;
+        self.at += whole.len() - rest.len();
+        Some((u64::try_from(commit).ok()?, u64::try_from(event).ok()?))
+    }
+
     /// The rest of a string whose opening quote is taken.
     pub(super) fn text<'s>(&mut self, scratch: &'s mut String) -> Result<&'s str, DecodeError>
     where

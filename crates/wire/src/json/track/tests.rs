@@ -170,6 +170,8 @@ fn any_value() -> impl Strategy<Value = String> {
         1 => Just("null".to_owned()),
         1 => Just(" true ".to_owned()),
         1 => Just("\"\\u00e9\\n\"".to_owned()),
+        1 => (any::<u64>(), any::<u32>()).prop_map(|(a, b)| format!("\"[\\\"{a}\\\",\\\"{b}\\\"]\"")),
+        1 => Just("\"[null,\\\"7\\\"]\"".to_owned()),
         1 => Just("\"\\ud800\"".to_owned()),
         1 => Just("[1,{\"a\":[]}]".to_owned()),
         1 => Just("{\"scale\":2,\"value\":\"AQI=\"}".to_owned()),
@@ -197,7 +199,9 @@ fn any_record() -> impl Strategy<Value = String> {
             1 => Just("7".to_owned()),
         ]
     };
-    let source = any_fields(&["version", "ts_ms", "ts_us", "snapshot", "lsn", "lsn"]);
+    let source = any_fields(&[
+        "version", "ts_ms", "ts_us", "snapshot", "sequence", "lsn", "lsn",
+    ]);
     let op = prop::sample::select(vec!["\"c\"", "\"u\"", "\"d\"", "\"m\"", "1", "null"]);
     let transaction = prop_oneof![
         1 => Just("null".to_owned()),
