@@ -17,12 +17,12 @@ use crate::error::DecodeError;
 use crate::facts::{Facts, Part};
 use crate::images::{self, ImageRules};
 use crate::json::cursor::Cursor;
-use crate::json::schema_prefix::SchemaPrefixes;
 use crate::json::track::Tracks;
 use crate::json::{envelope, flattened};
 use crate::limits::Limits;
 use crate::row_rules::RowRules;
 use crate::skipped::Skipped;
+use crate::topic_memory::{Form, TopicMemory, memory_of};
 use crate::{row_key, unowned};
 
 /// What a record came to.
@@ -42,27 +42,6 @@ pub enum Decoded {
     },
 }
 
-/// The form a topic's last record had.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum Form {
-    #[default]
-    Envelope,
-    Flattened,
-}
-
-/// What is remembered of a topic from record to record.
-#[derive(Debug, Default)]
-struct TopicMemory {
-    form: Form,
-    /// The flattened form says `__deleted`, so a tombstone adds nothing.
-    marks_deletes: bool,
-    /// A table declared FULL has sent an update without a before-image, and none with one since.
-    drifted: bool,
-    prefixes: SchemaPrefixes,
-    key_prefixes: SchemaPrefixes,
-    tracks: Tracks,
-}
-
 /// Records → changes. Remembers writer schemas and what it has seen of each topic; one per thread.
 #[derive(Debug, Default)]
 pub struct Decoder {
@@ -72,7 +51,8 @@ pub struct Decoder {
     /// The registry that plans and prefixes were made for.
     revision: Option<RegistryRevision>,
     schemas: SchemaCache,
-    topics: FxHashMap<Arc<str>, TopicMemory>,
+    /// By [`TableId`](freshet_core::table::TableId).
+    tables: Vec<TopicMemory>,
     row_key: Image,
     scratch: String,
 }
@@ -161,14 +141,16 @@ impl Decoder {
         }
         self.revision = Some(registry.revision.clone());
         self.schemas.forget_plans();
-        self.topics
-            .retain(|topic, _| registry.table_of_topic(topic).is_some());
-        for memory in self.topics.values_mut() {
-            memory.drifted = false;
-            memory.prefixes.clear();
-            memory.key_prefixes.clear();
-            memory.tracks.clear();
-        }
+        let before = std::mem::take(&mut self.tables);
+        let mut known: FxHashMap<Arc<str>, TopicMemory> = before
+            .into_iter()
+            .map(|memory| (Arc::clone(&memory.topic), memory))
+            .collect();
+        let tables = registry.tables.iter().map(|table| {
+            let memory = known.remove(&table.shape.topic).unwrap_or_default();
+            memory.for_rules_of(&table.shape)
+        });
+        self.tables = tables.collect();
     }
 
     fn decode_json(
@@ -177,7 +159,7 @@ impl Decoder {
         value: &[u8],
         (shape, change): (&TableShape, &mut Change),
     ) -> Result<Decoded, DecodeError> {
-        let memory = self.topics.entry(Arc::clone(&shape.topic)).or_default();
+        let memory = memory_of(&mut self.tables, shape);
         let opened = memory.prefixes.open(value, shape, &self.limits)?;
         let wrapped = opened.is_some();
         let (start, encodings) = opened.unwrap_or_default();
@@ -257,7 +239,7 @@ impl Decoder {
         {
             return Ok(Decoded::SchemaWanted { id });
         }
-        let memory = self.topics.entry(Arc::clone(&shape.topic)).or_default();
+        let memory = memory_of(&mut self.tables, shape);
         memory.form = form;
         memory.marks_deletes |= form == Form::Flattened && facts.deleted.is_some();
         if change.op == Op::Update && before == Some(Part::Read) {
@@ -283,10 +265,8 @@ impl Decoder {
         shape: &TableShape,
         change: &mut Change,
     ) -> Result<Decoded, DecodeError> {
-        let alone = self
-            .topics
-            .get(&shape.topic)
-            .is_some_and(|memory| memory.form == Form::Flattened && !memory.marks_deletes);
+        let memory = memory_of(&mut self.tables, shape);
+        let alone = memory.form == Form::Flattened && !memory.marks_deletes;
         if !alone || record.key.is_none() {
             return Ok(Decoded::Skipped(Skipped::Tombstone));
         }
@@ -310,7 +290,7 @@ impl Decoder {
     fn read_row_key(&mut self, record: &RawRecord<'_>, shape: &TableShape) -> Option<u32> {
         self.row_key.begin(shape.columns.len());
         let key = record.key?;
-        let memory = self.topics.entry(Arc::clone(&shape.topic)).or_default();
+        let memory = memory_of(&mut self.tables, shape);
         let read = match key.first() {
             Some(0) => row_key::read_avro(key, shape, &mut self.schemas, &mut self.row_key),
             _ => {

@@ -118,11 +118,6 @@ impl Tracks {
         self.known.truncate(TRACKS_MAX - 1);
         self.known.insert(0, lesson.into_track());
     }
-
-    /// Forgets everything: places of bound columns belong to one registry.
-    pub(crate) fn clear(&mut self) {
-        *self = Self::default();
-    }
 }
 
 impl Track {
