@@ -17,11 +17,12 @@ use crate::error::DecodeError;
 use crate::facts::{Facts, Part};
 use crate::images::{self, ImageRules};
 use crate::json::cursor::Cursor;
-use crate::json::schema_prefix::SchemaPrefixes;
+use crate::json::track::Tracks;
 use crate::json::{envelope, flattened};
 use crate::limits::Limits;
 use crate::row_rules::RowRules;
 use crate::skipped::Skipped;
+use crate::topic_memory::{Form, TopicMemory, memory_of};
 use crate::{row_key, unowned};
 
 /// What a record came to.
@@ -41,26 +42,6 @@ pub enum Decoded {
     },
 }
 
-/// The form a topic's last record had.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum Form {
-    #[default]
-    Envelope,
-    Flattened,
-}
-
-/// What is remembered of a topic from record to record.
-#[derive(Debug, Default)]
-struct TopicMemory {
-    form: Form,
-    /// The flattened form says `__deleted`, so a tombstone adds nothing.
-    marks_deletes: bool,
-    /// A table declared FULL has sent an update without a before-image, and none with one since.
-    drifted: bool,
-    prefixes: SchemaPrefixes,
-    key_prefixes: SchemaPrefixes,
-}
-
 /// Records → changes. Remembers writer schemas and what it has seen of each topic; one per thread.
 #[derive(Debug, Default)]
 pub struct Decoder {
@@ -70,7 +51,8 @@ pub struct Decoder {
     /// The registry that plans and prefixes were made for.
     revision: Option<RegistryRevision>,
     schemas: SchemaCache,
-    topics: FxHashMap<Arc<str>, TopicMemory>,
+    /// By [`TableId`](freshet_core::table::TableId).
+    tables: Vec<TopicMemory>,
     row_key: Image,
     scratch: String,
 }
@@ -159,13 +141,16 @@ impl Decoder {
         }
         self.revision = Some(registry.revision.clone());
         self.schemas.forget_plans();
-        self.topics
-            .retain(|topic, _| registry.table_of_topic(topic).is_some());
-        for memory in self.topics.values_mut() {
-            memory.drifted = false;
-            memory.prefixes.clear();
-            memory.key_prefixes.clear();
-        }
+        let before = std::mem::take(&mut self.tables);
+        let mut known: FxHashMap<Arc<str>, TopicMemory> = before
+            .into_iter()
+            .map(|memory| (Arc::clone(&memory.topic), memory))
+            .collect();
+        let tables = registry.tables.iter().map(|table| {
+            let memory = known.remove(&table.shape.topic).unwrap_or_default();
+            memory.for_rules_of(&table.shape)
+        });
+        self.tables = tables.collect();
     }
 
     fn decode_json(
@@ -174,7 +159,7 @@ impl Decoder {
         value: &[u8],
         (shape, change): (&TableShape, &mut Change),
     ) -> Result<Decoded, DecodeError> {
-        let memory = self.topics.entry(Arc::clone(&shape.topic)).or_default();
+        let memory = memory_of(&mut self.tables, shape);
         let opened = memory.prefixes.open(value, shape, &self.limits)?;
         let wrapped = opened.is_some();
         let (start, encodings) = opened.unwrap_or_default();
@@ -188,7 +173,7 @@ impl Decoder {
             encodings,
             members: self.members,
         };
-        let hint = memory.form;
+        let hint = (memory.form, &mut memory.tracks);
         let (form, facts) = read_json(&mut cursor, (hint, rules), change, &mut self.scratch)?;
         if wrapped {
             cursor.demand(b'}', "expected } behind the payload")?;
@@ -254,7 +239,7 @@ impl Decoder {
         {
             return Ok(Decoded::SchemaWanted { id });
         }
-        let memory = self.topics.entry(Arc::clone(&shape.topic)).or_default();
+        let memory = memory_of(&mut self.tables, shape);
         memory.form = form;
         memory.marks_deletes |= form == Form::Flattened && facts.deleted.is_some();
         if change.op == Op::Update && before == Some(Part::Read) {
@@ -280,10 +265,8 @@ impl Decoder {
         shape: &TableShape,
         change: &mut Change,
     ) -> Result<Decoded, DecodeError> {
-        let alone = self
-            .topics
-            .get(&shape.topic)
-            .is_some_and(|memory| memory.form == Form::Flattened && !memory.marks_deletes);
+        let memory = memory_of(&mut self.tables, shape);
+        let alone = memory.form == Form::Flattened && !memory.marks_deletes;
         if !alone || record.key.is_none() {
             return Ok(Decoded::Skipped(Skipped::Tombstone));
         }
@@ -307,7 +290,7 @@ impl Decoder {
     fn read_row_key(&mut self, record: &RawRecord<'_>, shape: &TableShape) -> Option<u32> {
         self.row_key.begin(shape.columns.len());
         let key = record.key?;
-        let memory = self.topics.entry(Arc::clone(&shape.topic)).or_default();
+        let memory = memory_of(&mut self.tables, shape);
         let read = match key.first() {
             Some(0) => row_key::read_avro(key, shape, &mut self.schemas, &mut self.row_key),
             _ => {
@@ -329,11 +312,18 @@ impl Decoder {
 /// Reads a JSON object in the form that the topic last had, and in the others if it is not that.
 fn read_json(
     cursor: &mut Cursor<'_>,
-    (hint, rules): (Form, RowRules<'_>),
+    ((hint, tracks), rules): ((Form, &mut Tracks), RowRules<'_>),
     change: &mut Change,
     scratch: &mut String,
 ) -> Result<(Form, Facts), DecodeError> {
     let start = cursor.clone();
+    if hint == Form::Envelope
+        && let Some(facts) = tracks.read(cursor, rules, change, scratch)
+    {
+        return Ok((Form::Envelope, facts));
+    }
+    change.before.clear();
+    change.after.clear();
     if hint == Form::Flattened {
         let facts = flattened::read(cursor, rules, change, scratch)?;
         if facts.is_flattened() {
@@ -343,6 +333,7 @@ fn read_json(
     }
     let facts = envelope::read(cursor, rules, change, scratch)?;
     if facts.is_envelope() || facts.skipped().is_some() {
+        tracks.learn(&start, rules);
         return Ok((Form::Envelope, facts));
     }
     change.before.clear();

@@ -57,7 +57,7 @@ impl OpCode {
 }
 
 /// What a record says beside its row images.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Facts {
     pub(crate) before: Part,
     pub(crate) after: Part,
@@ -125,6 +125,11 @@ impl Facts {
                 };
             }
         }
+    }
+
+    /// Notes what `source.sequence` says, where it says both.
+    pub(crate) fn set_lsns(&mut self, commit: u64, event: u64) {
+        self.sequence = (Some(commit), Some(event));
     }
 
     /// Notes a field of `transaction`.

@@ -3,6 +3,8 @@
 pub(crate) mod cursor;
 pub(crate) mod envelope;
 pub(crate) mod flattened;
+pub(crate) mod number;
 pub(crate) mod row;
 pub(crate) mod schema_prefix;
 pub(crate) mod text;
+pub(crate) mod track;

@@ -26,6 +26,7 @@ mod row_rules;
 mod scalar;
 mod single_object;
 mod skipped;
+mod topic_memory;
 mod unowned;
 
 pub use boundary::BoundaryRead;

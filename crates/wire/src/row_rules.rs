@@ -19,13 +19,21 @@ pub(crate) struct RowRules<'a> {
 impl RowRules<'_> {
     /// The bound column called `name`.
     pub(crate) fn column(&self, name: &[u8]) -> Option<BoundColumn> {
-        let columns = &self.shape.columns;
-        let at = columns
-            .iter()
-            .position(|column| column.name.as_bytes() == name)?;
+        self.bound(u16::try_from(self.place(name)?).ok()?)
+    }
+
+    /// The place of the bound column called `name`.
+    pub(crate) fn place(&self, name: &[u8]) -> Option<usize> {
+        let mut columns = self.shape.columns.iter();
+        columns.position(|column| column.name.as_bytes() == name)
+    }
+
+    /// The bound column at a place.
+    pub(crate) fn bound(&self, slot: u16) -> Option<BoundColumn> {
+        let at = usize::from(slot);
         Some(BoundColumn {
-            slot: ColumnSlot(u16::try_from(at).ok()?),
-            kind: columns.get(at)?.kind,
+            slot: ColumnSlot(slot),
+            kind: self.shape.columns.get(at)?.kind,
             encoding: self.encodings.get(at).copied().unwrap_or_default(),
             engine: self.shape.engine,
         })

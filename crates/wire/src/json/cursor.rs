@@ -3,7 +3,10 @@
 //! It builds no tree and allocates nothing: names and numbers are slices of the record, strings too unless
 //! they hold an escape. Tested against `serde_json` as the reference.
 
-use super::text::{plain_prefix, unescape};
+mod strings;
+
+use super::number;
+use super::text::unescape;
 use crate::error::DecodeError;
 use crate::scalar::Scalar;
 
@@ -11,7 +14,6 @@ use crate::scalar::Scalar;
 pub(crate) const DEPTH_MAX: usize = 128;
 
 const WHAT_VALUE: &str = "expected a value";
-const WHAT_STRING: &str = "unterminated or unescaped string";
 const WHAT_ESCAPE: &str = "bad escape";
 const WHAT_NUMBER: &str = "bad number";
 
@@ -40,6 +42,26 @@ impl<'a> Cursor<'a> {
         self.at = at;
         self.depth = depth;
         self
+    }
+
+    /// The whole text.
+    pub(crate) fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// Open brackets around this place.
+    pub(crate) fn depth(&self) -> usize {
+        self.depth
+    }
+
+    /// Takes exactly `literal`, which leads into `depth` open brackets. None when something else is next.
+    pub(crate) fn take(&mut self, literal: &[u8], depth: usize) -> Option<()> {
+        if !self.bytes.get(self.at..)?.starts_with(literal) {
+            return None;
+        }
+        self.at += literal.len();
+        self.depth = depth;
+        Some(())
     }
 
     /// Bytes read so far.
@@ -148,6 +170,33 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// As [`scalar`](Self::scalar), for a value of which only a whole number's value counts, and not its spelling.
+    pub(crate) fn fact<'s>(&mut self, scratch: &'s mut String) -> Result<Scalar<'s>, DecodeError>
+    where
+        'a: 's,
+    {
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        match number::whole(rest) {
+            Some((value, taken)) => {
+                self.at += taken;
+                Ok(Scalar::Integer(value))
+            }
+            None => self.scalar(scratch),
+        }
+    }
+
+    /// As [`skip`](Self::skip), quicker where the value is next, and a string or a number.
+    pub(crate) fn pass(&mut self) -> Result<(), DecodeError> {
+        match self.bytes.get(self.at) {
+            Some(b'"') => {
+                self.at += 1;
+                self.string_body().map(drop)
+            }
+            Some(b'-' | b'0'..=b'9') => self.pass_number(),
+            _ => self.skip(),
+        }
+    }
+
     /// Checks and skips one value of any kind.
     pub(crate) fn skip(&mut self) -> Result<(), DecodeError> {
         let mut objects: u128 = 0;
@@ -178,9 +227,7 @@ impl<'a> Cursor<'a> {
                 Some(b't') => self.literal(b"true")?,
                 Some(b'f') => self.literal(b"false")?,
                 Some(b'n') => self.literal(b"null")?,
-                Some(b'-' | b'0'..=b'9') => {
-                    self.number()?;
-                }
+                Some(b'-' | b'0'..=b'9') => self.pass_number()?,
                 _ => return Err(self.bad(WHAT_VALUE)),
             }
             if self.close(&mut objects, &mut open)? {
@@ -247,68 +294,6 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// The rest of a string whose opening quote is taken.
-    fn text<'s>(&mut self, scratch: &'s mut String) -> Result<&'s str, DecodeError>
-    where
-        'a: 's,
-    {
-        let start = self.at;
-        let (raw, escaped) = self.string_body()?;
-        if !escaped {
-            return std::str::from_utf8(raw).map_err(|err| DecodeError::BadUtf8 {
-                at: start + err.valid_up_to(),
-            });
-        }
-        scratch.clear();
-        match unescape(raw, scratch) {
-            Some(()) => Ok(scratch),
-            None if std::str::from_utf8(raw).is_err() => Err(DecodeError::BadUtf8 { at: start }),
-            None => Err(self.bad(WHAT_ESCAPE)),
-        }
-    }
-
-    /// Takes a string to its closing quote; the opening one is taken. True when it holds escapes.
-    fn string_body(&mut self) -> Result<(&'a [u8], bool), DecodeError> {
-        let start = self.at;
-        let mut escaped = false;
-        loop {
-            self.at += plain_prefix(self.bytes.get(self.at..).unwrap_or_default());
-            match self.bytes.get(self.at) {
-                Some(b'"') => {
-                    let body = self.bytes.get(start..self.at).unwrap_or_default();
-                    self.at += 1;
-                    return Ok((body, escaped));
-                }
-                Some(b'\\') => {
-                    escaped = true;
-                    self.at += 1;
-                    self.escape()?;
-                }
-                _ => return Err(self.bad(WHAT_STRING)),
-            }
-        }
-    }
-
-    /// Checks what follows a backslash.
-    fn escape(&mut self) -> Result<(), DecodeError> {
-        match self.bytes.get(self.at) {
-            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => {
-                self.at += 1;
-                Ok(())
-            }
-            Some(b'u')
-                if self
-                    .bytes
-                    .get(self.at + 1..self.at + 5)
-                    .is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit)) =>
-            {
-                self.at += 5;
-                Ok(())
-            }
-            _ => Err(self.bad(WHAT_ESCAPE)),
-        }
-    }
-
     fn literal(&mut self, word: &[u8]) -> Result<(), DecodeError> {
         let rest = self.bytes.get(self.at..).unwrap_or_default();
         if !rest.starts_with(word) {
@@ -320,6 +305,12 @@ impl<'a> Cursor<'a> {
 
     fn number(&mut self) -> Result<&'a str, DecodeError> {
         let start = self.at;
+        self.pass_number()?;
+        let digits = self.bytes.get(start..self.at).unwrap_or_default();
+        std::str::from_utf8(digits).map_err(|_| self.bad(WHAT_NUMBER))
+    }
+
+    fn pass_number(&mut self) -> Result<(), DecodeError> {
         if self.bytes.get(self.at) == Some(&b'-') {
             self.at += 1;
         }
@@ -339,18 +330,15 @@ impl<'a> Cursor<'a> {
             }
             self.digits()?;
         }
-        let digits = self.bytes.get(start..self.at).unwrap_or_default();
-        std::str::from_utf8(digits).map_err(|_| self.bad(WHAT_NUMBER))
+        Ok(())
     }
 
     fn digits(&mut self) -> Result<(), DecodeError> {
-        let start = self.at;
-        while let Some(b'0'..=b'9') = self.bytes.get(self.at) {
-            self.at += 1;
-        }
-        if self.at == start {
+        let count = number::digits(self.bytes.get(self.at..).unwrap_or_default());
+        if count == 0 {
             return Err(self.bad(WHAT_NUMBER));
         }
+        self.at += count;
         Ok(())
     }
 

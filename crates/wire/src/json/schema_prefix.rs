@@ -61,12 +61,6 @@ impl SchemaPrefixes {
         let first = self.known.first();
         Ok(first.map(|prefix| (prefix.bytes.len(), prefix.encodings.as_slice())))
     }
-
-    /// Forgets everything: what it says of bound columns belongs to one registry.
-    pub(crate) fn clear(&mut self) {
-        self.known.clear();
-        self.oversized = SchemaPrefix::default();
-    }
 }
 
 /// The schema's bytes and where the payload begins. None when the record has no schema: then `schema` is no
