@@ -2,6 +2,8 @@
 //!
 //! Label values come from the registry and the config only; never from rows, keys or messages.
 
+mod reads;
+
 use freshet_core::gap::GapCause;
 use freshet_core::purge::PurgeOutcome;
 use freshet_core::registry::{FamilyId, Registry, TargetId};
@@ -9,6 +11,8 @@ use metrics::{
     Counter, Gauge, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram,
     gauge, histogram,
 };
+
+pub(crate) use reads::ReadOutcome;
 
 /// Commit → effective purge.
 pub const FRESHNESS: &str = "freshet_freshness_seconds";
@@ -57,6 +61,7 @@ pub const SIZE_BUCKETS: &[f64] = &[
 /// Tells the recorder what each metric means.
 pub fn describe() {
     describe_counters();
+    reads::describe();
     describe_histograms();
     describe_gauges();
 }
@@ -222,7 +227,8 @@ pub struct TargetHandles {
 pub struct RegistryHandles {
     targets: Vec<TargetHandles>,
     pairs: Vec<Option<FamilyTargetHandles>>,
-    changes: Vec<[Counter; 4]>,
+    changes: Vec<[Counter; 5]>,
+    reads: reads::ReadHandles,
 }
 
 impl RegistryHandles {
@@ -253,7 +259,7 @@ impl RegistryHandles {
             .iter()
             .map(|family| {
                 let family = family.name.to_string();
-                ["purged", "widened", "unchanged", "ignored"].map(|outcome| {
+                ["purged", "widened", "unchanged", "ignored", "verify"].map(|outcome| {
                     counter!("freshet_changes_total", "family" => family.clone(), "outcome" => outcome)
                 })
             })
@@ -271,6 +277,7 @@ impl RegistryHandles {
             targets,
             pairs,
             changes,
+            reads: reads::ReadHandles::new(registry),
         }
     }
 
@@ -286,9 +293,14 @@ impl RegistryHandles {
             .as_ref()
     }
 
-    /// A family's change counters: purged, widened, unchanged, ignored.
-    pub fn changes(&self, family: FamilyId) -> Option<&[Counter; 4]> {
+    /// A family's change counters: purged, widened, unchanged, ignored, verify.
+    pub fn changes(&self, family: FamilyId) -> Option<&[Counter; 5]> {
         self.changes.get(family.0 as usize)
+    }
+
+    /// Counts a row that a snapshot read; only families that verify have the series.
+    pub(crate) fn read(&self, family: FamilyId, outcome: ReadOutcome) {
+        self.reads.count(family, outcome);
     }
 }
 

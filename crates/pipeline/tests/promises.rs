@@ -92,6 +92,7 @@ impl World {
             ],
             outbox: Arc::new(self.outbox.clone()),
             samples: None,
+            reads: None,
         };
         let (stop, stopped) = watch::channel(false);
         let thread = std::thread::spawn(move || {

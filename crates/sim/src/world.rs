@@ -334,6 +334,7 @@ impl World {
             ],
             outbox: Arc::new(SimOutbox(shared.clone())),
             samples: None,
+            reads: None,
         }
     }
 }
