@@ -1,5 +1,6 @@
 //! Whether what a cache holds is older than a change. Pure: the caller looks and tells the time.
 
+use std::cmp::Ordering;
 use std::time::Duration;
 
 use freshet_core::ports::Observation;
@@ -55,11 +56,7 @@ pub fn judge(
     };
     // A version says most: it is about the row, not about when it was stored.
     if let (Some((_, written)), Some(cached)) = (&sample.version, version) {
-        return if is_older(cached, written) {
-            Verdict::Stale
-        } else {
-            Verdict::NotOlder
-        };
+        return by_version(cached, written);
     }
     let Some(remaining) = remaining_ttl.filter(|remaining| *remaining <= sample.max_ttl) else {
         return Verdict::NoProof;
@@ -74,12 +71,46 @@ pub fn judge(
     }
 }
 
-/// Versions are numbers where both sides are, else text: ISO times and fixed-width forms order as text.
-fn is_older(cached: &str, written: &str) -> bool {
-    match (cached.parse::<i128>(), written.parse::<i128>()) {
-        (Ok(cached), Ok(written)) => cached < written,
-        _ => cached < written,
+/// Judges what was found of an entry by its version alone: `written` is that of a row that a snapshot read. Such a row
+/// has no commit, so an entry's age says nothing about it.
+pub fn judge_read(found: &Observation, written: &str) -> Verdict {
+    match found {
+        Observation::Absent => Verdict::Absent,
+        Observation::Unreachable(_) => Verdict::Unreachable,
+        Observation::Present { version: None, .. } => Verdict::NoProof,
+        Observation::Present {
+            version: Some(cached),
+            ..
+        } => by_version(cached, written),
     }
+}
+
+fn by_version(cached: &str, written: &str) -> Verdict {
+    match order(cached, written) {
+        Some(Ordering::Less) => Verdict::Stale,
+        Some(_) => Verdict::NotOlder,
+        None => Verdict::NoProof,
+    }
+}
+
+/// Versions are numbers where both sides are, else text of one form: ISO times, fixed-width forms. Texts are of one form
+/// as far as they differ in letters and digits of pieces of the same length: `9` and `10`, or `… 12:00` and `…T12:00`,
+/// order as text in no way that means anything.
+fn order(cached: &str, written: &str) -> Option<Ordering> {
+    if let (Ok(cached), Ok(written)) = (cached.parse::<i128>(), written.parse::<i128>()) {
+        return Some(cached.cmp(&written));
+    }
+    let (cached, written) = (cached.as_bytes(), written.as_bytes());
+    if cached == written {
+        return Some(Ordering::Equal);
+    }
+    let at = cached.iter().zip(written).position(|(a, b)| a != b)?;
+    let piece = |text: &[u8]| {
+        let rest = text.get(at..).unwrap_or_default().iter();
+        rest.take_while(|it| it.is_ascii_alphanumeric()).count()
+    };
+    let (one, other) = (piece(cached), piece(written));
+    (one > 0 && one == other).then(|| cached.cmp(written))
 }
 
 #[cfg(test)]
@@ -168,6 +199,45 @@ mod tests {
         let iso = sample(Some("2024-05-31 12:00:00+00"));
         let old = present(60, Some("2024-05-31 11:59:59+00"));
         assert_eq!(judge(&iso, &old, now, SKEW), Verdict::Stale);
+    }
+
+    #[test]
+    fn versions_of_two_forms_prove_nothing() {
+        for (cached, written, verdict) in [
+            ("9", "10", Verdict::Stale),
+            ("10", "9", Verdict::NotOlder),
+            (
+                "2024-05-31T11:59:59Z",
+                "2024-05-31T12:00:00Z",
+                Verdict::Stale,
+            ),
+            (
+                "2024-05-31T12:00:00Z",
+                "2024-05-31T12:00:00Z",
+                Verdict::NotOlder,
+            ),
+            // As text the blank comes before the letter, and 10 before 9.
+            (
+                "2024-05-31 12:00:00Z",
+                "2024-05-31T12:00:00Z",
+                Verdict::NoProof,
+            ),
+            ("10.5", "9.5", Verdict::NoProof),
+            ("rev-10", "rev-9", Verdict::NoProof),
+            ("0000000A", "0000000B", Verdict::Stale),
+            ("7", "2024-05-31 12:00:00Z", Verdict::NoProof),
+            ("", "7", Verdict::NoProof),
+        ] {
+            let found = present(60, Some(cached));
+            assert_eq!(
+                judge_read(&found, written),
+                verdict,
+                "{cached} and {written}"
+            );
+        }
+        // The age of an entry says nothing about a row without a commit.
+        assert_eq!(judge_read(&present(1, None), "7"), Verdict::NoProof);
+        assert_eq!(judge_read(&Observation::Absent, "7"), Verdict::Absent);
     }
 
     #[test]

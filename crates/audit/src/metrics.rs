@@ -8,13 +8,23 @@ use crate::judge::Verdict;
 pub const STALE_READS: &str = "freshet_stale_reads_total";
 /// Looks by verdict.
 pub const AUDITS: &str = "freshet_audits_total";
+/// Looks at entries of rows that a snapshot read, by verdict.
+pub const SNAPSHOT_LOOKS: &str = "freshet_snapshot_looks_total";
+
+/// How the stale reads are labelled that a snapshot's row proved.
+const AFTER_SNAPSHOT: &str = "snapshot";
 
 /// Tells the recorder what each metric means.
 pub fn describe() {
     describe_counter!(
         STALE_READS,
         Unit::Count,
-        "Looks that found an entry provably older than the change that purged it, by family, target and delay"
+        "Looks that found an entry provably older than a change, or than a row that a snapshot read, by family, target and delay"
+    );
+    describe_counter!(
+        SNAPSHOT_LOOKS,
+        Unit::Count,
+        "Looks at entries of rows that a snapshot read, by family, target and verdict"
     );
     describe_counter!(
         AUDITS,
@@ -33,6 +43,29 @@ pub fn register(family: &str, target: &str, delays: &[&'static str]) {
     for verdict in Verdict::NAMES {
         counter!(AUDITS, "family" => family.clone(), "target" => target.clone(), "verdict" => verdict)
             .increment(0);
+    }
+}
+
+/// Makes the series of a family at one target whose snapshot rows are looked up.
+pub fn register_reads(family: &str, target: &str) {
+    let (family, target) = (family.to_owned(), target.to_owned());
+    for verdict in Verdict::NAMES {
+        counter!(SNAPSHOT_LOOKS, "family" => family.clone(), "target" => target.clone(), "verdict" => verdict)
+            .increment(0);
+    }
+    counter!(STALE_READS, "family" => family, "target" => target, "after" => AFTER_SNAPSHOT)
+        .increment(0);
+}
+
+/// Counts one look at an entry of a row that a snapshot read.
+pub(crate) fn looked_at_read(family: &str, target: &str, verdict: Verdict) {
+    let (family, target) = (family.to_owned(), target.to_owned());
+    let name = Verdict::NAMES[verdict.index()];
+    counter!(SNAPSHOT_LOOKS, "family" => family.clone(), "target" => target.clone(), "verdict" => name)
+        .increment(1);
+    if verdict == Verdict::Stale {
+        counter!(STALE_READS, "family" => family, "target" => target, "after" => AFTER_SNAPSHOT)
+            .increment(1);
     }
 }
 

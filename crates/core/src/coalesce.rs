@@ -59,14 +59,14 @@ impl PurgeRound {
     pub fn merge(&mut self, position: StreamPosition, set: &PurgeSet, times: ChangeTimes) {
         self.positions.push(position);
         for &(family, verdict) in set.verdicts() {
-            use crate::purge::FamilyVerdict::{Ignored, Purged, Unchanged, Widened};
+            use crate::purge::FamilyVerdict::{Ignored, Purged, ToVerify, Unchanged, Widened};
             match verdict {
                 Purged | Widened => self.changes.push(RoundChange {
                     family,
                     committed: times.committed,
                     appended: times.appended,
                 }),
-                Unchanged | Ignored => {}
+                Unchanged | Ignored | ToVerify => {}
             }
         }
         for (purge, name) in set.iter() {

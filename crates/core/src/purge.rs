@@ -35,6 +35,8 @@ pub enum FamilyVerdict {
     Unchanged,
     /// A snapshot read or truncate that the family ignores.
     Ignored,
+    /// A snapshot read whose entries are the auditor's to look at.
+    ToVerify,
 }
 
 /// Everything one change purges. Reused from change to change.

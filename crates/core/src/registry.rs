@@ -107,6 +107,8 @@ pub enum OnTruncate {
 pub enum OnSnapshot {
     /// Nothing: no row changed.
     Ignore,
+    /// Nothing by itself, but the auditor looks at the row's entries and has those purged that are provably older.
+    Verify,
     /// Purge as if the row had changed.
     Purge,
 }

@@ -42,6 +42,30 @@ pub fn resolve_fallback(registry: &Registry, topic: &str, set: &mut PurgeSet) ->
     !table.bindings.is_empty()
 }
 
+/// Fills `set` with everything of one family that a row is in which a snapshot read: what is to be looked at, and what
+/// would be purged were it stale. Returns the row's version; none when nothing can be compared with it, because the
+/// table does not hold the version of the family's entries or the row has none.
+pub fn resolve_read<'a>(
+    registry: &Registry,
+    change: &'a Change,
+    id: FamilyId,
+    set: &mut PurgeSet,
+) -> Option<&'a str> {
+    set.clear();
+    let family = registry.family(id)?;
+    let table = registry.table(change.table)?;
+    let mut version = None;
+    for binding in table.bindings.iter().filter(|it| it.family == id) {
+        let verdict = resolve_names(family, binding, change, set);
+        set.judge(id, verdict);
+        if let Some(Column::Known(text)) = binding.version_column.map(|it| change.after.column(it))
+        {
+            version = Some(text);
+        }
+    }
+    version
+}
+
 /// Adds the scope of a whole family to `set`, at every target that caches it.
 pub fn widen_family(registry: &Registry, id: FamilyId, set: &mut PurgeSet) {
     let Some(family) = registry.family(id) else {
@@ -66,9 +90,20 @@ fn resolve_binding(
             return FamilyVerdict::Widened;
         }
         Op::Read if family.on_snapshot == OnSnapshot::Ignore => return FamilyVerdict::Ignored,
+        Op::Read if family.on_snapshot == OnSnapshot::Verify => return FamilyVerdict::ToVerify,
         Op::Update if is_unchanged(binding, change) => return FamilyVerdict::Unchanged,
         Op::Create | Op::Update | Op::Delete | Op::Read => {}
     }
+    resolve_names(family, binding, change, set)
+}
+
+/// Everything of the family that the row is in, whatever policy says about the change.
+fn resolve_names(
+    family: &Family,
+    binding: &Binding,
+    change: &Change,
+    set: &mut PurgeSet,
+) -> FamilyVerdict {
     let mut widened = false;
     if let Some(redis) = &family.redis {
         let start = set.len();

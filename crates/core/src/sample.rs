@@ -1,10 +1,10 @@
-//! A purge that the auditor may look at again.
+//! What the auditor is asked to look at: purges, and rows that a snapshot read.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::position::UnixMicros;
-use crate::registry::EntryVersion;
+use crate::registry::{EntryVersion, PurgeMode, Scope};
 
 /// One purged entry: what was purged, on behalf of which change, and how to tell old from new.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,4 +25,37 @@ pub struct PurgedSample {
     pub max_ttl: Duration,
     /// Where entries carry their version, and the version that the change wrote.
     pub version: Option<(EntryVersion, String)>,
+}
+
+/// A row that a snapshot read, with the entries that it is in. It has no commit: only its version tells old from new,
+/// and a version only grows, so what is older than this row stays so however late somebody looks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadSample {
+    /// The family's name.
+    pub family: Arc<str>,
+    /// The target's name.
+    pub target: Arc<str>,
+    /// Content hash of the registry that says where the row is.
+    pub revision: Arc<str>,
+    /// The entries' names.
+    pub names: Vec<Vec<u8>>,
+    /// Where entries carry their version.
+    pub entry: EntryVersion,
+    /// The row's version.
+    pub version: String,
+    /// What outer caches hold of the row: it was made of the entries, and is purged behind them.
+    pub outer: Vec<OuterName>,
+}
+
+/// A name in a cache further out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OuterName {
+    /// The target's name.
+    pub target: Arc<str>,
+    /// How wide.
+    pub scope: Scope,
+    /// Soft or hard.
+    pub mode: PurgeMode,
+    /// The rendered name.
+    pub name: Vec<u8>,
 }

@@ -7,8 +7,10 @@ use std::collections::BTreeSet;
 use freshet_core::change::{Change, Op};
 use freshet_core::codec;
 use freshet_core::purge::{FamilyVerdict, PurgeSet};
-use freshet_core::registry::{Family, OnSnapshot, OnTruncate, PurgeMode, Registry, Scope};
-use freshet_core::resolve::{resolve, resolve_fallback};
+use freshet_core::registry::{
+    Family, FamilyId, OnSnapshot, OnTruncate, PurgeMode, Registry, Scope,
+};
+use freshet_core::resolve::{resolve, resolve_fallback, resolve_read};
 use freshet_core::table::TableId;
 use proptest::prelude::*;
 use support::{
@@ -325,6 +327,62 @@ fn a_snapshot_read_purges_by_policy() {
         ..item_family()
     };
     assert_eq!(purged(&one(purging, NAMES), &read).len(), 3);
+}
+
+/// The items of [`one`] with rows to verify; the column `name` holds the version of entries when `versioned`.
+fn verifying(versioned: bool, fan_out_max: usize) -> Registry {
+    let mut builder = RegistryBuilder::default();
+    let table = builder.table(TOPIC, &COLUMNS);
+    let family = builder.family(Family {
+        on_snapshot: OnSnapshot::Verify,
+        fan_out_max,
+        ..item_family()
+    });
+    builder.bind(table, family, NAMES);
+    if versioned {
+        builder.version(table, "name");
+    }
+    builder.build(1)
+}
+
+fn listed_read(registry: &Registry, read: &Change) -> (Option<String>, Vec<Purged>) {
+    let mut set = PurgeSet::default();
+    let version = resolve_read(registry, read, FamilyId(0), &mut set);
+    (version.map(str::to_owned), listed(&set))
+}
+
+#[test]
+fn a_snapshot_read_to_verify_purges_nothing_and_says_what_to_look_at() {
+    let registry = verifying(true, 100);
+    let read = change(Op::Read, None, Some(&row("7", "books", "5")));
+    assert_eq!(purged(&registry, &read), []);
+    assert_eq!(verdicts(&registry, &read), [FamilyVerdict::ToVerify]);
+    let names = vec![
+        key("catalog:v2:item:7"),
+        tag("item-7"),
+        tag("category-books"),
+    ];
+    assert_eq!(
+        listed_read(&registry, &read),
+        (Some("5".to_owned()), names.clone())
+    );
+    // The policy is about rows that were read; a change purges as ever.
+    let updated = updated(&row("7", "books", "4"), &row("7", "books", "5"));
+    assert_eq!(purged(&registry, &updated), names);
+}
+
+#[test]
+fn a_row_without_version_or_without_names_proves_nothing() {
+    let read = change(Op::Read, None, Some(&row("7", "books", "5")));
+    assert_eq!(listed_read(&verifying(false, 100), &read).0, None);
+    let nameless = change(
+        Op::Read,
+        None,
+        Some(&[text("7"), text("books"), Cell::Null]),
+    );
+    assert_eq!(listed_read(&verifying(true, 100), &nameless).0, None);
+    // More names than a change may have: only the whole family covers them.
+    assert_eq!(listed_read(&verifying(true, 0), &read).1, whole_family());
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod written;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,6 +49,8 @@ pub(crate) struct Config {
     pub(crate) intake: Bounds,
     pub(crate) value_bytes_max: usize,
     pub(crate) sample_every: Option<Duration>,
+    /// Entries of snapshot rows that are looked at; none for none.
+    pub(crate) snapshot_looks_per_second: Option<NonZeroU32>,
     pub(crate) audit: AuditSettings,
     pub(crate) listen: SocketAddr,
     pub(crate) log_form: LogForm,
@@ -114,6 +117,11 @@ fn decide(written: ConfigWritten, base: &Path, faults: &mut Faults<'_>) -> Confi
         .samples_per_second
         .as_ref()
         .map_or(20, |rate| rate.value);
+    let snapshot_looks = written
+        .audit
+        .snapshot_looks_per_second
+        .as_ref()
+        .map_or(50, |rate| rate.value);
     let targets: BTreeMap<Arc<str>, TargetConfig> = written
         .targets
         .into_iter()
@@ -141,6 +149,7 @@ fn decide(written: ConfigWritten, base: &Path, faults: &mut Faults<'_>) -> Confi
             as usize,
         intake: decide_intake(&written.intake, faults),
         sample_every: (rate > 0).then(|| Duration::from_secs(1) / rate.max(1)),
+        snapshot_looks_per_second: NonZeroU32::new(snapshot_looks),
         audit: AuditSettings {
             skew_max: skew,
             ..AuditSettings::default()

@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use freshet_audit::verify::{Cache, verify};
 use freshet_audit::watch::{LOOK_LABELS, watch};
 use freshet_cdn::{FastlyPurger, VarnishPurger};
 use freshet_core::position::UnixMicros;
-use freshet_core::registry::{Registry, Tier};
+use freshet_core::registry::{OnSnapshot, Registry, Tier};
+use freshet_core::sample::{PurgedSample, ReadSample};
 use freshet_kafka::{KafkaOutbox, KafkaSource, KafkaTopicEnds, TopicWanted};
 use freshet_pipeline::backoff::{Backoff, Dice};
 use freshet_pipeline::canary::prove::prove;
@@ -29,6 +31,9 @@ use crate::writer_schemas::AnyWriterSchemas;
 
 /// The pipeline on Kafka.
 pub(crate) type KafkaParts = Parts<KafkaSource, AnyPurger, KafkaOutbox, AnyWriterSchemas>;
+
+/// Caches that can be looked at, by target.
+type Probes = BTreeMap<Arc<str>, Arc<AnyPurger>>;
 
 /// Makes every part; only the outbox topics are created over the network, and that in the background.
 pub(crate) fn build(
@@ -85,6 +90,7 @@ pub(crate) fn build(
         canaries.clone(),
         (status.clone(), clock.clone()),
     ));
+    let reads = start_verifier(config, (&registry, clock), (&probes, &outbox), tasks);
     let samples = start_auditor(config, (&registry, clock), probes, tasks);
     Ok(Parts {
         rules,
@@ -96,6 +102,7 @@ pub(crate) fn build(
         outbox,
         samples,
         canaries,
+        reads,
     })
 }
 
@@ -221,9 +228,9 @@ fn target_parts(
 fn start_auditor(
     config: &Config,
     (registry, clock): (&Registry, &Clock),
-    probes: BTreeMap<Arc<str>, Arc<AnyPurger>>,
+    probes: Probes,
     tasks: &mut JoinSet<()>,
-) -> Option<mpsc::Sender<freshet_core::sample::PurgedSample>> {
+) -> Option<mpsc::Sender<PurgedSample>> {
     config.sample_every?;
     for family in &registry.families {
         let target = family
@@ -237,6 +244,41 @@ fn start_auditor(
     let (offer, samples) = mpsc::channel(256);
     let (settings, clock) = (config.audit, clock.clone());
     tasks.spawn(async move { watch(probes, samples, settings, move || clock.wall()).await });
+    Some(offer)
+}
+
+/// Rows of snapshots that wait for a look at most; what comes while they do is counted and dropped.
+const READS_WAITING_MAX: usize = 4_096;
+
+/// Starts the looks at rows that snapshots read. A reloaded registry may have the first family that wants them, so it is
+/// there whatever the families say now.
+fn start_verifier(
+    config: &Config,
+    (registry, clock): (&Registry, &Clock),
+    (probes, outbox): (&Probes, &Arc<KafkaOutbox>),
+    tasks: &mut JoinSet<()>,
+) -> Option<mpsc::Sender<ReadSample>> {
+    let rate = config.snapshot_looks_per_second?;
+    for family in &registry.families {
+        let target = family
+            .redis
+            .as_ref()
+            .and_then(|redis| registry.target(redis.target));
+        if let (OnSnapshot::Verify, Some(target)) = (family.on_snapshot, target) {
+            freshet_audit::metrics::register_reads(&family.name, &target.name);
+        }
+    }
+    let caches = probes.iter().map(|(name, probe)| {
+        let cache = Cache {
+            probe: Arc::clone(probe),
+            backlog: config.outbox.backlog_topic(name),
+        };
+        (Arc::clone(name), cache)
+    });
+    let caches: BTreeMap<_, _> = caches.collect();
+    let (offer, rows) = mpsc::channel(READS_WAITING_MAX);
+    let (outbox, clock) = (Arc::clone(outbox), clock.clone());
+    tasks.spawn(async move { verify((caches, outbox), rows, rate, move || clock.wall()).await });
     Some(offer)
 }
 

@@ -131,7 +131,7 @@ fn p4_poison_is_put_aside_and_its_families_are_purged(
             topic: NOTES.to_owned(),
             key: Some(vec![0xff]),
             value: Some(value.clone()),
-            headers: vec![("__debezium.newkey".to_owned(), Some(vec![0xff; 2000]))],
+            headers: hostile_headers(),
             ..TopicRecord::default()
         };
         writer.write(&record).expect("written");
@@ -166,6 +166,18 @@ fn p4_poison_is_put_aside_and_its_families_are_purged(
     }
     let offsets: Vec<i64> = letters.iter().map(|letter| letter.offset).collect();
     assert_eq!(offsets, (0..expected as i64).collect::<Vec<_>>());
+}
+
+/// Huge, many, no text, without value, without name, the same twice.
+fn hostile_headers() -> Vec<(String, Option<Vec<u8>>)> {
+    let mut headers = vec![
+        ("__debezium.newkey".to_owned(), Some(vec![0xff; 200_000])),
+        ("__debezium.newkey".to_owned(), None),
+        (String::new(), Some(Vec::new())),
+    ];
+    let many = (0..2_000).map(|at| (format!("header-{at}\n"), Some(vec![0xfe, 0xff])));
+    headers.extend(many);
+    headers
 }
 
 /// Why each is put aside, and its bytes.

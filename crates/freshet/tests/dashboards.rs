@@ -69,6 +69,7 @@ fn exposition_of_the_code() -> String {
         let looks = freshet_audit::watch::LOOK_LABELS;
         for family in &registry.families {
             freshet_audit::metrics::register(&family.name, "main", &looks);
+            freshet_audit::metrics::register_reads(&family.name, "main");
         }
         expose_canary();
         process.collect();

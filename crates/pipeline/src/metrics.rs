@@ -3,6 +3,7 @@
 //! Label values come from the registry and the config only; never from rows, keys or messages.
 
 mod describe;
+mod reads;
 
 use std::sync::Arc;
 
@@ -11,6 +12,8 @@ use freshet_core::gap::GapCause;
 use freshet_core::purge::PurgeOutcome;
 use freshet_core::registry::{Family, FamilyId, Registry, TargetId};
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
+
+pub(crate) use reads::ReadOutcome;
 
 /// Commit → effective purge.
 pub const FRESHNESS: &str = "freshet_freshness_seconds";
@@ -89,7 +92,8 @@ pub struct TargetHandles {
 pub struct RegistryHandles {
     targets: Vec<TargetHandles>,
     pairs: Vec<Option<FamilyTargetHandles>>,
-    changes: Vec<[Counter; 4]>,
+    changes: Vec<[Counter; 5]>,
+    reads: reads::ReadHandles,
 }
 
 impl RegistryHandles {
@@ -120,7 +124,7 @@ impl RegistryHandles {
             .iter()
             .map(|family| {
                 let family = family.name.to_string();
-                ["purged", "widened", "unchanged", "ignored"].map(|outcome| {
+                ["purged", "widened", "unchanged", "ignored", "verify"].map(|outcome| {
                     counter!("freshet_changes_total", "family" => family.clone(), "outcome" => outcome)
                 })
             })
@@ -138,6 +142,7 @@ impl RegistryHandles {
             targets,
             pairs,
             changes,
+            reads: reads::ReadHandles::new(registry),
         }
     }
 
@@ -153,9 +158,14 @@ impl RegistryHandles {
             .as_ref()
     }
 
-    /// A family's change counters: purged, widened, unchanged, ignored.
-    pub fn changes(&self, family: FamilyId) -> Option<&[Counter; 4]> {
+    /// A family's change counters: purged, widened, unchanged, ignored, verify.
+    pub fn changes(&self, family: FamilyId) -> Option<&[Counter; 5]> {
         self.changes.get(family.0 as usize)
+    }
+
+    /// Counts a row that a snapshot read; only families that verify have the series.
+    pub(crate) fn read(&self, family: FamilyId, outcome: ReadOutcome) {
+        self.reads.count(family, outcome);
     }
 }
 

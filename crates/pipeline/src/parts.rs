@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use freshet_core::sample::PurgedSample;
+use freshet_core::sample::{PurgedSample, ReadSample};
 use freshet_wire::Limits;
 use tokio::sync::mpsc;
 
@@ -117,4 +117,7 @@ pub struct Parts<S, P, O, W> {
     pub samples: Option<mpsc::Sender<PurgedSample>>,
     /// The canaries that are measured.
     pub canaries: Canaries,
+    /// Where the auditor takes rows from that a snapshot read, for families that want them verified. What has no room
+    /// is counted and dropped; with none, all are.
+    pub reads: Option<mpsc::Sender<ReadSample>>,
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 
 use freshet_core::ports::{Outbox, Purger, Source, SourceError, WriterSchemas};
-use freshet_core::sample::PurgedSample;
+use freshet_core::sample::{PurgedSample, ReadSample};
 use freshet_wire::Decoder;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -69,6 +69,7 @@ where
         outbox: parts.outbox,
         samples: parts.samples,
         canaries: parts.canaries,
+        reads: parts.reads,
         stop: halted,
         tasks: JoinSet::new(),
         ends: Vec::new(),
@@ -132,6 +133,7 @@ struct Start<S, O> {
     outbox: Arc<O>,
     samples: Option<mpsc::Sender<PurgedSample>>,
     canaries: Canaries,
+    reads: Option<mpsc::Sender<ReadSample>>,
     stop: watch::Receiver<bool>,
     tasks: JoinSet<()>,
     ends: Vec<(String, ThreadEnd<S>)>,
@@ -173,6 +175,7 @@ impl<S: Source + 'static, O: Outbox + 'static> Start<S, O> {
             status: self.status.clone(),
             dead_letter_topic: Arc::clone(&self.settings.dead_letter_topic),
             sample_every: self.settings.sample_every,
+            reads: self.reads.clone(),
             dice: self.settings.dice.clone(),
             transactions: self.settings.transactions.clone(),
         });

@@ -1,4 +1,4 @@
-//! sample: now and then one exact purge of a change → the auditor.
+//! sample: now and then one exact purge of a change → the auditor; rows that a snapshot read, as it has room.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,10 +6,15 @@ use std::time::Duration;
 use freshet_core::change::Op;
 use freshet_core::image::Column;
 use freshet_core::position::UnixMicros;
-use freshet_core::registry::Scope;
-use freshet_core::sample::PurgedSample;
+use freshet_core::purge::{FamilyVerdict, PurgeSet};
+use freshet_core::registry::{FamilyId, Registry, Scope};
+use freshet_core::resolve::resolve_read;
+use freshet_core::sample::{OuterName, PurgedSample, ReadSample};
+use tokio::sync::mpsc;
 
+use crate::metrics::ReadOutcome;
 use crate::round::Round;
+use crate::rules::Rules;
 use crate::take::TakeChanges;
 
 /// How many purges the auditor is offered: one at most per interval.
@@ -19,7 +24,53 @@ pub(crate) struct Sampling {
     pub(crate) next: UnixMicros,
 }
 
+/// Where rows that a snapshot read go, and the names they are in.
+#[derive(Debug)]
+pub(crate) struct Reads {
+    auditor: Option<mpsc::Sender<ReadSample>>,
+    set: PurgeSet,
+}
+
+impl Reads {
+    pub(crate) fn new(auditor: Option<mpsc::Sender<ReadSample>>) -> Self {
+        Self {
+            auditor,
+            set: PurgeSet::default(),
+        }
+    }
+}
+
 impl<W> TakeChanges<W> {
+    /// Offers the row to the auditor, for every family that wants it verified. The auditor looks no faster than its
+    /// rate; when its queue is full the row is dropped and counted, before its names are rendered: nothing waits.
+    pub(crate) fn offer_reads(&mut self, rules: &Rules) {
+        for (at, &(id, verdict)) in self.set.verdicts().iter().enumerate() {
+            // A family that binds the table twice has two verdicts and one set of names.
+            let again = self.set.verdicts()[..at].iter().any(|it| it.0 == id);
+            if verdict != FamilyVerdict::ToVerify || again {
+                continue;
+            }
+            let room = self.reads.auditor.as_ref().map(mpsc::Sender::try_reserve);
+            let Some(Ok(room)) = room else {
+                rules.handles.read(id, ReadOutcome::OverRate);
+                continue;
+            };
+            let set = &mut self.reads.set;
+            let version = resolve_read(&rules.registry, &self.change, id, set);
+            let outcome = match version {
+                None => ReadOutcome::NoVersion,
+                Some(version) => match read_of(&rules.registry, id, (set, version)) {
+                    None => ReadOutcome::NoName,
+                    Some(read) => {
+                        room.send(read);
+                        ReadOutcome::Offered
+                    }
+                },
+            };
+            rules.handles.read(id, outcome);
+        }
+    }
+
     /// Offers one of the change's exact purges when it is time for another.
     pub(crate) fn sample(&mut self, round: &mut Round, committed: UnixMicros, now: UnixMicros) {
         let Some(every) = self.sampling.every else {
@@ -65,4 +116,39 @@ impl<W> TakeChanges<W> {
             version,
         });
     }
+}
+
+/// What the auditor is told; none when the row is in no entry that can be told by its name.
+fn read_of(
+    registry: &Registry,
+    id: FamilyId,
+    (set, version): (&PurgeSet, &str),
+) -> Option<ReadSample> {
+    let family = registry.family(id)?;
+    let redis = family.redis.as_ref()?;
+    let exact = set
+        .iter()
+        .filter(|(purge, _)| purge.target == redis.target && purge.scope == Scope::Keys);
+    let names: Vec<Vec<u8>> = exact.map(|(_, name)| name.to_vec()).collect();
+    if names.is_empty() {
+        return None;
+    }
+    let outside = set.iter().filter(|(purge, _)| purge.target != redis.target);
+    let outer = outside.filter_map(|(purge, name)| {
+        Some(OuterName {
+            target: Arc::clone(&registry.target(purge.target)?.name),
+            scope: purge.scope,
+            mode: purge.mode,
+            name: name.to_vec(),
+        })
+    });
+    Some(ReadSample {
+        family: Arc::clone(&family.name),
+        target: Arc::clone(&registry.target(redis.target)?.name),
+        revision: Arc::clone(&registry.revision.content_hash),
+        names,
+        entry: family.entry_version.clone()?,
+        version: version.to_owned(),
+        outer: outer.collect(),
+    })
 }

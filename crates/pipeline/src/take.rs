@@ -11,7 +11,9 @@ use freshet_core::position::{StreamId, UnixMicros};
 use freshet_core::purge::{FamilyVerdict, PurgeSet};
 use freshet_core::registry::FreshnessClass;
 use freshet_core::resolve::{resolve, resolve_fallback};
+use freshet_core::sample::ReadSample;
 use freshet_wire::{Decoded, Decoder, Skipped};
+use tokio::sync::mpsc;
 
 use crate::backoff::Dice;
 use crate::clock::Clock;
@@ -20,7 +22,7 @@ use crate::gaps::Order;
 use crate::metrics::IntakeHandles;
 use crate::parked::ParkedRecord;
 use crate::round::Round;
-use crate::sample::Sampling;
+use crate::sample::{Reads, Sampling};
 use crate::status::Status;
 use crate::transactions::{Transactions, Watch};
 
@@ -58,6 +60,7 @@ pub(crate) struct TakeChanges<W> {
     pub(crate) status: Status,
     pub(crate) dead_letter_topic: Arc<str>,
     pub(crate) sampling: Sampling,
+    pub(crate) reads: Reads,
     pub(crate) dice: Dice,
     order: Order,
     /// Counts the changes of transactions, when asked to.
@@ -85,6 +88,7 @@ impl<W: WriterSchemas> TakeChanges<W> {
             status,
             dead_letter_topic,
             sample_every,
+            reads,
             dice,
             transactions,
         } = parts;
@@ -104,6 +108,7 @@ impl<W: WriterSchemas> TakeChanges<W> {
                 every: sample_every,
                 next: UnixMicros(0),
             },
+            reads: Reads::new(reads),
             dice,
             order: Order::default(),
             watch,
@@ -182,6 +187,7 @@ impl<W: WriterSchemas> TakeChanges<W> {
                 strictest = strictest.min(family.freshness.class);
             }
         }
+        self.offer_reads(&rules);
         if self.set.is_empty() {
             return 0;
         }
@@ -375,6 +381,7 @@ pub(crate) struct TakeParts<W> {
     pub(crate) status: Status,
     pub(crate) dead_letter_topic: Arc<str>,
     pub(crate) sample_every: Option<Duration>,
+    pub(crate) reads: Option<mpsc::Sender<ReadSample>>,
     pub(crate) dice: Dice,
     pub(crate) transactions: Transactions,
 }
@@ -385,5 +392,6 @@ fn verdict_index(verdict: FamilyVerdict) -> usize {
         FamilyVerdict::Widened => 1,
         FamilyVerdict::Unchanged => 2,
         FamilyVerdict::Ignored => 3,
+        FamilyVerdict::ToVerify => 4,
     }
 }

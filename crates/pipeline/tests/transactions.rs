@@ -74,6 +74,7 @@ impl World {
             outbox: Arc::new(self.outbox.clone()),
             samples: None,
             canaries: Canaries::default(),
+            reads: None,
         };
         let (stop, stopped) = watch::channel(false);
         let thread = std::thread::spawn(move || {

@@ -1,9 +1,10 @@
 //! Families → the snapshot that the hot path indexes: names become slots, constants are folded into templates.
 
 mod family;
+mod snapshot;
 mod templates;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use freshet_core::registry::{
@@ -12,6 +13,7 @@ use freshet_core::registry::{
 use freshet_core::table::{ColumnKind, ColumnShape, ColumnSlot, TableId, TableShape};
 use serde_saphyr::Spanned;
 
+use crate::compile::snapshot::Held;
 use crate::diagnostics::{Diagnostic, Diagnostics, Place};
 use crate::family_file::{BindingWritten, FamilyFile};
 use crate::load::FamilySource;
@@ -109,17 +111,26 @@ impl<'a> Compile<'a> {
         };
         let column = &written.column;
         let tables = source.file.sources.iter();
-        let mut known = tables.filter_map(|it| self.known.get(&it.table.value));
-        let held = known.any(|it| it.table.columns.iter().any(|has| has.name == column.value));
-        if !held {
-            let mut speaker = Speaker {
-                source,
-                found: &mut *self.found,
-            };
+        let names: BTreeSet<&str> = tables.map(|it| it.table.value.as_str()).collect();
+        let known = names.into_iter().filter_map(|it| self.known.get(it));
+        let held: Vec<Held<'_>> = known
+            .filter_map(|it| {
+                let mut columns = it.table.columns.iter();
+                let has = columns.find(|has| has.name == column.value)?;
+                let (table, kind) = (it.table.table.value.as_str(), has.kind.as_str());
+                Some(Held { table, kind })
+            })
+            .collect();
+        let mut speaker = Speaker {
+            source,
+            found: &mut *self.found,
+        };
+        if held.is_empty() {
             let message = format!("no table of the family has a column `{}`", column.value);
             let help = "name the column that grows with every write of the row";
             speaker.error("FR0011", column, (&message, help));
         }
+        snapshot::check_version_column(&mut speaker, &held);
     }
 
     fn bind(

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use freshet_core::registry::OnSnapshot;
 use freshet_registry::diagnostics::{Diagnostics, Severity};
 use freshet_registry::{Loaded, load_files};
 
@@ -50,6 +51,69 @@ examples:
       redis: [\"catalog:v2:item:1:region:eu\", \"catalog:v2:item:1:region:us\"]
       tags: [item-1, category-7, category-8]
 ";
+
+/// `on_snapshot: verify` needs something to compare a row with.
+#[test]
+fn rows_of_a_snapshot_are_verified_only_where_a_version_tells() {
+    let verify = |rest: &str| format!("guard: none\non_snapshot: verify\n{rest}");
+    let version = |column: &str| {
+        verify(&format!(
+            "entry_version: {{ field: rev, column: {column} }}\n"
+        ))
+    };
+    let loaded = with("guard: none\n", &version("name")).expect("a text has an order");
+    let family = &loaded.registry.families[0];
+    assert_eq!(family.on_snapshot, OnSnapshot::Verify);
+    let binding = &loaded.registry.tables[0].bindings[0];
+    assert!(binding.version_column.is_some());
+
+    refused("guard: none\n", &verify(""), ("FR0028", 8));
+    refused("guard: none\n", &version("shape"), ("FR0028", 8));
+    refused("guard: none\n", &version("nothing"), ("FR0011", 9));
+    let looking = "guard: none\non_snapshot: look\n";
+    refused("guard: none\n", looking, ("FR0003", 8));
+    let on_cdn_only = verify("")
+        + "cdn: { targets: [edge], tags: [\"item-{item_id}\"] }\nsources:\n  - table: shop.public.items\n    bind: { item_id: id }\n";
+    let head = FAMILY.split("guard: none\n").next().expect("a head");
+    let found = check(&[
+        ("sources/shop.yaml", SOURCE),
+        (
+            "families/catalog/item.yaml",
+            &format!("{head}{on_cdn_only}"),
+        ),
+    ]);
+    let found = found.expect_err("nothing to look at");
+    assert_eq!(found.iter().next().map(|it| it.code), Some("FR0028"));
+}
+
+#[test]
+fn a_version_that_two_tables_have_is_refused_and_one_table_bound_twice_is_one() {
+    let family = |second: &str| {
+        FAMILY
+            .replace(
+                "guard: none\n",
+                "guard: none\non_snapshot: verify\nentry_version: { field: rev, column: id }\n",
+            )
+            .replace("examples:", &format!("{second}\nexamples:"))
+    };
+    let load = |second: &str| {
+        check(&[
+            ("sources/shop.yaml", SOURCE),
+            ("families/catalog/item.yaml", &family(second)),
+        ])
+    };
+    let notes = "  - table: shop.public.notes\n    bind: { item_id: item_id, category_id: [1], region: [eu] }";
+    let found = load(notes).expect_err("whose version is it");
+    let codes: Vec<_> = found.iter().map(|it| (it.code, it.place.line)).collect();
+    assert!(codes.contains(&("FR0028", 8)), "{}", found.render());
+    let again = "  - table: shop.public.items\n    bind: { item_id: id, category_id: category_id, region: [ap] }";
+    let loaded = load(again);
+    let codes = loaded.map_or_else(
+        |found| found.iter().map(|it| it.code).collect(),
+        |_| Vec::new(),
+    );
+    assert!(!codes.contains(&"FR0028"), "{codes:?}");
+}
 
 fn check(files: &[(&str, &str)]) -> Result<Loaded, Diagnostics> {
     load_files(

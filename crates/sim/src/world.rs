@@ -339,6 +339,7 @@ impl World {
             outbox: Arc::new(SimOutbox(shared.clone())),
             samples: None,
             canaries: Canaries::default(),
+            reads: None,
         }
     }
 }

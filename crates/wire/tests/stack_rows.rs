@@ -514,6 +514,13 @@ fn poison_has_a_reason_and_shows_no_row_data() {
         assert!(DecodeError::REASONS.contains(&reason));
         assert!(!format!("{err} {err:?}").contains("SECRET"), "{err}");
     }
+    // As it is unless somebody sets it otherwise, whatever is in the value.
+    stand.decoder = Decoder::new(Limits::default());
+    for filler in ["x", "[", "{\"a\":", "9"] {
+        let huge = filler.repeat((50 << 20) / filler.len());
+        let err = stand.try_decode(NOTES, None, Some(&huge));
+        assert_eq!(err.map_err(|err| err.reason()), Err("too_large"));
+    }
     let bytes = [br#"{"id":3,"body":""#, &[0xff][..], br#""}"#].concat();
     let record = shop::record(NOTES, None, Some(&bytes));
     let err = stand

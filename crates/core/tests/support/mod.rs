@@ -114,6 +114,15 @@ impl RegistryBuilder {
         self.tables[table.0 as usize].bindings.push(binding);
     }
 
+    /// Makes `column` the version of what hangs on the table.
+    pub(crate) fn version(&mut self, table: TableId, column: &str) {
+        let table = &mut self.tables[table.0 as usize];
+        let slot = slot(&table.shape, column);
+        for binding in &mut table.bindings {
+            binding.version_column = Some(slot);
+        }
+    }
+
     /// The registry.
     pub(crate) fn build(self, sequence: u64) -> Registry {
         let target = |name: &str, tier| Target {

@@ -171,6 +171,7 @@ pub(crate) struct IntakeWritten {
 pub(crate) struct AuditWritten {
     pub(crate) samples_per_second: Option<Spanned<u32>>,
     pub(crate) clock_skew_max: Option<Spanned<String>>,
+    pub(crate) snapshot_looks_per_second: Option<Spanned<u32>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

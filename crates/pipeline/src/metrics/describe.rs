@@ -8,6 +8,7 @@ use super::*;
 pub fn describe() {
     describe_counters();
     describe_losses();
+    super::reads::describe();
     describe_histograms();
     describe_gauges();
     crate::canary::metrics::describe();

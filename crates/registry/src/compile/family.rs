@@ -315,15 +315,14 @@ fn on_snapshot(speaker: &mut Speaker<'_, '_>) -> OnSnapshot {
         "ignore" => OnSnapshot::Ignore,
         "purge" => OnSnapshot::Purge,
         "verify" => {
-            let help = "use ignore, or purge to treat snapshot rows as changes";
-            speaker.error("FR0026", &written, ("`verify` is not supported yet", help));
-            OnSnapshot::Ignore
+            super::snapshot::check_comparable(speaker, &written);
+            OnSnapshot::Verify
         }
         _ => {
             speaker.error(
                 "FR0003",
                 &written,
-                ("is not a policy", "one of: ignore, purge"),
+                ("is not a policy", "one of: ignore, verify, purge"),
             );
             OnSnapshot::Ignore
         }

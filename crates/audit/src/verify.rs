@@ -1,0 +1,129 @@
+//! verify: rows that a snapshot read → looks at their entries, so many a second → purges of what is provably older.
+//!
+//! The auditor purges nothing itself. What it wants gone is appended to the target's backlog topic, as a purge that was
+//! not done in time is; from there it goes the ordinary way, with retries, pace, dead letters and metrics.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use freshet_core::ports::{Outbox, OutboxRecord, Probe};
+use freshet_core::position::UnixMicros;
+use freshet_core::registry::{PurgeMode, Scope};
+use freshet_core::sample::{OuterName, ReadSample};
+use freshet_wire::{OuterPurges, PurgeRequest, RequestedPurge};
+use tokio::sync::mpsc;
+use tokio::time::{Interval, MissedTickBehavior, interval};
+
+use crate::judge::{Verdict, judge_read};
+use crate::metrics;
+
+/// A cache whose entries can be looked at.
+#[derive(Debug)]
+pub struct Cache<R> {
+    /// Looks.
+    pub probe: Arc<R>,
+    /// The topic of purges for it that wait.
+    pub backlog: Arc<str>,
+}
+
+/// Pause between two attempts to store a purge.
+const APPEND_AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+/// Looks up rows until their sender is gone: `looks_per_second` entries at most. `caches` by target name; a row of another
+/// target is dropped.
+pub async fn verify<R: Probe, O: Outbox>(
+    (caches, outbox): (BTreeMap<Arc<str>, Cache<R>>, Arc<O>),
+    mut rows: mpsc::Receiver<ReadSample>,
+    looks_per_second: NonZeroU32,
+    now: impl Fn() -> UnixMicros,
+) {
+    let mut pace = interval(Duration::from_secs(1) / looks_per_second.get());
+    // A look that took long is not made up for by a burst.
+    pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    while let Some(row) = rows.recv().await {
+        let Some(cache) = caches.get(&row.target) else {
+            continue;
+        };
+        let stale = stale_names(cache.probe.as_ref(), &row, &mut pace).await;
+        if stale.is_empty() {
+            continue;
+        }
+        tracing::error!(
+            family = %row.family,
+            target_name = %row.target,
+            entries = stale.len(),
+            "stale read: the cache holds entries older than a row that a snapshot read; they are purged"
+        );
+        let record = OutboxRecord {
+            topic: Arc::clone(&cache.backlog),
+            key: row.target.as_bytes().to_vec(),
+            payload: request(&row, stale, now()).encode(),
+        };
+        append(outbox.as_ref(), record).await;
+    }
+}
+
+/// The row's entries that are provably older than it.
+async fn stale_names<R: Probe>(probe: &R, row: &ReadSample, pace: &mut Interval) -> Vec<Vec<u8>> {
+    let mut stale = Vec::new();
+    for name in &row.names {
+        pace.tick().await;
+        let found = probe.observe(name, Some(&row.entry)).await;
+        let verdict = judge_read(&found, &row.version);
+        metrics::looked_at_read(&row.family, &row.target, verdict);
+        if verdict == Verdict::Stale {
+            stale.push(name.clone());
+        }
+    }
+    stale
+}
+
+/// Until it is stored. Meanwhile nothing is looked at: rows that find no room are counted where they come in.
+async fn append<O: Outbox>(outbox: &O, record: OutboxRecord) {
+    while let Err(error) = outbox.append(record.clone()).await {
+        tracing::warn!(topic = %record.topic, error = %error, "purge of a stale entry not stored, trying again");
+        tokio::time::sleep(APPEND_AGAIN_AFTER).await;
+    }
+}
+
+/// The stale entries, and behind them what outer caches may have made of them. No commit is known, so none of it counts
+/// for freshness.
+fn request(row: &ReadSample, stale: Vec<Vec<u8>>, now: UnixMicros) -> PurgeRequest {
+    let purge = |scope: Scope, mode: PurgeMode, name: Vec<u8>| RequestedPurge {
+        family: row.family.to_string(),
+        scope,
+        mode,
+        name,
+        committed: UnixMicros(0),
+    };
+    let mut then: Vec<OuterPurges> = Vec::new();
+    for OuterName {
+        target,
+        scope,
+        mode,
+        name,
+    } in &row.outer
+    {
+        let wanted = purge(*scope, *mode, name.clone());
+        match then.iter_mut().find(|it| *it.target == **target) {
+            Some(outer) => outer.purges.push(wanted),
+            None => then.push(OuterPurges {
+                target: target.to_string(),
+                purges: vec![wanted],
+            }),
+        }
+    }
+    let exact = |name| purge(Scope::Keys, PurgeMode::Hard, name);
+    PurgeRequest {
+        target: row.target.to_string(),
+        revision: row.revision.to_string(),
+        purges: stale.into_iter().map(exact).collect(),
+        then,
+        requested: now,
+    }
+}
+
+#[cfg(test)]
+mod tests;
