@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use freshet_core::gap::GapCause;
 use freshet_testbed::KafkaBroker;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use support::{Member, Protocol, broker, config, connection, write_at};
 
 /// Longer than a stall takes to be noticed.
@@ -29,7 +31,11 @@ fn made_anew_with_earlier_epochs(topic: &str, protocol: Protocol) {
         write(value);
         until_read(&mut member, value);
     }
-    member.commit_all();
+    // A group that was lost with its broker takes commits again when its member has joined anew.
+    let client = group_client(&at, topic);
+    member.until("committed", |_| {
+        committed(&client, topic) == [Offset::Offset(3); 2]
+    });
     member.linger(Duration::from_secs(1));
     broker.delete_topic(topic).expect("deleted");
     member.linger(Duration::from_secs(2));
@@ -48,6 +54,27 @@ fn made_anew_with_earlier_epochs(topic: &str, protocol: Protocol) {
         member.told()
     );
     member.close();
+}
+
+fn group_client(bootstrap: &str, group: &str) -> BaseConsumer {
+    ClientConfig::new()
+        .set("bootstrap.servers", bootstrap)
+        .set("group.id", group)
+        .create()
+        .expect("client")
+}
+
+/// The group's offsets of both partitions.
+fn committed(client: &BaseConsumer, topic: &str) -> Vec<Offset> {
+    let mut asked = TopicPartitionList::new();
+    for partition in PARTITIONS {
+        asked.add_partition(topic, partition);
+    }
+    match client.committed_offsets(asked, Duration::from_secs(5)) {
+        Ok(found) => found.elements().iter().map(|it| it.offset()).collect(),
+        // The coordinator is being found.
+        Err(_) => Vec::new(),
+    }
 }
 
 /// Until the value was read of each partition; records before a restart may come again.
