@@ -154,6 +154,18 @@ pub enum ScanError {
     },
 }
 
+/// A partition without a leader has one soon.
+const ASK_AGAIN: Duration = Duration::from_millis(100);
+
+/// Whether the brokers have not agreed yet on who leads.
+fn is_unsettled(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode::{LeaderNotAvailable, NotLeaderForPartition};
+    matches!(
+        error.rdkafka_error_code(),
+        Some(LeaderNotAvailable | NotLeaderForPartition)
+    )
+}
+
 /// A partition, the oldest offset that it has, and where it ends now.
 type Bounds = BTreeMap<i32, (i64, i64)>;
 
@@ -274,13 +286,22 @@ impl TopicScan {
         let partitions = told.map_or(&[][..], |it| it.partitions());
         let ids = partitions.iter().map(|it| it.id());
         let ids = ids.filter(|id| only.is_none_or(|only| only == *id));
-        let bounds = ids.map(|id| {
-            let bounds = self.consumer.fetch_watermarks(topic, id, self.within);
-            bounds
-                .map(|bounds| (id, bounds))
-                .map_err(|error| self.fault(topic, &error))
-        });
+        let bounds = ids.map(|id| Ok((id, self.bounds_of(topic, id)?)));
         bounds.collect()
+    }
+
+    /// The same of one partition. Who leads it is decided anew when brokers come and go, and when it is made.
+    fn bounds_of(&self, topic: &str, id: i32) -> Result<(i64, i64), ScanError> {
+        let deadline = Instant::now() + self.within;
+        loop {
+            match self.consumer.fetch_watermarks(topic, id, self.within) {
+                Ok(bounds) => return Ok(bounds),
+                Err(error) if is_unsettled(&error) && Instant::now() < deadline => {
+                    std::thread::sleep(ASK_AGAIN);
+                }
+                Err(error) => return Err(self.fault(topic, &error)),
+            }
+        }
     }
 
     fn assign(
