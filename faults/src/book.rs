@@ -106,6 +106,16 @@ impl Book {
         }
     }
 
+    /// Entries of these changes went before their change was written, as those of a whole family do.
+    pub(crate) fn gone_before(&self, target: Target, numbers: &[u64]) {
+        let mut changes = self.changes();
+        for &number in numbers {
+            if let Some(change) = changes.get_mut(number as usize) {
+                change.filled[target.at()] = false;
+            }
+        }
+    }
+
     /// A change is on its way to the log.
     pub(crate) fn written(&self, number: u64, row: u32) {
         let now = self.now();

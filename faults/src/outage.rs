@@ -65,10 +65,7 @@ pub(crate) fn play(settings: &Settings, minutes: u64) -> Result<Figures> {
     traffic.stop()?;
     let ended = world.book.now();
     // A backlog is worked off at its pace, and that may take as long as the outage and longer.
-    let deadline = Instant::now() + away * 3 + Duration::from_secs(120);
-    while !world.book.is_done(1, ended) && Instant::now() < deadline {
-        std::thread::sleep(Duration::from_secs(1));
-    }
+    let stale = world.settle(1, away * 3 + Duration::from_secs(120))?;
     let p99 = |target| {
         let of = |window: Range<u64>| quantile(&world.book.freshness(target, &window), 0.99);
         [before..begun, begun..healed, healed..ended]
@@ -83,7 +80,7 @@ pub(crate) fn play(settings: &Settings, minutes: u64) -> Result<Figures> {
         / sum("freshet_freshness_seconds_count", &of_edge).max(1.0);
     Ok(Figures {
         account: world.book.account(1),
-        stale_rows: world.stale_rows()?.len(),
+        stale_rows: stale.len(),
         others: [p99(Target::Side), p99(Target::Edge)],
         back_in_objective: world.book.last_slow(Target::Main, healed, OBJECTIVE),
         backlog_done: world.book.recovery(1, healed),

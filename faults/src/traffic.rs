@@ -15,7 +15,7 @@ use rdkafka::message::DeliveryResult;
 use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer};
 
 use crate::book::{Book, Target};
-use crate::cache::{Cache, Command, Place};
+use crate::cache::{Cache, Command, Place, Reply};
 use crate::setup::{TOPIC, entry_of, entry_of_row};
 
 const ROWS: u32 = 5000;
@@ -198,7 +198,7 @@ impl Writer {
 
     fn write_batch(&mut self, count: u64) -> Result<()> {
         let rows: Vec<u32> = (0..count).map(|_| self.pick_row()).collect();
-        self.fill_rows(&rows);
+        self.prepare(&rows);
         let end = self.ahead() + count;
         for fills in &mut self.fills {
             // What is being written now can no longer be filled before.
@@ -228,32 +228,27 @@ impl Writer {
         }
     }
 
-    /// Entries of rows hold the number of the change that is about to outdate them.
-    fn fill_rows(&mut self, rows: &[u32]) {
+    /// Fills the entries of rows, and sees whether those of the changes are there.
+    fn prepare(&mut self, rows: &[u32]) {
         let fills = &mut self.fills[0];
         if fills.let_be > Instant::now() {
             return;
         }
-        let in_time = unix_ms() + FILL_WITHIN.as_millis() as u64;
-        let commands: Vec<Command> = rows
-            .iter()
-            .zip(self.number..)
-            .map(|(&row, number)| {
-                let (entry, number) = (entry_of_row(row), number.to_string());
-                let words = [
-                    "EVAL",
-                    FILL_IN_TIME,
-                    "1",
-                    &entry,
-                    &number,
-                    &in_time.to_string(),
-                ];
-                Command::about(&entry, &words)
-            })
-            .collect();
-        if fills.cache.run(&commands).is_err() {
+        let mut commands = fills_of_rows(rows, self.number);
+        let numbers = self.number..self.number + rows.len() as u64;
+        commands.extend(
+            numbers
+                .clone()
+                .map(|number| Command::new(&["EXISTS", &entry_of(fills.target.name(), number)])),
+        );
+        let Ok(replies) = fills.cache.run(&commands) else {
             fills.let_be = Instant::now() + LET_BE;
-        }
+            return;
+        };
+        let looks = numbers.zip(&replies[rows.len()..]);
+        let gone = looks.filter_map(|(number, reply)| (*reply == Reply::Int(0)).then_some(number));
+        self.book
+            .gone_before(fills.target, &gone.collect::<Vec<u64>>());
     }
 
     fn send(&self, row: u32, number: u64) -> Result<()> {
@@ -291,6 +286,17 @@ impl Fills {
         book.filled(self.target, numbers);
         Ok(())
     }
+}
+
+/// Entries of rows hold the number of the change that is about to outdate them; the first of those is `number`.
+fn fills_of_rows(rows: &[u32], number: u64) -> Vec<Command> {
+    let in_time = (unix_ms() + FILL_WITHIN.as_millis() as u64).to_string();
+    let fill = |(&row, number): (&u32, u64)| {
+        let (entry, number) = (entry_of_row(row), number.to_string());
+        let words = ["EVAL", FILL_IN_TIME, "1", &entry, &number, &in_time];
+        Command::about(&entry, &words)
+    };
+    rows.iter().zip(number..).map(fill).collect()
 }
 
 fn unix_ms() -> u64 {
