@@ -20,7 +20,7 @@ const QUIET: Duration = Duration::from_secs(15);
 const AFTER: Duration = Duration::from_secs(90);
 const PEAK_MIB_MAX: f64 = 256.0;
 const BACK_WITHIN: Duration = Duration::from_secs(60);
-/// A look at the server every second is some milliseconds early or late.
+/// What goes out together is a tenth of a second's worth.
 const RATE_TOLERANCE: f64 = 1.15;
 
 /// What the outage came to.
@@ -98,22 +98,24 @@ pub(crate) fn play(settings: &Settings, minutes: u64) -> Result<Figures> {
     })
 }
 
-/// The server's own count of entries, once a second: how many went in the busiest one.
+/// The server's own count of entries, once a second: how many went in the busiest one, at least. The time between two
+/// looks is taken from before the first to after the second, so that a machine that is busy makes no rate look higher.
 fn watch_drain(world: &World, within: Duration) -> Result<f64> {
     let mut cache = Cache::new(world.main_place.clone());
-    let mut look = || -> Result<(Instant, i64)> {
+    let mut look = || -> Result<(Instant, i64, Instant)> {
+        let asked = Instant::now();
         let replies = cache.run(&[Command::new(&["DBSIZE"])])?;
         let [Reply::Int(entries)] = replies.as_slice() else {
             bail!("DBSIZE is a number: {replies:?}");
         };
-        Ok((Instant::now(), *entries))
+        Ok((asked, *entries, Instant::now()))
     };
     let (mut busiest, end) = (0.0_f64, Instant::now() + within);
     let mut last = look()?;
     while Instant::now() < end {
         std::thread::sleep(Duration::from_secs(1));
         let Ok(now) = look() else { continue };
-        let seconds = now.0.duration_since(last.0).as_secs_f64();
+        let seconds = now.2.duration_since(last.0).as_secs_f64();
         busiest = busiest.max((last.1 - now.1) as f64 / seconds);
         last = now;
     }
@@ -130,6 +132,10 @@ impl Figures {
             (self.peak_mib > PEAK_MIB_MAX, "P6: memory is not bounded"),
             (self.assigned > 0, "P6: partitions moved"),
             (slow(0) || slow(1), "P6: another target lost freshness"),
+            (
+                self.told > OBJECTIVE,
+                "the CDN's freshness is told to be worse than it was",
+            ),
             (
                 self.back_in_objective > BACK_WITHIN,
                 "P7: live changes are late for too long",

@@ -1,8 +1,10 @@
 //! What a batch turns into when somebody else is asked to purge it: records for a lane's topic.
 
+use std::collections::BTreeSet;
+
 use freshet_core::position::UnixMicros;
 use freshet_core::purge::{BatchedPurge, PurgeBatch};
-use freshet_core::registry::Registry;
+use freshet_core::registry::{FamilyId, Registry};
 use freshet_wire::{OuterPurges, PurgeRequest, RequestedPurge};
 
 /// Purges of one record at most, so that none grows beyond what brokers take: names are keys and tags of some dozens of
@@ -12,6 +14,10 @@ const PURGES_PER_REQUEST: usize = 1_000;
 const BYTES_PER_REQUEST: usize = 256 * 1024;
 
 /// A batch as records for a lane's topic. `outer` follows in the last one, so that it comes after all of the batch.
+///
+/// What follows has been purged before and is repeated in case a reader composed it from what the batch was to remove.
+/// Of a family that the batch concerns, that is part of its freshness; for any other one it is a precaution, and keeps
+/// no commit time: a target that is well must not look late because another one was down.
 pub fn requests_of(
     registry: &Registry,
     batch: &PurgeBatch,
@@ -30,12 +36,18 @@ pub fn requests_of(
         then: Vec::new(),
         requested: now,
     };
-    let mut requests: Vec<PurgeRequest> = chunks(registry, batch)
+    let concerned: BTreeSet<FamilyId> = batch.iter().map(|(purge, _)| purge.family).collect();
+    let own = |purge: &BatchedPurge| purge.committed;
+    let behind = |purge: &BatchedPurge| match concerned.contains(&purge.family) {
+        true => purge.committed,
+        false => UnixMicros(0),
+    };
+    let mut requests: Vec<PurgeRequest> = chunks(registry, batch, own)
         .map(|purges| PurgeRequest { purges, ..empty() })
         .collect();
     for (target, purges) in outer
         .iter()
-        .flat_map(|it| chunks(registry, it).map(|purges| (name_of(it.target()), purges)))
+        .flat_map(|it| chunks(registry, it, behind).map(|purges| (name_of(it.target()), purges)))
     {
         let then = vec![OuterPurges { target, purges }];
         // One chunk a record: the first follows the last purges themselves.
@@ -47,7 +59,11 @@ pub fn requests_of(
     requests
 }
 
-fn chunks(registry: &Registry, batch: &PurgeBatch) -> impl Iterator<Item = Vec<RequestedPurge>> {
+fn chunks(
+    registry: &Registry,
+    batch: &PurgeBatch,
+    committed: impl Fn(&BatchedPurge) -> UnixMicros,
+) -> impl Iterator<Item = Vec<RequestedPurge>> {
     let mut chunks: Vec<Vec<RequestedPurge>> = Vec::new();
     let mut bytes = 0;
     for (purge, name) in batch.iter() {
@@ -60,19 +76,18 @@ fn chunks(registry: &Registry, batch: &PurgeBatch) -> impl Iterator<Item = Vec<R
         }
         bytes += name.len();
         if let Some(chunk) = chunks.last_mut() {
-            chunk.push(requested(registry, purge, name));
+            let family = registry.family(purge.family);
+            chunk.push(RequestedPurge {
+                family: family.map_or_else(String::new, |it| it.name.to_string()),
+                scope: purge.scope,
+                mode: purge.mode,
+                name: name.to_vec(),
+                committed: committed(purge),
+            });
         }
     }
     chunks.into_iter()
 }
 
-fn requested(registry: &Registry, purge: &BatchedPurge, name: &[u8]) -> RequestedPurge {
-    let family = registry.family(purge.family);
-    RequestedPurge {
-        family: family.map_or_else(String::new, |it| it.name.to_string()),
-        scope: purge.scope,
-        mode: purge.mode,
-        name: name.to_vec(),
-        committed: purge.committed,
-    }
-}
+#[cfg(test)]
+mod tests;
