@@ -53,6 +53,7 @@ fn exposition_of_the_code() -> String {
             let id = freshet_core::registry::TargetId(at as u32);
             handles.target(id).expect("known").batch_size.record(1.0);
             pipeline::lane_backlog(&target.name, 0);
+            gauge!(pipeline::NODES_DOWN, "target" => target.name.to_string()).set(0.0);
             for family in 0..registry.families.len() {
                 let family = freshet_core::registry::FamilyId(family as u32);
                 if let Some(pair) = handles.pair(family, id) {
