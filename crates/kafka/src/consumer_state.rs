@@ -327,7 +327,7 @@ impl ClientContext for Callbacks {
 
     fn error(&self, error: KafkaError, reason: &str) {
         use RDKafkaErrorCode::{
-            AllBrokersDown, Authentication, BrokerTransportFailure, Resolve, SSL,
+            AllBrokersDown, Authentication, AutoOffsetReset, BrokerTransportFailure, Resolve, SSL,
             SaslAuthenticationFailed, UnknownTopicOrPartition,
         };
         let mut state = self.state();
@@ -352,6 +352,8 @@ impl ClientContext for Callbacks {
             Some(UnknownTopicOrPartition) => {
                 tracing::warn!(reason, "a topic does not exist yet, waiting for it");
             }
+            // Every first start; what is made of it, a gap or a beginning, is told when it is known.
+            Some(AutoOffsetReset) => tracing::debug!(reason, "where to read is to be found out"),
             _ => tracing::warn!(error = %error, reason, "kafka client reports"),
         }
     }
