@@ -34,6 +34,7 @@ func main() {
 		kgo.FetchMaxWait(100*time.Millisecond),
 		kgo.FetchMaxBytes(8<<20),
 		kgo.FetchMaxPartitionBytes(2<<20),
+		kgo.SessionTimeout(10*time.Second),
 		kgo.AutoCommitMarks(),
 		kgo.AutoCommitInterval(time.Second),
 		kgo.BlockRebalanceOnPoll(),

@@ -83,6 +83,7 @@ def main() -> None:
         "enable.auto.commit": True,
         "auto.commit.interval.ms": 1000,
         "enable.auto.offset.store": False,
+        "session.timeout.ms": 10000,
         "queued.min.messages": 20000,
         "queued.max.messages.kbytes": 65536,
         "fetch.queue.backoff.ms": 5,
