@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use freshet_bench::base;
 use freshet_bench::bed::Bed;
-use freshet_bench::callgrind::{Instructions, count};
+use freshet_bench::callgrind::count;
 use freshet_bench::case::{Case, Form};
 use freshet_bench::paced::at;
 use freshet_bench::participant::Participant;
@@ -83,19 +83,16 @@ fn instructions(args: &Args, base: &std::path::Path) -> anyhow::Result<bool> {
     let mut slower = false;
     for form in Form::ALL {
         let (then, now) = (count(base, form)?, count(&args.programs, form)?);
-        let stages: [(&str, fn(&Instructions) -> f64); 2] =
-            [("decode", |it| it.decode), ("resolve", |it| it.resolve)];
-        for (stage, of) in stages {
-            let ratio = of(&now) / of(&then);
+        for (stage, then, now) in [
+            ("decode", then.decode, now.decode),
+            ("resolve", then.resolve, now.resolve),
+        ] {
+            let ratio = now / then;
             let bad = ratio > INSTRUCTIONS_MAX;
             slower |= bad;
             let name = format!("{stage} {}", form.name());
             let mark = if bad { "  more" } else { "" };
-            println!(
-                "{name:<16} {:>12.1} {:>12.1} {ratio:>7.3}{mark}",
-                of(&then),
-                of(&now)
-            );
+            println!("{name:<16} {then:>12.1} {now:>12.1} {ratio:>7.3}{mark}");
         }
     }
     Ok(slower)
