@@ -6,45 +6,58 @@ use std::process::Command;
 
 use anyhow::{Context, bail};
 
+/// What of this tree is laid over the other: the bench, and the testbed that it starts servers with. Neither is part of
+/// what is measured.
+const OVERLAID: [&str; 4] = [
+    "bench/src",
+    "bench/peers",
+    "bench/Cargo.toml",
+    "crates/testbed",
+];
+
 /// Builds `freshet` and `decode_cost` of a commit; returns the folder with its programs.
 ///
-/// The bench of this commit is laid over that one's, so that both are measured with the same records. Where it does
+/// The bench of this tree is laid over that commit's, so that both are measured with the same records. Where it does
 /// not build on the older crates, the older bench is used.
 ///
 /// # Errors
 /// When the commit is unknown or does not build.
 pub fn build(target: &Path, commit: &str) -> anyhow::Result<PathBuf> {
     let worktree = target.join("bench-base");
-    fs::create_dir_all(target)?;
     if worktree.join(".git").exists() {
         run(git(&worktree).args(["checkout", "-q", "--detach", "--force", commit]))?;
-        run(git(&worktree).args(["clean", "-qfd", "-e", "target"]))?;
+        run(git(&worktree).args(["clean", "-qfd"]))?;
     } else {
         let mut add = git(Path::new("."));
-        run(add
-            .args(["worktree", "add", "-q", "--force", "--detach"])
-            .arg(&worktree)
-            .arg(commit))?;
+        add.args(["worktree", "add", "-q", "--force", "--detach"]);
+        run(add.arg(&worktree).arg(commit))?;
     }
-    let bench = worktree.join("bench");
-    let own = ["bench/src", "bench/peers", "bench/Cargo.toml"];
-    for part in own {
+    for part in OVERLAID {
         let mut copy = Command::new("cp");
         run(copy.arg("-rT").arg(part).arg(worktree.join(part)))?;
     }
-    if cargo(&worktree).is_err() {
-        run(git(&worktree).args(["checkout", "-q", "--force", commit, "--", "bench"]))?;
-        run(git(&worktree)
-            .args(["clean", "-qfd"])
-            .arg(bench.file_name().context("bench")?))?;
-        cargo(&worktree)?;
+    // Both trees share what they have in common: the outside crates.
+    let target = target.canonicalize()?;
+    if cargo(&worktree, &target).is_err() {
+        run(git(&worktree).args(["checkout", "-q", "--force", commit, "--", "."]))?;
+        run(git(&worktree).args(["clean", "-qfd"]))?;
+        cargo(&worktree, &target)?;
     }
-    Ok(worktree.join("target/release"))
+    let programs = target.join("bench-base-programs");
+    fs::create_dir_all(&programs)?;
+    for program in PROGRAMS {
+        fs::copy(target.join("release").join(program), programs.join(program))?;
+    }
+    // Puts the programs of this tree back in their place.
+    cargo(Path::new("."), &target)?;
+    Ok(programs)
 }
 
-fn cargo(worktree: &Path) -> anyhow::Result<()> {
+const PROGRAMS: [&str; 2] = ["freshet", "decode_cost"];
+
+fn cargo(tree: &Path, target: &Path) -> anyhow::Result<()> {
     let mut command = Command::new("cargo");
-    command.current_dir(worktree).env_remove("CARGO_TARGET_DIR");
+    command.current_dir(tree).env("CARGO_TARGET_DIR", target);
     command.args([
         "build",
         "-q",
@@ -54,7 +67,10 @@ fn cargo(worktree: &Path) -> anyhow::Result<()> {
         "-p",
         "freshet-bench",
     ]);
-    run(command.args(["--bin", "freshet", "--bin", "decode_cost"]))
+    for program in PROGRAMS {
+        command.args(["--bin", program]);
+    }
+    run(&mut command)
 }
 
 fn git(folder: &Path) -> Command {
