@@ -36,6 +36,9 @@ pub struct Limit {
     pub redis_us: f64,
     /// Cores for all of it.
     pub cores: usize,
+    /// The least that was seen of a consumer's own, the broker's and Redis' cost: of the stages above, and of any
+    /// participant.
+    pub least_us: [f64; 3],
 }
 
 impl Limit {
@@ -62,22 +65,26 @@ impl Limit {
             write_us,
             redis_us,
             cores: cores(),
+            least_us: [fetch_us + decode_us + write_us, broker_us, redis_us],
         })
     }
 
-    /// What a consumer needs of its own at the least.
-    pub fn own_us(&self) -> f64 {
-        self.fetch_us + self.decode_us + self.write_us
+    /// Takes note of what a participant needed: nobody can be faster than the limit because he decodes for less.
+    pub fn lower(&mut self, seen_us: [f64; 3]) {
+        for (least, seen) in self.least_us.iter_mut().zip(seen_us) {
+            *least = least.min(seen);
+        }
     }
 
     /// Events a second when every core is busy.
     pub fn by_box(&self) -> f64 {
-        self.cores as f64 * 1e6 / (self.own_us() + self.broker_us + self.redis_us)
+        self.cores as f64 * 1e6 / self.least_us.iter().sum::<f64>()
     }
 
     /// Events a second when Redis' one thread is busy.
     pub fn by_redis(&self) -> f64 {
-        1e6 / self.redis_us
+        let [_, _, redis] = self.least_us;
+        1e6 / redis
     }
 
     /// The lower of the two.
@@ -91,10 +98,12 @@ impl Limit {
             "fetch_us": self.fetch_us,
             "decode_and_resolve_us": self.decode_us,
             "write_us": self.write_us,
-            "own_us": self.own_us(),
             "broker_us": self.broker_us,
             "redis_us": self.redis_us,
             "cores": self.cores,
+            "least_own_us": self.least_us[0],
+            "least_broker_us": self.least_us[1],
+            "least_redis_us": self.least_us[2],
             "by_box": self.by_box(),
             "by_redis": self.by_redis(),
             "events_per_second": self.rate(),
@@ -193,4 +202,29 @@ fn names(load: &Load, families: &[&str]) -> Vec<String> {
         }
     }
     names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Limit;
+
+    #[test]
+    fn the_limit_is_the_lower_of_box_and_redis() {
+        let mut limit = Limit {
+            fetch_us: 0.6,
+            broker_us: 0.5,
+            decode_us: 1.2,
+            write_us: 0.2,
+            redis_us: 1.5,
+            cores: 2,
+            least_us: [2.0, 0.5, 1.5],
+        };
+        assert_eq!(limit.rate(), 500_000.0);
+        // A participant that needs less of its own, and pays for it at Redis.
+        limit.lower([1.0, 0.5, 2.0]);
+        assert_eq!(limit.rate().round(), 666_667.0);
+        assert_eq!(limit.rate(), limit.by_redis().min(limit.by_box()));
+        limit.lower([0.1, 0.1, 1.5]);
+        assert_eq!(limit.rate(), limit.by_redis());
+    }
 }

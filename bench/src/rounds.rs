@@ -121,7 +121,19 @@ pub fn drain(
     }
     let limit = match plan.limits {
         0 => None,
-        times => Some(Limit::measure(bed, &loads.full, (case, times))?),
+        times => {
+            let mut limit = Limit::measure(bed, &loads.full, (case, times))?;
+            for of in &found {
+                let median = |figure: fn(&Drained) -> f64| of.spread(figure).median;
+                let seen = [
+                    median(|it| it.own_us),
+                    median(|it| it.broker_us),
+                    median(|it| it.redis_us),
+                ];
+                limit.lower(seen);
+            }
+            Some(limit)
+        }
     };
     Ok(CaseReport::Drain {
         case: case.clone(),

@@ -39,16 +39,18 @@ pub fn of(report: &CaseReport) -> String {
 }
 
 fn limit_line(limit: &Limit) -> String {
+    let [own, broker, redis] = limit.least_us;
     format!(
-        "limit {:.0}/s = min({} cores / (fetch {:.2} + decode {:.2} + write {:.2} + broker {:.2} + redis {:.2} \
-         µs) = {:.0}/s, redis alone {:.0}/s)\n",
-        limit.rate(),
-        limit.cores,
+        "stages: fetch {:.2} + decode {:.2} + write {:.2}, broker {:.2}, redis {:.2} µs\n\
+         limit: {:.0}/s, the lower of {} cores / (own {own:.2} + broker {broker:.2} + redis {redis:.2} µs) = {:.0}/s \
+         and redis alone = {:.0}/s\n",
         limit.fetch_us,
         limit.decode_us,
         limit.write_us,
         limit.broker_us,
         limit.redis_us,
+        limit.rate(),
+        limit.cores,
         limit.by_box(),
         limit.by_redis(),
     )
