@@ -1,6 +1,5 @@
 //! The commit that is compared with: built beside this one, below the target folder.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -36,28 +35,21 @@ pub fn build(target: &Path, commit: &str) -> anyhow::Result<PathBuf> {
         let mut copy = Command::new("cp");
         run(copy.arg("-rT").arg(part).arg(worktree.join(part)))?;
     }
-    // Both trees share what they have in common: the outside crates.
-    let target = target.canonicalize()?;
-    if cargo(&worktree, &target).is_err() {
+    if cargo(&worktree).is_err() {
         run(git(&worktree).args(["checkout", "-q", "--force", commit, "--", "."]))?;
         run(git(&worktree).args(["clean", "-qfd"]))?;
-        cargo(&worktree, &target)?;
+        cargo(&worktree)?;
     }
-    let programs = target.join("bench-base-programs");
-    fs::create_dir_all(&programs)?;
-    for program in PROGRAMS {
-        fs::copy(target.join("release").join(program), programs.join(program))?;
-    }
-    // Puts the programs of this tree back in their place.
-    cargo(Path::new("."), &target)?;
-    Ok(programs)
+    Ok(worktree.join("target/release"))
 }
 
-const PROGRAMS: [&str; 2] = ["freshet", "decode_cost"];
-
-fn cargo(tree: &Path, target: &Path) -> anyhow::Result<()> {
+/// Builds into the other tree's own target folder: cargo takes crates at the same place of two workspaces for the same,
+/// so in a shared one it would hand out this tree's programs for that one's.
+fn cargo(worktree: &Path) -> anyhow::Result<()> {
     let mut command = Command::new("cargo");
-    command.current_dir(tree).env("CARGO_TARGET_DIR", target);
+    command
+        .current_dir(worktree)
+        .env("CARGO_TARGET_DIR", "target");
     command.args([
         "build",
         "-q",
@@ -67,10 +59,7 @@ fn cargo(tree: &Path, target: &Path) -> anyhow::Result<()> {
         "-p",
         "freshet-bench",
     ]);
-    for program in PROGRAMS {
-        command.args(["--bin", program]);
-    }
-    run(&mut command)
+    run(command.args(["--bin", "freshet", "--bin", "decode_cost"]))
 }
 
 fn git(folder: &Path) -> Command {

@@ -9,7 +9,7 @@ use crate::case::Form;
 
 /// Records that `decode_cost` decodes in one pass.
 const RECORDS: u64 = 500;
-const PASSES: u64 = 4;
+const PASSES: u64 = 20;
 
 /// Instructions for each event.
 #[derive(Debug, Clone, Copy)]
