@@ -29,11 +29,18 @@ test: ## Formatting, clippy, tidy, every test including those on the real stack
 	$(CARGO) test --workspace
 
 .PHONY: bench
-bench: ## Drain of a backlog and added latency, on real Kafka and Redis (QUICK=1 for a short one)
-	scripts/setup.sh test
+bench: ## Freshet beside its peers: drains, latency, limit (QUICK=1 for <= 5 min; ONLY=drain-json-4 PARTICIPANTS=freshet,go)
+	scripts/setup.sh bench
 	$(CARGO) run -q -p freshet-testbed --bin testbed-fetch
 	$(CARGO) build -q --release -p freshet -p freshet-bench
-	target/release/freshet-bench $(if $(QUICK),--events 200000 --rounds 2 --seconds 5,)
+	target/release/freshet-bench $(if $(QUICK),--quick,) $(if $(ONLY),--only $(ONLY),) $(if $(PARTICIPANTS),--participants $(PARTICIPANTS),) $(BENCH_ARGS)
+
+.PHONY: bench-regress
+bench-regress: ## This tree against BASE=<commit> (default: its parent): instructions, drains, latency; fails when slower
+	scripts/setup.sh bench
+	$(CARGO) run -q -p freshet-testbed --bin testbed-fetch
+	$(CARGO) build -q --release -p freshet -p freshet-bench
+	target/release/regress --base $(or $(BASE),HEAD^) $(BENCH_ARGS)
 
 .PHONY: sim
 sim: ## Seeded simulation of the pipeline under faults (SEEDS=10000, or SEED=7 to play one again)

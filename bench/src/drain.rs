@@ -1,87 +1,144 @@
 //! Drain: the topic is full before, Redis holds every key, and the clock runs from the first key gone to the last.
 
-use std::fmt;
-use std::path::Path;
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
 use serde_json::{Value, json};
 
-use crate::deployment::{Deployment, Used};
-use crate::events;
+use crate::bed::Bed;
+use crate::load::Load;
+use crate::participant::{Participant, Running, Task};
 use crate::resp::Resp;
+use crate::usage::{Usage, micros_each};
 
-/// What one drain came to.
-#[derive(Debug)]
-pub(crate) struct Drained {
-    pub(crate) events: u64,
-    pub(crate) events_per_second: f64,
-    pub(crate) used: Used,
+/// A JVM with its plugins takes a while.
+const START_DEADLINE: Duration = Duration::from_secs(120);
+/// Nothing purged for so long: what is left is left.
+const STALL: Duration = Duration::from_secs(15);
+/// How often the keys are counted. Each count costs Redis some 20 µs.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// What one drain came to. Costs are microseconds of CPU for each event, within the time that counts.
+#[derive(Debug, Clone, Copy)]
+pub struct Drained {
+    /// Events a second.
+    pub rate: f64,
+    /// The participant's own processes.
+    pub own_us: f64,
+    /// The broker.
+    pub broker_us: f64,
+    /// Redis.
+    pub redis_us: f64,
+    /// Peak resident memory of the participant in MiB.
+    pub peak_mib: f64,
+    /// UNLINK commands for each event.
+    pub unlinks: f64,
+    /// Bytes that Redis was sent for each event.
+    pub bytes: f64,
+    /// Keys that were still there when nothing more happened.
+    pub left: u64,
 }
 
-pub(crate) fn run(freshet: &Path, rows: u64, partitions: i32) -> anyhow::Result<Drained> {
-    let deployment = Deployment::new(partitions)?;
-    deployment.fill(rows)?;
-    let producer = events::producer(&deployment.kafka.bootstrap(), 20)?;
-    for at in 0..rows {
-        events::send(&producer, events::row_of(at, rows), 1_795_000_000_000)?;
-    }
-    events::flush(&producer)?;
-    let mut redis = Resp::connect(&deployment.redis.address())?;
-    let full = redis.dbsize()?;
-    if full != rows * 2 {
-        bail!("redis holds {full} keys instead of {}", rows * 2);
-    }
-    let running = deployment.start(freshet)?;
-    let deadline = Instant::now() + Duration::from_secs(300);
-    let mut began = None;
-    loop {
-        let left = redis.dbsize()?;
-        if left < full && began.is_none() {
-            began = Some((Instant::now(), left));
-        }
-        if left == 0 {
-            break;
-        }
-        if Instant::now() > deadline {
-            bail!("{left} keys are left after 300 s");
-        }
-        std::thread::sleep(Duration::from_millis(2));
-    }
-    let Some((began, left_then)) = began else {
-        bail!("nothing was drained")
+/// The moment at which the clock starts.
+struct First {
+    at: Instant,
+    left: u64,
+    own: Usage,
+    servers: [Usage; 2],
+}
+
+/// Lets one participant drain the load once.
+///
+/// # Errors
+/// When it does not start or purges nothing at all.
+pub fn run(
+    bed: &Bed,
+    load: &Load,
+    (participant, families): (&Participant, &[&str]),
+) -> anyhow::Result<Drained> {
+    let mut redis = bed.resp()?;
+    let full = load.fill(&mut redis, families)?;
+    let run = bed.next_run();
+    let task = Task {
+        bed,
+        run: &run,
+        redis: &bed.redis.address(),
+        load,
+        families,
     };
-    let elapsed = began.elapsed();
-    let drained = (left_then / 2) as f64;
+    let running = participant.start(task)?;
+    let first = wait_first(bed, (&running, &mut redis), full)?;
+    let (end, left) = wait_last(&mut redis, &first)?;
+    let own = running.used()? - first.own;
+    let [broker, used_redis] = bed.used()?;
+    let [broker_then, redis_then] = first.servers;
+    drop(running);
+    bed.forget(&run)?;
+    let all = load.rows.len() as f64;
+    let counted = all * (first.left - left) as f64 / full as f64;
+    let each = |used: Usage| micros_each(used.cpu, counted as u64);
     Ok(Drained {
-        events: rows,
-        events_per_second: drained / elapsed.as_secs_f64(),
-        used: running.used()?,
+        rate: counted / end.duration_since(first.at).as_secs_f64().max(1e-6),
+        own_us: each(own),
+        broker_us: each(broker - broker_then),
+        redis_us: each(used_redis - redis_then),
+        peak_mib: own.peak_mib,
+        unlinks: redis.info("commandstats", "cmdstat_unlink:calls=")? as f64 / all,
+        bytes: redis.info("stats", "total_net_input_bytes:")? as f64 / all,
+        left,
     })
 }
 
-impl Drained {
-    fn cpu_us_per_event(&self) -> f64 {
-        self.used.cpu.as_secs_f64() * 1e6 / self.events as f64
-    }
-
-    pub(crate) fn as_json(&self) -> Value {
-        json!({
-            "events_per_second": self.events_per_second,
-            "cpu_us_per_event": self.cpu_us_per_event(),
-            "peak_rss_mib": self.used.peak_mib,
-        })
+fn wait_first(
+    bed: &Bed,
+    (running, redis): (&Running, &mut Resp),
+    full: u64,
+) -> anyhow::Result<First> {
+    let deadline = Instant::now() + START_DEADLINE;
+    loop {
+        let left = redis.dbsize()?;
+        let own = running.used()?;
+        if left < full {
+            return Ok(First {
+                at: Instant::now(),
+                left,
+                own,
+                servers: bed.used()?,
+            });
+        }
+        if Instant::now() > deadline {
+            bail!("nothing was purged; see {}", running.log.display());
+        }
+        sleep(LOOK);
     }
 }
 
-impl fmt::Display for Drained {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            out,
-            "{:>8.0} events/s   {:>5.2} µs CPU/event (freshet)   {:>5.0} MiB peak",
-            self.events_per_second,
-            self.cpu_us_per_event(),
-            self.used.peak_mib
-        )
+/// When the last key went, and how many did not.
+fn wait_last(redis: &mut Resp, first: &First) -> anyhow::Result<(Instant, u64)> {
+    let (mut last, mut moved) = (first.left, first.at);
+    while last > 0 && moved.elapsed() < STALL {
+        sleep(LOOK);
+        let left = redis.dbsize()?;
+        if left != last {
+            (last, moved) = (left, Instant::now());
+        }
+    }
+    Ok((moved, last))
+}
+
+impl Drained {
+    /// As it stands in the result.
+    pub fn as_json(&self) -> Value {
+        json!({
+            "events_per_second": self.rate,
+            "own_us_per_event": self.own_us,
+            "broker_us_per_event": self.broker_us,
+            "redis_us_per_event": self.redis_us,
+            "peak_rss_mib": self.peak_mib,
+            "unlinks_per_event": self.unlinks,
+            "redis_bytes_per_event": self.bytes,
+            "keys_left": self.left,
+        })
     }
 }

@@ -1,76 +1,184 @@
-//! `make bench`: how fast a backlog drains, and how much latency Freshet adds, on real Kafka and Redis.
-//!
-//! Two figures that carry from machine to machine are printed beside the rates: CPU per event of each
-//! process, and peak memory. Everything runs on this machine, so the broker and Redis take their share.
-
-mod deployment;
-mod drain;
-mod events;
-mod paced;
-mod resp;
+//! `make bench`: Freshet and its peers side by side, on real Kafka and Redis, in one run.
 
 use std::path::PathBuf;
 
+use anyhow::Context;
 use clap::Parser;
+use freshet_bench::bed::Bed;
+use freshet_bench::case::{Case, Form, Mode};
+use freshet_bench::participant::{NAMES, Participant};
+use freshet_bench::peers::PeerFolder;
+use freshet_bench::report::{self, CaseReport};
+use freshet_bench::rounds::{self, DrainPlan, Loads};
+use freshet_bench::{table, usage};
 
-/// Drain and added latency on real Kafka and Redis.
+/// Drains where everybody takes part; elsewhere the best peer stands for the others.
+const ALL_TAKE_PART: [&str; 3] = ["drain-json-4", "drain-schema-4", "drain-avro-4"];
+const DEFAULT_CASES: [&str; 10] = [
+    "drain-json-4",
+    "drain-json-4-f1",
+    "drain-json-4-f8",
+    "drain-json-4-zipf",
+    "drain-json-1",
+    "drain-json-64",
+    "drain-schema-4",
+    "drain-avro-4",
+    "paced-json-4",
+    "paced-avro-4",
+];
+const QUICK_CASES: [&str; 3] = ["drain-json-4", "drain-avro-4", "paced-json-4"];
+const RIVALS: [&str; 2] = ["freshet", "go"];
+
+/// Freshet and its peers side by side on real Kafka and Redis.
 #[derive(Debug, Parser)]
 struct Args {
-    /// Events of the backlog
-    #[arg(long, default_value_t = 1_000_000)]
-    events: u64,
-    /// Changes per second in the paced mode
-    #[arg(long, default_value_t = 10_000)]
-    rate: u64,
-    /// Seconds of the paced mode
-    #[arg(long, default_value_t = 20)]
-    seconds: u64,
-    /// Partitions of the topic
-    #[arg(long, default_value_t = 4)]
-    partitions: i32,
-    /// Rounds of the drain; the first one warms up and is not counted
-    #[arg(long, default_value_t = 4)]
-    rounds: u32,
-    /// The freshet binary
-    #[arg(long, default_value = "target/release/freshet")]
-    freshet: PathBuf,
-    /// Write the figures to this file as JSON
+    /// Cases, such as drain-json-4, drain-avro-64-zipf-f8, paced-schema-4
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<String>,
+    /// Participants of every case: freshet, go, python-2, python, connect, naive
+    #[arg(long, value_delimiter = ',')]
+    participants: Vec<String>,
+    /// The short run: two participants, fewer events, two rounds
     #[arg(long)]
-    json: Option<PathBuf>,
+    quick: bool,
+    /// Events of a backlog (half of it with schema, a quarter for eight families)
+    #[arg(long)]
+    events: Option<u32>,
+    /// Counted rounds of a drain
+    #[arg(long)]
+    rounds: Option<u32>,
+    /// Rounds of a paced case
+    #[arg(long)]
+    paced_rounds: Option<u32>,
+    /// Events per second in paced cases
+    #[arg(long, default_value_t = 10_000)]
+    rate: u32,
+    /// Counted seconds of a paced round
+    #[arg(long)]
+    seconds: Option<u32>,
+    /// Do not look whether a crash loses purges
+    #[arg(long)]
+    no_safety: bool,
+    /// The folder with the programs of the release build
+    #[arg(long, default_value = "target/release")]
+    programs: PathBuf,
+    /// The target folder, for what is built and measured
+    #[arg(long, default_value = "target")]
+    target: PathBuf,
+}
+
+impl Args {
+    fn cases(&self) -> anyhow::Result<Vec<Case>> {
+        let names: Vec<&str> = match (self.only.is_empty(), self.quick) {
+            (false, _) => self.only.iter().map(String::as_str).collect(),
+            (true, true) => QUICK_CASES.to_vec(),
+            (true, false) => DEFAULT_CASES.to_vec(),
+        };
+        names.into_iter().map(str::parse).collect()
+    }
+
+    fn names_for(&self, case: &Case) -> Vec<&str> {
+        if !self.participants.is_empty() {
+            return self.participants.iter().map(String::as_str).collect();
+        }
+        if !self.quick && ALL_TAKE_PART.contains(&&*case.to_string()) {
+            NAMES.to_vec()
+        } else {
+            RIVALS.to_vec()
+        }
+    }
+
+    fn events_of(&self, case: &Case) -> u32 {
+        let usual = if self.quick { 300_000 } else { 1_000_000 };
+        let mut events = self.events.unwrap_or(usual);
+        if case.form == Form::JsonSchema {
+            events /= 2;
+        }
+        if case.families > 2 {
+            events /= 4;
+        }
+        events
+    }
+
+    /// What a participant commits hangs neither on keys and families nor on partitions.
+    fn is_crashed(&self, case: &Case) -> bool {
+        let name = case.to_string();
+        let forms = ALL_TAKE_PART.contains(&&*name) && !self.quick;
+        !self.no_safety && (forms || name == ALL_TAKE_PART[0])
+    }
+
+    fn rounds_of(&self, mode: Mode) -> u32 {
+        match (mode, self.quick) {
+            (Mode::Drain, quick) => self.rounds.unwrap_or(if quick { 2 } else { 5 }),
+            (Mode::Paced, quick) => self.paced_rounds.unwrap_or(if quick { 1 } else { 3 }),
+        }
+    }
 }
 
 #[allow(clippy::print_stdout)] // the program's answer
 fn main() -> anyhow::Result<()> {
     let args = Args::parse();
-    let mut drained = Vec::new();
-    println!(
-        "drain: {} events, {} partitions, JSON without schema, every key present",
-        args.events, args.partitions
-    );
-    for round in 0..args.rounds {
-        let figures = drain::run(&args.freshet, args.events, args.partitions)?;
-        let note = if round == 0 && args.rounds > 1 {
-            "  (warm-up, not counted)"
-        } else {
-            ""
-        };
-        println!("  {figures}{note}");
-        if round > 0 || args.rounds == 1 {
-            drained.push(figures);
+    let out = args.target.join("bench");
+    std::fs::create_dir_all(&out)?;
+    let peers = PeerFolder::below(&args.target)?;
+    let machine = usage::machine();
+    let bed = Bed::start(&out)?;
+    let mut built: Vec<Participant> = Vec::new();
+    let (mut reports, mut loads): (Vec<CaseReport>, Option<Loads>) = (Vec::new(), None);
+    for case in args.cases()? {
+        let mut participants = Vec::new();
+        for name in args.names_for(&case) {
+            if !built.iter().any(|it| it.name == name) {
+                built.push(Participant::named(name, &args.programs, &peers)?);
+            }
+            participants.extend(built.iter().find(|it| it.name == name).cloned());
         }
+        participants.retain(|it| it.reads(case.form));
+        println!("\n{case}");
+        let report = run_case(&args, (&bed, &mut loads), &case, &participants)?;
+        println!("{}", table::of(&report));
+        reports.push(report);
+        report::write(&out.join("result.json"), &machine, &reports)?;
     }
-    drained.sort_by(|one, other| one.events_per_second.total_cmp(&other.events_per_second));
-    let median = &drained[drained.len() / 2];
-    println!("  median: {:.0} events/s", median.events_per_second);
-    println!(
-        "paced: {} changes/s for {} s, open loop, from the intended send to the key gone",
-        args.rate, args.seconds
-    );
-    let paced = paced::run(&args.freshet, (args.rate, args.seconds), args.partitions)?;
-    println!("  {paced}");
-    if let Some(path) = &args.json {
-        let figures = serde_json::json!({ "drain": median.as_json(), "paced": paced.as_json() });
-        std::fs::write(path, serde_json::to_string_pretty(&figures)?)?;
-    }
+    println!("{}", out.join("result.json").display());
     Ok(())
+}
+
+#[allow(clippy::print_stdout)] // how it goes
+fn run_case(
+    args: &Args,
+    (bed, loads): (&Bed, &mut Option<Loads>),
+    case: &Case,
+    participants: &[Participant],
+) -> anyhow::Result<CaseReport> {
+    let mut say = |line: String| println!("  {line}");
+    if case.mode == Mode::Paced {
+        let pace = (
+            args.rate,
+            args.seconds.unwrap_or(if args.quick { 8 } else { 30 }),
+        );
+        let plan = (case, args.rounds_of(case.mode));
+        return rounds::paced(bed, plan, (participants, pace), &mut say);
+    }
+    let events = args.events_of(case);
+    if !loads
+        .as_ref()
+        .is_some_and(|it| it.serve(case, events, participants))
+    {
+        if let Some(old) = loads.take() {
+            old.delete(bed)?;
+        }
+        *loads = Some(Loads::produce(bed, case, events, participants)?);
+    }
+    let loads = loads.as_ref().context("a load")?;
+    let plan = DrainPlan {
+        events,
+        rounds: args.rounds_of(case.mode),
+        limits: if args.quick { 1 } else { 3 },
+    };
+    let mut report = rounds::drain(bed, (case, plan), (participants, loads), &mut say)?;
+    if args.is_crashed(case) {
+        rounds::check_safety(bed, &mut report, (participants, loads), &mut say)?;
+    }
+    Ok(report)
 }

@@ -1,137 +1,293 @@
 //! Paced: an open loop at a fixed rate. Latency counts from when an event *should* have been sent to the moment
 //! in which Redis pushes that its key is gone, so a stall anywhere is in the figures.
 
-use std::fmt;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use hdrhistogram::Histogram;
+use rdkafka::ClientContext;
+use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, ThreadedProducer};
 use serde_json::{Value, json};
 
-use crate::deployment::{Deployment, Used};
-use crate::events;
+use crate::bed::Bed;
+use crate::case::Case;
+use crate::forms::Events;
+use crate::load::{Load, client};
+use crate::participant::{Participant, Task};
+use crate::registry::prefix;
 use crate::resp::Resp;
+use crate::usage::{Usage, micros_each};
 
-/// What the paced run came to. Times in microseconds.
+/// A cold broker and a cold JVM compile their code in the first seconds; they are run and not counted.
+const WARM_UP_SECONDS: u32 = 5;
+/// Sent first and waited for, so that the participant has joined its group before the clock starts.
+const PRIMERS: u32 = 64;
+const START_DEADLINE: Duration = Duration::from_secs(120);
+
+/// When each event was acknowledged to the producer or its key went, in microseconds since the start; zero before.
 #[derive(Debug)]
-pub(crate) struct Paced {
-    latency: Histogram<u64>,
-    events: u64,
-    used: Used,
+struct Moments {
+    begun: Instant,
+    of_row: Vec<AtomicU64>,
 }
 
-/// A cold broker compiles its code in the first seconds; they are run and not counted.
-const WARM_UP_SECONDS: u64 = 5;
+impl Moments {
+    fn new(rows: u32) -> Self {
+        Self {
+            begun: Instant::now(),
+            of_row: (0..rows).map(|_| AtomicU64::new(0)).collect(),
+        }
+    }
 
-const PREFIX: &str = "bench:v1:product:";
+    /// Notes that it is now; true the first time.
+    fn note(&self, row: usize) -> bool {
+        let now_us = (self.begun.elapsed().as_micros() as u64).max(1);
+        let place = self.of_row.get(row);
+        place.is_some_and(|place| place.swap(now_us, Ordering::Relaxed) == 0)
+    }
 
-pub(crate) fn run(
-    freshet: &Path,
-    (rate, seconds): (u64, u64),
-    partitions: i32,
+    fn at(&self, row: usize) -> u64 {
+        self.of_row
+            .get(row)
+            .map_or(0, |it| it.load(Ordering::Relaxed))
+    }
+}
+
+struct Acks(Arc<Moments>);
+
+impl ClientContext for Acks {}
+
+impl ProducerContext for Acks {
+    type DeliveryOpaque = usize;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, row: usize) {
+        if result.is_ok() {
+            self.0.note(row);
+        }
+    }
+}
+
+/// What one paced run came to. Times are microseconds.
+#[derive(Debug)]
+pub struct Paced {
+    /// From the intended send to the key gone.
+    pub total: Histogram<u64>,
+    /// From the intended send to the producer's acknowledgement.
+    pub acknowledged: Histogram<u64>,
+    /// From the acknowledgement to the key gone; zero when the key went first.
+    pub net: Histogram<u64>,
+    /// The participant's CPU for each event.
+    pub own_us: f64,
+    /// Its peak resident memory in MiB.
+    pub peak_mib: f64,
+    /// Keys that never went.
+    pub left: u64,
+}
+
+/// Purges `rate` events a second for so many seconds through one participant.
+///
+/// # Errors
+/// When it does not start, or the producer is refused.
+pub fn run(
+    bed: &Bed,
+    case: &Case,
+    participant: &Participant,
+    (rate, seconds): (u32, u32),
 ) -> anyhow::Result<Paced> {
-    let warm_up = rate * WARM_UP_SECONDS;
-    let rows = rate * seconds + warm_up;
-    let deployment = Deployment::new(partitions)?;
-    deployment.fill(rows)?;
-    let running = deployment.start(freshet)?;
-    deployment.wait_ready()?;
-    let mut pushes = Resp::connect(&deployment.redis.address())?;
-    pushes.track(PREFIX)?;
-    let gone: Arc<Vec<AtomicU64>> = Arc::new((0..rows).map(|_| AtomicU64::new(0)).collect());
-    let begun = Instant::now();
-    let reader = {
-        let gone = Arc::clone(&gone);
-        std::thread::spawn(move || read_pushes(&mut pushes, &gone, begun))
-    };
-    let producer = events::producer(&deployment.kafka.bootstrap(), 1)?;
-    for at in 0..rows {
-        let due = Duration::from_nanos(at * 1_000_000_000 / rate);
-        // Sleeping leaves the core to those who are measured; what the sleep adds counts, since an event is due
-        // when it is due.
-        let early = due.saturating_sub(begun.elapsed());
-        if !early.is_zero() {
-            std::thread::sleep(early.max(Duration::from_micros(500)));
+    let events = rate * (seconds + WARM_UP_SECONDS);
+    let load = Load::empty(bed, case, (0..events + PRIMERS).collect())?;
+    let mut redis = bed.resp()?;
+    load.fill(&mut redis, case.families())?;
+    let run = bed.next_run();
+    let running = participant.start(Task {
+        bed,
+        run: &run,
+        redis: &bed.redis.address(),
+        load: &load,
+        families: case.families(),
+    })?;
+    let sender = Sender::new(bed, &load)?;
+    let watch = Watch::start(bed, case, events + PRIMERS, sender.acks.begun)?;
+    for row in events..events + PRIMERS {
+        sender.send(row)?;
+    }
+    let deadline = Instant::now() + START_DEADLINE;
+    while watch.seen.load(Ordering::Relaxed) < u64::from(PRIMERS) {
+        running.used()?;
+        if Instant::now() > deadline {
+            bail!("it does not begin; see {}", running.log.display());
         }
-        let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis() as u64;
-        events::send(&producer, at, now)?;
-        if at % 64 == 0 {
-            producer.poll(Duration::ZERO);
-        }
+        sleep(Duration::from_millis(20));
     }
-    events::flush(&producer)?;
-    if reader
-        .join()
-        .map_err(|_| anyhow::anyhow!("the reader of pushes panicked"))?
-        < rows
-    {
-        bail!("not every key was purged within a minute of the last event");
-    }
-    let mut latency = Histogram::<u64>::new(3)?;
-    for (at, gone) in gone.iter().enumerate().skip(warm_up as usize) {
-        let due_us = at as u64 * 1_000_000 / rate;
-        latency.record(gone.load(Ordering::Relaxed).saturating_sub(due_us).max(1))?;
-    }
-    Ok(Paced {
-        latency,
-        events: rows,
-        used: running.used()?,
-    })
+    let before = running.used()?;
+    let start_us = sender.run(events, rate)?;
+    let gone = watch.finish()?;
+    let used = running.used()? - before;
+    drop(running);
+    bed.forget(&run)?;
+    bed.kafka.delete_topic(&load.topic)?;
+    let due = |row: u32| start_us + u64::from(row) * 1_000_000 / u64::from(rate);
+    collect(
+        rate * WARM_UP_SECONDS..events,
+        due,
+        (&sender.acks, &gone),
+        used,
+    )
 }
 
-/// Notes when each row's key went, in microseconds since `begun`; returns how many did.
-fn read_pushes(pushes: &mut Resp, gone: &[AtomicU64], begun: Instant) -> u64 {
-    let mut seen = 0;
-    while seen < gone.len() as u64 {
-        let read = pushes.read_push(|key| {
-            let now_us = begun.elapsed().as_micros() as u64;
-            let row = std::str::from_utf8(key)
-                .ok()
-                .and_then(|key| key.strip_prefix(PREFIX)?.parse::<usize>().ok());
-            if let Some(place) = row.and_then(|row| gone.get(row))
-                && place.swap(now_us.max(1), Ordering::Relaxed) == 0
-            {
-                seen += 1;
+fn collect(
+    counted: std::ops::Range<u32>,
+    due: impl Fn(u32) -> u64,
+    (acks, gone): (&Moments, &Moments),
+    used: Usage,
+) -> anyhow::Result<Paced> {
+    let histogram = || Histogram::<u64>::new(3);
+    let mut paced = Paced {
+        total: histogram()?,
+        acknowledged: histogram()?,
+        net: histogram()?,
+        own_us: micros_each(used.cpu, u64::from(counted.end)),
+        peak_mib: used.peak_mib,
+        left: 0,
+    };
+    for row in counted {
+        let (due, acked) = (due(row), acks.at(row as usize));
+        let gone = gone.at(row as usize);
+        if gone == 0 {
+            paced.left += 1;
+            continue;
+        }
+        paced.total.record(gone.saturating_sub(due))?;
+        paced.acknowledged.record(acked.saturating_sub(due))?;
+        paced.net.record(gone.saturating_sub(acked.max(due)))?;
+    }
+    Ok(paced)
+}
+
+struct Sender {
+    producer: ThreadedProducer<Acks>,
+    events: Events,
+    topic: String,
+    acks: Arc<Moments>,
+}
+
+impl Sender {
+    fn new(bed: &Bed, load: &Load) -> anyhow::Result<Self> {
+        let acks = Arc::new(Moments::new(load.rows.len() as u32));
+        let producer = client(&bed.kafka.bootstrap(), 1)
+            .create_with_context::<_, ThreadedProducer<Acks>>(Acks(Arc::clone(&acks)))
+            .context("producer")?;
+        Ok(Self {
+            producer,
+            events: Events::new(load.form, bed.schema_ids(load.form)?)?,
+            topic: load.topic.clone(),
+            acks,
+        })
+    }
+
+    fn send(&self, row: u32) -> anyhow::Result<()> {
+        let now_ms = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis() as u64;
+        let (mut key, mut value) = (Vec::new(), Vec::new());
+        self.events.write(row, now_ms, (&mut key, &mut value));
+        let record = BaseRecord::with_opaque_to(&self.topic, row as usize);
+        let record = record.key(&key).payload(&value);
+        self.producer
+            .send(record)
+            .map_err(|(error, _)| error.into())
+    }
+
+    /// Sends each event when it is due, or at once when that is past; says when the first was due.
+    fn run(&self, events: u32, rate: u32) -> anyhow::Result<u64> {
+        let start = self.acks.begun.elapsed();
+        for row in 0..events {
+            let due =
+                start + Duration::from_nanos(u64::from(row) * 1_000_000_000 / u64::from(rate));
+            // Sleeping leaves the core to those who are measured; what the sleep adds counts, since an event is
+            // due when it is due.
+            let early = due.saturating_sub(self.acks.begun.elapsed());
+            if !early.is_zero() {
+                sleep(early.max(Duration::from_micros(500)));
+            }
+            self.send(row)?;
+        }
+        self.producer
+            .flush(Duration::from_secs(60))
+            .context("flush")?;
+        Ok(start.as_micros() as u64)
+    }
+}
+
+/// Reads Redis' pushes in a thread of its own.
+struct Watch {
+    reader: std::thread::JoinHandle<()>,
+    gone: Arc<Moments>,
+    seen: Arc<AtomicU64>,
+}
+
+impl Watch {
+    fn start(bed: &Bed, case: &Case, rows: u32, begun: Instant) -> anyhow::Result<Self> {
+        let family = case.families().first().context("a family")?;
+        let prefix = prefix(family);
+        let mut pushes = Resp::connect(&bed.redis.address())?;
+        pushes.track(&prefix)?;
+        let seen = Arc::new(AtomicU64::new(0));
+        let gone = Arc::new(Moments {
+            begun,
+            ..Moments::new(rows)
+        });
+        let (moments, count) = (Arc::clone(&gone), Arc::clone(&seen));
+        let reader = std::thread::spawn(move || {
+            while count.load(Ordering::Relaxed) < u64::from(rows) {
+                let read = pushes.read_push(|key| {
+                    let row = key.strip_prefix(prefix.as_bytes());
+                    let row = row.and_then(|row| std::str::from_utf8(row).ok()?.parse().ok());
+                    if row.is_some_and(|row| moments.note(row)) {
+                        count.fetch_add(1, Ordering::Relaxed);
+                    }
+                });
+                // Silent for long: what has not gone will not go.
+                if read.is_err() {
+                    break;
+                }
             }
         });
-        if read.is_err() {
-            break;
-        }
+        Ok(Self { reader, gone, seen })
     }
-    seen
+
+    fn finish(self) -> anyhow::Result<Arc<Moments>> {
+        let ended = self.reader.join();
+        ended.map_err(|_| anyhow::anyhow!("the reader of pushes panicked"))?;
+        Ok(self.gone)
+    }
+}
+
+/// A quantile in milliseconds.
+pub fn at(histogram: &Histogram<u64>, quantile: f64) -> f64 {
+    histogram.value_at_quantile(quantile) as f64 / 1000.0
 }
 
 impl Paced {
-    fn at(&self, quantile: f64) -> f64 {
-        self.latency.value_at_quantile(quantile) as f64 / 1000.0
-    }
-
-    pub(crate) fn as_json(&self) -> Value {
+    /// As it stands in the result.
+    pub fn as_json(&self) -> Value {
+        let quantiles = |histogram: &Histogram<u64>| {
+            json!({
+                "p50": at(histogram, 0.5),
+                "p90": at(histogram, 0.9),
+                "p99": at(histogram, 0.99),
+                "p999": at(histogram, 0.999),
+                "max": at(histogram, 1.0),
+            })
+        };
         json!({
-            "p50_ms": self.at(0.5),
-            "p99_ms": self.at(0.99),
-            "p999_ms": self.at(0.999),
-            "max_ms": self.at(1.0),
-            "cpu_us_per_event": self.used.cpu.as_secs_f64() * 1e6 / self.events as f64,
-            "peak_rss_mib": self.used.peak_mib,
+            "total_ms": quantiles(&self.total),
+            "acknowledged_ms": quantiles(&self.acknowledged),
+            "net_ms": quantiles(&self.net),
+            "own_us_per_event": self.own_us,
+            "peak_rss_mib": self.peak_mib,
+            "keys_left": self.left,
         })
-    }
-}
-
-impl fmt::Display for Paced {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            out,
-            "p50 {:.2} ms   p99 {:.2} ms   p99.9 {:.2} ms   max {:.2} ms   {:.1} µs CPU/event   {:.0} MiB peak",
-            self.at(0.5),
-            self.at(0.99),
-            self.at(0.999),
-            self.at(1.0),
-            self.used.cpu.as_secs_f64() * 1e6 / self.events as f64,
-            self.used.peak_mib
-        )
     }
 }

@@ -65,29 +65,9 @@ impl Artefact {
     /// # Errors
     /// When the folder cannot be written or Maven fails.
     pub fn fetch(self) -> Result<PathBuf> {
-        let base = base_folder();
-        fs::create_dir_all(&base).with_context(|| format!("create {}", base.display()))?;
-        // Connect's plugin scanner finds nothing under a path with `..` in it, and says nothing.
-        let base = base.canonicalize()?;
-        let done = base.join(self.folder_name());
-        if done.is_dir() {
-            return Ok(done);
-        }
-        let lock = File::create(base.join(format!("{}.lock", self.folder_name())))?;
-        lock.lock()?;
-        if done.is_dir() {
-            return Ok(done);
-        }
-        // Filled beside its place and renamed whole: a broken download never counts as done.
-        let staging = tempfile::Builder::new()
-            .prefix(".staging-")
-            .tempdir_in(&base)?;
-        let content = staging.path().join("content");
-        fs::create_dir(&content)?;
-        self.fill(staging.path(), &content)
-            .with_context(|| format!("fetch {}", self.folder_name()))?;
-        fs::rename(&content, &done)?;
-        Ok(done)
+        fetch_into(&base_folder(), &self.folder_name(), |scratch, content| {
+            self.fill(scratch, content)
+        })
     }
 
     fn fill(self, scratch: &Path, content: &Path) -> Result<()> {
@@ -119,6 +99,46 @@ impl Artefact {
             }
         }
     }
+}
+
+/// The folder `base/name` with these artefacts (group, name, version) and what they need, downloaded now if it is not
+/// there yet. As safe as [`Artefact::fetch`].
+///
+/// # Errors
+/// When the folder cannot be written or Maven fails.
+pub fn fetch_jars(base: &Path, name: &str, of: &[(&str, &str, &str)]) -> Result<PathBuf> {
+    fetch_into(base, name, |scratch, content| {
+        copy_with_dependencies(scratch, content, of)
+    })
+}
+
+/// `base/name`, filled by `fill` (given a scratch folder and the place for the content) unless it is there.
+fn fetch_into(
+    base: &Path,
+    name: &str,
+    fill: impl FnOnce(&Path, &Path) -> Result<()>,
+) -> Result<PathBuf> {
+    fs::create_dir_all(base).with_context(|| format!("create {}", base.display()))?;
+    // Connect's plugin scanner finds nothing under a path with `..` in it, and says nothing.
+    let base = base.canonicalize()?;
+    let done = base.join(name);
+    if done.is_dir() {
+        return Ok(done);
+    }
+    let lock = File::create(base.join(format!("{name}.lock")))?;
+    lock.lock()?;
+    if done.is_dir() {
+        return Ok(done);
+    }
+    // Filled beside its place and renamed whole: a broken download never counts as done.
+    let staging = tempfile::Builder::new()
+        .prefix(".staging-")
+        .tempdir_in(&base)?;
+    let content = staging.path().join("content");
+    fs::create_dir(&content)?;
+    fill(staging.path(), &content).with_context(|| format!("fetch {name}"))?;
+    fs::rename(&content, &done)?;
+    Ok(done)
 }
 
 /// `target/testbed` of the workspace, or `FRESHET_TESTBED_DIR`.

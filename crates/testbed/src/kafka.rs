@@ -58,6 +58,16 @@ impl KafkaBroker {
     /// # Errors
     /// When the artefacts cannot be fetched or the broker is not ready in time.
     pub fn start_with(extra: &[(&str, &str)]) -> Result<KafkaBroker> {
+        let quick = [&JVM_ARGS[..], &["-Xmx512m"]].concat();
+        KafkaBroker::start_with_jvm(&quick, extra)
+    }
+
+    /// The same with arguments of the virtual machine's own instead of those that make it start quickly: where its
+    /// speed matters.
+    ///
+    /// # Errors
+    /// When the artefacts cannot be fetched or the broker is not ready in time.
+    pub fn start_with_jvm(jvm: &[&str], extra: &[(&str, &str)]) -> Result<KafkaBroker> {
         let lib = Artefact::Kafka.fetch()?;
         let folder = server_folder("kafka")?;
         let port = lease_port()?;
@@ -84,8 +94,8 @@ impl KafkaBroker {
         ]);
         format.arg(&properties);
         run(format)?;
-        let mut args: Vec<String> = JVM_ARGS.map(str::to_owned).to_vec();
-        args.extend(["-Xmx512m".to_owned(), log4j]);
+        let mut args: Vec<String> = jvm.iter().map(|&arg| arg.to_owned()).collect();
+        args.push(log4j);
         args.extend(class_path(&lib));
         args.extend(["kafka.Kafka".to_owned(), properties.display().to_string()]);
         let launch = Launch {
@@ -109,6 +119,11 @@ impl KafkaBroker {
     /// `127.0.0.1:PORT`.
     pub fn bootstrap(&self) -> String {
         self.port.address()
+    }
+
+    /// The broker's process id, while it runs.
+    pub fn pid(&self) -> Option<u32> {
+        self.process.id()
     }
 
     /// Kills it (`kill -9`); the data stays.

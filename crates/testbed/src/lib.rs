@@ -29,7 +29,7 @@ mod schema_registry;
 mod topics;
 mod varnish;
 
-pub use artefacts::Artefact;
+pub use artefacts::{Artefact, fetch_jars};
 pub use authority::Authority;
 pub use connect::{Connect, ConnectBuilder};
 pub use connector::{ConnectorConfig, Format, MariaDbConnector, PgConnector, flattened};

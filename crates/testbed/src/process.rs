@@ -230,6 +230,11 @@ impl ServerProcess {
             .is_some_and(|child| matches!(child.try_wait(), Ok(None)))
     }
 
+    /// The process's id, while it runs.
+    pub(crate) fn id(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
+
     fn pid(&self) -> Option<Pid> {
         let id = self.child.as_ref()?.id();
         Pid::from_raw(i32::try_from(id).ok()?)

@@ -122,6 +122,11 @@ impl RedisServer {
         self.port.address()
     }
 
+    /// The server's process id, while it runs.
+    pub fn pid(&self) -> Option<u32> {
+        self.process.id()
+    }
+
     /// Kills it (`kill -9`); without persistence everything in it is gone.
     pub fn stop(&mut self) {
         self.process.kill();

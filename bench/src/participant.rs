@@ -1,0 +1,221 @@
+//! Who takes part, and how each is started on a task.
+
+mod connect;
+mod freshet;
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use anyhow::{Context, bail};
+
+use crate::bed::Bed;
+use crate::case::Form;
+use crate::load::Load;
+use crate::peers::{ConnectJars, PeerFolder};
+use crate::usage::{Usage, used_by};
+
+/// One consumer that takes part.
+#[derive(Debug, Clone)]
+pub struct Participant {
+    /// Its name in the table.
+    pub name: String,
+    kind: Kind,
+}
+
+#[derive(Debug, Clone)]
+enum Kind {
+    Freshet(PathBuf),
+    Go(PathBuf),
+    Python {
+        python: PathBuf,
+        script: PathBuf,
+        processes: usize,
+    },
+    Connect(ConnectJars),
+    Naive(PathBuf),
+}
+
+/// What a participant is to do.
+#[derive(Debug, Clone, Copy)]
+pub struct Task<'a> {
+    /// Broker, schema registry and folders.
+    pub bed: &'a Bed,
+    /// The run's own name.
+    pub run: &'a str,
+    /// `host:port` of Redis, or of a proxy before it.
+    pub redis: &'a str,
+    /// The topic and its form.
+    pub load: &'a Load,
+    /// The families on the topic's table.
+    pub families: &'a [&'a str],
+}
+
+/// A participant's processes, killed when dropped.
+#[derive(Debug)]
+pub struct Running {
+    children: Vec<Child>,
+    /// Its consumer group.
+    pub group: String,
+    /// Where its complaints are.
+    pub log: PathBuf,
+}
+
+/// Names that [`Participant::named`] knows, in the order of the table.
+pub const NAMES: [&str; 6] = ["freshet", "go", "python-2", "python", "connect", "naive"];
+
+impl Participant {
+    /// Builds what the participant needs. `programs` holds Freshet's and the naive consumer's binaries.
+    ///
+    /// # Errors
+    /// When the name is unknown or something cannot be built.
+    pub fn named(name: &str, programs: &Path, peers: &PeerFolder) -> anyhow::Result<Self> {
+        let python = |processes| {
+            anyhow::Ok(Kind::Python {
+                python: peers.python()?,
+                script: peers.python_script(),
+                processes,
+            })
+        };
+        let kind = match name {
+            "freshet" => Kind::Freshet(programs.join("freshet")),
+            "go" => Kind::Go(peers.go()?),
+            "python" => python(1)?,
+            "python-2" => python(2)?,
+            "connect" => Kind::Connect(peers.connect()?),
+            "naive" => Kind::Naive(programs.join("naive_consumer")),
+            _ => bail!(
+                "no participant is called {name}: one of {}",
+                NAMES.join(", ")
+            ),
+        };
+        Ok(Self {
+            name: name.to_owned(),
+            kind,
+        })
+    }
+
+    /// Freshet from another binary, under a name of its own.
+    pub fn freshet_at(name: &str, program: PathBuf) -> Self {
+        Self {
+            name: name.to_owned(),
+            kind: Kind::Freshet(program),
+        }
+    }
+
+    /// Whether it gets a fiftieth of the events, so that a round ends.
+    pub fn is_slow(&self) -> bool {
+        matches!(self.kind, Kind::Naive(_))
+    }
+
+    /// Whether it reads events of this form.
+    pub fn reads(&self, form: Form) -> bool {
+        form != Form::Avro || !matches!(self.kind, Kind::Naive(_))
+    }
+
+    /// Starts it in a consumer group that never was.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start(&self, task: Task<'_>) -> anyhow::Result<Running> {
+        let log = task.bed.log_file(&format!("{}-{}", task.run, self.name));
+        let mut group = task.run.to_owned();
+        let commands = match &self.kind {
+            Kind::Freshet(program) => vec![freshet::command(program, task)?],
+            Kind::Go(program) => {
+                let mut command = Command::new("setpriv");
+                end_with_us(&mut command).arg(program);
+                // Memory is there; collecting garbage less often is what the processor gains most from.
+                command.env("GOGC", "400");
+                vec![command]
+            }
+            Kind::Python {
+                python,
+                script,
+                processes,
+            } => {
+                let one = |_| {
+                    let mut command = Command::new("setpriv");
+                    end_with_us(&mut command).arg(python).arg(script);
+                    command
+                };
+                (0..*processes).map(one).collect()
+            }
+            Kind::Connect(jars) => {
+                group = connect::group(task.run);
+                vec![connect::command(jars, task)?]
+            }
+            Kind::Naive(program) => {
+                let mut command = Command::new("setpriv");
+                end_with_us(&mut command).arg(program);
+                vec![command]
+            }
+        };
+        let mut running = Running {
+            children: Vec::new(),
+            group,
+            log,
+        };
+        for command in commands {
+            let child = spawn(command, task, &running)?;
+            running.children.push(child);
+        }
+        Ok(running)
+    }
+}
+
+/// `setpriv` makes the kernel kill the program when the bench ends for whatever reason.
+fn end_with_us(command: &mut Command) -> &mut Command {
+    command.args(["--pdeathsig", "KILL", "--"])
+}
+
+fn spawn(mut command: Command, task: Task<'_>, running: &Running) -> anyhow::Result<Child> {
+    let form = match task.load.form {
+        Form::Json => "json",
+        Form::JsonSchema => "json-schema",
+        Form::Avro => "avro",
+    };
+    if task.load.form == Form::Avro {
+        command.env("BENCH_REGISTRY", task.bed.schemas()?.0.ccompat_url());
+    }
+    let log = File::options()
+        .create(true)
+        .append(true)
+        .open(&running.log)?;
+    command
+        .env("BENCH_BOOTSTRAP", task.bed.kafka.bootstrap())
+        .env("BENCH_TOPIC", &task.load.topic)
+        .env("BENCH_GROUP", &running.group)
+        .env("BENCH_REDIS", task.redis)
+        .env("BENCH_FAMILIES", task.families.join(","))
+        .env("BENCH_FORM", form)
+        .stdin(Stdio::null())
+        .stdout(log.try_clone()?)
+        .stderr(log);
+    let shown = format!("{command:?}");
+    command.spawn().with_context(|| format!("start {shown}"))
+}
+
+impl Running {
+    /// What its processes used so far.
+    ///
+    /// # Errors
+    /// When one of them is gone.
+    pub fn used(&self) -> anyhow::Result<Usage> {
+        let mut sum = Usage::default();
+        for child in &self.children {
+            sum += used_by(child.id()).context("a participant has ended; see its log")?;
+        }
+        Ok(sum)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        for child in &mut self.children {
+            // Nothing to be done about one that has ended by itself.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! Freshet, with its defaults.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::ensure;
+use freshet_testbed::lease_port;
+
+use super::{Task, end_with_us};
+use crate::case::Form;
+use crate::registry;
+
+/// Writes config and registry, and says how to start it.
+pub(super) fn command(program: &Path, task: Task<'_>) -> anyhow::Result<Command> {
+    ensure!(
+        program.exists(),
+        "{} is not there: build it with cargo build --release",
+        program.display()
+    );
+    let folder = task.bed.folder(task.run)?;
+    registry::write(&folder.join("registry"), &task.load.topic, task.families)?;
+    let run = task.run;
+    // Its own topics are named after the run, so that no run finds what an earlier one left.
+    let mut config = format!(
+        "registry: registry\nkafka: {{ brokers: \"{}\", group: {run} }}\n\
+         targets: {{ main: {{ redis: {{ url: \"redis://{}\" }} }} }}\n\
+         outbox: {{ topic_prefix: {run}.purges., backlog_prefix: {run}.backlog., \
+         dead_letters: {run}.dead-letters, positions: {run}.positions }}\n\
+         admin: {{ listen: \"{}\" }}\nlog: {{ level: warn }}\n",
+        task.bed.kafka.bootstrap(),
+        task.redis,
+        lease_port()?.address(),
+    );
+    if task.load.form == Form::Avro {
+        let url = task.bed.schemas()?.0.ccompat_url();
+        config.push_str(&format!("schema_registry: {{ url: \"{url}\" }}\n"));
+    }
+    let file = folder.join("freshet.yaml");
+    fs::write(&file, config)?;
+    let mut command = Command::new("setpriv");
+    end_with_us(&mut command).arg(program);
+    command.args(["run", "--config"]).arg(file);
+    Ok(command)
+}
