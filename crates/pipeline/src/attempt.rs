@@ -179,6 +179,9 @@ impl<P: Purger, O: Outbox> RunRound<P, O> {
             tracing::info!(target_name = name, "target is back, its backlog follows");
         }
         let whole = answers && report.nodes_down == 0;
+        if let Some(recent) = state.recent.as_ref().filter(|_| !whole) {
+            recent.hold(self.clock.now());
+        }
         self.set_up(rules, target, if whole { 1.0 } else { 0.0 });
         if whole {
             if self.status.ready(&part) {

@@ -96,8 +96,11 @@ impl<P: Purger, O: Outbox> RunRound<P, O> {
             self.request(&round.rules, &served.state.backlog, (&left, &outer))
                 .await;
         }
-        // Also what was stored in part: the rest of it was answered.
-        self.keep(round, served, (tier, batch, takeovers)).await;
+        // Also what was stored in part, since the rest of it was answered. But what nobody answered must not make
+        // anything grow old that somebody did: an outage may be longer than the window.
+        if left.len() < batch.len() {
+            self.keep(round, served, (tier, batch, takeovers)).await;
+        }
     }
 
     /// A backlog's batch. What cannot be asked for is tried some times more, behind all that can.

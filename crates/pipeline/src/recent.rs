@@ -28,6 +28,8 @@ struct Kept {
     bytes: usize,
     /// Takeovers that were answered by sending everything again.
     takeovers: u64,
+    /// Nothing grows old before this.
+    held_until: UnixMicros,
 }
 
 /// Purges of about a second under one revision of the rules.
@@ -78,9 +80,10 @@ impl Recent {
         if kept.takeovers > takeovers {
             return false;
         }
-        kept.forget_before(UnixMicros(
-            now.0.saturating_sub(self.keep.as_micros() as u64),
-        ));
+        if now >= kept.held_until {
+            let keep_us = self.keep.as_micros() as u64;
+            kept.forget_before(UnixMicros(now.0.saturating_sub(keep_us)));
+        }
         kept.begin_bucket(rules, now);
         let mut bytes = kept.bytes;
         if let Some(bucket) = kept.buckets.back_mut() {
@@ -91,6 +94,13 @@ impl Recent {
         }
         kept.bytes = bytes;
         true
+    }
+
+    /// Something of the target did not answer. Whoever answers in its place may not have seen what it was told last,
+    /// so nothing grows old by the answers of others until the window has passed once more.
+    pub(crate) fn hold(&self, now: UnixMicros) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.held_until = UnixMicros(now.0 + self.keep.as_micros() as u64);
     }
 
     /// Everything that is kept, when `takeovers` is news; it is forgotten here.
@@ -232,6 +242,33 @@ mod tests {
         let batches = replays.iter().flat_map(|replay| &replay.batches);
         let purges = batches.flat_map(|batch| batch.iter());
         purges.map(|(_, name)| name.to_vec()).collect()
+    }
+
+    #[test]
+    fn p8_while_a_node_is_silent_answers_of_others_make_nothing_old() {
+        let (recent, rules) = (Recent::new(Duration::from_secs(10)), rules());
+        let note = |at: u64, name: &[u8]| {
+            let answered = (&rules, UnixMicros(at * 1_000_000), 0);
+            assert!(recent.note(answered, [&batch(name)].into_iter()));
+        };
+        note(1, b"told-to-the-silent-one");
+        for at in 2..60 {
+            recent.hold(UnixMicros(at * 1_000_000));
+            note(at, b"told-to-another");
+        }
+        note(65, b"later");
+        let replays = recent.take(1).expect("news");
+        assert!(names(&replays).contains(&b"told-to-the-silent-one".to_vec()));
+        note_and_grow_old(&recent, &rules);
+    }
+
+    fn note_and_grow_old(recent: &Recent, rules: &Arc<Rules>) {
+        for (at, name) in [(70, b"old"), (90, b"new")] {
+            let answered = (rules, UnixMicros(at * 1_000_000), 1);
+            assert!(recent.note(answered, [&batch(name)].into_iter()));
+        }
+        let replays = recent.take(2).expect("news");
+        assert_eq!(names(&replays), [b"new".to_vec()]);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::served::{Lane, Served};
 
 impl<P: Purger, O: Outbox> RunRound<P, O> {
     /// Keeps what was just answered by the server that `takeovers` had led to. When that one is gone meanwhile, the
-    /// purges go to the backlog like everything that was kept.
+    /// purges go to the backlog like everything that was kept: first that, since an answer makes older ones grow old.
     pub(crate) async fn keep(
         &self,
         round: &Round,
@@ -24,6 +24,7 @@ impl<P: Purger, O: Outbox> RunRound<P, O> {
         let Some(recent) = &served.state.recent else {
             return;
         };
+        self.replay_if_replaced(served).await;
         let outer = || of_tiers(round, |it| it > tier);
         let answered = (&round.rules, self.clock.now(), takeovers);
         if !recent.note(answered, std::iter::once(batch).chain(outer())) {
@@ -31,7 +32,6 @@ impl<P: Purger, O: Outbox> RunRound<P, O> {
             self.request(&round.rules, &served.state.backlog, (batch, &outer))
                 .await;
         }
-        self.replay_if_replaced(served).await;
     }
 
     /// Sends everything that is kept to the target's backlog when its server may have been replaced. It is stored

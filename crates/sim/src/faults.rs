@@ -38,6 +38,8 @@ pub enum Fault {
     Truncated,
     /// A replica takes the store over that has not seen the purges of the last second.
     Failover,
+    /// The store is away, and what comes back is a replica that has not seen the purges of its last second.
+    Replaced,
     /// Targets refuse some names for good.
     Refusing,
     /// This many changes at once, as a bulk update brings them.
@@ -71,7 +73,8 @@ impl Schedule {
         }
         // A process keeps the last purges for a failover in its memory: one that dies in the same seconds takes them
         // with it. That is said in the documentation, and not played here.
-        if faults.iter().any(|(.., fault)| *fault == Fault::Failover) {
+        let undoes = |fault: &Fault| matches!(fault, Fault::Failover | Fault::Replaced);
+        if faults.iter().any(|(.., fault)| undoes(fault)) {
             faults.retain(|(.., fault)| !matches!(fault, Fault::Kill { .. } | Fault::Stop { .. }));
         }
         Self(faults)
@@ -80,7 +83,7 @@ impl Schedule {
 
 fn any_fault(chance: &mut ChaCha8Rng) -> Fault {
     let target = TARGETS[chance.random_range(0..TARGETS.len())];
-    match chance.random_range(0..16) {
+    match chance.random_range(0..17) {
         0 | 1 => Fault::Kill {
             member: chance.random_range(0..2),
         },
@@ -97,7 +100,8 @@ fn any_fault(chance: &mut ChaCha8Rng) -> Fault {
         11 => Fault::Slow(target),
         12 => Fault::Failover,
         13 => Fault::Truncated,
-        14 => Fault::Burst(chance.random_range(300..1_500)),
+        14 => Fault::Replaced,
+        15 => Fault::Burst(chance.random_range(300..1_500)),
         _ => Fault::Refusing,
     }
 }

@@ -37,6 +37,8 @@ const LIVE_EDGE: &str = "freshet.purges.edge";
 const ROUND_RECORDS: usize = 16;
 const ROUNDS_IN_FLIGHT: usize = 2;
 const PING_EVERY: Duration = Duration::from_secs(2);
+/// Shorter than the longer outages, and longer than a store takes to be noticed as another one.
+const REPLAY_WINDOW: Duration = Duration::from_millis(2_500);
 const OPEN_MAX: usize = 96;
 /// Steps of the loops; small against every timeout.
 const STEP: Duration = Duration::from_millis(5);
@@ -198,6 +200,7 @@ impl World {
             Fault::Failover => self.shared.lock().fail_over(),
             Fault::Refusing => self.shared.lock().refuse = true,
             Fault::Burst(changes) => (0..changes).for_each(|_| changes::write(&self.shared)),
+            Fault::Replaced => self.set("main", Mode::Away),
             Fault::Away(target) => self.set(target, Mode::Away),
             Fault::Silent(target) => self.set(target, Mode::Silent),
             Fault::Throttling(target) => self.set(target, Mode::Throttling),
@@ -218,6 +221,10 @@ impl World {
             Fault::LosingAppends(_) => self.shared.lock().lose_appends = 0.0,
             Fault::ClockJump(seconds) => self.shared.lock().clock_off_seconds -= seconds,
             Fault::Refusing => self.shared.lock().refuse = false,
+            Fault::Replaced => {
+                self.shared.lock().fail_over();
+                self.set("main", Mode::Well);
+            }
             Fault::Away(target)
             | Fault::Silent(target)
             | Fault::Throttling(target)
@@ -301,7 +308,7 @@ impl World {
                 source: source(&topic, &topic),
                 topic: Arc::from(topic),
                 after,
-                replay: (target == "main").then_some(Duration::from_secs(10)),
+                replay: (target == "main").then_some(REPLAY_WINDOW),
                 purges_per_second: Some(self.pace),
             }
         };
