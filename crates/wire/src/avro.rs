@@ -7,6 +7,7 @@ pub(crate) mod cache;
 pub(crate) mod datum;
 pub(crate) mod plan;
 pub(crate) mod schema;
+pub(crate) mod skip;
 
 use crate::error::DecodeError;
 

@@ -48,7 +48,12 @@ impl<'a> Datum<'a> {
         };
         let index = usize::try_from(self.long()?).ok();
         let branch = index.and_then(|index| branches.get(index)).copied();
-        branch.ok_or_else(|| self.bad("no such branch of a union"))
+        branch.ok_or_else(|| self.no_such_branch())
+    }
+
+    #[cold]
+    pub(crate) fn no_such_branch(&self) -> DecodeError {
+        self.bad("no such branch of a union")
     }
 
     /// The type behind `id`.
@@ -116,7 +121,7 @@ impl<'a> Datum<'a> {
         self.skip_nested(id, 0)
     }
 
-    fn skip_nested(&mut self, id: NodeId, depth: usize) -> Result<(), DecodeError> {
+    pub(crate) fn skip_nested(&mut self, id: NodeId, depth: usize) -> Result<(), DecodeError> {
         if depth > self.depth_max {
             return Err(DecodeError::TooDeep {
                 at: self.at,
@@ -191,7 +196,7 @@ impl<'a> Datum<'a> {
         })
     }
 
-    fn boolean(&mut self) -> Result<bool, DecodeError> {
+    pub(crate) fn boolean(&mut self) -> Result<bool, DecodeError> {
         match self.array::<1>()? {
             [0] => Ok(false),
             [1] => Ok(true),
@@ -200,7 +205,19 @@ impl<'a> Datum<'a> {
     }
 
     /// A zigzag number of up to ten bytes.
-    fn long(&mut self) -> Result<i64, DecodeError> {
+    #[inline]
+    pub(crate) fn long(&mut self) -> Result<i64, DecodeError> {
+        // Lengths, branches and most numbers have one byte.
+        if let Some(&byte) = self.bytes.get(self.at)
+            && byte < 0x80
+        {
+            self.at += 1;
+            return Ok(zigzag(u64::from(byte)));
+        }
+        self.long_of_many()
+    }
+
+    fn long_of_many(&mut self) -> Result<i64, DecodeError> {
         let mut bits = 0u64;
         for shift in (0..64).step_by(7) {
             let Some(&byte) = self.bytes.get(self.at) else {
@@ -209,7 +226,7 @@ impl<'a> Datum<'a> {
             self.at += 1;
             bits |= u64::from(byte & 0x7f) << shift;
             if byte < 0x80 {
-                return Ok((bits >> 1) as i64 ^ -((bits & 1) as i64));
+                return Ok(zigzag(bits));
             }
         }
         Err(self.bad("a number is longer than ten bytes"))
@@ -223,7 +240,8 @@ impl<'a> Datum<'a> {
         })
     }
 
-    fn sized(&mut self) -> Result<&'a [u8], DecodeError> {
+    #[inline]
+    pub(crate) fn sized(&mut self) -> Result<&'a [u8], DecodeError> {
         let length = self.long()?;
         match usize::try_from(length) {
             Ok(length) => self.take(length),
@@ -240,7 +258,8 @@ impl<'a> Datum<'a> {
         Ok(*chunk)
     }
 
-    fn take(&mut self, length: usize) -> Result<&'a [u8], DecodeError> {
+    #[inline]
+    pub(crate) fn take(&mut self, length: usize) -> Result<&'a [u8], DecodeError> {
         let end = self.at.checked_add(length);
         let taken = end.and_then(|end| self.bytes.get(self.at..end));
         let Some(taken) = taken else {
@@ -250,6 +269,7 @@ impl<'a> Datum<'a> {
         Ok(taken)
     }
 
+    #[cold]
     fn bad(&self, what: &'static str) -> DecodeError {
         DecodeError::BadAvro {
             schema: self.schema_id,
@@ -257,4 +277,8 @@ impl<'a> Datum<'a> {
             what,
         }
     }
+}
+
+fn zigzag(bits: u64) -> i64 {
+    (bits >> 1) as i64 ^ -((bits & 1) as i64)
 }

@@ -5,10 +5,12 @@ use freshet_core::image::Image;
 
 use super::datum::Datum;
 use super::schema::{Node, NodeId, Record, WriterSchema};
+use super::skip::Skip;
 use crate::column_text::{self, BoundColumn};
 use crate::error::DecodeError;
 use crate::facts::{EnvelopeField, Facts, FlatMark, Part, SourceField, TransactionField};
 use crate::row_rules::RowRules;
+use crate::scalar::{Encoding, Scalar};
 
 /// How records of one writer schema are read for one table.
 #[derive(Debug)]
@@ -29,7 +31,7 @@ enum PlanForm {
 /// How an envelope is read.
 #[derive(Debug)]
 struct EnvelopePlan {
-    fields: Box<[(NodeId, Option<EnvelopeField>)]>,
+    fields: Steps<EnvelopeField>,
     /// By the record type that they read: before and after mostly share one.
     rows: Vec<(NodeId, RowSteps)>,
     source: Option<(NodeId, SourceSteps)>,
@@ -37,17 +39,22 @@ struct EnvelopePlan {
     transaction: Option<(NodeId, TransactionSteps)>,
 }
 
-/// The fields of a row, in order.
-type RowSteps = Box<[(NodeId, Step)]>;
-/// The fields of `source`, in order.
-type SourceSteps = Box<[(NodeId, Option<SourceField>)]>;
-/// The fields of `transaction`, in order.
-type TransactionSteps = Box<[(NodeId, Option<TransactionField>)]>;
+type RowSteps = Steps<RowField>;
+type SourceSteps = Steps<SourceField>;
+type TransactionSteps = Steps<TransactionField>;
 
-/// What to do with one field of a row.
+/// The fields of a record, in order: those that are read, and what lies between them.
+type Steps<T> = Box<[Step<T>]>;
+
+#[derive(Debug)]
+enum Step<T> {
+    Skip(Box<[Skip]>),
+    Read(NodeId, T),
+}
+
+/// A field of a row that is read.
 #[derive(Debug, Clone, Copy)]
-enum Step {
-    Skip,
+enum RowField {
     Column(BoundColumn),
     Mark(FlatMark),
 }
@@ -68,7 +75,7 @@ impl Plan {
         let form = if enveloped {
             PlanForm::Envelope(EnvelopePlan::compile(schema, record, rules))
         } else {
-            PlanForm::Flattened(row_steps(record, rules, true))
+            PlanForm::Flattened(row_steps(schema, record, (rules, true)))
         };
         Some(Self { record: id, form })
     }
@@ -76,7 +83,7 @@ impl Plan {
     /// For a record's key: a row without additions.
     pub(crate) fn compile_key(schema: &WriterSchema, rules: RowRules<'_>) -> Option<Self> {
         let (id, record) = schema.record(schema.root())?;
-        let form = PlanForm::Flattened(row_steps(record, rules, false));
+        let form = PlanForm::Flattened(row_steps(schema, record, (rules, false)));
         Some(Self { record: id, form })
     }
 
@@ -121,36 +128,33 @@ impl Plan {
 
 impl EnvelopePlan {
     fn compile(schema: &WriterSchema, record: &Record, rules: RowRules<'_>) -> Self {
-        let named = |(name, id): &(Box<str>, NodeId)| (*id, EnvelopeField::named(name.as_bytes()));
-        let fields: Box<[_]> = record.fields.iter().map(named).collect();
         let mut rows: Vec<(NodeId, _)> = Vec::new();
         let mut source = None;
         let mut transaction = None;
-        for (id, field) in &fields {
+        for (name, id) in &record.fields {
             let Some((id, record)) = schema.record(*id) else {
                 continue;
             };
-            match field {
+            match EnvelopeField::named(name.as_bytes()) {
                 Some(EnvelopeField::Before | EnvelopeField::After)
                     if rows.iter().all(|(known, _)| *known != id) =>
                 {
-                    rows.push((id, row_steps(record, rules, false)));
+                    rows.push((id, row_steps(schema, record, (rules, false))));
                 }
                 Some(EnvelopeField::Source) => {
-                    let named = |(name, id): &(Box<str>, NodeId)| {
-                        (*id, SourceField::named(name.as_bytes()))
-                    };
-                    source = Some((id, record.fields.iter().map(named).collect()));
+                    source = Some((id, steps_of(schema, record, SourceField::named)));
                 }
                 Some(EnvelopeField::Transaction) if rules.members => {
-                    let named = |(name, id): &(Box<str>, NodeId)| {
-                        (*id, TransactionField::named(name.as_bytes()))
-                    };
-                    transaction = Some((id, record.fields.iter().map(named).collect()));
+                    transaction = Some((id, steps_of(schema, record, TransactionField::named)));
                 }
                 _ => {}
             }
         }
+        let fields = steps_of(schema, record, |name| {
+            // Nobody asks for it then.
+            EnvelopeField::named(name)
+                .filter(|it| rules.members || *it != EnvelopeField::Transaction)
+        });
         Self {
             fields,
             rows,
@@ -165,18 +169,24 @@ impl EnvelopePlan {
         (change, facts): (&mut Change, &mut Facts),
         columns: usize,
     ) -> Result<(), DecodeError> {
-        for (id, field) in &self.fields {
+        for step in &self.fields {
+            let (id, field) = match step {
+                Step::Skip(run) => {
+                    datum.skip_run(run)?;
+                    continue;
+                }
+                Step::Read(id, field) => (*id, *field),
+            };
             match field {
-                None => datum.skip(*id)?,
-                Some(EnvelopeField::Before) => {
-                    facts.before = self.run_image(datum, *id, (&mut change.before, columns))?;
+                EnvelopeField::Before => {
+                    facts.before = self.run_image(datum, id, (&mut change.before, columns))?;
                 }
-                Some(EnvelopeField::After) => {
-                    facts.after = self.run_image(datum, *id, (&mut change.after, columns))?;
+                EnvelopeField::After => {
+                    facts.after = self.run_image(datum, id, (&mut change.after, columns))?;
                 }
-                Some(EnvelopeField::Source) => self.run_source(datum, *id, facts)?,
-                Some(EnvelopeField::Transaction) => self.run_transaction(datum, *id, facts)?,
-                Some(field) => facts.set(*field, datum.scalar(*id)?.0),
+                EnvelopeField::Source => self.run_source(datum, id, facts)?,
+                EnvelopeField::Transaction => self.run_transaction(datum, id, facts)?,
+                _ => facts.set(field, datum.scalar(id)?.0),
             }
         }
         Ok(())
@@ -210,15 +220,11 @@ impl EnvelopePlan {
     ) -> Result<(), DecodeError> {
         let id = datum.branch(id)?;
         match &self.source {
-            Some((source, fields)) if *source == id => {
+            Some((source, steps)) if *source == id => {
                 facts.source = Part::Read;
-                for (id, field) in fields {
-                    match field {
-                        None => datum.skip(*id)?,
-                        Some(field) => facts.set_source(*field, datum.scalar(*id)?.0),
-                    }
-                }
-                Ok(())
+                run_steps(steps, datum, |field, value, _| {
+                    facts.set_source(field, value)
+                })
             }
             _ => {
                 facts.source = Part::Other;
@@ -237,51 +243,84 @@ impl EnvelopePlan {
     ) -> Result<(), DecodeError> {
         let id = datum.branch(id)?;
         match &self.transaction {
-            Some((transaction, fields)) if *transaction == id => {
-                for (id, field) in fields {
-                    match field {
-                        None => datum.skip(*id)?,
-                        Some(field) => facts.set_transaction(*field, datum.scalar(*id)?.0),
-                    }
-                }
-                Ok(())
+            Some((transaction, steps)) if *transaction == id => {
+                run_steps(steps, datum, |field, value, _| {
+                    facts.set_transaction(field, value);
+                })
             }
             _ => datum.skip(id),
         }
     }
 }
 
-fn row_steps(record: &Record, rules: RowRules<'_>, marks: bool) -> RowSteps {
-    let step = |name: &[u8]| match (rules.column(name), FlatMark::named(name)) {
-        (Some(column), _) => Step::Column(column),
-        (None, Some(mark)) if marks => Step::Mark(mark),
-        _ => Step::Skip,
-    };
-    let fields = record.fields.iter();
-    fields
-        .map(|(name, id)| (*id, step(name.as_bytes())))
-        .collect()
+fn row_steps(
+    schema: &WriterSchema,
+    record: &Record,
+    (rules, marks): (RowRules<'_>, bool),
+) -> RowSteps {
+    steps_of(schema, record, |name| {
+        match (rules.column(name), FlatMark::named(name)) {
+            (Some(column), _) => Some(RowField::Column(column)),
+            (None, Some(mark)) if marks => Some(RowField::Mark(mark)),
+            _ => None,
+        }
+    })
+}
+
+/// What `named` knows is read, everything else is stepped over.
+fn steps_of<T>(
+    schema: &WriterSchema,
+    record: &Record,
+    named: impl Fn(&[u8]) -> Option<T>,
+) -> Steps<T> {
+    let mut steps = Vec::new();
+    let mut between = Vec::new();
+    for (name, id) in &record.fields {
+        let Some(field) = named(name.as_bytes()) else {
+            between.push(Skip::of(schema, *id));
+            continue;
+        };
+        if !between.is_empty() {
+            steps.push(Step::Skip(std::mem::take(&mut between).into_boxed_slice()));
+        }
+        steps.push(Step::Read(*id, field));
+    }
+    if !between.is_empty() {
+        steps.push(Step::Skip(between.into_boxed_slice()));
+    }
+    steps.into_boxed_slice()
+}
+
+/// Gives each field that is read to `set`.
+#[inline]
+fn run_steps<'a, T: Copy>(
+    steps: &[Step<T>],
+    datum: &mut Datum<'a>,
+    mut set: impl FnMut(T, Scalar<'a>, Encoding),
+) -> Result<(), DecodeError> {
+    for step in steps {
+        match step {
+            Step::Skip(run) => datum.skip_run(run)?,
+            Step::Read(id, field) => {
+                let (value, encoding) = datum.scalar(*id)?;
+                set(*field, value, encoding);
+            }
+        }
+    }
+    Ok(())
 }
 
 fn run_row(
-    steps: &[(NodeId, Step)],
+    steps: &RowSteps,
     datum: &mut Datum<'_>,
     image: &mut Image,
     facts: &mut Facts,
 ) -> Result<(), DecodeError> {
-    for (id, step) in steps {
-        match step {
-            Step::Skip => datum.skip(*id)?,
-            Step::Column(column) => {
-                let (value, encoding) = datum.scalar(*id)?;
-                let column = BoundColumn {
-                    encoding,
-                    ..*column
-                };
-                column_text::set(image, column, value);
-            }
-            Step::Mark(mark) => facts.set_mark(*mark, datum.scalar(*id)?.0),
+    run_steps(steps, datum, |field, value, encoding| match field {
+        RowField::Column(column) => {
+            let column = BoundColumn { encoding, ..column };
+            column_text::set(image, column, value);
         }
-    }
-    Ok(())
+        RowField::Mark(mark) => facts.set_mark(mark, value),
+    })
 }

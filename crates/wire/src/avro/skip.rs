@@ -1,0 +1,97 @@
+//! What lies between two fields that are read: a flat run of steps, made once for each writer schema and table.
+
+use super::datum::Datum;
+use super::schema::{Node, NodeId, WriterSchema};
+use crate::error::DecodeError;
+
+/// How one value is stepped over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Skip {
+    /// A value that is no union.
+    Plain(Plain),
+    /// A union of two, one of them null: nearly every field of Debezium's rows.
+    Optional {
+        /// The number of the branch that is null.
+        null: u8,
+        /// The other branch.
+        value: Plain,
+    },
+}
+
+/// How a value is stepped over that is no union of two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Plain {
+    /// So many bytes.
+    Bytes(u32),
+    Bool,
+    Varint,
+    /// A length and so many bytes.
+    Sized,
+    /// By the schema.
+    Other(NodeId),
+}
+
+impl Skip {
+    /// For values of this type.
+    pub(crate) fn of(schema: &WriterSchema, id: NodeId) -> Self {
+        let Node::Union(branches) = schema.node(id).0 else {
+            return Self::Plain(Plain::of(schema, id));
+        };
+        let is_null = |id: NodeId| *schema.node(id).0 == Node::Null;
+        match **branches {
+            [null, value] if is_null(null) => Self::Optional {
+                null: 0,
+                value: Plain::of(schema, value),
+            },
+            [value, null] if is_null(null) => Self::Optional {
+                null: 1,
+                value: Plain::of(schema, value),
+            },
+            _ => Self::Plain(Plain::Other(id)),
+        }
+    }
+}
+
+impl Plain {
+    fn of(schema: &WriterSchema, id: NodeId) -> Self {
+        match schema.node(id).0 {
+            Node::Null => Self::Bytes(0),
+            Node::Bool => Self::Bool,
+            Node::Integer => Self::Varint,
+            Node::Float => Self::Bytes(4),
+            Node::Double => Self::Bytes(8),
+            Node::Bytes | Node::Text => Self::Sized,
+            Node::Fixed(size) => u32::try_from(*size).map_or(Self::Other(id), Self::Bytes),
+            Node::Enum(_) => Self::Varint,
+            Node::Array(_) | Node::Map(_) | Node::Union(_) | Node::Record(_) => Self::Other(id),
+        }
+    }
+}
+
+impl Datum<'_> {
+    /// Steps over the values of `run`.
+    pub(crate) fn skip_run(&mut self, run: &[Skip]) -> Result<(), DecodeError> {
+        for step in run {
+            match *step {
+                Skip::Plain(plain) => self.skip_plain(plain, 0)?,
+                Skip::Optional { null, value } => match self.long()? {
+                    branch if branch == i64::from(null) => {}
+                    branch if branch == i64::from(1 - null) => self.skip_plain(value, 1)?,
+                    _ => return Err(self.no_such_branch()),
+                },
+            }
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn skip_plain(&mut self, plain: Plain, depth: usize) -> Result<(), DecodeError> {
+        match plain {
+            Plain::Bytes(size) => self.take(size as usize).map(drop),
+            Plain::Bool => self.boolean().map(drop),
+            Plain::Varint => self.long().map(drop),
+            Plain::Sized => self.sized().map(drop),
+            Plain::Other(id) => self.skip_nested(id, depth),
+        }
+    }
+}
