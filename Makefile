@@ -42,6 +42,13 @@ bench-regress: ## This tree against BASE=<commit> (default: its parent): instruc
 	$(CARGO) build -q --release -p freshet -p freshet-bench
 	target/release/regress --base $(or $(BASE),HEAD^) $(BENCH_ARGS)
 
+.PHONY: bench-commits
+bench-commits: ## From a commit in Postgres to the key gone, Debezium tuned, and which stage takes how much
+	scripts/setup.sh test
+	$(CARGO) run -q -p freshet-testbed --bin testbed-fetch
+	$(CARGO) build -q --release -p freshet -p freshet-bench
+	target/release/commit_to_purge $(BENCH_ARGS)
+
 .PHONY: sim
 sim: ## Seeded simulation of the pipeline under faults (SEEDS=10000, or SEED=7 to play one again)
 	$(CARGO) build -q --release -p freshet-sim

@@ -80,14 +80,27 @@ impl Load {
     /// When the broker refuses.
     pub fn empty(bed: &Bed, case: &Case, rows: Vec<u32>) -> anyhow::Result<Self> {
         let topic = format!("{case}.{}", bed.next_run());
-        bed.kafka.create_topic(&topic, case.partitions)?;
+        Self::of_topic(bed, topic, (case.form, case.partitions), rows)
+    }
+
+    /// Makes a topic of this name, for somebody else to write to.
+    ///
+    /// # Errors
+    /// When the broker refuses.
+    pub fn of_topic(
+        bed: &Bed,
+        topic: String,
+        (form, partitions): (Form, i32),
+        rows: Vec<u32>,
+    ) -> anyhow::Result<Self> {
+        bed.kafka.create_topic(&topic, partitions)?;
         let mut distinct = rows.clone();
         distinct.sort_unstable();
         distinct.dedup();
         Ok(Self {
             topic,
-            form: case.form,
-            partitions: case.partitions,
+            form,
+            partitions,
             rows,
             distinct,
         })

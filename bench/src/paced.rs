@@ -2,7 +2,6 @@
 //! in which Redis pushes that its key is gone, so a stall anywhere is in the figures.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -16,9 +15,9 @@ use crate::bed::Bed;
 use crate::case::Case;
 use crate::forms::Events;
 use crate::load::{Load, client};
+use crate::moments::{Moments, Watch};
 use crate::participant::{Participant, Task};
 use crate::registry::prefix;
-use crate::resp::Resp;
 use crate::usage::{Usage, micros_each};
 
 /// A cold broker and a cold JVM compile their code in the first seconds; they are run and not counted.
@@ -26,35 +25,6 @@ const WARM_UP_SECONDS: u32 = 5;
 /// Sent first and waited for, so that the participant has joined its group before the clock starts.
 const PRIMERS: u32 = 64;
 const START_DEADLINE: Duration = Duration::from_secs(120);
-
-/// When each event was acknowledged to the producer or its key went, in microseconds since the start; zero before.
-#[derive(Debug)]
-struct Moments {
-    begun: Instant,
-    of_row: Vec<AtomicU64>,
-}
-
-impl Moments {
-    fn new(rows: u32) -> Self {
-        Self {
-            begun: Instant::now(),
-            of_row: (0..rows).map(|_| AtomicU64::new(0)).collect(),
-        }
-    }
-
-    /// Notes that it is now; true the first time.
-    fn note(&self, row: usize) -> bool {
-        let now_us = (self.begun.elapsed().as_micros() as u64).max(1);
-        let place = self.of_row.get(row);
-        place.is_some_and(|place| place.swap(now_us, Ordering::Relaxed) == 0)
-    }
-
-    fn at(&self, row: usize) -> u64 {
-        self.of_row
-            .get(row)
-            .map_or(0, |it| it.load(Ordering::Relaxed))
-    }
-}
 
 struct Acks(Arc<Moments>);
 
@@ -110,12 +80,14 @@ pub fn run(
         families: case.families(),
     })?;
     let sender = Sender::new(bed, &load)?;
-    let watch = Watch::start(bed, case, events + PRIMERS, sender.acks.begun)?;
+    let family = case.families().first().context("a family")?;
+    let keys = (events + PRIMERS, sender.acks.begun);
+    let watch = Watch::start(&bed.redis.address(), prefix(family), keys)?;
     for row in events..events + PRIMERS {
         sender.send(row)?;
     }
     let deadline = Instant::now() + START_DEADLINE;
-    while watch.seen.load(Ordering::Relaxed) < u64::from(PRIMERS) {
+    while watch.seen() < u64::from(PRIMERS) {
         running.used()?;
         if Instant::now() > deadline {
             bail!("it does not begin; see {}", running.log.display());
@@ -176,7 +148,7 @@ struct Sender {
 
 impl Sender {
     fn new(bed: &Bed, load: &Load) -> anyhow::Result<Self> {
-        let acks = Arc::new(Moments::new(load.rows.len() as u32));
+        let acks = Arc::new(Moments::new(load.rows.len() as u32, Instant::now()));
         let producer = client(&bed.kafka.bootstrap(), 1)
             .create_with_context::<_, ThreadedProducer<Acks>>(Acks(Arc::clone(&acks)))
             .context("producer")?;
@@ -217,50 +189,6 @@ impl Sender {
             .flush(Duration::from_secs(60))
             .context("flush")?;
         Ok(start.as_micros() as u64)
-    }
-}
-
-/// Reads Redis' pushes in a thread of its own.
-struct Watch {
-    reader: std::thread::JoinHandle<()>,
-    gone: Arc<Moments>,
-    seen: Arc<AtomicU64>,
-}
-
-impl Watch {
-    fn start(bed: &Bed, case: &Case, rows: u32, begun: Instant) -> anyhow::Result<Self> {
-        let family = case.families().first().context("a family")?;
-        let prefix = prefix(family);
-        let mut pushes = Resp::connect(&bed.redis.address())?;
-        pushes.track(&prefix)?;
-        let seen = Arc::new(AtomicU64::new(0));
-        let gone = Arc::new(Moments {
-            begun,
-            ..Moments::new(rows)
-        });
-        let (moments, count) = (Arc::clone(&gone), Arc::clone(&seen));
-        let reader = std::thread::spawn(move || {
-            while count.load(Ordering::Relaxed) < u64::from(rows) {
-                let read = pushes.read_push(|key| {
-                    let row = key.strip_prefix(prefix.as_bytes());
-                    let row = row.and_then(|row| std::str::from_utf8(row).ok()?.parse().ok());
-                    if row.is_some_and(|row| moments.note(row)) {
-                        count.fetch_add(1, Ordering::Relaxed);
-                    }
-                });
-                // Silent for long: what has not gone will not go.
-                if read.is_err() {
-                    break;
-                }
-            }
-        });
-        Ok(Self { reader, gone, seen })
-    }
-
-    fn finish(self) -> anyhow::Result<Arc<Moments>> {
-        let ended = self.reader.join();
-        ended.map_err(|_| anyhow::anyhow!("the reader of pushes panicked"))?;
-        Ok(self.gone)
     }
 }
 

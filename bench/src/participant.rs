@@ -57,6 +57,8 @@ pub struct Running {
     children: Vec<Child>,
     /// Its consumer group.
     pub group: String,
+    /// Where it tells its metrics, if it does.
+    pub metrics: Option<String>,
     /// Where its complaints are.
     pub log: PathBuf,
 }
@@ -119,9 +121,13 @@ impl Participant {
     /// When it cannot be started.
     pub fn start(&self, task: Task<'_>) -> anyhow::Result<Running> {
         let log = task.bed.log_file(&format!("{}-{}", task.run, self.name));
-        let mut group = task.run.to_owned();
+        let (mut group, mut metrics) = (task.run.to_owned(), None);
         let commands = match &self.kind {
-            Kind::Freshet(program) => vec![freshet::command(program, task)?],
+            Kind::Freshet(program) => {
+                let (command, url) = freshet::command(program, task)?;
+                metrics = Some(url);
+                vec![command]
+            }
             Kind::Go(program) => {
                 let mut command = Command::new("setpriv");
                 end_with_us(&mut command).arg(program);
@@ -154,6 +160,7 @@ impl Participant {
         let mut running = Running {
             children: Vec::new(),
             group,
+            metrics,
             log,
         };
         for command in commands {

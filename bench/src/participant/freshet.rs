@@ -11,8 +11,8 @@ use super::{Task, end_with_us};
 use crate::case::Form;
 use crate::registry;
 
-/// Writes config and registry, and says how to start it.
-pub(super) fn command(program: &Path, task: Task<'_>) -> anyhow::Result<Command> {
+/// Writes config and registry, and says how to start it and where it tells its metrics.
+pub(super) fn command(program: &Path, task: Task<'_>) -> anyhow::Result<(Command, String)> {
     ensure!(
         program.exists(),
         "{} is not there: build it with cargo build --release",
@@ -20,7 +20,7 @@ pub(super) fn command(program: &Path, task: Task<'_>) -> anyhow::Result<Command>
     );
     let folder = task.bed.folder(task.run)?;
     registry::write(&folder.join("registry"), &task.load.topic, task.families)?;
-    let run = task.run;
+    let (run, admin) = (task.run, lease_port()?.address());
     // Its own topics are named after the run, so that no run finds what an earlier one left.
     let mut config = format!(
         "registry: registry\nkafka: {{ brokers: \"{}\", group: {run} }}\n\
@@ -30,7 +30,7 @@ pub(super) fn command(program: &Path, task: Task<'_>) -> anyhow::Result<Command>
          admin: {{ listen: \"{}\" }}\nlog: {{ level: warn }}\n",
         task.bed.kafka.bootstrap(),
         task.redis,
-        lease_port()?.address(),
+        admin,
     );
     if task.load.form == Form::Avro {
         let url = task.bed.schemas()?.0.ccompat_url();
@@ -41,5 +41,5 @@ pub(super) fn command(program: &Path, task: Task<'_>) -> anyhow::Result<Command>
     let mut command = Command::new("setpriv");
     end_with_us(&mut command).arg(program);
     command.args(["run", "--config"]).arg(file);
-    Ok(command)
+    Ok((command, format!("http://{admin}/metrics")))
 }
