@@ -106,6 +106,9 @@ pub struct Members {
     /// Those that are done with; whether they were given up before their end was read.
     closed: FxHashMap<TransactionId, bool>,
     closed_oldest: VecDeque<TransactionId>,
+    /// One was given up before its end was read, and not even that is remembered: its boundaries would look like those
+    /// of a transaction of which nothing arrived.
+    lost_track: bool,
     outcomes: Outcomes,
 }
 
@@ -147,6 +150,7 @@ impl Members {
             words: 0,
             closed: FxHashMap::default(),
             closed_oldest: VecDeque::new(),
+            lost_track: false,
             outcomes: Outcomes::default(),
         }
     }
@@ -308,6 +312,10 @@ impl Members {
 
     /// What is to be asked of the brokers now, if anything.
     pub fn question(&mut self, now: UnixMicros) -> Option<EndsQuestion> {
+        if std::mem::take(&mut self.lost_track) {
+            // Its boundaries are in the log by the time at which it is asked then.
+            self.start_over_all(now);
+        }
         if self.held.is_empty() {
             return None;
         }
@@ -344,6 +352,9 @@ impl Members {
 
     /// What is missing for certain by now, told once: one entry for each table.
     pub fn judge(&mut self) -> Vec<Missing> {
+        if self.lost_track {
+            return Vec::new();
+        }
         let mut missing: Vec<Missing> = Vec::new();
         for at in 0..self.tables.len() {
             let Some(asked_at) = self.tables.get_mut(at).and_then(WatchedTable::take_passed) else {

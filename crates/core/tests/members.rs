@@ -380,6 +380,33 @@ fn p5_memory_is_bounded_and_what_is_forgotten_is_counted() {
     assert_eq!(world.outcomes.unjudged + world.outcomes.missing, 101);
 }
 
+#[test]
+fn p5_what_was_pushed_out_of_memory_before_its_end_is_not_missing() {
+    let limits = MembersLimits {
+        open_max: 3,
+        words_max: 64,
+        closed_max: 2,
+    };
+    let mut world = World::new(1, limits);
+    world.pass(WITHIN + 1);
+    world.commit(&[true]);
+    world.read_all();
+    for _ in 0..8 {
+        world.commit(&[true]);
+    }
+    // All changes long before the first boundary.
+    world.read(1, usize::MAX);
+    world.read(0, usize::MAX);
+    world.pass(5 * WITHIN);
+    assert_eq!(world.missing, []);
+    world.commit(&[true]);
+    world.read_all();
+    world.commit(&[false, true]);
+    world.read_all();
+    world.pass(5 * WITHIN);
+    assert_eq!(world.missing.len(), 1, "what follows is judged again");
+}
+
 #[derive(Debug, Clone)]
 enum Step {
     Commit(Vec<bool>),

@@ -93,7 +93,7 @@ impl Members {
         }
         while self.closed_oldest.len() > self.limits.closed_max {
             if let Some(gone) = self.closed_oldest.pop_front() {
-                self.closed.remove(&gone);
+                self.lost_track |= self.closed.remove(&gone) == Some(true);
             }
         }
         // Most are closed in the order in which they came.
@@ -131,7 +131,14 @@ impl Members {
             return;
         };
         for (_, id) in table.start_over(ask_at) {
-            self.finish_part(id, at, Finish::Unjudged);
+            // Not one that was pushed out meanwhile and is open again because more of it came.
+            let waits = |open: &Open| {
+                let mut parts = open.parts.iter();
+                parts.any(|it| it.table == at && it.counted.is_some())
+            };
+            if self.open.get(&id).is_some_and(waits) {
+                self.finish_part(id, at, Finish::Unjudged);
+            }
         }
     }
 
