@@ -21,10 +21,12 @@ use freshet_core::ledger::OffsetLedger;
 use freshet_core::purge::PurgeSet;
 use freshet_core::registry::Registry;
 use freshet_core::resolve::resolve;
-use freshet_pipeline::metrics::{BATCH_SIZE, FRESHNESS, FRESHNESS_BUCKETS, SIZE_BUCKETS, STAGE};
+use freshet_pipeline::metrics::{
+    BATCH_SIZE, Bucketed, FRESHNESS, FRESHNESS_BUCKETS, SIZE_BUCKETS, STAGE,
+};
 use freshet_pipeline::parts::Drive;
 use freshet_wire::{Decoder, Limits};
-use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use steady::{Load, envelopes, parts, record, registry, run_in_one_thread};
 use tokio::sync::watch;
 
@@ -198,17 +200,14 @@ fn spent(schedstat: impl AsRef<Path>) -> u64 {
 }
 
 fn start_metrics() -> PrometheusHandle {
-    let recorder = PrometheusBuilder::new()
-        .set_buckets_for_metric(Matcher::Full(FRESHNESS.to_owned()), FRESHNESS_BUCKETS)
-        .and_then(|it| {
-            it.set_buckets_for_metric(Matcher::Full(STAGE.to_owned()), FRESHNESS_BUCKETS)
-        })
-        .and_then(|it| {
-            it.set_buckets_for_metric(Matcher::Full(BATCH_SIZE.to_owned()), SIZE_BUCKETS)
-        })
-        .expect("buckets")
-        .build_recorder();
-    let handle = recorder.handle();
+    let others = PrometheusBuilder::new().build_recorder();
+    let handle = others.handle();
+    let histograms: [(&str, &[f64]); 3] = [
+        (FRESHNESS, FRESHNESS_BUCKETS),
+        (STAGE, FRESHNESS_BUCKETS),
+        (BATCH_SIZE, SIZE_BUCKETS),
+    ];
+    let recorder = Bucketed::new(others, &histograms);
     metrics::set_global_recorder(recorder).expect("the first recorder");
     handle
 }
