@@ -42,7 +42,8 @@ fn main() {
     println!("{:<28} {:>10} {:>14}", "stage", "ns/event", "allocs/event");
     stages(&values);
     whole(&values, &recorder);
-    let many = |events| allocation_counter::measure(|| run_in_one_thread(&values, events));
+    let cache = Arc::default();
+    let many = |events| allocation_counter::measure(|| run_in_one_thread(&values, &cache, events));
     let (few, many) = (many(EVENTS / 2), many(EVENTS + EVENTS / 2));
     let grown = (many.count_total - few.count_total) as f64 / EVENTS as f64;
     println!("{:<28} {:>10} {grown:>14.5}", "pipeline, one thread", "");
@@ -155,7 +156,7 @@ fn whole(values: &Arc<Vec<Vec<u8>>>, recorder: &PrometheusHandle) {
             .expect("a runtime");
         runtime.block_on(async {
             let run = tokio::spawn(freshet_pipeline::run::run(
-                parts(load, Drive::Threads),
+                parts(load, &Arc::default(), Drive::Threads),
                 stopped,
             ));
             drop(run.await);

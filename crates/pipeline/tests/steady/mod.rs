@@ -2,8 +2,8 @@
 //! What the pipeline itself costs is what is left.
 #![allow(dead_code, unreachable_pub, reason = "each program uses its part")]
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use freshet_core::ports::{
@@ -225,12 +225,28 @@ impl Source for Load {
     }
 }
 
-/// A cache that has removed everything at once.
-pub struct Obliging;
+/// A cache that has removed everything at once. It may forget the last name of the first batch, and then minds whether
+/// that is asked for again or stored.
+#[derive(Default)]
+pub struct Obliging {
+    pub forgets: AtomicBool,
+    pub forgotten: Mutex<Option<Vec<u8>>>,
+    pub remembered: AtomicBool,
+}
 
 impl Purger for Obliging {
     async fn purge(&self, batch: &PurgeBatch) -> PurgeReport {
-        PurgeReport::all(PurgeOutcome::Purged, batch.len())
+        let mut report = PurgeReport::all(PurgeOutcome::Purged, batch.len());
+        let mut forgotten = self.forgotten.lock().expect("unpoisoned");
+        if let Some(forgotten) = &*forgotten {
+            let again = batch.iter().any(|(_, name)| name == forgotten);
+            self.remembered.fetch_or(again, Ordering::Relaxed);
+        }
+        if self.forgets.swap(false, Ordering::Relaxed) {
+            report.outcomes.pop();
+            *forgotten = batch.iter().last().map(|(_, name)| name.to_vec());
+        }
+        report
     }
 
     async fn ping(&self) -> Result<(), String> {
@@ -238,15 +254,13 @@ impl Purger for Obliging {
     }
 }
 
-/// Nothing is stored here: nothing has to be.
-pub struct NoOutbox;
+/// Where only what the cache forgot has to be stored.
+pub struct Drawer(Arc<Obliging>);
 
-impl Outbox for NoOutbox {
-    async fn append(&self, record: OutboxRecord) -> Result<(), OutboxError> {
-        Err(OutboxError {
-            topic: record.topic,
-            reason: "there is none".to_owned(),
-        })
+impl Outbox for Drawer {
+    async fn append(&self, _record: OutboxRecord) -> Result<(), OutboxError> {
+        self.0.remembered.store(true, Ordering::Relaxed);
+        Ok(())
     }
 }
 
@@ -260,7 +274,11 @@ impl WriterSchemas for NoSchemas {
 }
 
 /// The pipeline around the load, with the bounds that it has in production.
-pub fn parts(load: Load, drive: Drive) -> Parts<Load, Obliging, NoOutbox, NoSchemas> {
+pub fn parts(
+    load: Load,
+    cache: &Arc<Obliging>,
+    drive: Drive,
+) -> Parts<Load, Obliging, Drawer, NoSchemas> {
     let idle = Load::new(&load.values, 0, &Arc::default());
     let idle_wait = match drive {
         Drive::Threads => Duration::from_millis(50),
@@ -292,7 +310,7 @@ pub fn parts(load: Load, drive: Drive) -> Parts<Load, Obliging, NoOutbox, NoSche
         intakes: vec![(load, NoSchemas)],
         targets: vec![TargetParts {
             name: Arc::from("main"),
-            purger: Arc::new(Obliging),
+            purger: Arc::clone(cache),
             live: None,
             backlog: BacklogLane {
                 topic: Arc::from("freshet.backlog.main"),
@@ -302,7 +320,7 @@ pub fn parts(load: Load, drive: Drive) -> Parts<Load, Obliging, NoOutbox, NoSche
                 purges_per_second: None,
             },
         }],
-        outbox: Arc::new(NoOutbox),
+        outbox: Arc::new(Drawer(Arc::clone(cache))),
         samples: None,
         canaries: Canaries::default(),
         reads: None,
@@ -310,7 +328,7 @@ pub fn parts(load: Load, drive: Drive) -> Parts<Load, Obliging, NoOutbox, NoSche
 }
 
 /// Runs `events` events through the pipeline in the calling thread, to their commit.
-pub fn run_in_one_thread(values: &Arc<Vec<Vec<u8>>>, events: u64) {
+pub fn run_in_one_thread(values: &Arc<Vec<Vec<u8>>>, cache: &Arc<Obliging>, events: u64) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -318,9 +336,9 @@ pub fn run_in_one_thread(values: &Arc<Vec<Vec<u8>>>, events: u64) {
     let progress = Arc::new(AtomicU64::new(0));
     let load = Load::new(values, events, &progress);
     let (stop, stopped) = watch::channel(false);
+    let parts = parts(load, cache, Drive::Steps(Duration::ZERO));
     runtime.block_on(async move {
-        let running =
-            freshet_pipeline::run::run(parts(load, Drive::Steps(Duration::ZERO)), stopped);
+        let running = freshet_pipeline::run::run(parts, stopped);
         let watching = async {
             while progress.load(Ordering::Acquire) < events {
                 tokio::time::sleep(Duration::from_millis(1)).await;
