@@ -1,9 +1,9 @@
 //! What is to be purged: `PurgeSet` (from one change) → `PurgeBatch` (merged, one target). What came of it
 //! is in [`outcome`](crate::outcome).
 
-use std::hash::Hasher;
+use std::hash::{BuildHasher, Hasher};
 
-use hashbrown::HashTable;
+use hashbrown::{DefaultHashBuilder, HashTable};
 
 pub use crate::outcome::{Disposition, PurgeOutcome, PurgeReport, disposition};
 use crate::position::UnixMicros;
@@ -168,6 +168,8 @@ pub struct PurgeBatch {
     bytes: Vec<u8>,
     purges: Vec<BatchedPurge>,
     index: HashTable<u32>,
+    /// Names come from rows, and rows from anybody: with a seed nobody can choose names that collide.
+    seed: DefaultHashBuilder,
 }
 
 impl PurgeBatch {
@@ -178,6 +180,7 @@ impl PurgeBatch {
             bytes: Vec::new(),
             purges: Vec::new(),
             index: HashTable::new(),
+            seed: DefaultHashBuilder::default(),
         }
     }
 
@@ -228,13 +231,14 @@ impl PurgeBatch {
             committed,
             name,
         } = wanted;
-        let hash = hash_of(scope, name);
         let Self {
             bytes,
             purges,
             index,
+            seed,
             ..
         } = self;
+        let hash = hash_of(seed, scope, name);
         let same = |at: &u32| {
             let purge = &purges[*at as usize];
             purge.scope == scope && &bytes[purge.start as usize..purge.end as usize] == name
@@ -260,6 +264,7 @@ impl PurgeBatch {
         index.insert_unique(hash, at, |&other| {
             let purge = &purges[other as usize];
             hash_of(
+                seed,
                 purge.scope,
                 &bytes[purge.start as usize..purge.end as usize],
             )
@@ -296,8 +301,8 @@ fn older(one: UnixMicros, other: UnixMicros) -> UnixMicros {
     }
 }
 
-fn hash_of(scope: Scope, name: &[u8]) -> u64 {
-    let mut hasher = rustc_hash::FxHasher::default();
+fn hash_of(seed: &DefaultHashBuilder, scope: Scope, name: &[u8]) -> u64 {
+    let mut hasher = seed.build_hasher();
     hasher.write(name);
     hasher.write_u8(scope as u8);
     hasher.finish()

@@ -13,8 +13,9 @@ use freshet_pipeline::canary::Canaries;
 use freshet_pipeline::clock::Clock;
 use freshet_pipeline::metrics::{OLDEST_UNPURGED, READY};
 use freshet_pipeline::status::Status;
-use metrics_exporter_prometheus::PrometheusHandle;
 use metrics_process::Collector;
+
+use crate::telemetry::MetricsPage;
 
 /// A loop that has not gone round for this long is wedged.
 const WEDGED_AFTER: Duration = Duration::from_secs(20);
@@ -25,7 +26,7 @@ pub(crate) struct Admin {
     pub(crate) status: Status,
     pub(crate) clock: Clock,
     pub(crate) canaries: Canaries,
-    pub(crate) metrics: PrometheusHandle,
+    pub(crate) metrics: MetricsPage,
     pub(crate) process: Collector,
 }
 

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use anyhow::Context;
 use freshet_pipeline::canary::metrics::CANARY;
-use freshet_pipeline::metrics::{BATCH_SIZE, FRESHNESS, FRESHNESS_BUCKETS, SIZE_BUCKETS, STAGE};
-use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use freshet_pipeline::metrics::{
+    BATCH_SIZE, Bucketed, FRESHNESS, FRESHNESS_BUCKETS, HistogramPage, SIZE_BUCKETS, STAGE,
+};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::EnvFilter;
 
 use crate::cli::LogForm;
@@ -31,22 +33,34 @@ pub(crate) fn start_logs(form: LogForm, level: &str) -> anyhow::Result<()> {
     started.map_err(|error| anyhow::anyhow!("logging was started twice: {error}"))
 }
 
+/// What a scrape is answered with.
+#[derive(Clone)]
+pub(crate) struct MetricsPage {
+    exporter: PrometheusHandle,
+    histograms: HistogramPage,
+}
+
+impl MetricsPage {
+    /// Everything, in Prometheus' text form.
+    pub(crate) fn render(&self) -> String {
+        self.exporter.render() + &self.histograms.render()
+    }
+}
+
+/// Histograms of ours that are counted in place.
+const COUNTED: [(&str, &[f64]); 4] = [
+    (FRESHNESS, FRESHNESS_BUCKETS),
+    (STAGE, FRESHNESS_BUCKETS),
+    (CANARY, FRESHNESS_BUCKETS),
+    (BATCH_SIZE, SIZE_BUCKETS),
+];
+
 /// Installs the metrics recorder and describes every metric.
-pub(crate) fn start_metrics() -> anyhow::Result<PrometheusHandle> {
-    let recorder = PrometheusBuilder::new()
-        .set_buckets_for_metric(Matcher::Full(FRESHNESS.to_owned()), FRESHNESS_BUCKETS)
-        .and_then(|builder| {
-            builder.set_buckets_for_metric(Matcher::Full(STAGE.to_owned()), FRESHNESS_BUCKETS)
-        })
-        .and_then(|builder| {
-            builder.set_buckets_for_metric(Matcher::Full(CANARY.to_owned()), FRESHNESS_BUCKETS)
-        })
-        .and_then(|builder| {
-            builder.set_buckets_for_metric(Matcher::Full(BATCH_SIZE.to_owned()), SIZE_BUCKETS)
-        })
-        .context("histogram buckets")?
-        .build_recorder();
-    let handle = recorder.handle();
+pub(crate) fn start_metrics() -> anyhow::Result<MetricsPage> {
+    let others = PrometheusBuilder::new().build_recorder();
+    let exporter = others.handle();
+    let recorder = Bucketed::new(others, &COUNTED);
+    let histograms = recorder.page();
     metrics::set_global_recorder(recorder)
         .map_err(|error| anyhow::anyhow!("metrics were started twice: {error}"))?;
     freshet_pipeline::metrics::describe();
@@ -57,14 +71,17 @@ pub(crate) fn start_metrics() -> anyhow::Result<PrometheusHandle> {
         "Always 1; the version is in the label"
     );
     metrics::gauge!("freshet_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
-    Ok(handle)
+    Ok(MetricsPage {
+        exporter,
+        histograms,
+    })
 }
 
-/// Histograms keep every sample until they are folded into buckets: fold often, so that memory stays flat at
-/// full speed.
-pub(crate) async fn fold_histograms(handle: PrometheusHandle) {
+/// A histogram that is not counted in place keeps every sample until they are folded into buckets: fold often, so that
+/// memory stays flat also where nobody scrapes.
+pub(crate) async fn fold_histograms(page: MetricsPage) {
     loop {
         tokio::time::sleep(Duration::from_secs(1)).await;
-        handle.run_upkeep();
+        page.exporter.run_upkeep();
     }
 }

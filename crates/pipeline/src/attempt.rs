@@ -75,6 +75,10 @@ impl<P: Purger, O: Outbox> RunRound<P, O> {
         batch: &PurgeBatch,
         report: &PurgeReport,
     ) -> Option<PurgeBatch> {
+        // Nearly always. A report that is too short has forgotten something.
+        if report.outcomes.len() >= batch.len() && report.is_settled() {
+            return None;
+        }
         let alone = batch.len() == 1;
         let mut left = PurgeBatch::new(batch.target());
         let mut refused = false;
@@ -171,7 +175,7 @@ impl<P: Purger, O: Outbox> RunRound<P, O> {
         let Some(name) = rules.registry.target(target).map(|target| &*target.name) else {
             return;
         };
-        let (part, state) = (format!("target {name}"), &served.state);
+        let (part, state) = (&served.state.part, &served.state);
         state.nodes_down.set(f64::from(report.nodes_down));
         let answers = is_answer(report);
         if answers && state.breaker.answered() == Turn::Closed {
@@ -184,7 +188,7 @@ impl<P: Purger, O: Outbox> RunRound<P, O> {
         }
         self.set_up(rules, target, if whole { 1.0 } else { 0.0 });
         if whole {
-            if self.status.ready(&part) {
+            if self.status.ready(part) {
                 tracing::info!(target_name = name, "target answers");
             }
             return;
@@ -192,8 +196,7 @@ impl<P: Purger, O: Outbox> RunRound<P, O> {
         if answers {
             // Which node it is, the ping says; told once, since every round would have something to say.
             let reason = "one of its nodes does not answer";
-            if self.status.is_ready(&part) && self.status.not_ready(&part, reason, self.clock.now())
-            {
+            if self.status.is_ready(part) && self.status.not_ready(part, reason, self.clock.now()) {
                 tracing::warn!(
                     target_name = name,
                     nodes_down = report.nodes_down,
@@ -211,7 +214,7 @@ impl<P: Purger, O: Outbox> RunRound<P, O> {
                 "target is taken for down, its purges wait in its backlog"
             );
         }
-        if self.status.not_ready(&part, reason, self.clock.now()) {
+        if self.status.not_ready(part, reason, self.clock.now()) {
             let stopping = *self.stop.borrow();
             tracing::warn!(
                 target_name = name,

@@ -178,10 +178,12 @@ impl<S: Source, T: Take> Intake<S, T> {
     }
 
     fn pull(&mut self, progress: &mut Progress, demand: Demand) -> Result<(), SourceError> {
-        let Self { source, take, .. } = self;
+        let (clock, source, take) = (&self.clock, &mut self.source, &mut self.take);
         let Progress { ledger, open, .. } = progress;
+        // The clock is asked once for all that is at hand, and not before it came.
+        let mut came = None;
         let events = source.next(demand, &mut |record| {
-            let waits_for = take.take(record, open);
+            let waits_for = take.take(record, open, *came.get_or_insert_with(|| clock.now()));
             ledger.open(record.position, waits_for);
         })?;
         for event in events {

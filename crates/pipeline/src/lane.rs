@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use freshet_core::ports::{OutboxRecord, RawRecord};
-use freshet_core::position::StreamId;
+use freshet_core::position::{StreamId, UnixMicros};
 use freshet_core::purge::WantedPurge;
 use freshet_core::registry::{FamilyId, FreshnessClass, PurgeMode, Registry, Scope, TargetId};
 use freshet_wire::{PurgeRequest, RequestedPurge};
@@ -21,7 +21,7 @@ pub(crate) struct TakeRequests {
 }
 
 impl Take for TakeRequests {
-    fn take(&mut self, record: RawRecord<'_>, round: &mut Round) -> u32 {
+    fn take(&mut self, record: RawRecord<'_>, round: &mut Round, now: UnixMicros) -> u32 {
         let Some(value) = record.value else { return 0 };
         let registry = Arc::clone(&round.rules.registry);
         let Some(target) = registry.target_named(&self.target) else {
@@ -30,7 +30,7 @@ impl Take for TakeRequests {
         };
         match PurgeRequest::decode(value) {
             Ok(request) => {
-                self.take_request(&request, target, round);
+                self.take_request(&request, target, (&mut *round, now));
                 let family = |it: &RequestedPurge| {
                     registry
                         .family(registry.family_named(&it.family)?)?
@@ -60,12 +60,17 @@ impl Take for TakeRequests {
 }
 
 impl TakeRequests {
-    fn take_request(&self, request: &PurgeRequest, target: TargetId, round: &mut Round) {
-        self.add(&request.purges, target, round);
+    fn take_request(
+        &self,
+        request: &PurgeRequest,
+        target: TargetId,
+        (round, now): (&mut Round, UnixMicros),
+    ) {
+        self.add(&request.purges, target, (&mut *round, now));
         for outer in &request.then {
             let registry = Arc::clone(&round.rules.registry);
             match registry.target_named(&outer.target) {
-                Some(target) => self.add(&outer.purges, target, round),
+                Some(target) => self.add(&outer.purges, target, (&mut *round, now)),
                 None => tracing::warn!(
                     target_name = %outer.target,
                     "the registry in force does not name an outer target; nothing follows there"
@@ -74,9 +79,13 @@ impl TakeRequests {
         }
     }
 
-    fn add(&self, purges: &[RequestedPurge], target: TargetId, round: &mut Round) {
+    fn add(
+        &self,
+        purges: &[RequestedPurge],
+        target: TargetId,
+        (round, now): (&mut Round, UnixMicros),
+    ) {
         let registry = Arc::clone(&round.rules.registry);
-        let now = self.clock.now();
         for purge in purges {
             let known = registry.family_named(&purge.family);
             let class = known

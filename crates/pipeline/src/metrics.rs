@@ -2,11 +2,13 @@
 //!
 //! Label values come from the registry and the config only; never from rows, keys or messages.
 
+mod buckets;
 mod describe;
 mod reads;
 
 use std::sync::Arc;
 
+pub use buckets::{Bucketed, HistogramPage};
 pub use describe::describe;
 use freshet_core::gap::GapCause;
 use freshet_core::purge::PurgeOutcome;

@@ -208,14 +208,11 @@ impl<P: Purger, O: Outbox> RunRound<P, O> {
     fn measure_freshness(&self, round: &Round, batch: &PurgeBatch) {
         let record = self.recorder(round, batch);
         if round.purges.changes().is_empty() {
-            batch
-                .iter()
-                .for_each(|(purge, _)| record(purge.family, purge.committed));
-            return;
+            let purges = batch.iter();
+            return in_runs(purges.map(|(it, _)| (it.family, it.committed)), record);
         }
-        for change in round.purges.changes() {
-            record(change.family, change.committed);
-        }
+        let changes = round.purges.changes().iter();
+        in_runs(changes.map(|it| (it.family, it.committed)), record);
     }
 
     /// The same where a part is left: for each purge that is not.
@@ -223,17 +220,18 @@ impl<P: Purger, O: Outbox> RunRound<P, O> {
         let record = self.recorder(round, batch);
         let left: HashSet<&[u8]> = left.iter().map(|(_, name)| name).collect();
         let settled = batch.iter().filter(|(_, name)| !left.contains(name));
-        settled.for_each(|(purge, _)| record(purge.family, purge.committed));
+        in_runs(settled.map(|(it, _)| (it.family, it.committed)), record);
     }
 
-    fn recorder(&self, round: &Round, batch: &PurgeBatch) -> impl Fn(FamilyId, UnixMicros) {
+    fn recorder(&self, round: &Round, batch: &PurgeBatch) -> impl Fn(FamilyId, UnixMicros, usize) {
         let (now, target) = (self.clock.wall(), batch.target());
         let (rules, begun) = (Arc::clone(&round.rules), round.begun);
-        move |family, committed| {
+        move |family, committed, count| {
             if committed != UnixMicros(0)
                 && let Some(handles) = rules.handles.pair(family, target)
             {
-                handles.freshness.record(now.since(committed) as f64 / 1e6);
+                let age = now.since(committed) as f64 / 1e6;
+                handles.freshness.record_many(age, count);
                 if let Some((database, target)) = &handles.canary {
                     self.canaries.purged(Beat {
                         database: Arc::clone(database),
@@ -256,6 +254,27 @@ impl<P: Purger, O: Outbox> RunRound<P, O> {
                 break;
             }
         }
+    }
+}
+
+/// Tells equal neighbours at once: changes of one transaction mostly stand together.
+fn in_runs(
+    all: impl Iterator<Item = (FamilyId, UnixMicros)>,
+    tell: impl Fn(FamilyId, UnixMicros, usize),
+) {
+    let mut run: Option<((FamilyId, UnixMicros), usize)> = None;
+    for next in all {
+        match &mut run {
+            Some((same, count)) if *same == next => *count += 1,
+            _ => {
+                if let Some(((family, committed), count)) = run.replace((next, 1)) {
+                    tell(family, committed, count);
+                }
+            }
+        }
+    }
+    if let Some(((family, committed), count)) = run {
+        tell(family, committed, count);
     }
 }
 

@@ -37,6 +37,8 @@ pub(crate) struct Served<P> {
 pub(crate) struct TargetState {
     pub(crate) breaker: Breaker,
     pub(crate) budget: RetryBudget,
+    /// What it is called in the status.
+    pub(crate) part: String,
     /// The topic of its backlog.
     pub(crate) backlog: Arc<str>,
     /// What was answered in the last seconds; none for targets that cannot lose what they were told.
@@ -63,6 +65,7 @@ impl TargetState {
         Self {
             breaker: Breaker::new(backoff),
             budget: RetryBudget::new(now),
+            part: format!("target {target}"),
             backlog: Arc::clone(backlog),
             recent: keep.map(Recent::new),
             open,

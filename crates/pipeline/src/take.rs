@@ -29,8 +29,8 @@ use crate::transactions::{Transactions, Watch};
 /// What an intake does with each record it is given.
 pub(crate) trait Take: Send {
     /// Puts what the record asks for into `round`. Returns how many answers its position waits for: zero
-    /// settles it at once, one waits for the round.
-    fn take(&mut self, record: RawRecord<'_>, round: &mut Round) -> u32;
+    /// settles it at once, one waits for the round. Records that were at hand together have one `now`.
+    fn take(&mut self, record: RawRecord<'_>, round: &mut Round, now: UnixMicros) -> u32;
 
     /// Whether records wait for something else than a round; nothing more is to be taken until they do not.
     fn is_held_up(&self) -> bool;
@@ -121,8 +121,8 @@ impl<W: WriterSchemas> TakeChanges<W> {
         }
     }
 
-    fn try_take(&mut self, record: &RawRecord<'_>, round: &mut Round) -> Taken {
-        let registry = Arc::clone(&round.rules.registry);
+    fn try_take(&mut self, record: &RawRecord<'_>, round: &mut Round, now: UnixMicros) -> Taken {
+        let registry = &round.rules.registry;
         if self.revision != registry.revision.sequence {
             // Table ids belong to one registry.
             self.revision = registry.revision.sequence;
@@ -134,10 +134,10 @@ impl<W: WriterSchemas> TakeChanges<W> {
         {
             return self.take_boundary(record);
         }
-        let decoded = self.decoder.decode(record, &registry, &mut self.change);
+        let decoded = self.decoder.decode(record, registry, &mut self.change);
         self.watch_taken(record, &decoded);
         match decoded {
-            Ok(Decoded::Change) => Taken::Done(self.take_change(record, round)),
+            Ok(Decoded::Change) => Taken::Done(self.take_change(record, round, now)),
             Ok(Decoded::Unowned) => {
                 self.handles.unowned.increment(1);
                 Taken::Done(0)
@@ -162,12 +162,12 @@ impl<W: WriterSchemas> TakeChanges<W> {
         }
     }
 
-    fn take_change(&mut self, record: &RawRecord<'_>, round: &mut Round) -> u32 {
+    fn take_change(&mut self, record: &RawRecord<'_>, round: &mut Round, now: UnixMicros) -> u32 {
         self.handles.changes.increment(1);
         if self.change.identity_drift {
             self.handles.identity_drift.increment(1);
         }
-        let rules = Arc::clone(&round.rules);
+        let rules = &*round.rules;
         if let Some(cause) = self.order.look(&self.change) {
             let topic = Arc::from(record.origin.topic);
             let detail = format!("noticed at {}", record.origin);
@@ -177,7 +177,6 @@ impl<W: WriterSchemas> TakeChanges<W> {
             self.handles.unowned.increment(1);
             return 0;
         }
-        let now = self.clock.now();
         let mut strictest = FreshnessClass::Batch;
         for &(family, verdict) in self.set.verdicts() {
             if let Some(counters) = rules.handles.changes(family) {
@@ -187,7 +186,8 @@ impl<W: WriterSchemas> TakeChanges<W> {
                 strictest = strictest.min(family.freshness.class);
             }
         }
-        self.offer_reads(&rules);
+        let is_canary = rules.is_canary(self.change.table);
+        self.offer_reads(rules);
         if self.set.is_empty() {
             return 0;
         }
@@ -205,7 +205,7 @@ impl<W: WriterSchemas> TakeChanges<W> {
         if first {
             self.measure_stages(record, self.clock.wall());
         }
-        if rules.is_canary(self.change.table) {
+        if is_canary {
             let origin = record.origin;
             round
                 .beats
@@ -280,9 +280,9 @@ impl<W: WriterSchemas> TakeChanges<W> {
 const SCHEMAS_PER_RECORD: usize = 2;
 
 impl<W: WriterSchemas> Take for TakeChanges<W> {
-    fn take(&mut self, record: RawRecord<'_>, round: &mut Round) -> u32 {
+    fn take(&mut self, record: RawRecord<'_>, round: &mut Round, now: UnixMicros) -> u32 {
         for _ in 0..=SCHEMAS_PER_RECORD {
-            let id = match self.try_take(&record, round) {
+            let id = match self.try_take(&record, round, now) {
                 Taken::Done(waits_for) => return waits_for,
                 Taken::WantsSchema(id) => id,
             };
@@ -326,13 +326,14 @@ impl<W: WriterSchemas> Take for TakeChanges<W> {
     }
 
     fn retry(&mut self, round: &mut Round) {
-        if self.parked.is_empty() || self.clock.now() < self.parked_until {
+        let now = self.clock.now();
+        if self.parked.is_empty() || now < self.parked_until {
             return;
         }
         let waiting = std::mem::take(&mut self.parked);
         for parked in waiting {
             // A record that settles without a round still has an open position: it joins the round bare.
-            if self.take(parked.as_raw(), round) == 0 {
+            if self.take(parked.as_raw(), round, now) == 0 {
                 round.purges.add_position(parked.position);
             }
         }

@@ -2,7 +2,7 @@
 
 use freshet_core::purge::{PurgeOutcome, PurgeReport};
 use futures_util::future::join_all;
-use redis::RedisError;
+use redis::{Cmd, RedisError};
 
 use crate::by_slot::unlink_by_slot;
 use crate::link::Link;
@@ -57,8 +57,7 @@ async fn unlink_at(link: &Link, target: &RedisTarget, names: &[&[u8]]) -> PurgeR
             }
         };
         let answers = join_all(group.chunks(size).map(|chunk| {
-            let mut command = redis::cmd("UNLINK");
-            command.arg(chunk);
+            let command = unlink_of(chunk);
             let borrowed = &borrowed;
             async move { link.ask_on::<u64>(borrowed, &command).await }
         }))
@@ -76,6 +75,15 @@ async fn unlink_at(link: &Link, target: &RedisTarget, names: &[&[u8]]) -> PurgeR
         }
     }
     report
+}
+
+/// `UNLINK` of these names, with room for them from the start.
+pub(crate) fn unlink_of(names: &[&[u8]]) -> Cmd {
+    const VERB: &str = "UNLINK";
+    let bytes: usize = names.iter().map(|name| name.len()).sum();
+    let mut command = Cmd::with_capacity(1 + names.len(), VERB.len() + bytes);
+    command.arg(VERB).arg(names);
+    command
 }
 
 /// Writes an answer's count or reason down; what it means for its names.
