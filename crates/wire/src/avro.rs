@@ -3,9 +3,11 @@
 //! Each writer schema is compiled once into a plan that reads bound columns from the bytes and skips the rest.
 //! `apache-avro` is the reference that it is tested against; it builds a value for every field instead.
 
+pub(crate) mod bytes;
 pub(crate) mod cache;
 pub(crate) mod datum;
 pub(crate) mod plan;
+pub(crate) mod read;
 pub(crate) mod schema;
 pub(crate) mod skip;
 

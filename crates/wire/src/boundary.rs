@@ -4,6 +4,7 @@ use freshet_core::ports::RawRecord;
 use freshet_core::transaction::{Boundary, TransactionId};
 use serde_json::Value;
 
+use crate::avro::bytes::Bad;
 use crate::avro::cache::SchemaCache;
 use crate::avro::datum::Datum;
 use crate::avro::schema::{Node, NodeId};
@@ -60,7 +61,8 @@ pub(crate) fn read(
         };
         let schema = &compiled.schema;
         let mut datum = Datum::new(schema, id, bytes, limits.depth_max);
-        read_avro(&mut datum, schema.root())?
+        let read = read_avro(&mut datum, schema.root());
+        read.map_err(|bad| datum.explain(bad))?.ok_or(NEITHER)?
     } else {
         read_json(value)?
     };
@@ -96,51 +98,58 @@ fn read_json(value: &[u8]) -> Result<Written, DecodeError> {
     })
 }
 
-fn read_avro(datum: &mut Datum<'_>, root: NodeId) -> Result<Written, DecodeError> {
+/// None when it is neither a begin nor an end.
+fn read_avro(datum: &mut Datum<'_>, root: NodeId) -> Result<Option<Written>, Bad> {
     let mut written = Written::default();
     let id = datum.branch(root)?;
     let Node::Record(record) = datum.node(id) else {
-        return Err(NEITHER);
+        return Ok(None);
     };
     for (name, id) in &record.fields {
-        match &**name {
-            "status" => written.status = text_of(datum, *id)?,
-            "id" => written.id = text_of(datum, *id)?,
-            "data_collections" => written.counts = counts_of(datum, *id)?,
-            _ => datum.skip(*id)?,
+        let read = match &**name {
+            "status" => text_of(datum, *id)?.map(|it| written.status = it),
+            "id" => text_of(datum, *id)?.map(|it| written.id = it),
+            "data_collections" => counts_of(datum, *id)?.map(|it| written.counts = it),
+            _ => Some(datum.skip(*id)?),
+        };
+        if read.is_none() {
+            return Ok(None);
         }
     }
     datum.end()?;
-    Ok(written)
+    Ok(Some(written))
 }
 
-fn text_of(datum: &mut Datum<'_>, id: NodeId) -> Result<String, DecodeError> {
-    let text = datum.scalar(id)?.0.as_text().map(str::to_owned);
-    text.ok_or(NEITHER)
+fn text_of(datum: &mut Datum<'_>, id: NodeId) -> Result<Option<String>, Bad> {
+    Ok(datum.scalar(id)?.0.as_text().map(str::to_owned))
 }
 
-fn counts_of(datum: &mut Datum<'_>, id: NodeId) -> Result<Vec<(String, u64)>, DecodeError> {
+fn counts_of(datum: &mut Datum<'_>, id: NodeId) -> Result<Option<Vec<(String, u64)>>, Bad> {
     let id = datum.branch(id)?;
     let item = match datum.node(id) {
-        Node::Null => return Ok(Vec::new()),
+        Node::Null => return Ok(Some(Vec::new())),
         Node::Array(item) => *item,
-        _ => return Err(NEITHER),
+        _ => return Ok(None),
     };
-    let mut counts = Vec::new();
+    let mut counts = Some(Vec::new());
     datum.items(|datum| {
         let id = datum.branch(item)?;
         let Node::Record(record) = datum.node(id) else {
-            return Err(NEITHER);
+            counts = None;
+            return datum.skip(id);
         };
         let (mut collection, mut count) = (None, None);
         for (name, id) in &record.fields {
             match &**name {
-                "data_collection" => collection = Some(text_of(datum, *id)?),
+                "data_collection" => collection = text_of(datum, *id)?,
                 "event_count" => count = datum.scalar(*id)?.0.as_u64(),
                 _ => datum.skip(*id)?,
             }
         }
-        counts.push((collection.ok_or(NEITHER)?, count.ok_or(NEITHER)?));
+        match (collection.zip(count), &mut counts) {
+            (Some(one), Some(counts)) => counts.push(one),
+            _ => counts = None,
+        }
         Ok(())
     })?;
     Ok(counts)

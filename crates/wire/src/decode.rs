@@ -179,7 +179,7 @@ impl Decoder {
             cursor.demand(b'}', "expected } behind the payload")?;
         }
         cursor.end()?;
-        self.finish(record, (form, facts), shape, change)
+        self.finish(record, (form, &facts), shape, change)
     }
 
     fn decode_avro(
@@ -202,16 +202,18 @@ impl Decoder {
         };
         let (schema, plan) = compiled.plan(rules, false).ok_or(not_a_record)?;
         let mut datum = Datum::new(schema, id, bytes, self.limits.depth_max);
-        let facts = plan.run(&mut datum, schema.root(), change, shape.columns.len())?;
+        let mut facts = Facts::default();
+        let columns = shape.columns.len();
+        plan.run(&mut datum, schema.root(), (change, &mut facts), columns)?;
         let form = form_of(&facts, shape, &change.after)?;
-        self.finish(record, (form, facts), shape, change)
+        self.finish(record, (form, &facts), shape, change)
     }
 
     /// From what a record says to what is certain.
     fn finish(
         &mut self,
         record: &RawRecord<'_>,
-        (form, facts): (Form, Facts),
+        (form, facts): (Form, &Facts),
         shape: &TableShape,
         change: &mut Change,
     ) -> Result<Decoded, DecodeError> {

@@ -6,6 +6,7 @@ use freshet_core::table::Engine;
 use freshet_core::transaction::{Member, TransactionId};
 
 use crate::error::DecodeError;
+use crate::json::number;
 use crate::scalar::Scalar;
 use crate::skipped::Skipped;
 
@@ -274,6 +275,9 @@ impl Facts {
 
 /// `["<last commit LSN>","<event LSN>"]`, each of them possibly null.
 fn lsns_of_sequence(text: &str) -> (Option<u64>, Option<u64>) {
+    if let Some((commit, event)) = both_lsns(text.as_bytes()) {
+        return (Some(commit), Some(event));
+    }
     let inner = text.trim().strip_prefix('[');
     let Some(inner) = inner.and_then(|rest| rest.strip_suffix(']')) else {
         return (None, None);
@@ -282,6 +286,17 @@ fn lsns_of_sequence(text: &str) -> (Option<u64>, Option<u64>) {
         .split(',')
         .map(|part| part.trim().trim_matches('"').parse().ok());
     (lsns.next().flatten(), lsns.next().flatten())
+}
+
+/// The same as Postgres' connector nearly always writes it: both, and no blank.
+fn both_lsns(text: &[u8]) -> Option<(u64, u64)> {
+    let rest = text.strip_prefix(b"[\"")?;
+    let (commit, taken) = number::whole(rest)?;
+    let rest = rest.get(taken..)?.strip_prefix(b"\",\"")?;
+    let (event, taken) = number::whole(rest)?;
+    let whole = rest.get(taken..)? == b"\"]";
+    let numbers = || Some((u64::try_from(commit).ok()?, u64::try_from(event).ok()?));
+    whole.then(numbers)?
 }
 
 /// The number at the end of a binlog file's name.

@@ -1,10 +1,10 @@
 //! Reading and skipping in the bytes of one Avro datum.
 
+use super::bytes::{self, Bad};
 use super::schema::{Node, NodeId, Record, WriterSchema};
+use super::skip::{Plain, Skip};
 use crate::error::DecodeError;
 use crate::scalar::{Encoding, Scalar};
-
-const WHAT_SHORT: &str = "the datum ends too early";
 
 /// A place in a datum.
 #[derive(Debug)]
@@ -12,7 +12,8 @@ pub(crate) struct Datum<'a> {
     schema: &'a WriterSchema,
     schema_id: u32,
     bytes: &'a [u8],
-    at: usize,
+    /// What of it is not read yet.
+    rest: &'a [u8],
     depth_max: usize,
 }
 
@@ -28,32 +29,32 @@ impl<'a> Datum<'a> {
             schema,
             schema_id,
             bytes,
-            at: 0,
+            rest: bytes,
             depth_max,
         }
     }
 
+    /// Bytes read so far.
+    fn at(&self) -> usize {
+        self.bytes.len() - self.rest.len()
+    }
+
     /// Everything must have been read: bytes left over prove the wrong schema.
-    pub(crate) fn end(&self) -> Result<(), DecodeError> {
-        if self.at == self.bytes.len() {
+    pub(crate) fn end(&self) -> Result<(), Bad> {
+        if self.rest.is_empty() {
             return Ok(());
         }
-        Err(self.bad("bytes are left over"))
+        Err(Bad::LeftOver)
     }
 
     /// The branch of a union that comes next; any other type is its own branch.
-    pub(crate) fn branch(&mut self, id: NodeId) -> Result<NodeId, DecodeError> {
+    pub(crate) fn branch(&mut self, id: NodeId) -> Result<NodeId, Bad> {
         let Node::Union(branches) = self.schema.node(id).0 else {
             return Ok(id);
         };
         let index = usize::try_from(self.long()?).ok();
         let branch = index.and_then(|index| branches.get(index)).copied();
-        branch.ok_or_else(|| self.no_such_branch())
-    }
-
-    #[cold]
-    pub(crate) fn no_such_branch(&self) -> DecodeError {
-        self.bad("no such branch of a union")
+        branch.ok_or(Bad::Branch)
     }
 
     /// The type behind `id`.
@@ -63,7 +64,7 @@ impl<'a> Datum<'a> {
 
     /// Reads a value, with what the schema says of it. Arrays, maps and records are skipped, except a decimal
     /// with its own scale.
-    pub(crate) fn scalar(&mut self, id: NodeId) -> Result<(Scalar<'a>, Encoding), DecodeError> {
+    pub(crate) fn scalar(&mut self, id: NodeId) -> Result<(Scalar<'a>, Encoding), Bad> {
         let id = self.branch(id)?;
         let (node, encoding) = self.schema.node(id);
         let value = match node {
@@ -81,7 +82,7 @@ impl<'a> Datum<'a> {
             Node::Enum(symbols) => {
                 let index = usize::try_from(self.long()?).ok();
                 let symbol = index.and_then(|index| symbols.get(index));
-                Scalar::Text(symbol.ok_or_else(|| self.bad("no such symbol of an enum"))?)
+                Scalar::Text(symbol.ok_or(Bad::Symbol)?)
             }
             Node::Record(record) if record.is_scaled_decimal => self.scaled_decimal(record)?,
             Node::Array(_) | Node::Map(_) | Node::Union(_) | Node::Record(_) => {
@@ -95,8 +96,8 @@ impl<'a> Datum<'a> {
     /// Walks an array: `item` is called for each of its items and must take exactly that.
     pub(crate) fn items(
         &mut self,
-        mut item: impl FnMut(&mut Self) -> Result<(), DecodeError>,
-    ) -> Result<(), DecodeError> {
+        mut item: impl FnMut(&mut Self) -> Result<(), Bad>,
+    ) -> Result<(), Bad> {
         loop {
             let count = self.long()?;
             if count == 0 {
@@ -107,26 +108,23 @@ impl<'a> Datum<'a> {
                 self.long()?;
             }
             for _ in 0..count.unsigned_abs() {
-                let before = self.at;
+                let before = self.rest.len();
                 item(self)?;
-                if self.at == before {
-                    return Err(self.bad("an item without bytes"));
+                if self.rest.len() == before {
+                    return Err(Bad::EmptyItem);
                 }
             }
         }
     }
 
     /// Skips a value of any type.
-    pub(crate) fn skip(&mut self, id: NodeId) -> Result<(), DecodeError> {
+    pub(crate) fn skip(&mut self, id: NodeId) -> Result<(), Bad> {
         self.skip_nested(id, 0)
     }
 
-    pub(crate) fn skip_nested(&mut self, id: NodeId, depth: usize) -> Result<(), DecodeError> {
+    pub(crate) fn skip_nested(&mut self, id: NodeId, depth: usize) -> Result<(), Bad> {
         if depth > self.depth_max {
-            return Err(DecodeError::TooDeep {
-                at: self.at,
-                depth_max: self.depth_max,
-            });
+            return Err(Bad::TooDeep);
         }
         match self.schema.node(id).0 {
             Node::Null => Ok(()),
@@ -152,12 +150,7 @@ impl<'a> Datum<'a> {
     }
 
     /// Arrays and maps come in blocks; a negative count is followed by the block's size in bytes.
-    fn skip_blocks(
-        &mut self,
-        named: Option<()>,
-        item: NodeId,
-        depth: usize,
-    ) -> Result<(), DecodeError> {
+    fn skip_blocks(&mut self, named: Option<()>, item: NodeId, depth: usize) -> Result<(), Bad> {
         loop {
             let count = self.long()?;
             if count == 0 {
@@ -168,20 +161,20 @@ impl<'a> Datum<'a> {
                 continue;
             }
             for _ in 0..count {
-                let before = self.at;
+                let before = self.rest.len();
                 if named.is_some() {
                     self.sized()?;
                 }
                 self.skip_nested(item, depth + 1)?;
                 // An item without bytes has none the next time either, however many are claimed.
-                if self.at == before {
+                if self.rest.len() == before {
                     break;
                 }
             }
         }
     }
 
-    fn scaled_decimal(&mut self, record: &Record) -> Result<Scalar<'a>, DecodeError> {
+    fn scaled_decimal(&mut self, record: &Record) -> Result<Scalar<'a>, Bad> {
         let (mut scale, mut unscaled) = (None, None);
         for (name, field) in &record.fields {
             match (&**name, self.scalar(*field)?.0) {
@@ -196,89 +189,95 @@ impl<'a> Datum<'a> {
         })
     }
 
-    pub(crate) fn boolean(&mut self) -> Result<bool, DecodeError> {
-        match self.array::<1>()? {
-            [0] => Ok(false),
-            [1] => Ok(true),
-            _ => Err(self.bad("a boolean is neither 0 nor 1")),
-        }
+    #[inline]
+    pub(crate) fn boolean(&mut self) -> Result<bool, Bad> {
+        bytes::boolean(&mut self.rest)
     }
 
     /// A zigzag number of up to ten bytes.
     #[inline]
-    pub(crate) fn long(&mut self) -> Result<i64, DecodeError> {
-        // Lengths, branches and most numbers have one byte.
-        if let Some(&byte) = self.bytes.get(self.at)
-            && byte < 0x80
-        {
-            self.at += 1;
-            return Ok(zigzag(u64::from(byte)));
-        }
-        self.long_of_many()
+    pub(crate) fn long(&mut self) -> Result<i64, Bad> {
+        bytes::long(&mut self.rest)
     }
 
-    fn long_of_many(&mut self) -> Result<i64, DecodeError> {
-        let mut bits = 0u64;
-        for shift in (0..64).step_by(7) {
-            let Some(&byte) = self.bytes.get(self.at) else {
-                return Err(self.bad(WHAT_SHORT));
-            };
-            self.at += 1;
-            bits |= u64::from(byte & 0x7f) << shift;
-            if byte < 0x80 {
-                return Ok(zigzag(bits));
-            }
-        }
-        Err(self.bad("a number is longer than ten bytes"))
-    }
-
-    fn text(&mut self) -> Result<&'a str, DecodeError> {
+    pub(crate) fn text(&mut self) -> Result<&'a str, Bad> {
         let bytes = self.sized()?;
-        let start = self.at - bytes.len();
-        std::str::from_utf8(bytes).map_err(|err| DecodeError::BadUtf8 {
-            at: start + err.valid_up_to(),
+        std::str::from_utf8(bytes).map_err(|err| {
+            let at = self.at() - bytes.len() + err.valid_up_to();
+            self.rest = self.bytes.get(at..).unwrap_or_default();
+            Bad::Utf8
         })
     }
 
     #[inline]
-    pub(crate) fn sized(&mut self) -> Result<&'a [u8], DecodeError> {
-        let length = self.long()?;
-        match usize::try_from(length) {
-            Ok(length) => self.take(length),
-            Err(_) => Err(self.bad("a length is negative")),
-        }
+    pub(crate) fn sized(&mut self) -> Result<&'a [u8], Bad> {
+        bytes::sized(&mut self.rest)
     }
 
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
-        let rest = self.bytes.get(self.at..).unwrap_or_default();
-        let Some(chunk) = rest.first_chunk::<N>() else {
-            return Err(self.bad(WHAT_SHORT));
-        };
-        self.at += N;
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], Bad> {
+        let (chunk, rest) = self.rest.split_first_chunk::<N>().ok_or(Bad::Short)?;
+        self.rest = rest;
         Ok(*chunk)
     }
 
-    #[inline]
-    pub(crate) fn take(&mut self, length: usize) -> Result<&'a [u8], DecodeError> {
-        let end = self.at.checked_add(length);
-        let taken = end.and_then(|end| self.bytes.get(self.at..end));
-        let Some(taken) = taken else {
-            return Err(self.bad(WHAT_SHORT));
-        };
-        self.at += length;
-        Ok(taken)
+    fn take(&mut self, length: usize) -> Result<&'a [u8], Bad> {
+        bytes::take(&mut self.rest, length)
     }
 
+    /// Whether a union of two has its other branch than `null` here.
+    #[inline]
+    pub(crate) fn is_there(&mut self, null: u8) -> Result<bool, Bad> {
+        bytes::is_there(&mut self.rest, null)
+    }
+
+    /// Steps over the values of `run`.
+    pub(crate) fn skip_run(&mut self, run: &[Skip]) -> Result<(), Bad> {
+        // Kept in registers: what is called in between would have it in memory otherwise.
+        let mut rest = self.rest;
+        for step in run {
+            let skipped = match *step {
+                Skip::Plain(Plain::Other(id)) => self.skip_at(&mut rest, id),
+                Skip::Plain(plain) => plain.skip(&mut rest),
+                Skip::Optional { null, value } => match bytes::is_there(&mut rest, null) {
+                    Ok(false) => Ok(()),
+                    Ok(true) => match value {
+                        Plain::Other(id) => self.skip_at(&mut rest, id),
+                        plain => plain.skip(&mut rest),
+                    },
+                    Err(bad) => Err(bad),
+                },
+            };
+            if skipped.is_err() {
+                self.rest = rest;
+                return skipped;
+            }
+        }
+        self.rest = rest;
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn skip_at(&mut self, rest: &mut &'a [u8], id: NodeId) -> Result<(), Bad> {
+        self.rest = rest;
+        let skipped = self.skip_nested(id, 1);
+        *rest = self.rest;
+        skipped
+    }
+
+    /// The error of what is wrong, here.
     #[cold]
-    fn bad(&self, what: &'static str) -> DecodeError {
-        DecodeError::BadAvro {
-            schema: self.schema_id,
-            at: self.at,
-            what,
+    pub(crate) fn explain(&self, bad: Bad) -> DecodeError {
+        match bad {
+            Bad::Utf8 => DecodeError::BadUtf8 { at: self.at() },
+            Bad::TooDeep => DecodeError::TooDeep {
+                at: self.at(),
+                depth_max: self.depth_max,
+            },
+            _ => DecodeError::BadAvro {
+                schema: self.schema_id,
+                at: self.at(),
+                what: bad.what(),
+            },
         }
     }
-}
-
-fn zigzag(bits: u64) -> i64 {
-    (bits >> 1) as i64 ^ -((bits & 1) as i64)
 }

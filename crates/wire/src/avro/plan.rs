@@ -3,7 +3,9 @@
 use freshet_core::change::Change;
 use freshet_core::image::Image;
 
+use super::bytes::Bad;
 use super::datum::Datum;
+use super::read::Read;
 use super::schema::{Node, NodeId, Record, WriterSchema};
 use super::skip::Skip;
 use crate::column_text::{self, BoundColumn};
@@ -49,7 +51,17 @@ type Steps<T> = Box<[Step<T>]>;
 #[derive(Debug)]
 enum Step<T> {
     Skip(Box<[Skip]>),
-    Read(NodeId, T),
+    Read(Field<T>),
+}
+
+/// A field that is read.
+#[derive(Debug)]
+struct Field<T> {
+    /// Its type.
+    id: NodeId,
+    /// How its value is read where it is no structure.
+    read: Read,
+    what: T,
 }
 
 /// A field of a row that is read.
@@ -92,22 +104,33 @@ impl Plan {
         &self,
         datum: &mut Datum<'_>,
         root: NodeId,
-        change: &mut Change,
+        (change, facts): (&mut Change, &mut Facts),
         columns: usize,
-    ) -> Result<Facts, DecodeError> {
-        let mut facts = Facts::default();
+    ) -> Result<(), DecodeError> {
+        self.run_inner(datum, root, (change, facts), columns)
+            .map_err(|bad| datum.explain(bad))
+    }
+
+    fn run_inner(
+        &self,
+        datum: &mut Datum<'_>,
+        root: NodeId,
+        (change, facts): (&mut Change, &mut Facts),
+        columns: usize,
+    ) -> Result<(), Bad> {
         if datum.branch(root)? != self.record {
-            return Ok(facts);
+            return Ok(());
         }
         match &self.form {
-            PlanForm::Envelope(plan) => plan.run(datum, (change, &mut facts), columns)?,
+            PlanForm::Envelope(plan) => plan.run(datum, (change, facts), columns)?,
             PlanForm::Flattened(steps) => {
                 change.after.begin(columns);
-                run_row(steps, datum, &mut change.after, &mut facts)?;
+                run_row(steps, datum, &mut change.after, |mark, value| {
+                    facts.set_mark(mark, value);
+                })?;
             }
         }
-        datum.end()?;
-        Ok(facts)
+        datum.end()
     }
 
     /// Reads a key's datum.
@@ -117,12 +140,15 @@ impl Plan {
         root: NodeId,
         image: &mut Image,
     ) -> Result<(), DecodeError> {
-        match &self.form {
-            PlanForm::Flattened(steps) if datum.branch(root)? == self.record => {
-                run_row(steps, datum, image, &mut Facts::default())
-            }
-            _ => Ok(()),
-        }
+        let PlanForm::Flattened(steps) = &self.form else {
+            return Ok(());
+        };
+        let read = match datum.branch(root) {
+            Ok(id) if id == self.record => run_row(steps, datum, image, |_, _| {}),
+            Ok(_) => Ok(()),
+            Err(bad) => Err(bad),
+        };
+        read.map_err(|bad| datum.explain(bad))
     }
 }
 
@@ -168,16 +194,17 @@ impl EnvelopePlan {
         datum: &mut Datum<'_>,
         (change, facts): (&mut Change, &mut Facts),
         columns: usize,
-    ) -> Result<(), DecodeError> {
+    ) -> Result<(), Bad> {
         for step in &self.fields {
-            let (id, field) = match step {
+            let Field { id, read, what } = match step {
                 Step::Skip(run) => {
                     datum.skip_run(run)?;
                     continue;
                 }
-                Step::Read(id, field) => (*id, *field),
+                Step::Read(field) => field,
             };
-            match field {
+            let id = *id;
+            match *what {
                 EnvelopeField::Before => {
                     facts.before = self.run_image(datum, id, (&mut change.before, columns))?;
                 }
@@ -186,7 +213,7 @@ impl EnvelopePlan {
                 }
                 EnvelopeField::Source => self.run_source(datum, id, facts)?,
                 EnvelopeField::Transaction => self.run_transaction(datum, id, facts)?,
-                _ => facts.set(field, datum.scalar(id)?.0),
+                field => facts.set(field, datum.read(read)?.0),
             }
         }
         Ok(())
@@ -197,11 +224,11 @@ impl EnvelopePlan {
         datum: &mut Datum<'_>,
         id: NodeId,
         (image, columns): (&mut Image, usize),
-    ) -> Result<Part, DecodeError> {
+    ) -> Result<Part, Bad> {
         let id = datum.branch(id)?;
         if let Some((_, steps)) = self.rows.iter().find(|(row, _)| *row == id) {
             image.begin(columns);
-            run_row(steps, datum, image, &mut Facts::default())?;
+            run_row(steps, datum, image, |_, _| {})?;
             return Ok(Part::Read);
         }
         image.clear();
@@ -212,12 +239,7 @@ impl EnvelopePlan {
         Ok(Part::Other)
     }
 
-    fn run_source(
-        &self,
-        datum: &mut Datum<'_>,
-        id: NodeId,
-        facts: &mut Facts,
-    ) -> Result<(), DecodeError> {
+    fn run_source(&self, datum: &mut Datum<'_>, id: NodeId, facts: &mut Facts) -> Result<(), Bad> {
         let id = datum.branch(id)?;
         match &self.source {
             Some((source, steps)) if *source == id => {
@@ -240,7 +262,7 @@ impl EnvelopePlan {
         datum: &mut Datum<'_>,
         id: NodeId,
         facts: &mut Facts,
-    ) -> Result<(), DecodeError> {
+    ) -> Result<(), Bad> {
         let id = datum.branch(id)?;
         match &self.transaction {
             Some((transaction, steps)) if *transaction == id => {
@@ -283,7 +305,11 @@ fn steps_of<T>(
         if !between.is_empty() {
             steps.push(Step::Skip(std::mem::take(&mut between).into_boxed_slice()));
         }
-        steps.push(Step::Read(*id, field));
+        steps.push(Step::Read(Field {
+            id: *id,
+            read: Read::of(schema, *id),
+            what: field,
+        }));
     }
     if !between.is_empty() {
         steps.push(Step::Skip(between.into_boxed_slice()));
@@ -297,13 +323,13 @@ fn run_steps<'a, T: Copy>(
     steps: &[Step<T>],
     datum: &mut Datum<'a>,
     mut set: impl FnMut(T, Scalar<'a>, Encoding),
-) -> Result<(), DecodeError> {
+) -> Result<(), Bad> {
     for step in steps {
         match step {
             Step::Skip(run) => datum.skip_run(run)?,
-            Step::Read(id, field) => {
-                let (value, encoding) = datum.scalar(*id)?;
-                set(*field, value, encoding);
+            Step::Read(field) => {
+                let (value, encoding) = datum.read(&field.read)?;
+                set(field.what, value, encoding);
             }
         }
     }
@@ -314,13 +340,13 @@ fn run_row(
     steps: &RowSteps,
     datum: &mut Datum<'_>,
     image: &mut Image,
-    facts: &mut Facts,
-) -> Result<(), DecodeError> {
+    mut mark: impl FnMut(FlatMark, Scalar<'_>),
+) -> Result<(), Bad> {
     run_steps(steps, datum, |field, value, encoding| match field {
         RowField::Column(column) => {
             let column = BoundColumn { encoding, ..column };
             column_text::set(image, column, value);
         }
-        RowField::Mark(mark) => facts.set_mark(mark, value),
+        RowField::Mark(flat) => mark(flat, value),
     })
 }

@@ -1,8 +1,7 @@
 //! What lies between two fields that are read: a flat run of steps, made once for each writer schema and table.
 
-use super::datum::Datum;
+use super::bytes::{self, Bad};
 use super::schema::{Node, NodeId, WriterSchema};
-use crate::error::DecodeError;
 
 /// How one value is stepped over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,32 +65,16 @@ impl Plain {
             Node::Array(_) | Node::Map(_) | Node::Union(_) | Node::Record(_) => Self::Other(id),
         }
     }
-}
 
-impl Datum<'_> {
-    /// Steps over the values of `run`.
-    pub(crate) fn skip_run(&mut self, run: &[Skip]) -> Result<(), DecodeError> {
-        for step in run {
-            match *step {
-                Skip::Plain(plain) => self.skip_plain(plain, 0)?,
-                Skip::Optional { null, value } => match self.long()? {
-                    branch if branch == i64::from(null) => {}
-                    branch if branch == i64::from(1 - null) => self.skip_plain(value, 1)?,
-                    _ => return Err(self.no_such_branch()),
-                },
-            }
-        }
-        Ok(())
-    }
-
-    #[inline]
-    fn skip_plain(&mut self, plain: Plain, depth: usize) -> Result<(), DecodeError> {
-        match plain {
-            Plain::Bytes(size) => self.take(size as usize).map(drop),
-            Plain::Bool => self.boolean().map(drop),
-            Plain::Varint => self.long().map(drop),
-            Plain::Sized => self.sized().map(drop),
-            Plain::Other(id) => self.skip_nested(id, depth),
+    /// Steps over a value; [`Plain::Other`] needs the schema and is nothing here.
+    #[inline(always)]
+    pub(super) fn skip(self, rest: &mut &[u8]) -> Result<(), Bad> {
+        match self {
+            Self::Bytes(size) => bytes::take(rest, size as usize).map(drop),
+            Self::Bool => bytes::boolean(rest).map(drop),
+            Self::Varint => bytes::pass_long(rest),
+            Self::Sized => bytes::sized(rest).map(drop),
+            Self::Other(_) => Ok(()),
         }
     }
 }

@@ -1,0 +1,186 @@
+//! The elements that a datum is made of: numbers, lengths, bytes. Each takes what it reads from the front.
+//!
+//! Inlined by force, so that `rest` is two registers; a call would cost more than most of what is done here.
+
+/// What is wrong with a datum, small enough to come back in a register with every value that is read:
+/// [`Datum::explain`] makes the error of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Bad {
+    Short,
+    LongNumber,
+    NegativeLength,
+    Boolean,
+    Branch,
+    Symbol,
+    EmptyItem,
+    LeftOver,
+    TooDeep,
+    /// The datum stands where the string stops being one.
+    Utf8,
+}
+
+impl Bad {
+    pub(super) fn what(self) -> &'static str {
+        match self {
+            Self::Short => "the datum ends too early",
+            Self::LongNumber => "a number is longer than ten bytes",
+            Self::NegativeLength => "a length is negative",
+            Self::Boolean => "a boolean is neither 0 nor 1",
+            Self::Branch => "no such branch of a union",
+            Self::Symbol => "no such symbol of an enum",
+            Self::EmptyItem => "an item without bytes",
+            Self::LeftOver => "bytes are left over",
+            Self::TooDeep => "nested too deep",
+            Self::Utf8 => "a string is not UTF-8",
+        }
+    }
+}
+
+#[inline(always)]
+pub(super) fn boolean(rest: &mut &[u8]) -> Result<bool, Bad> {
+    let (&byte, behind) = rest.split_first().ok_or(Bad::Short)?;
+    *rest = behind;
+    match byte {
+        0 => Ok(false),
+        1 => Ok(true),
+        _ => Err(Bad::Boolean),
+    }
+}
+
+#[inline(always)]
+pub(super) fn take<'a>(rest: &mut &'a [u8], length: usize) -> Result<&'a [u8], Bad> {
+    let (taken, behind) = rest.split_at_checked(length).ok_or(Bad::Short)?;
+    *rest = behind;
+    Ok(taken)
+}
+
+/// A length and so many bytes.
+#[inline(always)]
+pub(super) fn sized<'a>(rest: &mut &'a [u8]) -> Result<&'a [u8], Bad> {
+    let length = usize::try_from(long(rest)?).map_err(|_| Bad::NegativeLength)?;
+    take(rest, length)
+}
+
+/// Whether a union of two has its other branch than `null` here.
+#[inline(always)]
+pub(super) fn is_there(rest: &mut &[u8], null: u8) -> Result<bool, Bad> {
+    match long(rest)? {
+        branch if branch == i64::from(null) => Ok(false),
+        branch if branch == i64::from(1 - null) => Ok(true),
+        _ => Err(Bad::Branch),
+    }
+}
+
+/// A zigzag number of up to ten bytes. Lengths, branches and most numbers have one.
+#[inline(always)]
+pub(super) fn long(rest: &mut &[u8]) -> Result<i64, Bad> {
+    if let Some((&byte, behind)) = rest.split_first()
+        && byte < 0x80
+    {
+        *rest = behind;
+        return Ok(zigzag(u64::from(byte)));
+    }
+    let (number, behind) = long_of_many(rest)?;
+    *rest = behind;
+    Ok(number)
+}
+
+/// Steps over a number.
+#[inline(always)]
+pub(super) fn pass_long(rest: &mut &[u8]) -> Result<(), Bad> {
+    let behind = match short_length(rest) {
+        Some((_, length)) => rest.get(length..).unwrap_or_default(),
+        None => long_by_byte(rest)?.1,
+    };
+    *rest = behind;
+    Ok(())
+}
+
+#[inline(never)]
+fn long_of_many(rest: &[u8]) -> Result<(i64, &[u8]), Bad> {
+    let Some((word, length)) = short_length(rest) else {
+        return long_by_byte(rest);
+    };
+    let mut bits = word & !HIGHEST & (u64::MAX >> (64 - 8 * length));
+    bits = (bits & 0x007f_007f_007f_007f) | ((bits & 0x7f00_7f00_7f00_7f00) >> 1);
+    bits = (bits & 0x0000_3fff_0000_3fff) | ((bits & 0x3fff_0000_3fff_0000) >> 2);
+    bits = (bits & 0x0000_0000_0fff_ffff) | ((bits & 0x0fff_ffff_0000_0000) >> 4);
+    Ok((zigzag(bits), rest.get(length..).unwrap_or_default()))
+}
+
+/// The highest bit of a number's byte says that another one follows.
+const HIGHEST: u64 = 0x8080_8080_8080_8080;
+
+/// The next eight bytes and how many of them are the number's, where it ends within them: a time in microseconds does.
+#[inline(always)]
+fn short_length(rest: &[u8]) -> Option<(u64, usize)> {
+    let word = u64::from_le_bytes(*rest.first_chunk::<8>()?);
+    let ends = !word & HIGHEST;
+    (ends != 0).then(|| (word, ends.trailing_zeros() as usize / 8 + 1))
+}
+
+#[inline(never)]
+fn long_by_byte(rest: &[u8]) -> Result<(i64, &[u8]), Bad> {
+    let mut bits = 0u64;
+    let mut rest = rest;
+    for shift in (0..64).step_by(7) {
+        let (&byte, behind) = rest.split_first().ok_or(Bad::Short)?;
+        rest = behind;
+        bits |= u64::from(byte & 0x7f) << shift;
+        if byte < 0x80 {
+            return Ok((zigzag(bits), rest));
+        }
+    }
+    Err(Bad::LongNumber)
+}
+
+fn zigzag(bits: u64) -> i64 {
+    (bits >> 1) as i64 ^ -((bits & 1) as i64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(number: i64) -> Vec<u8> {
+        let mut bits = ((number << 1) ^ (number >> 63)) as u64;
+        let mut bytes = Vec::new();
+        while bits >= 0x80 {
+            bytes.push(bits as u8 | 0x80);
+            bits >>= 7;
+        }
+        bytes.push(bits as u8);
+        bytes
+    }
+
+    /// Numbers of every length, with enough bytes behind them to be read at once and without.
+    #[test]
+    fn numbers_are_read_the_same_at_once_and_byte_by_byte() {
+        for shift in 0..64 {
+            for number in [
+                1_i64 << shift,
+                (1_i64 << shift).wrapping_neg(),
+                (1_i64 << shift).wrapping_sub(1),
+            ] {
+                let alone = written(number);
+                let followed = [&alone[..], &[0xff; 8]].concat();
+                for bytes in [&alone, &followed] {
+                    let mut rest = &bytes[..];
+                    assert_eq!(long(&mut rest), Ok(number));
+                    assert_eq!(bytes.len() - rest.len(), alone.len());
+                    let mut rest = &bytes[..];
+                    assert_eq!(pass_long(&mut rest), Ok(()));
+                    assert_eq!(bytes.len() - rest.len(), alone.len());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_number_that_does_not_end_is_bad() {
+        for (bytes, bad) in [(&[0x80; 3][..], Bad::Short), (&[0x80; 16], Bad::LongNumber)] {
+            assert_eq!(long(&mut &bytes[..]), Err(bad));
+            assert_eq!(pass_long(&mut &bytes[..]), Err(bad));
+        }
+    }
+}

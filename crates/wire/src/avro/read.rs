@@ -1,0 +1,73 @@
+//! How a field that is wanted is read: decided once for each writer schema and table, like what lies between.
+
+use super::bytes::Bad;
+use super::datum::Datum;
+use super::schema::{Node, NodeId, WriterSchema};
+use crate::scalar::{Encoding, Scalar};
+
+/// How one value is read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Read {
+    /// Of a union of two, the number of the branch that is null.
+    null: Option<u8>,
+    kind: Kind,
+    encoding: Encoding,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Bool,
+    Integer,
+    Text,
+    Bytes,
+    /// By the schema.
+    Other(NodeId),
+}
+
+impl Read {
+    /// For values of this type.
+    pub(crate) fn of(schema: &WriterSchema, id: NodeId) -> Self {
+        let is_null = |id: NodeId| *schema.node(id).0 == Node::Null;
+        let (null, id) = match schema.node(id).0 {
+            Node::Union(branches) => match **branches {
+                [null, value] if is_null(null) => (Some(0), value),
+                [value, null] if is_null(null) => (Some(1), value),
+                _ => (None, id),
+            },
+            _ => (None, id),
+        };
+        let (node, encoding) = schema.node(id);
+        let kind = match node {
+            Node::Bool => Kind::Bool,
+            Node::Integer => Kind::Integer,
+            Node::Text => Kind::Text,
+            Node::Bytes => Kind::Bytes,
+            _ => Kind::Other(id),
+        };
+        Self {
+            null,
+            kind,
+            encoding,
+        }
+    }
+}
+
+impl<'a> Datum<'a> {
+    /// Reads a value, with what the schema says of it.
+    #[inline]
+    pub(crate) fn read(&mut self, read: &Read) -> Result<(Scalar<'a>, Encoding), Bad> {
+        if let Some(null) = read.null
+            && !self.is_there(null)?
+        {
+            return Ok((Scalar::Null, Encoding::Plain));
+        }
+        let value = match read.kind {
+            Kind::Bool => Scalar::Bool(self.boolean()?),
+            Kind::Integer => Scalar::Integer(self.long()?),
+            Kind::Text => Scalar::Text(self.text()?),
+            Kind::Bytes => Scalar::Bytes(self.sized()?),
+            Kind::Other(id) => return self.scalar(id),
+        };
+        Ok((value, read.encoding))
+    }
+}
