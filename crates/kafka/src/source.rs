@@ -313,7 +313,7 @@ impl KafkaSource {
             // A record of an earlier assignment is read by its owner, be it this process again.
             if let Some(known) = self.streams.iter().find(|it| it.stream == stream) {
                 known.read.handed(message.offset());
-                take(raw_record(&message, stream));
+                take(raw_record(&message, known));
                 left -= 1;
                 wait = Duration::ZERO;
             }
@@ -336,14 +336,15 @@ impl KafkaSource {
                 && let Some(known) = self.streams.get(at)
             {
                 known.read.handed(message.offset());
-                take(raw_record(&message, known.stream));
+                take(raw_record(&message, known));
             }
         }
         Ok(())
     }
 }
 
-fn raw_record<M: Message>(message: &M, stream: StreamId) -> RawRecord<'_> {
+/// The topic is named by the assignment: the client's own name would be checked letter by letter each time.
+fn raw_record<'a, M: Message>(message: &'a M, of: &'a Assigned) -> RawRecord<'a> {
     let offset = message.offset();
     let appended_ms = message
         .timestamp()
@@ -351,12 +352,12 @@ fn raw_record<M: Message>(message: &M, stream: StreamId) -> RawRecord<'_> {
         .and_then(|ms| u64::try_from(ms).ok());
     RawRecord {
         position: StreamPosition {
-            stream,
+            stream: of.stream,
             ordinal: u64::try_from(offset).unwrap_or(0),
         },
         origin: Origin {
-            topic: message.topic(),
-            partition: message.partition(),
+            topic: &of.topic,
+            partition: of.partition,
             offset,
         },
         key: message.key(),
