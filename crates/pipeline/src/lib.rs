@@ -32,5 +32,6 @@ mod sample;
 mod served;
 pub mod status;
 mod take;
+mod tally;
 pub mod transactions;
 mod unproven;

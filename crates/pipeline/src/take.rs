@@ -8,7 +8,7 @@ use freshet_core::change::Change;
 use freshet_core::coalesce::ChangeTimes;
 use freshet_core::ports::{OutboxRecord, RawRecord, WriterSchemaError, WriterSchemas};
 use freshet_core::position::{StreamId, UnixMicros};
-use freshet_core::purge::{FamilyVerdict, PurgeSet};
+use freshet_core::purge::PurgeSet;
 use freshet_core::registry::FreshnessClass;
 use freshet_core::resolve::{resolve, resolve_fallback};
 use freshet_core::sample::ReadSample;
@@ -24,6 +24,7 @@ use crate::parked::ParkedRecord;
 use crate::round::Round;
 use crate::sample::{Reads, Sampling};
 use crate::status::Status;
+use crate::tally::Tally;
 use crate::transactions::{Transactions, Watch};
 
 /// What an intake does with each record it is given.
@@ -47,7 +48,7 @@ pub(crate) trait Take: Send {
     /// Records of a topic are lost.
     fn spoil(&mut self, _topic: &str) {}
 
-    /// Looks for what can be said only after some time.
+    /// Looks for what can be said only after some time. Called before each pull.
     fn look(&mut self, _round: &mut Round) {}
 }
 
@@ -56,6 +57,7 @@ pub(crate) struct TakeChanges<W> {
     pub(crate) decoder: Decoder,
     pub(crate) schemas: W,
     pub(crate) handles: IntakeHandles,
+    tally: Tally,
     pub(crate) clock: Clock,
     pub(crate) status: Status,
     pub(crate) dead_letter_topic: Arc<str>,
@@ -93,6 +95,7 @@ impl<W: WriterSchemas> TakeChanges<W> {
             transactions,
         } = parts;
         let watch = Watch::new(transactions).map(Box::new);
+        let handles = IntakeHandles::new(&Skipped::NAMES);
         let decoder = match &watch {
             Some(_) => decoder.reading_members(),
             None => decoder,
@@ -100,7 +103,8 @@ impl<W: WriterSchemas> TakeChanges<W> {
         Self {
             decoder,
             schemas,
-            handles: IntakeHandles::new(&Skipped::NAMES),
+            tally: Tally::new(handles.changes.clone()),
+            handles,
             clock,
             status,
             dead_letter_topic,
@@ -163,11 +167,11 @@ impl<W: WriterSchemas> TakeChanges<W> {
     }
 
     fn take_change(&mut self, record: &RawRecord<'_>, round: &mut Round, now: UnixMicros) -> u32 {
-        self.handles.changes.increment(1);
+        self.tally.change();
         if self.change.identity_drift {
             self.handles.identity_drift.increment(1);
         }
-        let rules = &*round.rules;
+        let rules = &round.rules;
         if let Some(cause) = self.order.look(&self.change) {
             let topic = Arc::from(record.origin.topic);
             let detail = format!("noticed at {}", record.origin);
@@ -178,10 +182,8 @@ impl<W: WriterSchemas> TakeChanges<W> {
             return 0;
         }
         let mut strictest = FreshnessClass::Batch;
-        for &(family, verdict) in self.set.verdicts() {
-            if let Some(counters) = rules.handles.changes(family) {
-                counters[verdict_index(verdict)].increment(1);
-            }
+        self.tally.verdicts(rules, self.set.verdicts());
+        for &(family, _) in self.set.verdicts() {
             if let Some(family) = rules.registry.family(family) {
                 strictest = strictest.min(family.freshness.class);
             }
@@ -236,11 +238,7 @@ impl<W: WriterSchemas> TakeChanges<W> {
         resolve_fallback(&rules.registry, record.origin.topic, &mut self.set);
         let ids = self.set.verdicts().iter().map(|&(id, _)| id);
         let concerned = Concerned::by(&rules.registry, ids);
-        for &(id, verdict) in self.set.verdicts() {
-            if let Some(counters) = rules.handles.changes(id) {
-                counters[verdict_index(verdict)].increment(1);
-            }
-        }
+        self.tally.verdicts(&rules, self.set.verdicts());
         tracing::warn!(
             origin = %record.origin,
             reason = reason.label,
@@ -357,6 +355,7 @@ impl<W: WriterSchemas> Take for TakeChanges<W> {
     }
 
     fn look(&mut self, round: &mut Round) {
+        self.tally.tell();
         // A record that waits for its schema has been passed, and may be what seems to be missing.
         if let Some(watch) = &mut self.watch
             && self.parked.is_empty()
@@ -385,14 +384,4 @@ pub(crate) struct TakeParts<W> {
     pub(crate) reads: Option<mpsc::Sender<ReadSample>>,
     pub(crate) dice: Dice,
     pub(crate) transactions: Transactions,
-}
-
-fn verdict_index(verdict: FamilyVerdict) -> usize {
-    match verdict {
-        FamilyVerdict::Purged => 0,
-        FamilyVerdict::Widened => 1,
-        FamilyVerdict::Unchanged => 2,
-        FamilyVerdict::Ignored => 3,
-        FamilyVerdict::ToVerify => 4,
-    }
 }

@@ -6,6 +6,7 @@ mod steady;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use metrics_util::debugging::{DebugValue, DebuggingRecorder};
 use steady::{Obliging, envelopes, run_in_one_thread};
 
 #[test]
@@ -26,4 +27,25 @@ fn p1_a_name_that_a_report_forgets_is_not_lost() {
     run_in_one_thread(&values, &cache, 64);
     assert!(cache.forgotten.lock().expect("unpoisoned").is_some());
     assert!(cache.remembered.load(Ordering::Relaxed), "lost");
+}
+
+#[test]
+fn every_change_is_counted_though_counters_are_told_of_many_at_once() {
+    let values = Arc::new(envelopes(64));
+    let recorder = DebuggingRecorder::new();
+    metrics::with_local_recorder(&recorder, || {
+        run_in_one_thread(&values, &Arc::default(), 10_000);
+    });
+    let mut counted = [0, 0];
+    for (key, _, _, value) in recorder.snapshotter().snapshot().into_vec() {
+        let DebugValue::Counter(count) = value else {
+            continue;
+        };
+        match key.key().name() {
+            "freshet_records_total" => counted[0] += count,
+            "freshet_changes_total" => counted[1] += count,
+            _ => {}
+        }
+    }
+    assert_eq!(counted, [10_000, 10_000]);
 }
