@@ -4,10 +4,7 @@ use std::io::IsTerminal;
 use std::time::Duration;
 
 use anyhow::Context;
-use freshet_pipeline::canary::metrics::CANARY;
-use freshet_pipeline::metrics::{
-    BATCH_SIZE, Bucketed, FRESHNESS, FRESHNESS_BUCKETS, HistogramPage, SIZE_BUCKETS, STAGE,
-};
+use freshet_pipeline::metrics::{Bucketed, COUNTED, HistogramPage};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::EnvFilter;
 
@@ -46,14 +43,6 @@ impl MetricsPage {
         self.exporter.render() + &self.histograms.render()
     }
 }
-
-/// Histograms of ours that are counted in place.
-const COUNTED: [(&str, &[f64]); 4] = [
-    (FRESHNESS, FRESHNESS_BUCKETS),
-    (STAGE, FRESHNESS_BUCKETS),
-    (CANARY, FRESHNESS_BUCKETS),
-    (BATCH_SIZE, SIZE_BUCKETS),
-];
 
 /// Installs the metrics recorder and describes every metric.
 pub(crate) fn start_metrics() -> anyhow::Result<MetricsPage> {

@@ -21,9 +21,7 @@ use freshet_core::ledger::OffsetLedger;
 use freshet_core::purge::PurgeSet;
 use freshet_core::registry::Registry;
 use freshet_core::resolve::resolve;
-use freshet_pipeline::metrics::{
-    BATCH_SIZE, Bucketed, FRESHNESS, FRESHNESS_BUCKETS, SIZE_BUCKETS, STAGE,
-};
+use freshet_pipeline::metrics::{Bucketed, COUNTED};
 use freshet_pipeline::parts::Drive;
 use freshet_wire::{Decoder, Limits};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
@@ -203,12 +201,7 @@ fn spent(schedstat: impl AsRef<Path>) -> u64 {
 fn start_metrics() -> PrometheusHandle {
     let others = PrometheusBuilder::new().build_recorder();
     let handle = others.handle();
-    let histograms: [(&str, &[f64]); 3] = [
-        (FRESHNESS, FRESHNESS_BUCKETS),
-        (STAGE, FRESHNESS_BUCKETS),
-        (BATCH_SIZE, SIZE_BUCKETS),
-    ];
-    let recorder = Bucketed::new(others, &histograms);
+    let recorder = Bucketed::new(others, &COUNTED);
     metrics::set_global_recorder(recorder).expect("the first recorder");
     handle
 }

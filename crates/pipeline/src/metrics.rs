@@ -17,6 +17,8 @@ use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 
 pub(crate) use reads::ReadOutcome;
 
+use crate::canary::metrics::CANARY;
+
 /// Commit → effective purge.
 pub const FRESHNESS: &str = "freshet_freshness_seconds";
 /// Parts of the way from commit to purge.
@@ -59,6 +61,13 @@ pub const READY: &str = "freshet_ready";
 pub const FRESHNESS_BUCKETS: &[f64] = &[
     0.001, 0.0025, 0.005, 0.01, 0.015, 0.025, 0.05, 0.08, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0,
     30.0, 60.0, 300.0,
+];
+/// Histograms that [`Bucketed`] counts in place, with their buckets.
+pub const COUNTED: [(&str, &[f64]); 4] = [
+    (FRESHNESS, FRESHNESS_BUCKETS),
+    (STAGE, FRESHNESS_BUCKETS),
+    (CANARY, FRESHNESS_BUCKETS),
+    (BATCH_SIZE, SIZE_BUCKETS),
 ];
 /// Buckets for batch sizes.
 pub const SIZE_BUCKETS: &[f64] = &[

@@ -20,7 +20,7 @@ use crate::report::wanted;
 use crate::requests::requests_of;
 use crate::round::Round;
 use crate::rules::Rules;
-use crate::served::{Lane, Served};
+use crate::served::{Lane, Served, part_of};
 use crate::status::Status;
 
 /// Runs rounds.
@@ -154,9 +154,8 @@ impl<P: Purger, O: Outbox> RunRound<P, O> {
 
     /// Nothing can purge this: the round must never settle, and everybody must see why.
     async fn halt(&self, target: &str) {
-        let part = format!("target {target}");
         self.status.not_ready(
-            &part,
+            &part_of(target),
             "no lane serves it; its changes wait",
             self.clock.now(),
         );

@@ -75,20 +75,20 @@ impl<P: Purger, O: Outbox> RunRound<P, O> {
         let Some(Lane::Here(served)) = self.lanes.get(&name) else {
             return;
         };
-        let part = format!("target {name}");
+        let part = &served.state.part;
         loop {
             let answer = served.purger.ping().await;
             served.state.up.set(if answer.is_ok() { 1.0 } else { 0.0 });
             match answer {
                 Ok(()) => {
                     served.state.nodes_down.set(0.0);
-                    if self.status.ready(&part) {
+                    if self.status.ready(part) {
                         tracing::info!(part = %part, "target answers");
                     }
                     self.replay_if_replaced(served).await;
                 }
                 Err(reason) => {
-                    if self.status.not_ready(&part, &reason, self.clock.now()) {
+                    if self.status.not_ready(part, &reason, self.clock.now()) {
                         tracing::warn!(part = %part, reason = %reason, "target does not answer");
                     }
                 }

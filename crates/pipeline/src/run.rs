@@ -229,8 +229,8 @@ impl<S: Source + 'static, O: Outbox + 'static> Start<S, O> {
             behind.insert(Arc::clone(&name), Lane::Here(held));
             let seat = self.seat(format!("{name}.backlog"), Window::default());
             let run_round = self.lane(seat, &name, backlog.source, behind);
-            let part = format!("target {name}");
-            self.status.not_ready(&part, "has not answered yet", now);
+            self.status
+                .not_ready(&served.state.part, "has not answered yet", now);
             let every = self.settings.ping_every;
             self.tasks
                 .spawn(run_round.watch_target(Arc::clone(&name), every));

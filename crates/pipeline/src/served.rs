@@ -65,7 +65,7 @@ impl TargetState {
         Self {
             breaker: Breaker::new(backoff),
             budget: RetryBudget::new(now),
-            part: format!("target {target}"),
+            part: part_of(target),
             backlog: Arc::clone(backlog),
             recent: keep.map(Recent::new),
             open,
@@ -76,6 +76,11 @@ impl TargetState {
             replayed: counter!(REPLAYED, "target" => target.to_owned()),
         }
     }
+}
+
+/// What a target is called in the status.
+pub(crate) fn part_of(target: &str) -> String {
+    format!("target {target}")
 }
 
 impl<P> Clone for Served<P> {

@@ -324,8 +324,11 @@ impl<W: WriterSchemas> Take for TakeChanges<W> {
     }
 
     fn retry(&mut self, round: &mut Round) {
+        if self.parked.is_empty() {
+            return;
+        }
         let now = self.clock.now();
-        if self.parked.is_empty() || now < self.parked_until {
+        if now < self.parked_until {
             return;
         }
         let waiting = std::mem::take(&mut self.parked);

@@ -15,15 +15,10 @@ pub(crate) struct Tally {
     changes: u64,
     /// The rules that families are named by here; none before the first verdict.
     rules: Option<Arc<Rules>>,
-    verdicts: Vec<Verdicts>,
+    /// Of each family, how often each verdict.
+    verdicts: Vec<[u64; 5]>,
     /// Which of them are not zero.
     touched: Vec<FamilyId>,
-}
-
-#[derive(Debug, Clone, Copy, Default)]
-struct Verdicts {
-    touched: bool,
-    counts: [u64; 5],
 }
 
 impl Tally {
@@ -50,18 +45,16 @@ impl Tally {
             self.tell();
             self.rules = Some(Arc::clone(rules));
             self.verdicts.clear();
-            self.verdicts
-                .resize(rules.registry.families.len(), Verdicts::default());
+            self.verdicts.resize(rules.registry.families.len(), [0; 5]);
         }
         for &(family, verdict) in all {
-            let Some(row) = self.verdicts.get_mut(family.0 as usize) else {
+            let Some(counts) = self.verdicts.get_mut(family.0 as usize) else {
                 continue;
             };
-            row.counts[index_of(verdict)] += 1;
-            if !row.touched {
-                row.touched = true;
+            if *counts == [0; 5] {
                 self.touched.push(family);
             }
+            counts[index_of(verdict)] += 1;
         }
     }
 
@@ -72,9 +65,9 @@ impl Tally {
         }
         let Some(rules) = &self.rules else { return };
         for family in self.touched.drain(..) {
-            let row = std::mem::take(&mut self.verdicts[family.0 as usize]);
+            let counts = std::mem::take(&mut self.verdicts[family.0 as usize]);
             let counters = rules.handles.changes(family).into_iter().flatten();
-            for (counter, count) in counters.zip(row.counts) {
+            for (counter, count) in counters.zip(counts) {
                 if count > 0 {
                     counter.increment(count);
                 }

@@ -15,7 +15,7 @@ use crate::outcome::{outcome_of, reason_of};
 use crate::route::REDIRECTIONS_MAX;
 use crate::slots::slot_of;
 use crate::target::RedisTarget;
-use crate::unlink::note;
+use crate::unlink::{note, unlink_of};
 
 /// A slot on its way from node to node is asked for again after this.
 const TRY_AGAIN_PAUSE: Duration = Duration::from_millis(10);
@@ -234,12 +234,9 @@ fn pipelines_of(wanted: &[Pending], names: &[&[u8]], keys_max: usize) -> Vec<Vec
             a.slot == b.slot && !a.alone && !b.alone && a.ask.is_none() && b.ask.is_none()
         };
         let unlinks = keys.chunk_by(same_command).map(|pending| {
-            let mut command = redis::cmd("UNLINK");
-            for it in pending {
-                command.arg(names[it.place]);
-            }
+            let group: Vec<&[u8]> = pending.iter().map(|it| names[it.place]).collect();
             Unlink {
-                command,
+                command: unlink_of(&group),
                 asking: pending.iter().any(|it| it.ask.is_some()),
                 pending: pending.to_vec(),
             }

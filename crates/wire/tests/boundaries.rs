@@ -3,61 +3,21 @@
 mod shop;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 
 use freshet_core::change::Change;
-use freshet_core::ports::{Origin, RawRecord};
-use freshet_core::position::{StreamId, StreamPosition, UnixMicros};
+use freshet_core::ports::RawRecord;
 use freshet_core::transaction::{Boundary, TransactionId};
 use freshet_wire::{BoundaryRead, Decoded, Decoder, Limits};
-use serde_json::Value;
-
-struct Event {
-    topic: String,
-    value: Vec<u8>,
-}
+use shop::recording::{Event, events, writer_schema};
 
 fn recording(name: &str) -> Vec<Event> {
-    let text = std::fs::read_to_string(fixture(&format!("{name}.jsonl"))).expect("a recording");
-    let lines = text.lines().map(|line| {
-        let line: Value = serde_json::from_str(line).expect("a line is JSON");
-        let plain = line["value"].as_str().map(|it| it.as_bytes().to_vec());
-        let value = plain.or_else(|| line["value_base64"].as_str().map(shop::base64))?;
-        let wanted = line["scenario"] == "transaction_metadata";
-        let topic = line["topic"].as_str().expect("a topic").to_owned();
-        wanted.then_some(Event { topic, value })
-    });
-    lines.flatten().collect()
-}
-
-fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../schemas/fixtures/debezium/{name}"))
-}
-
-fn writer_schema(id: u32) -> String {
-    let text = std::fs::read_to_string(fixture("postgres-avro.schemas.json")).expect("schemas");
-    let schemas: Value = serde_json::from_str(&text).expect("JSON");
-    let schema = &schemas[id.to_string()];
-    schema
-        .as_str()
-        .map_or_else(|| schema.to_string(), str::to_owned)
+    let of_transactions =
+        |event: &Event| event.scenario == "transaction_metadata" && event.value.is_some();
+    events(name).into_iter().filter(of_transactions).collect()
 }
 
 fn raw(event: &Event) -> RawRecord<'_> {
-    RawRecord {
-        position: StreamPosition {
-            stream: StreamId(0),
-            ordinal: 0,
-        },
-        origin: Origin {
-            topic: &event.topic,
-            partition: 0,
-            offset: 0,
-        },
-        key: None,
-        value: Some(&event.value),
-        appended: UnixMicros(0),
-    }
+    shop::record(&event.topic, None, event.value.as_deref())
 }
 
 fn boundary(decoder: &mut Decoder, event: &Event) -> Boundary {
@@ -65,7 +25,7 @@ fn boundary(decoder: &mut Decoder, event: &Event) -> Boundary {
         match decoder.decode_boundary(&raw(event)).expect("readable") {
             BoundaryRead::Boundary(boundary) => return boundary,
             BoundaryRead::SchemaWanted { id } => decoder
-                .add_writer_schema(id, &writer_schema(id))
+                .add_writer_schema(id, &writer_schema(id).expect("a recorded schema"))
                 .expect("a schema"),
             BoundaryRead::Nothing => panic!("has a value"),
         }
@@ -80,7 +40,7 @@ fn change(decoder: &mut Decoder, event: &Event) -> Change {
         match decoded.expect("readable") {
             Decoded::Change => return change,
             Decoded::SchemaWanted { id } => decoder
-                .add_writer_schema(id, &writer_schema(id))
+                .add_writer_schema(id, &writer_schema(id).expect("a recorded schema"))
                 .expect("a schema"),
             other => panic!("{other:?}"),
         }
@@ -200,10 +160,7 @@ fn what_is_no_boundary_is_told_and_never_panics() {
         r#"{"status":"END","id":"1:2","data_collections":[{"data_collection":"a"}]}"#,
         "\0\0\0",
     ] {
-        let event = Event {
-            topic: "shop.transaction".to_owned(),
-            value: value.as_bytes().to_vec(),
-        };
-        assert!(decoder.decode_boundary(&raw(&event)).is_err(), "{value}");
+        let record = shop::record("shop.transaction", None, Some(value.as_bytes()));
+        assert!(decoder.decode_boundary(&record).is_err(), "{value}");
     }
 }

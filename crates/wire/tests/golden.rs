@@ -5,11 +5,10 @@
 mod shop;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 
 use freshet_core::change::Change;
 use freshet_wire::{Decoded, Decoder, Limits};
-use serde_json::Value;
+use shop::recording::{Event, events, fixtures, writer_schema};
 
 const RECORDINGS: [&str; 5] = [
     "postgres-json",
@@ -18,49 +17,6 @@ const RECORDINGS: [&str; 5] = [
     "postgres-flattened",
     "mariadb-json",
 ];
-
-struct Event {
-    scenario: String,
-    topic: String,
-    origin: String,
-    key: Option<Vec<u8>>,
-    value: Option<Vec<u8>>,
-}
-
-fn fixtures() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../schemas/fixtures")
-}
-
-fn events(recording: &str) -> Vec<Event> {
-    let path = fixtures().join(format!("debezium/{recording}.jsonl"));
-    let text = std::fs::read_to_string(&path).expect("the recording is part of the repository");
-    text.lines().map(event).collect()
-}
-
-fn event(line: &str) -> Event {
-    let line: Value = serde_json::from_str(line).expect("a line is JSON");
-    let text = |name: &str| line[name].as_str().map(str::to_owned);
-    let bytes = |name: &str| {
-        let framed = text(&format!("{name}_base64")).map(|text| shop::base64(&text));
-        framed.or_else(|| text(name).map(String::into_bytes))
-    };
-    let topic = text("topic").expect("a topic");
-    Event {
-        origin: format!("{topic}[{}]@{}", line["partition"], line["offset"]),
-        scenario: text("scenario").expect("a scenario"),
-        key: bytes("key"),
-        value: bytes("value"),
-        topic,
-    }
-}
-
-fn writer_schema(id: u32) -> Option<String> {
-    let path = fixtures().join("debezium/postgres-avro.schemas.json");
-    let text = std::fs::read_to_string(path).expect("the schemas are part of the repository");
-    let schemas: Value = serde_json::from_str(&text).expect("the schemas are JSON");
-    let schema = &schemas[id.to_string()];
-    (!schema.is_null()).then(|| schema.to_string())
-}
 
 /// Decodes a whole recording; `see` gets each event with what it came to.
 fn decode_all(recording: &str, mut see: impl FnMut(&Event, Decoded, &Change)) {

@@ -2,24 +2,22 @@
 //! What the pipeline itself costs is what is left.
 #![allow(dead_code, unreachable_pub, reason = "each program uses its part")]
 
+#[path = "../pieces/mod.rs"]
+mod pieces;
+
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use freshet_core::ports::{
     Demand, Origin, Outbox, OutboxError, OutboxRecord, Purger, RawRecord, Source, SourceError,
-    SourceEvent, WriterSchemaError, WriterSchemas,
+    SourceEvent,
 };
 use freshet_core::position::{StreamId, StreamPosition, UnixMicros};
 use freshet_core::purge::{PurgeBatch, PurgeOutcome, PurgeReport};
-use freshet_core::registry::{
-    Binding, Family, FamilyId, Freshness, FreshnessClass, LetterPolicy, OnSnapshot, OnTruncate,
-    RedisSide, Registry, RegistryRevision, Table, Target, TargetId, Tier,
-};
-use freshet_core::table::{
-    ColumnKind, ColumnShape, ColumnSlot, Engine, ReplicaIdentity, TableId, TableShape,
-};
-use freshet_core::template::{NameForm, Segment, Template};
+use freshet_core::registry::{Binding, FamilyId, Registry, RegistryRevision, Table, Target, Tier};
+use freshet_core::table::{Engine, ReplicaIdentity, TableId, TableShape};
+use freshet_core::template::NameForm;
 use freshet_pipeline::backoff::{Backoff, Dice};
 use freshet_pipeline::canary::Canaries;
 use freshet_pipeline::clock::Clock;
@@ -30,6 +28,7 @@ use freshet_pipeline::rules::RulesInForce;
 use freshet_pipeline::status::Status;
 use freshet_pipeline::transactions::Transactions;
 use freshet_wire::Limits;
+use pieces::{NoSchemas, column, family, template};
 use tokio::sync::watch;
 
 pub const TOPIC: &str = "shop.public.products";
@@ -40,18 +39,7 @@ const RUN: u64 = 64;
 
 /// One table with one family of three keys at Redis: two of the row alone, one that rows share.
 pub fn registry() -> Registry {
-    let column = |name: &str, in_key| ColumnShape {
-        name: Arc::from(name),
-        kind: ColumnKind::Integer,
-        in_key,
-    };
-    let template = |literal: &[u8], slot| Template {
-        form: NameForm::RedisKey,
-        segments: vec![
-            Segment::Literal(literal.into()),
-            Segment::Column(ColumnSlot(slot)),
-        ],
-    };
+    let template = |literal, slot| template(NameForm::RedisKey, literal, slot);
     let binding = Binding {
         family: FamilyId(0),
         when_changed: Vec::new(),
@@ -83,32 +71,8 @@ pub fn registry() -> Registry {
         name: Arc::from("main"),
         tier: Tier::Store,
     };
-    Registry::new(revision, vec![family()], vec![table], vec![target])
-}
-
-fn family() -> Family {
-    Family {
-        name: Arc::from("catalog.product"),
-        owner: Arc::from("catalog"),
-        freshness: Freshness {
-            class: FreshnessClass::Strict,
-            within: Duration::from_secs(1),
-            objective: 0.999,
-            window: Duration::from_secs(3600),
-        },
-        max_ttl: Duration::from_secs(3600),
-        redis: Some(RedisSide {
-            target: TargetId(0),
-            prefixes: vec![b"catalog:v1:"[..].into()],
-        }),
-        cdn: None,
-        fan_out_max: 64,
-        on_truncate: OnTruncate::Family,
-        on_snapshot: OnSnapshot::Ignore,
-        dead_letters: LetterPolicy::None,
-        entry_version: None,
-        canary: None,
-    }
+    let family = family("catalog.product", b"catalog:v1:");
+    Registry::new(revision, vec![family], vec![table], vec![target])
 }
 
 /// Updates of about a kilobyte, as Debezium writes them without a schema. Neighbours share a commit time.
@@ -261,15 +225,6 @@ impl Outbox for Drawer {
     async fn append(&self, _record: OutboxRecord) -> Result<(), OutboxError> {
         self.0.remembered.store(true, Ordering::Relaxed);
         Ok(())
-    }
-}
-
-/// No schema registry.
-pub struct NoSchemas;
-
-impl WriterSchemas for NoSchemas {
-    fn fetch(&mut self, id: u32) -> Result<String, WriterSchemaError> {
-        Err(WriterSchemaError::NotConfigured { id })
     }
 }
 

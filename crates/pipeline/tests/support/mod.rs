@@ -1,24 +1,27 @@
 //! Memory ports: a source that remembers its commits, a cache that can fail, an outbox that can lose a reply.
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its part")]
 
+#[path = "../pieces/mod.rs"]
+mod pieces;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use freshet_core::ports::{
     Demand, Origin, Outbox, OutboxError, OutboxRecord, Purger, RawRecord, Source, SourceError,
-    SourceEvent, TopicEnds, WriterSchemaError, WriterSchemas,
+    SourceEvent, TopicEnds,
 };
 use freshet_core::position::{StreamId, StreamPosition, UnixMicros};
 use freshet_core::purge::{PurgeBatch, PurgeOutcome, PurgeReport};
 use freshet_core::registry::{
-    Binding, CdnSide, Family, FamilyId, Freshness, FreshnessClass, LetterPolicy, OnSnapshot,
-    OnTruncate, PurgeMode, RedisSide, Registry, RegistryRevision, Table, Target, TargetId, Tier,
+    Binding, CdnSide, Family, FamilyId, PurgeMode, Registry, RegistryRevision, Table, Target,
+    TargetId, Tier,
 };
-use freshet_core::table::{
-    ColumnKind, ColumnShape, ColumnSlot, Engine, ReplicaIdentity, TableId, TableShape,
-};
-use freshet_core::template::{NameForm, Segment, Template};
+use freshet_core::table::{Engine, ReplicaIdentity, TableId, TableShape};
+use freshet_core::template::NameForm;
+pub use pieces::NoSchemas;
+use pieces::{column, family, template};
 
 /// A topic of one partition in memory, shared by the test, the source and the outbox.
 #[derive(Clone, Default)]
@@ -406,54 +409,15 @@ impl Outbox for MemoryOutbox {
     }
 }
 
-/// No schema registry.
-pub struct NoSchemas;
-
-impl WriterSchemas for NoSchemas {
-    fn fetch(&mut self, id: u32) -> Result<String, WriterSchemaError> {
-        Err(WriterSchemaError::NotConfigured { id })
-    }
-}
-
 /// One table `shop.public.items (id, category_id)` with one family in Redis `main` and at CDN `edge`.
 pub fn registry() -> Registry {
-    let column = |name: &str, in_key| ColumnShape {
-        name: Arc::from(name),
-        kind: ColumnKind::Integer,
-        in_key,
-    };
-    let template = |form, literal: &[u8], slot| Template {
-        form,
-        segments: vec![
-            Segment::Literal(literal.into()),
-            Segment::Column(ColumnSlot(slot)),
-        ],
-    };
     let family = Family {
-        name: Arc::from("catalog.item"),
-        owner: Arc::from("catalog"),
-        freshness: Freshness {
-            class: FreshnessClass::Strict,
-            within: Duration::from_secs(1),
-            objective: 0.999,
-            window: Duration::from_secs(3600),
-        },
-        max_ttl: Duration::from_secs(3600),
-        redis: Some(RedisSide {
-            target: TargetId(0),
-            prefixes: vec![b"catalog:v1:item:"[..].into()],
-        }),
         cdn: Some(CdnSide {
             targets: vec![TargetId(1)],
             family_tag: b"catalog.item"[..].into(),
             mode: PurgeMode::Hard,
         }),
-        fan_out_max: 64,
-        on_truncate: OnTruncate::Family,
-        on_snapshot: OnSnapshot::Ignore,
-        dead_letters: LetterPolicy::None,
-        entry_version: None,
-        canary: None,
+        ..family("catalog.item", b"catalog:v1:item:")
     };
     let binding = Binding {
         family: FamilyId(0),

@@ -27,14 +27,9 @@ enum Kind {
 impl Read {
     /// For values of this type.
     pub(crate) fn of(schema: &WriterSchema, id: NodeId) -> Self {
-        let is_null = |id: NodeId| *schema.node(id).0 == Node::Null;
-        let (null, id) = match schema.node(id).0 {
-            Node::Union(branches) => match **branches {
-                [null, value] if is_null(null) => (Some(0), value),
-                [value, null] if is_null(null) => (Some(1), value),
-                _ => (None, id),
-            },
-            _ => (None, id),
+        let (null, id) = match schema.optional(id) {
+            Some((null, value)) => (Some(null), value),
+            None => (None, id),
         };
         let (node, encoding) = schema.node(id);
         let kind = match node {

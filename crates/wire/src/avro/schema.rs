@@ -73,6 +73,19 @@ impl WriterSchema {
         }
     }
 
+    /// Of a union of two with one null: the number of the branch that is null, and the other branch.
+    pub(crate) fn optional(&self, id: NodeId) -> Option<(u8, NodeId)> {
+        let Node::Union(branches) = self.node(id).0 else {
+            return None;
+        };
+        let is_null = |id: NodeId| *self.node(id).0 == Node::Null;
+        match **branches {
+            [null, value] if is_null(null) => Some((0, value)),
+            [value, null] if is_null(null) => Some((1, value)),
+            _ => None,
+        }
+    }
+
     /// The record type at `id`, through an optional union.
     pub(crate) fn record(&self, id: NodeId) -> Option<(NodeId, &Record)> {
         match self.node(id).0 {

@@ -33,20 +33,12 @@ pub(crate) enum Plain {
 impl Skip {
     /// For values of this type.
     pub(crate) fn of(schema: &WriterSchema, id: NodeId) -> Self {
-        let Node::Union(branches) = schema.node(id).0 else {
-            return Self::Plain(Plain::of(schema, id));
-        };
-        let is_null = |id: NodeId| *schema.node(id).0 == Node::Null;
-        match **branches {
-            [null, value] if is_null(null) => Self::Optional {
-                null: 0,
+        match schema.optional(id) {
+            Some((null, value)) => Self::Optional {
+                null,
                 value: Plain::of(schema, value),
             },
-            [value, null] if is_null(null) => Self::Optional {
-                null: 1,
-                value: Plain::of(schema, value),
-            },
-            _ => Self::Plain(Plain::Other(id)),
+            None => Self::Plain(Plain::of(schema, id)),
         }
     }
 }

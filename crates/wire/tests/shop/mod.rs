@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
+pub(crate) mod recording;
+
 use std::fmt::Write as _;
 use std::sync::Arc;
 
