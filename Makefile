@@ -29,11 +29,11 @@ test: ## Formatting, clippy, tidy, every test including those on the real stack
 	$(CARGO) test --workspace
 
 .PHONY: bench
-bench: ## Freshet beside its peers: drains, latency, limit (QUICK=1 for <= 5 min; ONLY=drain-json-4 PARTICIPANTS=freshet,go)
+bench: ## Freshet beside its peers: drains, latency, limit (QUICK=1 for <= 5 min; GROWTH=1; ONLY=drain-json-4 PARTICIPANTS=freshet,go)
 	scripts/setup.sh bench
 	$(CARGO) run -q -p freshet-testbed --bin testbed-fetch
 	$(CARGO) build -q --release -p freshet -p freshet-bench
-	target/release/freshet-bench $(if $(QUICK),--quick,) $(if $(ONLY),--only $(ONLY),) $(if $(PARTICIPANTS),--participants $(PARTICIPANTS),) $(BENCH_ARGS)
+	target/release/freshet-bench $(if $(QUICK),--quick,) $(if $(GROWTH),--growth,) $(if $(ONLY),--only $(ONLY),) $(if $(PARTICIPANTS),--participants $(PARTICIPANTS),) $(BENCH_ARGS)
 
 .PHONY: bench-regress
 bench-regress: ## This tree against BASE=<commit> (default: its parent): instructions, drains, latency; fails when slower
@@ -41,6 +41,11 @@ bench-regress: ## This tree against BASE=<commit> (default: its parent): instruc
 	$(CARGO) run -q -p freshet-testbed --bin testbed-fetch
 	$(CARGO) build -q --release -p freshet -p freshet-bench
 	target/release/regress --base $(or $(BASE),HEAD^) $(BENCH_ARGS)
+
+.PHONY: bench-decode
+bench-decode: ## Decoding alone, beside serde_json and apache-avro
+	scripts/setup.sh test
+	$(CARGO) run -q --release -p freshet-bench --bin decode_beside
 
 .PHONY: bench-commits
 bench-commits: ## From a commit in Postgres to the key gone, Debezium tuned, and which stage takes how much

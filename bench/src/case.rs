@@ -1,4 +1,5 @@
-//! What is measured: a case has a name such as `drain-json-4`, `drain-avro-64-zipf-f8` or `paced-json-4`.
+//! What is measured: a case has a name such as `drain-json-4`, `drain-avro-64-zipf-f8`, `drain-json-4-f1-k10000` or
+//! `paced-json-4`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -61,6 +62,10 @@ pub struct Case {
     pub zipf: bool,
     /// Families that hang on the table; each has one key a row.
     pub families: usize,
+    /// Rows that change, when not every event has a row of its own.
+    pub rows: Option<u32>,
+    /// Families in the registry besides, on tables that do not change.
+    pub idle: usize,
 }
 
 /// Two keys an event unless a case says otherwise.
@@ -78,8 +83,11 @@ impl Case {
 
     /// Whether another case can use the same topic.
     pub fn shares_load_with(&self, other: &Self) -> bool {
-        (self.mode, self.form, self.partitions, self.zipf)
-            == (other.mode, other.form, other.partitions, other.zipf)
+        *self
+            == Self {
+                families: self.families,
+                ..other.clone()
+            }
     }
 }
 
@@ -95,6 +103,12 @@ impl fmt::Display for Case {
         }
         if self.families != FAMILIES {
             write!(out, "-f{}", self.families)?;
+        }
+        if let Some(rows) = self.rows {
+            write!(out, "-k{rows}")?;
+        }
+        if self.idle > 0 {
+            write!(out, "-i{}", self.idle)?;
         }
         Ok(())
     }
@@ -118,17 +132,32 @@ impl FromStr for Case {
             partitions: partitions.with_context(|| format!("{name}: partitions"))?,
             zipf: false,
             families: FAMILIES,
+            rows: None,
+            idle: 0,
         };
         for part in parts {
-            match part.strip_prefix('f').map(str::parse) {
-                Some(Ok(families)) if (1..=FAMILY_NAMES.len()).contains(&families) => {
-                    case.families = families;
-                }
-                _ if part == "zipf" => case.zipf = true,
-                _ => bail!("{name}: {part} is neither zipf nor f1 to f8"),
-            }
+            case.take(part).with_context(|| format!("{name}: {part}"))?;
         }
         Ok(case)
+    }
+}
+
+impl Case {
+    /// Takes what stands behind the partitions.
+    fn take(&mut self, part: &str) -> anyhow::Result<()> {
+        let (kind, number) = part.split_at_checked(1).unwrap_or_default();
+        match (kind, number.parse::<u32>()) {
+            _ if part == "zipf" => self.zipf = true,
+            ("f", Ok(count)) if (1..=FAMILY_NAMES.len()).contains(&(count as usize)) => {
+                self.families = count as usize;
+            }
+            ("k", Ok(rows)) if rows > 0 => self.rows = Some(rows),
+            ("i", Ok(families)) => self.idle = families as usize,
+            _ => bail!(
+                "neither zipf, nor f1 to f8, k and a number of rows, or i and a number of idle families"
+            ),
+        }
+        Ok(())
     }
 }
 
@@ -143,6 +172,8 @@ mod tests {
             "drain-avro-64-zipf-f8",
             "paced-schema-1",
             "drain-json-4-f1",
+            "drain-json-4-f1-k10000",
+            "drain-json-4-f1-i999",
         ] {
             let case: Case = name.parse().expect("a case");
             assert_eq!(case.to_string(), name);
@@ -152,6 +183,9 @@ mod tests {
             "drain-xml-4",
             "fill-json-4",
             "drain-json-4-f9",
+            "drain-json-4-k0",
+            "drain-json-4-",
+            "drain-json-4-é",
             "drain-json-x",
         ] {
             assert!(name.parse::<Case>().is_err(), "{name}");

@@ -13,7 +13,8 @@ use crate::case::Form;
 use crate::forms::{Events, SchemaIds, writer_schemas};
 use crate::registry;
 
-const IDS: SchemaIds = SchemaIds { key: 1, value: 2 };
+/// Under which the probes know the writer schemas.
+pub(crate) const IDS: SchemaIds = SchemaIds { key: 1, value: 2 };
 const TOPIC: &str = "bench";
 
 /// Records of one form, and all that is needed to decode them.

@@ -38,6 +38,8 @@ pub struct Drained {
     pub bytes: f64,
     /// Keys that were still there when nothing more happened.
     pub left: u64,
+    /// Of the participant's processor time, the share of the process that used least.
+    pub least_share: f64,
 }
 
 /// The moment at which the clock starts.
@@ -70,13 +72,17 @@ pub fn run(
     let running = participant.start(task)?;
     let first = wait_first(bed, (&running, &mut redis), full)?;
     let (end, left) = wait_last(&mut redis, &first)?;
+    let each = running.used_each()?;
     let own = running.used()? - first.own;
     let [broker, used_redis] = bed.used()?;
     let [broker_then, redis_then] = first.servers;
     drop(running);
     bed.forget(&run)?;
     let all = load.rows.len() as f64;
-    let counted = all * (first.left - left) as f64 / full as f64;
+    let gone = |left: u64| load.events_for((full - left) / families.len() as u64) as f64;
+    let counted = gone(left) - gone(first.left);
+    let least = each.iter().map(|it| it.cpu.as_secs_f64());
+    let least_share = least.clone().fold(f64::MAX, f64::min) / least.sum::<f64>();
     let each = |used: Usage| micros_each(used.cpu, counted as u64);
     Ok(Drained {
         rate: counted / end.duration_since(first.at).as_secs_f64().max(1e-6),
@@ -87,6 +93,7 @@ pub fn run(
         unlinks: redis.info("commandstats", "cmdstat_unlink:calls=")? as f64 / all,
         bytes: redis.info("stats", "total_net_input_bytes:")? as f64 / all,
         left,
+        least_share,
     })
 }
 
@@ -139,6 +146,7 @@ impl Drained {
             "unlinks_per_event": self.unlinks,
             "redis_bytes_per_event": self.bytes,
             "keys_left": self.left,
+            "least_share": self.least_share,
         })
     }
 }

@@ -4,6 +4,7 @@
 
 pub mod base;
 pub mod bed;
+pub mod beside;
 pub mod callgrind;
 pub mod case;
 pub mod commits;

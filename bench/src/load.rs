@@ -16,7 +16,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use crate::bed::Bed;
 use crate::case::{Case, Form};
 use crate::forms::Events;
-use crate::registry::prefix;
+use crate::registry::{idle_topics, prefix};
 use crate::resp::{Resp, push};
 
 /// The moment that drained events carry.
@@ -35,14 +35,29 @@ pub struct Load {
     pub rows: Vec<u32>,
     /// Every row that occurs, once.
     pub distinct: Vec<u32>,
+    /// Families beside, whose tables have topics without records.
+    pub idle: usize,
 }
 
-/// Rows of `events` events: each once in random order, or drawn by Zipf's law. The same every time.
-pub fn rows(events: u32, zipf: bool) -> anyhow::Result<Vec<u32>> {
+/// Rows of a case's events: each once in random order, each equally often, or drawn by Zipf's law. The same every time.
+pub fn rows(case: &Case, events: u32) -> anyhow::Result<Vec<u32>> {
     let mut dice = ChaCha8Rng::seed_from_u64(u64::from(events));
     let mut rows: Vec<u32> = (0..events).collect();
+    if let Some(count) = case.rows
+        && count < events
+    {
+        // The last events have rows of their own: a drain is over when their keys are gone.
+        let last = (count / 10).clamp(1, events);
+        let (often, once) = rows.split_at_mut((events - last) as usize);
+        often.iter_mut().for_each(|row| *row %= count);
+        often.shuffle(&mut dice);
+        once.iter_mut()
+            .zip(count..)
+            .for_each(|(row, own)| *row = own);
+        return Ok(rows);
+    }
     rows.shuffle(&mut dice);
-    if zipf {
+    if case.zipf {
         let weights = (1..=events).map(|rank| 1.0 / f64::from(rank));
         let ranks = WeightedIndex::new(weights).context("weights")?;
         let of_rank = std::mem::take(&mut rows);
@@ -59,7 +74,7 @@ impl Load {
     /// # Errors
     /// When the broker refuses.
     pub fn produce(bed: &Bed, case: &Case, events: u32) -> anyhow::Result<Self> {
-        let load = Self::empty(bed, case, rows(events, case.zipf)?)?;
+        let load = Self::empty(bed, case, rows(case, events)?)?;
         let producer: BaseProducer = producer(&bed.kafka.bootstrap(), 20)?;
         let events = Events::new(case.form, bed.schema_ids(case.form)?)?;
         let (mut key, mut value) = (Vec::new(), Vec::new());
@@ -80,7 +95,40 @@ impl Load {
     /// When the broker refuses.
     pub fn empty(bed: &Bed, case: &Case, rows: Vec<u32>) -> anyhow::Result<Self> {
         let topic = format!("{case}.{}", bed.next_run());
-        Self::of_topic(bed, topic, (case.form, case.partitions), rows)
+        let mut load = Self::of_topic(bed, topic, (case.form, case.partitions), rows)?;
+        load.idle = case.idle;
+        for topic in idle_topics(&load.topic, load.idle) {
+            bed.kafka.create_topic(&topic, 1)?;
+        }
+        Ok(load)
+    }
+
+    /// Deletes its topics.
+    ///
+    /// # Errors
+    /// When the broker refuses.
+    pub fn delete(&self, bed: &Bed) -> anyhow::Result<()> {
+        bed.kafka.delete_topic(&self.topic)?;
+        for topic in idle_topics(&self.topic, self.idle) {
+            bed.kafka.delete_topic(&topic)?;
+        }
+        Ok(())
+    }
+
+    /// How many events it took, as they were sent, for so many rows to occur.
+    pub fn events_for(&self, rows: u64) -> u64 {
+        if self.distinct.len() == self.rows.len() {
+            return rows;
+        }
+        let mut unseen = vec![true; self.distinct.last().map_or(0, |last| *last as usize + 1)];
+        let mut left = rows;
+        for (events, row) in self.rows.iter().enumerate() {
+            if left == 0 {
+                return events as u64;
+            }
+            left -= u64::from(std::mem::take(&mut unseen[*row as usize]));
+        }
+        self.rows.len() as u64
     }
 
     /// Makes a topic of this name, for somebody else to write to.
@@ -103,6 +151,7 @@ impl Load {
             partitions,
             rows,
             distinct,
+            idle: 0,
         })
     }
 
@@ -182,18 +231,29 @@ mod tests {
 
     #[test]
     fn rows_come_once_each_or_by_their_rank_and_the_same_every_time() {
-        let mut once = rows(1000, false).expect("rows");
-        assert_eq!(once, rows(1000, false).expect("rows"));
+        let case = |name: &str| name.parse().expect("a case");
+        let mut once = rows(&case("drain-json-4"), 1000).expect("rows");
+        assert_eq!(once, rows(&case("drain-json-4"), 1000).expect("rows"));
         assert!(once.windows(2).any(|pair| pair[0] > pair[1]));
         once.sort_unstable();
         assert!(once.into_iter().eq(0..1000));
 
-        let drawn = rows(100_000, true).expect("rows");
+        let drawn = rows(&case("drain-json-4-zipf"), 100_000).expect("rows");
         let mut count = vec![0_u32; 100_000];
         drawn.iter().for_each(|row| count[*row as usize] += 1);
         count.sort_unstable_by(|one, other| other.cmp(one));
         // 1 / (ln n + 0.58) of the events are of the first rank, half as many of the second.
         assert!((7_500..9_000).contains(&count[0]), "{}", count[0]);
         assert!((3_700..4_600).contains(&count[1]), "{}", count[1]);
+    }
+
+    #[test]
+    fn few_rows_change_often_and_the_last_events_have_their_own() {
+        let case = "drain-json-4-k100".parse().expect("a case");
+        let rows = rows(&case, 10_000).expect("rows");
+        let mut count = vec![0_u32; 110];
+        rows.iter().for_each(|row| count[*row as usize] += 1);
+        assert!(count[..100].iter().all(|it| (99..=100).contains(it)));
+        assert_eq!(rows[9990..], (100..110).collect::<Vec<u32>>());
     }
 }

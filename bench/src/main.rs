@@ -6,7 +6,7 @@ use anyhow::Context;
 use clap::Parser;
 use freshet_bench::bed::Bed;
 use freshet_bench::case::{Case, Form, Mode};
-use freshet_bench::participant::{NAMES, Participant};
+use freshet_bench::participant::{PEERS, Participant};
 use freshet_bench::peers::PeerFolder;
 use freshet_bench::report::{self, CaseReport};
 use freshet_bench::rounds::{self, DrainPlan, Loads};
@@ -26,21 +26,36 @@ const DEFAULT_CASES: [&str; 10] = [
     "paced-json-4",
     "paced-avro-4",
 ];
+/// What must cost an event no more: families, partitions, rows, a second process.
+const GROWTH_CASES: [&str; 7] = [
+    "drain-json-4-f1",
+    "drain-json-4-f1-i999",
+    "drain-json-1-f1",
+    "drain-json-64-f1",
+    "drain-json-4-f1-k10000",
+    "drain-json-4-f1-k100000",
+    "drain-json-4-f1-k10000000",
+];
 const QUICK_CASES: [&str; 3] = ["drain-json-4", "drain-avro-4", "paced-json-4"];
 const RIVALS: [&str; 2] = ["freshet", "go"];
+/// A backlog of so many events is measured a few times only.
+const HUGE: u32 = 5_000_000;
 
 /// Freshet and its peers side by side on real Kafka and Redis.
 #[derive(Debug, Parser)]
 struct Args {
-    /// Cases, such as drain-json-4, drain-avro-64-zipf-f8, paced-schema-4
+    /// Cases, such as drain-json-4, drain-avro-64-zipf-f8, drain-json-4-f1-k10000, paced-schema-4
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
-    /// Participants of every case: freshet, go, python-2, python, connect, naive
+    /// Participants of every case: freshet, go, python-2, python, connect, naive, freshet-2
     #[arg(long, value_delimiter = ',')]
     participants: Vec<String>,
     /// The short run: two participants, fewer events, two rounds
     #[arg(long)]
     quick: bool,
+    /// Freshet alone, with more families, partitions, rows and processes
+    #[arg(long)]
+    growth: bool,
     /// Events of a backlog (half of it with schema, a quarter for eight families)
     #[arg(long)]
     events: Option<u32>,
@@ -69,10 +84,11 @@ struct Args {
 
 impl Args {
     fn cases(&self) -> anyhow::Result<Vec<Case>> {
-        let names: Vec<&str> = match (self.only.is_empty(), self.quick) {
-            (false, _) => self.only.iter().map(String::as_str).collect(),
-            (true, true) => QUICK_CASES.to_vec(),
-            (true, false) => DEFAULT_CASES.to_vec(),
+        let names: Vec<&str> = match (self.only.is_empty(), self.growth, self.quick) {
+            (false, _, _) => self.only.iter().map(String::as_str).collect(),
+            (true, true, _) => GROWTH_CASES.to_vec(),
+            (true, false, true) => QUICK_CASES.to_vec(),
+            (true, false, false) => DEFAULT_CASES.to_vec(),
         };
         names.into_iter().map(str::parse).collect()
     }
@@ -81,8 +97,12 @@ impl Args {
         if !self.participants.is_empty() {
             return self.participants.iter().map(String::as_str).collect();
         }
-        if !self.quick && ALL_TAKE_PART.contains(&&*case.to_string()) {
-            NAMES.to_vec()
+        let name = case.to_string();
+        if self.growth {
+            let with_two = ["freshet", "freshet-2"];
+            with_two[..if name == GROWTH_CASES[0] { 2 } else { 1 }].to_vec()
+        } else if !self.quick && ALL_TAKE_PART.contains(&&*name) {
+            PEERS.to_vec()
         } else {
             RIVALS.to_vec()
         }
@@ -97,18 +117,19 @@ impl Args {
         if case.families > 2 {
             events /= 4;
         }
-        events
+        events.max(case.rows.unwrap_or(0))
     }
 
     /// What a participant commits hangs neither on keys and families nor on partitions.
     fn is_crashed(&self, case: &Case) -> bool {
         let name = case.to_string();
         let forms = ALL_TAKE_PART.contains(&&*name) && !self.quick;
-        !self.no_safety && (forms || name == ALL_TAKE_PART[0])
+        !self.no_safety && !self.growth && (forms || name == ALL_TAKE_PART[0])
     }
 
-    fn rounds_of(&self, mode: Mode) -> u32 {
-        match (mode, self.quick) {
+    fn rounds_of(&self, case: &Case) -> u32 {
+        match (case.mode, self.quick) {
+            (Mode::Drain, _) if self.events_of(case) >= HUGE => self.rounds.unwrap_or(2),
             (Mode::Drain, quick) => self.rounds.unwrap_or(if quick { 2 } else { 5 }),
             (Mode::Paced, quick) => self.paced_rounds.unwrap_or(if quick { 1 } else { 3 }),
         }
@@ -140,6 +161,9 @@ fn main() -> anyhow::Result<()> {
         reports.push(report);
         report::write(&out.join("result.json"), &machine, &reports)?;
     }
+    if args.growth {
+        println!("{}", table::growth(&reports));
+    }
     println!("{}", out.join("result.json").display());
     Ok(())
 }
@@ -157,7 +181,7 @@ fn run_case(
             args.rate,
             args.seconds.unwrap_or(if args.quick { 8 } else { 30 }),
         );
-        let plan = (case, args.rounds_of(case.mode));
+        let plan = (case, args.rounds_of(case));
         return rounds::paced(bed, plan, (participants, pace), &mut say);
     }
     let events = args.events_of(case);
@@ -173,8 +197,12 @@ fn run_case(
     let loads = loads.as_ref().context("a load")?;
     let plan = DrainPlan {
         events,
-        rounds: args.rounds_of(case.mode),
-        limits: if args.quick { 1 } else { 3 },
+        rounds: args.rounds_of(case),
+        limits: match (args.growth, args.quick) {
+            (true, _) => 0,
+            (false, true) => 1,
+            (false, false) => 3,
+        },
     };
     let mut report = rounds::drain(bed, (case, plan), (participants, loads), &mut say)?;
     if args.is_crashed(case) {

@@ -100,7 +100,7 @@ pub fn run(
     let used = running.used()? - before;
     drop(running);
     bed.forget(&run)?;
-    bed.kafka.delete_topic(&load.topic)?;
+    load.delete(bed)?;
     let due = |row: u32| start_us + u64::from(row) * 1_000_000 / u64::from(rate);
     collect(
         rate * WARM_UP_SECONDS..events,

@@ -25,7 +25,10 @@ pub struct Participant {
 
 #[derive(Debug, Clone)]
 enum Kind {
-    Freshet(PathBuf),
+    Freshet {
+        program: PathBuf,
+        processes: usize,
+    },
     Go(PathBuf),
     Python {
         python: PathBuf,
@@ -63,8 +66,8 @@ pub struct Running {
     pub log: PathBuf,
 }
 
-/// Names that [`Participant::named`] knows, in the order of the table.
-pub const NAMES: [&str; 6] = ["freshet", "go", "python-2", "python", "connect", "naive"];
+/// Freshet and its peers, in the order of the table.
+pub const PEERS: [&str; 6] = ["freshet", "go", "python-2", "python", "connect", "naive"];
 
 impl Participant {
     /// Builds what the participant needs. `programs` holds Freshet's and the naive consumer's binaries.
@@ -79,16 +82,21 @@ impl Participant {
                 processes,
             })
         };
+        let freshet = |processes| Kind::Freshet {
+            program: programs.join("freshet"),
+            processes,
+        };
         let kind = match name {
-            "freshet" => Kind::Freshet(programs.join("freshet")),
+            "freshet" => freshet(1),
+            "freshet-2" => freshet(2),
             "go" => Kind::Go(peers.go()?),
             "python" => python(1)?,
             "python-2" => python(2)?,
             "connect" => Kind::Connect(peers.connect()?),
             "naive" => Kind::Naive(programs.join("naive_consumer")),
             _ => bail!(
-                "no participant is called {name}: one of {}",
-                NAMES.join(", ")
+                "no participant is called {name}: one of {}, freshet-2",
+                PEERS.join(", ")
             ),
         };
         Ok(Self {
@@ -101,7 +109,10 @@ impl Participant {
     pub fn freshet_at(name: &str, program: PathBuf) -> Self {
         Self {
             name: name.to_owned(),
-            kind: Kind::Freshet(program),
+            kind: Kind::Freshet {
+                program,
+                processes: 1,
+            },
         }
     }
 
@@ -123,10 +134,14 @@ impl Participant {
         let log = task.bed.log_file(&format!("{}-{}", task.run, self.name));
         let (mut group, mut metrics) = (task.run.to_owned(), None);
         let commands = match &self.kind {
-            Kind::Freshet(program) => {
-                let (command, url) = freshet::command(program, task)?;
-                metrics = Some(url);
-                vec![command]
+            Kind::Freshet { program, processes } => {
+                let mut commands = Vec::new();
+                for number in 0..*processes {
+                    let (command, url) = freshet::command(program, task, number)?;
+                    metrics = Some(url);
+                    commands.push(command);
+                }
+                commands
             }
             Kind::Go(program) => {
                 let mut command = Command::new("setpriv");
@@ -210,10 +225,20 @@ impl Running {
     /// When one of them is gone.
     pub fn used(&self) -> anyhow::Result<Usage> {
         let mut sum = Usage::default();
-        for child in &self.children {
-            sum += used_by(child.id()).context("a participant has ended; see its log")?;
+        for one in self.used_each()? {
+            sum += one;
         }
         Ok(sum)
+    }
+
+    /// What each of its processes used so far.
+    ///
+    /// # Errors
+    /// When one of them is gone.
+    pub fn used_each(&self) -> anyhow::Result<Vec<Usage>> {
+        let used = |child: &Child| used_by(child.id());
+        let each: anyhow::Result<_> = self.children.iter().map(used).collect();
+        each.context("a participant has ended; see its log")
     }
 }
 

@@ -82,7 +82,7 @@ impl Loads {
     /// When the broker refuses.
     pub fn delete(self, bed: &Bed) -> anyhow::Result<()> {
         for load in std::iter::once(self.full).chain(self.slow) {
-            bed.kafka.delete_topic(&load.topic)?;
+            load.delete(bed)?;
         }
         Ok(())
     }

@@ -17,7 +17,7 @@ pub fn of(report: &CaseReport) -> String {
         } => {
             let events = participants.first().map_or(0, |it| it.events);
             let mut out = format!(
-                "\n{case}: {events} events, {} key(s) each, all present\n",
+                "\n{case}: {events} events, {} key(s) each, all present before\n",
                 case.families
             );
             if let Some(limit) = limit {
@@ -100,6 +100,40 @@ fn drains(participants: &[DrainOf], limit: Option<&Limit>) -> String {
                 _ => String::new(),
             },
         );
+    }
+    out
+}
+
+/// What an event costs as families, partitions, rows and processes grow, against the first case.
+pub fn growth(reports: &[CaseReport]) -> String {
+    let mut out = format!(
+        "\n{:<28} {:<10} {:>10} {:>8} {:>15} {:>9} {:>9} {:>10}\n",
+        "case", "", "events/s", "own µs", "(min – max)", "of first", "peak MiB", "least busy"
+    );
+    let mut first = None;
+    for report in reports {
+        let CaseReport::Drain {
+            case, participants, ..
+        } = report
+        else {
+            continue;
+        };
+        for it in participants {
+            let own = it.spread(|round| round.own_us);
+            let first = *first.get_or_insert(own.median);
+            let _ = writeln!(
+                out,
+                "{:<28} {:<10} {:>10.0} {:>8.2} {:>15} {:>9.2} {:>9.0} {:>10}",
+                case.to_string(),
+                it.name,
+                it.spread(|round| round.rate).median,
+                own.median,
+                format!("({:.2} – {:.2})", own.min, own.max),
+                own.median / first,
+                it.spread(|round| round.peak_mib).max,
+                percent(it.spread(|round| round.least_share).median),
+            );
+        }
     }
     out
 }

@@ -24,6 +24,9 @@ struct Args {
     /// The commit to compare with
     #[arg(long, default_value = "HEAD^")]
     base: String,
+    /// The folder with the base's programs, where they are built already: with other settings of the compiler, say
+    #[arg(long)]
+    base_programs: Option<PathBuf>,
     /// Events of a drain
     #[arg(long, default_value_t = 500_000)]
     events: u32,
@@ -51,8 +54,13 @@ struct Args {
 #[allow(clippy::print_stdout)] // the program's answer
 fn main() -> anyhow::Result<ExitCode> {
     let args = Args::parse();
-    println!("building {}", args.base);
-    let base = base::build(&args.target, &args.base)?;
+    let base = match &args.base_programs {
+        Some(programs) => programs.clone(),
+        None => {
+            println!("building {}", args.base);
+            base::build(&args.target, &args.base)?
+        }
+    };
     let mut slower = instructions(&args, &base)?;
     if args.rounds > 0 {
         let now = Participant::freshet_at("now", args.programs.join("freshet"));

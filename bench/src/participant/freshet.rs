@@ -11,15 +11,21 @@ use super::{Task, end_with_us};
 use crate::case::Form;
 use crate::registry;
 
-/// Writes config and registry, and says how to start it and where it tells its metrics.
-pub(super) fn command(program: &Path, task: Task<'_>) -> anyhow::Result<(Command, String)> {
+/// Writes config and registry, and says how to start it and where it tells its metrics. Several processes are told apart
+/// by their numbers.
+pub(super) fn command(
+    program: &Path,
+    task: Task<'_>,
+    number: usize,
+) -> anyhow::Result<(Command, String)> {
     ensure!(
         program.exists(),
         "{} is not there: build it with cargo build --release",
         program.display()
     );
     let folder = task.bed.folder(task.run)?;
-    registry::write(&folder.join("registry"), &task.load.topic, task.families)?;
+    let families = (task.families, task.load.idle);
+    registry::write(&folder.join("registry"), &task.load.topic, families)?;
     let (run, admin) = (task.run, lease_port()?.address());
     // Its own topics are named after the run, so that no run finds what an earlier one left.
     let mut config = format!(
@@ -36,7 +42,7 @@ pub(super) fn command(program: &Path, task: Task<'_>) -> anyhow::Result<(Command
         let url = task.bed.schemas()?.0.ccompat_url();
         config.push_str(&format!("schema_registry: {{ url: \"{url}\" }}\n"));
     }
-    let file = folder.join("freshet.yaml");
+    let file = folder.join(format!("freshet{number}.yaml"));
     fs::write(&file, config)?;
     let mut command = Command::new("setpriv");
     end_with_us(&mut command).arg(program);

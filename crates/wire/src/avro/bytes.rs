@@ -96,6 +96,35 @@ pub(super) fn pass_long(rest: &mut &[u8]) -> Result<(), Bad> {
     Ok(())
 }
 
+/// Where a number ends that begins at `at` and is followed by enough bytes to look at once.
+#[inline(always)]
+pub(super) fn number_end(bytes: &[u8], at: usize) -> Option<usize> {
+    if *bytes.get(at)? < 0x80 {
+        return Some(at + 1);
+    }
+    let word = u64::from_le_bytes(*bytes.get(at..)?.first_chunk::<8>()?);
+    let ends = !word & HIGHEST;
+    if ends != 0 {
+        return Some(at + ends.trailing_zeros() as usize / 8 + 1);
+    }
+    // Times in nanoseconds have nine bytes.
+    (*bytes.get(at + 8)? < 0x80).then_some(at + 9)
+}
+
+/// Where bytes end whose length begins at `at` and has one or two bytes. They may end behind `bytes`.
+#[inline(always)]
+pub(super) fn sized_end(bytes: &[u8], at: usize) -> Option<usize> {
+    let low = *bytes.get(at)?;
+    if low & 1 != 0 {
+        return None;
+    }
+    if low < 0x80 {
+        return Some(at + 1 + usize::from(low >> 1));
+    }
+    let high = *bytes.get(at + 1)?;
+    (high < 0x80).then(|| at + 2 + usize::from((low & 0x7f) >> 1) + (usize::from(high) << 6))
+}
+
 #[inline(never)]
 fn long_of_many(rest: &[u8]) -> Result<(i64, &[u8]), Bad> {
     let Some((word, length)) = short_length(rest) else {
