@@ -5,16 +5,10 @@ use std::thread::JoinHandle;
 
 use rdkafka::mocking::MockCluster;
 
-enum Ask {
-    CreateTopic {
-        name: String,
-        partitions: i32,
-        answer: SyncSender<Result<(), String>>,
-    },
-    Broker {
-        up: bool,
-        answer: SyncSender<Result<(), String>>,
-    },
+struct CreateTopic {
+    name: String,
+    partitions: i32,
+    answer: SyncSender<Result<(), String>>,
 }
 
 /// One broker on a loopback port. It lives until it is dropped.
@@ -22,7 +16,7 @@ enum Ask {
 pub struct EmbeddedBroker {
     bootstrap: String,
     // librdkafka's cluster must stay on the thread that made it; questions go there.
-    asks: Option<SyncSender<Ask>>,
+    asks: Option<SyncSender<CreateTopic>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -58,29 +52,17 @@ impl EmbeddedBroker {
     /// # Errors
     /// In librdkafka's words.
     pub fn create_topic(&self, name: &str, partitions: i32) -> Result<(), String> {
-        let name = name.to_owned();
-        self.ask(|answer| Ask::CreateTopic {
-            name,
-            partitions,
-            answer,
-        })
-    }
-
-    /// Takes the broker off the network, or puts it back.
-    ///
-    /// # Errors
-    /// In librdkafka's words.
-    pub fn set_up(&self, up: bool) -> Result<(), String> {
-        self.ask(|answer| Ask::Broker { up, answer })
-    }
-
-    fn ask(&self, ask: impl FnOnce(SyncSender<Result<(), String>>) -> Ask) -> Result<(), String> {
         let (answer, answered) = sync_channel(1);
         let ended = || "the broker's thread ended".to_owned();
+        let asked = CreateTopic {
+            name: name.to_owned(),
+            partitions,
+            answer,
+        };
         self.asks
             .as_ref()
             .ok_or_else(ended)?
-            .send(ask(answer))
+            .send(asked)
             .map_err(|_| ended())?;
         answered.recv().map_err(|_| ended())?
     }
@@ -95,7 +77,7 @@ impl Drop for EmbeddedBroker {
     }
 }
 
-fn run(asked: &Receiver<Ask>, ready: &SyncSender<Result<String, String>>) {
+fn run(asked: &Receiver<CreateTopic>, ready: &SyncSender<Result<String, String>>) {
     let cluster = match MockCluster::new(1) {
         Ok(cluster) => cluster,
         Err(error) => {
@@ -104,24 +86,10 @@ fn run(asked: &Receiver<Ask>, ready: &SyncSender<Result<String, String>>) {
         }
     };
     let _ = ready.send(Ok(cluster.bootstrap_servers()));
-    while let Ok(ask) = asked.recv() {
-        match ask {
-            Ask::CreateTopic {
-                name,
-                partitions,
-                answer,
-            } => {
-                let outcome = cluster.create_topic(&name, partitions, 1);
-                let _ = answer.send(outcome.map_err(|error| error.to_string()));
-            }
-            Ask::Broker { up, answer } => {
-                let outcome = if up {
-                    cluster.broker_up(1)
-                } else {
-                    cluster.broker_down(1)
-                };
-                let _ = answer.send(outcome.map_err(|error| error.to_string()));
-            }
-        }
+    while let Ok(topic) = asked.recv() {
+        let outcome = cluster.create_topic(&topic.name, topic.partitions, 1);
+        let _ = topic
+            .answer
+            .send(outcome.map_err(|error| error.to_string()));
     }
 }

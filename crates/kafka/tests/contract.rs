@@ -10,7 +10,7 @@ use freshet_kafka::mock::EmbeddedBroker;
 use freshet_kafka::{
     KafkaConnection, KafkaOutbox, KafkaSource, SourceConfig, StartAt, TopicWanted,
 };
-use freshet_testbed::KafkaBroker;
+use freshet_testbed::{Fault, FaultProxy, KafkaBroker};
 
 const PATIENCE: Duration = Duration::from_secs(40);
 
@@ -167,8 +167,9 @@ async fn p1_commit_never_passes_the_settled_prefix_on_a_real_broker() {
 fn brokers_that_are_away_are_told_of_once_and_then_found() {
     let broker = EmbeddedBroker::start().expect("broker");
     broker.create_topic("later", 1).expect("topic");
-    broker.set_up(false).expect("down");
-    let mut source = source(broker.bootstrap(), "away", "later");
+    let way = FaultProxy::before(broker.bootstrap()).expect("proxy");
+    way.set(Fault::Refuse);
+    let mut source = source(&way.address(), "away", "later");
     let until = |source: &mut KafkaSource, wanted: fn(&SourceEvent) -> bool| {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -190,7 +191,7 @@ fn brokers_that_are_away_are_told_of_once_and_then_found() {
     until(&mut source, |event| {
         matches!(event, SourceEvent::Unreachable { .. })
     });
-    broker.set_up(true).expect("up");
+    way.set(Fault::Pass);
     until(&mut source, |event| matches!(event, SourceEvent::Reachable));
     source.close(Duration::from_secs(5));
 }
