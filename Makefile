@@ -47,6 +47,12 @@ bench-decode: ## Decoding alone, beside serde_json and apache-avro
 	scripts/setup.sh test
 	$(CARGO) run -q --release -p freshet-bench --bin decode_beside
 
+.PHONY: flame
+flame: ## Flame graphs of a drain in each wire form, into docs/flame (needs perf)
+	scripts/setup.sh flame
+	$(CARGO) run -q -p freshet-testbed --bin testbed-fetch
+	scripts/flame.sh
+
 .PHONY: bench-commits
 bench-commits: ## From a commit in Postgres to the key gone, Debezium tuned, and which stage takes how much
 	scripts/setup.sh test

@@ -3,18 +3,21 @@
 #   scripts/setup.sh demo   what `make demo` needs
 #   scripts/setup.sh test   what `make test` and `make stack` need
 #   scripts/setup.sh bench  what `make bench` needs beside: its peers in Python and Java, and valgrind (Go 1.26 is not in Debian: see go.dev)
+#   scripts/setup.sh flame  what `make flame` needs beside: perf
 set -euo pipefail
 
 demo_packages=(redis-server pkg-config libssl-dev zlib1g-dev make gcc g++)
 test_packages=("${demo_packages[@]}" postgresql mariadb-server varnish varnish-modules prometheus
   openjdk-17-jre-headless maven kcat util-linux)
 bench_packages=("${test_packages[@]}" openjdk-17-jdk-headless python3 python3-venv valgrind)
+flame_packages=("${test_packages[@]}" linux-perf)
 
 case "${1:-demo}" in
   demo) packages=("${demo_packages[@]}") ;;
   test) packages=("${test_packages[@]}") ;;
   bench) packages=("${bench_packages[@]}") ;;
-  *) echo "usage: scripts/setup.sh demo|test|bench" >&2; exit 2 ;;
+  flame) packages=("${flame_packages[@]}") ;;
+  *) echo "usage: scripts/setup.sh demo|test|bench|flame" >&2; exit 2 ;;
 esac
 
 if ! command -v cargo >/dev/null; then
@@ -28,6 +31,7 @@ is_there() { # a package counts as there when dpkg knows it, or when its program
     openjdk-17-jre-headless) command -v java >/dev/null ;;
     openjdk-17-jdk-headless) command -v javac >/dev/null ;;
     python3-venv) python3 -c 'import ensurepip, venv' 2>/dev/null ;;
+    linux-perf) command -v perf >/dev/null ;;
     maven) command -v mvn >/dev/null ;;
     gcc|g++|make|kcat|pkg-config|redis-server|prometheus|python3|valgrind) command -v "$1" >/dev/null ;;
     *) return 1 ;;
