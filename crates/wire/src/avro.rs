@@ -10,6 +10,7 @@ pub(crate) mod plan;
 pub(crate) mod read;
 pub(crate) mod schema;
 pub(crate) mod skip;
+mod usual;
 
 use crate::error::DecodeError;
 

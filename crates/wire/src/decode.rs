@@ -5,8 +5,8 @@ use std::sync::Arc;
 use freshet_core::change::{Change, Op};
 use freshet_core::image::{Column, Image};
 use freshet_core::ports::RawRecord;
-use freshet_core::registry::{Registry, RegistryRevision};
-use freshet_core::table::TableShape;
+use freshet_core::registry::{Registry, RegistryRevision, Table};
+use freshet_core::table::{TableId, TableShape};
 use rustc_hash::FxHashMap;
 
 use crate::avro::cache::SchemaCache;
@@ -53,6 +53,8 @@ pub struct Decoder {
     schemas: SchemaCache,
     /// By [`TableId`](freshet_core::table::TableId).
     tables: Vec<TopicMemory>,
+    /// The table of the last record that had one.
+    last: Option<TableId>,
     row_key: Image,
     scratch: String,
 }
@@ -98,7 +100,7 @@ impl Decoder {
         if unowned::is_heartbeat(topic) {
             return Ok(Decoded::Skipped(Skipped::Heartbeat));
         }
-        let table = registry.table_of_topic(topic);
+        let table = self.table_of(registry, topic);
         let Some(table) = table.filter(|table| !table.bindings.is_empty()) else {
             return Ok(unowned::recognise(record, &self.limits));
         };
@@ -132,6 +134,17 @@ impl Decoder {
     /// The schema cannot be used.
     pub fn add_writer_schema(&mut self, id: u32, json: &str) -> Result<(), DecodeError> {
         self.schemas.add(id, json, self.limits.writer_schemas_max)
+    }
+
+    /// The table whose changes a topic carries. Neighbours mostly share it, and comparing is quicker than looking up.
+    fn table_of<'r>(&mut self, registry: &'r Registry, topic: &str) -> Option<&'r Table> {
+        let last = self.last.and_then(|it| registry.table(it));
+        if let Some(table) = last.filter(|it| *it.shape.topic == *topic) {
+            return Some(table);
+        }
+        let table = registry.table_of_topic(topic)?;
+        self.last = Some(table.shape.id);
+        Some(table)
     }
 
     /// Forgets what was made for an earlier registry.
@@ -174,7 +187,9 @@ impl Decoder {
             members: self.members,
         };
         let hint = (memory.form, &mut memory.tracks);
-        let (form, facts) = read_json(&mut cursor, (hint, rules), change, &mut self.scratch)?;
+        let mut facts = Facts::default();
+        let into = (&mut *change, &mut facts);
+        let form = read_json(&mut cursor, (hint, rules), into, &mut self.scratch)?;
         if wrapped {
             cursor.demand(b'}', "expected } behind the payload")?;
         }
@@ -315,33 +330,31 @@ impl Decoder {
 fn read_json(
     cursor: &mut Cursor<'_>,
     ((hint, tracks), rules): ((Form, &mut Tracks), RowRules<'_>),
-    change: &mut Change,
+    (change, facts): (&mut Change, &mut Facts),
     scratch: &mut String,
-) -> Result<(Form, Facts), DecodeError> {
+) -> Result<Form, DecodeError> {
     let start = cursor.clone();
-    if hint == Form::Envelope
-        && let Some(facts) = tracks.read(cursor, rules, change, scratch)
-    {
-        return Ok((Form::Envelope, facts));
+    if hint == Form::Envelope && tracks.read(cursor, rules, (&mut *change, &mut *facts), scratch) {
+        return Ok(Form::Envelope);
     }
     change.before.clear();
     change.after.clear();
     if hint == Form::Flattened {
-        let facts = flattened::read(cursor, rules, change, scratch)?;
+        flattened::read(cursor, rules, (&mut *change, &mut *facts), scratch)?;
         if facts.is_flattened() {
-            return Ok((Form::Flattened, facts));
+            return Ok(Form::Flattened);
         }
         *cursor = start.clone();
     }
-    let facts = envelope::read(cursor, rules, change, scratch)?;
+    envelope::read(cursor, rules, (&mut *change, &mut *facts), scratch)?;
     if facts.is_envelope() || facts.skipped().is_some() {
         tracks.learn(&start, rules);
-        return Ok((Form::Envelope, facts));
+        return Ok(Form::Envelope);
     }
     change.before.clear();
     *cursor = start;
-    let facts = flattened::read(cursor, rules, change, scratch)?;
-    form_of(&facts, rules.shape, &change.after).map(|form| (form, facts))
+    flattened::read(cursor, rules, (&mut *change, &mut *facts), scratch)?;
+    form_of(facts, rules.shape, &change.after)
 }
 
 /// Which form the facts prove. Without any mark, a row that has its key columns is a flattened one.

@@ -12,7 +12,7 @@ use crate::skipped::Skipped;
 
 mod fields;
 
-pub(crate) use fields::{EnvelopeField, FlatMark, SourceField, TransactionField};
+pub(crate) use fields::{EnvelopeField, Fact, FlatMark, Number, SourceField, TransactionField};
 
 const MILLI: u32 = 1_000;
 const SECOND: u32 = 1_000_000;
@@ -43,6 +43,8 @@ pub(crate) enum OpCode {
 }
 
 impl OpCode {
+    pub(crate) const UPDATE: Self = Self::Row(Op::Update);
+
     /// From the letter.
     pub(crate) fn of(text: &str) -> Self {
         match text {
@@ -73,16 +75,10 @@ pub(crate) struct Facts {
     snapshot: bool,
     incremental: bool,
     transaction: Option<TransactionId>,
-    order: Option<u64>,
-    captured_ms: Option<u64>,
-    captured_us: Option<u64>,
-    committed_ms: Option<u64>,
-    committed_us: Option<u64>,
-    lsn: Option<u64>,
     sequence: (Option<u64>, Option<u64>),
     file: Option<u32>,
-    pos: Option<u64>,
-    row: Option<u64>,
+    /// By [`Number`].
+    numbers: [Option<u64>; Number::COUNT],
 }
 
 impl Facts {
@@ -90,8 +86,8 @@ impl Facts {
     pub(crate) fn set(&mut self, field: EnvelopeField, value: Scalar<'_>) {
         match field {
             EnvelopeField::Op => self.op = value.as_text().map(OpCode::of),
-            EnvelopeField::TsMs => self.captured_ms = value.as_u64(),
-            EnvelopeField::TsUs => self.captured_us = value.as_u64(),
+            EnvelopeField::TsMs => self.set_number(Number::CapturedMs, value.as_u64()),
+            EnvelopeField::TsUs => self.set_number(Number::CapturedUs, value.as_u64()),
             EnvelopeField::Status => {
                 self.begins_or_ends = matches!(value.as_text(), Some("BEGIN" | "END"));
             }
@@ -108,15 +104,15 @@ impl Facts {
     /// Notes a field of `source`.
     pub(crate) fn set_source(&mut self, field: SourceField, value: Scalar<'_>) {
         match field {
-            SourceField::TsMs => self.committed_ms = value.as_u64(),
-            SourceField::TsUs => self.committed_us = value.as_u64(),
-            SourceField::Lsn => self.lsn = value.as_u64(),
+            SourceField::TsMs => self.set_number(Number::CommittedMs, value.as_u64()),
+            SourceField::TsUs => self.set_number(Number::CommittedUs, value.as_u64()),
+            SourceField::Lsn => self.set_number(Number::Lsn, value.as_u64()),
             SourceField::Sequence => {
                 self.sequence = value.as_text().map_or((None, None), lsns_of_sequence);
             }
             SourceField::File => self.file = value.as_text().and_then(number_of_file),
-            SourceField::Pos => self.pos = value.as_u64(),
-            SourceField::Row => self.row = value.as_u64(),
+            SourceField::Pos => self.set_number(Number::Pos, value.as_u64()),
+            SourceField::Row => self.set_number(Number::Row, value.as_u64()),
             SourceField::Snapshot => {
                 self.incremental = value.as_text() == Some("incremental");
                 self.snapshot = match value {
@@ -125,6 +121,31 @@ impl Facts {
                     _ => false,
                 };
             }
+        }
+    }
+
+    /// Notes a number; none when it is negative or none at all.
+    #[inline]
+    pub(crate) fn set_number(&mut self, which: Number, value: Option<u64>) {
+        self.numbers[which as usize] = value;
+    }
+
+    fn number(&self, which: Number) -> Option<u64> {
+        self.numbers[which as usize]
+    }
+
+    /// Notes that no snapshot read the row.
+    pub(crate) fn not_snapshot(&mut self) {
+        (self.snapshot, self.incremental) = (false, false);
+    }
+
+    /// Notes any fact.
+    pub(crate) fn note(&mut self, fact: Fact, value: Scalar<'_>) {
+        match fact {
+            Fact::Envelope(field) => self.set(field, value),
+            Fact::Source(field) => self.set_source(field, value),
+            Fact::Transaction(field) => self.set_transaction(field, value),
+            Fact::Mark(mark) => self.set_mark(mark, value),
         }
     }
 
@@ -137,13 +158,13 @@ impl Facts {
     pub(crate) fn set_transaction(&mut self, field: TransactionField, value: Scalar<'_>) {
         match field {
             TransactionField::Id => self.transaction = value.as_text().map(TransactionId::of),
-            TransactionField::Order => self.order = value.as_u64(),
+            TransactionField::Order => self.set_number(Number::Order, value.as_u64()),
         }
     }
 
     /// The change's place in its transaction, if it was read.
     pub(crate) fn member(&self) -> Option<Member> {
-        let (transaction, order) = (self.transaction?, self.order?);
+        let (transaction, order) = (self.transaction?, self.number(Number::Order)?);
         Some(Member { transaction, order })
     }
 
@@ -158,7 +179,7 @@ impl Facts {
                     _ => None,
                 };
             }
-            FlatMark::Captured => self.captured_ms = value.as_u64(),
+            FlatMark::Captured => self.set_number(Number::CapturedMs, value.as_u64()),
             FlatMark::Source(field) => self.set_source(field, value),
         }
     }
@@ -224,7 +245,10 @@ impl Facts {
 
     /// Writes times and position into the change.
     pub(crate) fn stamp(&self, engine: Engine, change: &mut Change) {
-        change.captured = match (self.captured_us, self.captured_ms) {
+        change.captured = match (
+            self.number(Number::CapturedUs),
+            self.number(Number::CapturedMs),
+        ) {
             (Some(us), _) => UnixMicros(us),
             (None, Some(ms)) => UnixMicros::from_millis(ms),
             (None, None) => UnixMicros::default(),
@@ -242,7 +266,10 @@ impl Facts {
     }
 
     fn committed(&self, engine: Engine) -> CommitTime {
-        let (at, step) = match (self.committed_us, self.committed_ms) {
+        let (at, step) = match (
+            self.number(Number::CommittedUs),
+            self.number(Number::CommittedMs),
+        ) {
             (Some(us), _) if us > 0 => (UnixMicros(us), 1),
             (_, Some(ms)) if ms > 0 => (UnixMicros::from_millis(ms), MILLI),
             _ => return CommitTime::default(),
@@ -259,15 +286,16 @@ impl Facts {
     /// commit is greater.
     fn postgres_version(&self) -> ChangeVersion {
         let (commit, event) = self.sequence;
-        let event = event.or(self.lsn).unwrap_or_default();
+        let event = event.or(self.number(Number::Lsn)).unwrap_or_default();
         ChangeVersion::from_postgres(commit.unwrap_or(event), event)
     }
 
     fn binlog_version(&self) -> ChangeVersion {
-        let row = self.row.and_then(|row| u32::try_from(row).ok());
+        let row = self.number(Number::Row);
+        let row = row.and_then(|row| u32::try_from(row).ok());
         ChangeVersion::from_binlog(
             self.file.unwrap_or_default(),
-            self.pos.unwrap_or_default(),
+            self.number(Number::Pos).unwrap_or_default(),
             row.unwrap_or_default(),
         )
     }

@@ -96,45 +96,25 @@ pub(super) fn pass_long(rest: &mut &[u8]) -> Result<(), Bad> {
     Ok(())
 }
 
-/// Where a number ends that begins at `at` and is followed by enough bytes to look at once.
-#[inline(always)]
-pub(super) fn number_end(bytes: &[u8], at: usize) -> Option<usize> {
-    if *bytes.get(at)? < 0x80 {
-        return Some(at + 1);
-    }
-    let word = u64::from_le_bytes(*bytes.get(at..)?.first_chunk::<8>()?);
-    let ends = !word & HIGHEST;
-    if ends != 0 {
-        return Some(at + ends.trailing_zeros() as usize / 8 + 1);
-    }
-    // Times in nanoseconds have nine bytes.
-    (*bytes.get(at + 8)? < 0x80).then_some(at + 9)
-}
-
-/// Where bytes end whose length begins at `at` and has one or two bytes. They may end behind `bytes`.
-#[inline(always)]
-pub(super) fn sized_end(bytes: &[u8], at: usize) -> Option<usize> {
-    let low = *bytes.get(at)?;
-    if low & 1 != 0 {
-        return None;
-    }
-    if low < 0x80 {
-        return Some(at + 1 + usize::from(low >> 1));
-    }
-    let high = *bytes.get(at + 1)?;
-    (high < 0x80).then(|| at + 2 + usize::from((low & 0x7f) >> 1) + (usize::from(high) << 6))
-}
-
 #[inline(never)]
 fn long_of_many(rest: &[u8]) -> Result<(i64, &[u8]), Bad> {
     let Some((word, length)) = short_length(rest) else {
         return long_by_byte(rest);
     };
+    Ok((
+        short_value(word, length),
+        rest.get(length..).unwrap_or_default(),
+    ))
+}
+
+/// The number that the first `length` bytes of `word` are.
+#[inline(always)]
+fn short_value(word: u64, length: usize) -> i64 {
     let mut bits = word & !HIGHEST & (u64::MAX >> (64 - 8 * length));
     bits = (bits & 0x007f_007f_007f_007f) | ((bits & 0x7f00_7f00_7f00_7f00) >> 1);
     bits = (bits & 0x0000_3fff_0000_3fff) | ((bits & 0x3fff_0000_3fff_0000) >> 2);
     bits = (bits & 0x0000_0000_0fff_ffff) | ((bits & 0x0fff_ffff_0000_0000) >> 4);
-    Ok((zigzag(bits), rest.get(length..).unwrap_or_default()))
+    zigzag(bits)
 }
 
 /// The highest bit of a number's byte says that another one follows.
@@ -144,8 +124,14 @@ const HIGHEST: u64 = 0x8080_8080_8080_8080;
 #[inline(always)]
 fn short_length(rest: &[u8]) -> Option<(u64, usize)> {
     let word = u64::from_le_bytes(*rest.first_chunk::<8>()?);
+    ends_within(word).map(|length| (word, length))
+}
+
+/// How many bytes of `word` are the number's that it begins with, where it ends within them.
+#[inline(always)]
+fn ends_within(word: u64) -> Option<usize> {
     let ends = !word & HIGHEST;
-    (ends != 0).then(|| (word, ends.trailing_zeros() as usize / 8 + 1))
+    (ends != 0).then(|| ends.trailing_zeros() as usize / 8 + 1)
 }
 
 #[inline(never)]
@@ -165,6 +151,73 @@ fn long_by_byte(rest: &[u8]) -> Result<(i64, &[u8]), Bad> {
 
 fn zigzag(bits: u64) -> i64 {
     (bits >> 1) as i64 ^ -((bits & 1) as i64)
+}
+
+/// The next sixteen bytes, read at once: what is as usual is told from them without another look at the datum. Behind the
+/// end there are zeros, so a place that was reached by way of them has to be compared with the end.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Window(u128);
+
+impl Window {
+    /// At `at`, which is not behind the end.
+    #[inline(always)]
+    pub(super) fn of(bytes: &[u8], at: usize) -> Option<Self> {
+        let rest = bytes.get(at..)?;
+        match rest.first_chunk::<16>() {
+            Some(chunk) => Some(Self(u128::from_le_bytes(*chunk))),
+            None => Some(Self::at_the_end(rest)),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn at_the_end(rest: &[u8]) -> Self {
+        let mut chunk = [0; 16];
+        for (to, from) in chunk.iter_mut().zip(rest) {
+            *to = *from;
+        }
+        Self(u128::from_le_bytes(chunk))
+    }
+
+    /// The first byte.
+    #[inline(always)]
+    pub(super) fn byte(self) -> u8 {
+        self.0 as u8
+    }
+
+    /// Without the first byte.
+    #[inline(always)]
+    pub(super) fn behind_branch(self) -> Self {
+        Self(self.0 >> 8)
+    }
+
+    /// A length of one or two bytes: how many it has itself, and what it says.
+    #[inline(always)]
+    pub(super) fn length(self) -> Option<(usize, usize)> {
+        let (low, high) = (self.0 as u8, (self.0 >> 8) as u8);
+        if low & 0x81 == 0 {
+            return Some((1, usize::from(low >> 1)));
+        }
+        let length = usize::from((low & 0x7f) >> 1) + (usize::from(high) << 6);
+        (low & 1 == 0 && high < 0x80).then_some((2, length))
+    }
+
+    /// How many bytes a number has, of up to nine.
+    #[inline(always)]
+    pub(super) fn number_bytes(self) -> Option<usize> {
+        match ends_within(self.0 as u64) {
+            Some(length) => Some(length),
+            // Times in nanoseconds have nine bytes.
+            None => (((self.0 >> 64) as u8) < 0x80).then_some(9),
+        }
+    }
+
+    /// A number of up to eight bytes, and how many it has.
+    #[inline(always)]
+    pub(super) fn number(self) -> Option<(i64, usize)> {
+        let length = ends_within(self.0 as u64)?;
+        Some((short_value(self.0 as u64, length), length))
+    }
 }
 
 #[cfg(test)]
@@ -200,9 +253,46 @@ mod tests {
                     let mut rest = &bytes[..];
                     assert_eq!(pass_long(&mut rest), Ok(()));
                     assert_eq!(bytes.len() - rest.len(), alone.len());
+                    // A window may say that it does not know.
+                    let window = Window::of(bytes, 0).expect("the beginning");
+                    let taken = window.number_bytes();
+                    assert!(taken.is_none_or(|it| it == alone.len()), "{taken:?}");
+                    let told = window.number();
+                    assert!(
+                        told.is_none_or(|it| it == (number, alone.len())),
+                        "{told:?}"
+                    );
                 }
             }
         }
+    }
+
+    #[test]
+    fn usual_numbers_and_lengths_are_told_at_once() {
+        let window = |bytes: &[u8]| Window::of(bytes, 0).expect("the beginning");
+        for number in [0, -1, 63, 64, -65, 1_795_000_000_000, 1_795_000_000_000_000] {
+            let (alone, length) = (written(number), written(number).len());
+            for bytes in [&alone, &[&alone[..], &[0xff; 20]].concat()] {
+                assert_eq!(window(bytes).number(), Some((number, length)));
+                assert_eq!(window(bytes).number_bytes(), Some(length));
+            }
+        }
+        let nanos = written(1_795_000_000_000_000_000);
+        assert_eq!(window(&nanos).number_bytes(), Some(9));
+        assert_eq!(window(&nanos).number(), None);
+        for length in [0, 1, 63, 64, 8_191] {
+            let bytes = written(length);
+            assert_eq!(
+                window(&bytes).length(),
+                Some((bytes.len(), length as usize))
+            );
+        }
+        for length in [8_192, -1, -64, -65] {
+            assert_eq!(window(&written(length)).length(), None);
+        }
+        let behind = window(&[2, 6, 1]).behind_branch();
+        assert_eq!((behind.byte(), behind.length()), (6, Some((1, 3))));
+        assert!(Window::of(&[1], 2).is_none());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::bytes::{self, Bad};
 use super::schema::{Node, NodeId, Record, WriterSchema};
-use super::skip::{self, Plain, Skip};
+use super::skip::{Plain, Skip};
 use crate::error::DecodeError;
 use crate::scalar::{Encoding, Scalar};
 
@@ -32,6 +32,17 @@ impl<'a> Datum<'a> {
             rest: bytes,
             depth_max,
         }
+    }
+
+    /// What is not read yet.
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
+    /// The same datum, `at` bytes on from here.
+    pub(crate) fn further(&self, at: usize) -> Option<Self> {
+        let rest = self.rest.get(at..)?;
+        Some(Self { rest, ..*self })
     }
 
     /// Bytes read so far.
@@ -232,17 +243,6 @@ impl<'a> Datum<'a> {
 
     /// Steps over the values of `run`.
     pub(crate) fn skip_run(&mut self, run: &[Skip]) -> Result<(), Bad> {
-        match skip::usual_end(run, self.rest).and_then(|end| self.rest.get(end..)) {
-            Some(rest) => {
-                self.rest = rest;
-                Ok(())
-            }
-            None => self.skip_each(run),
-        }
-    }
-
-    #[inline(never)]
-    fn skip_each(&mut self, run: &[Skip]) -> Result<(), Bad> {
         // Kept in registers: what is called in between would have it in memory otherwise.
         let mut rest = self.rest;
         for step in run {

@@ -8,6 +8,7 @@ use super::datum::Datum;
 use super::read::Read;
 use super::schema::{Node, NodeId, Record, WriterSchema};
 use super::skip::Skip;
+use super::usual::Usual;
 use crate::column_text::{self, BoundColumn};
 use crate::error::DecodeError;
 use crate::facts::{EnvelopeField, Facts, FlatMark, Part, SourceField, TransactionField};
@@ -20,6 +21,8 @@ pub(crate) struct Plan {
     /// The record type that it was made for.
     record: NodeId,
     form: PlanForm,
+    /// How nearly all of them are read.
+    usual: Option<Usual>,
 }
 
 #[derive(Debug)]
@@ -84,19 +87,32 @@ impl Plan {
         let enveloped = (has("op") && has_parts)
             || (has("status") && has("data_collections"))
             || (has("ddl") && has("databaseName") && is_structure("source"));
-        let form = if enveloped {
-            PlanForm::Envelope(EnvelopePlan::compile(schema, record, rules))
+        let (form, usual) = if enveloped {
+            let plan = EnvelopePlan::compile(schema, record, rules);
+            let usual = Usual::envelope(schema, record, rules);
+            (PlanForm::Envelope(plan), usual)
         } else {
-            PlanForm::Flattened(row_steps(schema, record, (rules, true)))
+            let steps = row_steps(schema, record, (rules, true));
+            let usual = Usual::flattened(schema, record, rules);
+            (PlanForm::Flattened(steps), usual)
         };
-        Some(Self { record: id, form })
+        Some(Self {
+            record: id,
+            form,
+            // A datum that may be something else as a whole begins with a branch.
+            usual: usual.filter(|_| id == schema.root()),
+        })
     }
 
     /// For a record's key: a row without additions.
     pub(crate) fn compile_key(schema: &WriterSchema, rules: RowRules<'_>) -> Option<Self> {
         let (id, record) = schema.record(schema.root())?;
         let form = PlanForm::Flattened(row_steps(schema, record, (rules, false)));
-        Some(Self { record: id, form })
+        Some(Self {
+            record: id,
+            form,
+            usual: None,
+        })
     }
 
     /// Reads a datum: images and facts of an envelope, the after-image and the facts of a flattened row.
@@ -107,6 +123,17 @@ impl Plan {
         (change, facts): (&mut Change, &mut Facts),
         columns: usize,
     ) -> Result<(), DecodeError> {
+        if let Some(usual) = &self.usual {
+            if usual
+                .run(datum, (&mut *change, &mut *facts), columns)
+                .is_some()
+            {
+                return Ok(());
+            }
+            change.before.clear();
+            change.after.clear();
+            *facts = Facts::default();
+        }
         self.run_inner(datum, root, (change, facts), columns)
             .map_err(|bad| datum.explain(bad))
     }
@@ -350,3 +377,6 @@ fn run_row(
         RowField::Mark(flat) => mark(flat, value),
     })
 }
+
+#[cfg(test)]
+mod tests;

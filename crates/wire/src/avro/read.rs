@@ -10,12 +10,12 @@ use crate::scalar::{Encoding, Scalar};
 pub(crate) struct Read {
     /// Of a union of two, the number of the branch that is null.
     null: Option<u8>,
-    kind: Kind,
-    encoding: Encoding,
+    pub(super) kind: Kind,
+    pub(super) encoding: Encoding,
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Kind {
+pub(super) enum Kind {
     Bool,
     Integer,
     Text,
@@ -44,6 +44,11 @@ impl Read {
             kind,
             encoding,
         }
+    }
+
+    /// For a value that is known to be there.
+    pub(super) fn without_null(self) -> Self {
+        Self { null: None, ..self }
     }
 }
 

@@ -43,43 +43,7 @@ impl Skip {
     }
 }
 
-/// Where the values of `run` end that begin at the front of `bytes`, where all of them are as nearly always: no nested
-/// value, no length of more than two bytes. Otherwise none, and they are stepped over one by one, which also says what is
-/// wrong with them. One place is moved on instead of two ends of a slice: it halves the work.
-pub(super) fn usual_end(run: &[Skip], bytes: &[u8]) -> Option<usize> {
-    let mut at = 0;
-    for step in run {
-        at = match *step {
-            Skip::Plain(plain) => plain.usual_end(bytes, at)?,
-            Skip::Optional { null, value } => {
-                // Branches are numbered in zigzag too: 0 and 2.
-                let branch = *bytes.get(at)?;
-                if branch == null << 1 {
-                    at + 1
-                } else if branch == (1 - null) << 1 {
-                    value.usual_end(bytes, at + 1)?
-                } else {
-                    return None;
-                }
-            }
-        };
-    }
-    // A place behind the end was not looked at.
-    (at <= bytes.len()).then_some(at)
-}
-
 impl Plain {
-    #[inline(always)]
-    fn usual_end(self, bytes: &[u8], at: usize) -> Option<usize> {
-        match self {
-            Self::Bytes(size) => Some(at + size as usize),
-            Self::Bool => (*bytes.get(at)? < 2).then_some(at + 1),
-            Self::Varint => bytes::number_end(bytes, at),
-            Self::Sized => bytes::sized_end(bytes, at),
-            Self::Other(_) => None,
-        }
-    }
-
     fn of(schema: &WriterSchema, id: NodeId) -> Self {
         match schema.node(id).0 {
             Node::Null => Self::Bytes(0),

@@ -1,5 +1,31 @@
 //! The fields of a record that are read, by their names.
 
+/// A fact that is a whole number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Number {
+    /// When the capture process saw the change, in milliseconds.
+    CapturedMs,
+    /// The same in microseconds.
+    CapturedUs,
+    /// When the change was committed, in milliseconds.
+    CommittedMs,
+    /// The same in microseconds.
+    CommittedUs,
+    /// Postgres: LSN of the event.
+    Lsn,
+    /// MySQL: position in the binlog file.
+    Pos,
+    /// MySQL: row within the statement.
+    Row,
+    /// The change's number among those of its table in its transaction.
+    Order,
+}
+
+impl Number {
+    /// How many there are.
+    pub(crate) const COUNT: usize = Self::Order as usize + 1;
+}
+
 /// A field of `source`, or of the flattened form's additions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SourceField {
@@ -129,5 +155,40 @@ impl FlatMark {
             _ => {}
         }
         SourceField::named(name.strip_prefix(b"source_").unwrap_or(name)).map(Self::Source)
+    }
+}
+
+/// Anything that a record says beside its row images.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fact {
+    /// In the envelope.
+    Envelope(EnvelopeField),
+    /// In `source`.
+    Source(SourceField),
+    /// In `transaction`.
+    Transaction(TransactionField),
+    /// Beside the columns of a flattened row.
+    Mark(FlatMark),
+}
+
+impl Fact {
+    /// The number that it is, if it is one.
+    pub(crate) fn number(self) -> Option<Number> {
+        match self {
+            Self::Envelope(EnvelopeField::TsMs) | Self::Mark(FlatMark::Captured) => {
+                Some(Number::CapturedMs)
+            }
+            Self::Envelope(EnvelopeField::TsUs) => Some(Number::CapturedUs),
+            Self::Source(field) | Self::Mark(FlatMark::Source(field)) => match field {
+                SourceField::TsMs => Some(Number::CommittedMs),
+                SourceField::TsUs => Some(Number::CommittedUs),
+                SourceField::Lsn => Some(Number::Lsn),
+                SourceField::Pos => Some(Number::Pos),
+                SourceField::Row => Some(Number::Row),
+                SourceField::Sequence | SourceField::File | SourceField::Snapshot => None,
+            },
+            Self::Transaction(TransactionField::Order) => Some(Number::Order),
+            _ => None,
+        }
     }
 }

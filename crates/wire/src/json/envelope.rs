@@ -13,10 +13,10 @@ use crate::row_rules::RowRules;
 pub(crate) fn read(
     cursor: &mut Cursor<'_>,
     rules: RowRules<'_>,
-    change: &mut Change,
+    (change, facts): (&mut Change, &mut Facts),
     scratch: &mut String,
-) -> Result<Facts, DecodeError> {
-    let mut facts = Facts::default();
+) -> Result<(), DecodeError> {
+    *facts = Facts::default();
     cursor.object(|cursor, name| {
         match EnvelopeField::named(name) {
             None => cursor.skip()?,
@@ -26,16 +26,15 @@ pub(crate) fn read(
             Some(EnvelopeField::After) => {
                 facts.after = row::read(cursor, rules, &mut change.after, scratch)?;
             }
-            Some(EnvelopeField::Source) => read_source(cursor, &mut facts, scratch)?,
+            Some(EnvelopeField::Source) => read_source(cursor, facts, scratch)?,
             Some(EnvelopeField::Transaction) if rules.members => {
-                read_transaction(cursor, &mut facts, scratch)?;
+                read_transaction(cursor, facts, scratch)?;
             }
             Some(EnvelopeField::Transaction) => cursor.skip()?,
             Some(field) => facts.set(field, cursor.scalar(scratch)?),
         }
         Ok(())
-    })?;
-    Ok(facts)
+    })
 }
 
 fn read_transaction(

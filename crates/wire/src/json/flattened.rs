@@ -13,10 +13,10 @@ use crate::row_rules::RowRules;
 pub(crate) fn read(
     cursor: &mut Cursor<'_>,
     rules: RowRules<'_>,
-    change: &mut Change,
+    (change, facts): (&mut Change, &mut Facts),
     scratch: &mut String,
-) -> Result<Facts, DecodeError> {
-    let mut facts = Facts::default();
+) -> Result<(), DecodeError> {
+    *facts = Facts::default();
     change.after.begin(rules.shape.columns.len());
     cursor.object(|cursor, name| {
         if let Some(column) = rules.column(name) {
@@ -27,6 +27,5 @@ pub(crate) fn read(
             cursor.skip()?;
         }
         Ok(())
-    })?;
-    Ok(facts)
+    })
 }

@@ -68,31 +68,32 @@ pub(crate) struct Tracks {
 }
 
 impl Tracks {
-    /// Reads the envelope at `cursor` if a track fits. If none does, `cursor` is where it was, and `change` holds
-    /// what must be forgotten.
+    /// Reads the envelope at `cursor` if a track fits. If none does, `cursor` is where it was, and what `change` and
+    /// `facts` hold must be forgotten.
     pub(crate) fn read(
         &mut self,
         cursor: &mut Cursor<'_>,
         rules: RowRules<'_>,
-        change: &mut Change,
+        (change, facts): (&mut Change, &mut Facts),
         scratch: &mut String,
-    ) -> Option<Facts> {
+    ) -> bool {
         if self.rest > 0 {
             self.rest -= 1;
-            return None;
+            return false;
         }
         cursor.peek();
         for at in 0..self.known.len() {
             let mut ahead = cursor.clone();
-            let facts = self.known[at].run(&mut ahead, rules, change, scratch);
-            if let Some(facts) = facts.filter(|it| it.is_envelope() || it.skipped().is_some()) {
+            let track = &self.known[at];
+            let fits = track.run(&mut ahead, rules, (&mut *change, &mut *facts), scratch);
+            if fits.is_some() && (facts.is_envelope() || facts.skipped().is_some()) {
                 *cursor = ahead;
                 self.known.swap(0, at);
                 self.misses = self.misses.saturating_sub(1);
-                return Some(facts);
+                return true;
             }
         }
-        None
+        false
     }
 
     /// Learns from an envelope that was read in the general way, `cursor` being at its beginning.
@@ -125,12 +126,13 @@ impl Track {
         &self,
         cursor: &mut Cursor<'_>,
         rules: RowRules<'_>,
-        change: &mut Change,
+        (change, facts): (&mut Change, &mut Facts),
         scratch: &mut String,
-    ) -> Option<Facts> {
-        let (mut facts, mut from) = (self.facts, 0);
+    ) -> Option<()> {
+        let mut from = 0;
+        *facts = self.facts;
         let outside = cursor.depth();
-        begin_images(&facts, rules, change);
+        begin_images(facts, rules, change);
         for step in &self.steps {
             let to = step.literal_end as usize;
             cursor.take(
@@ -159,8 +161,7 @@ impl Track {
                 }
             }
         }
-        cursor.take(self.literals.get(from..)?, outside)?;
-        Some(facts)
+        cursor.take(self.literals.get(from..)?, outside)
     }
 }
 

@@ -79,13 +79,15 @@ impl Reader {
         let mut cursor = start.clone();
         let mut change = Change::default();
         change.reset(TableId(0), Op::Read);
-        let general = envelope::read(&mut cursor, rules, &mut change, &mut scratch)
-            .map(|facts| (facts, cursor.position(), columns(&change)));
+        let mut facts = Facts::default();
+        let into = (&mut change, &mut facts);
+        let general = envelope::read(&mut cursor, rules, into, &mut scratch)
+            .map(|()| (facts, cursor.position(), columns(&change)));
         let mut cursor = start.clone();
-        let on_track = self
-            .tracks
-            .read(&mut cursor, rules, &mut self.change, &mut scratch)
-            .map(|facts| (facts, cursor.position(), columns(&self.change)));
+        let mut facts = Facts::default();
+        let into = (&mut self.change, &mut facts);
+        let fits = self.tracks.read(&mut cursor, rules, into, &mut scratch);
+        let on_track = fits.then(|| (facts, cursor.position(), columns(&self.change)));
         match (&general, on_track) {
             (Ok(general), Some(on_track)) => {
                 assert_eq!(*general, on_track, "{}", String::from_utf8_lossy(text));

@@ -1,0 +1,166 @@
+//! The usual way and the general plan, held to the same answers on what real connectors wrote, whole and damaged.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+use freshet_core::change::{Change, Op};
+use freshet_core::image::{Column, Image};
+use freshet_core::table::{
+    ColumnKind, ColumnShape, ColumnSlot, Engine, ReplicaIdentity, TableId, TableShape,
+};
+use proptest::prelude::*;
+use serde_json::Value as Json;
+
+use super::Plan;
+use crate::avro::datum::Datum;
+use crate::avro::schema::WriterSchema;
+use crate::avro::unframe;
+use crate::base64;
+use crate::facts::{Facts, Part};
+use crate::row_rules::RowRules;
+
+const COLUMNS: [(&str, ColumnKind); 6] = [
+    ("id", ColumnKind::Integer),
+    ("name", ColumnKind::Text),
+    ("price", ColumnKind::Decimal { scale: Some(2) }),
+    ("active", ColumnKind::Bool),
+    ("released", ColumnKind::Date),
+    ("tags", ColumnKind::Opaque),
+];
+
+/// Recorded values in Avro, and the schemas that they name.
+struct Recorded {
+    schemas: BTreeMap<u32, WriterSchema>,
+    values: Vec<Vec<u8>>,
+}
+
+fn recorded() -> &'static Recorded {
+    static RECORDED: OnceLock<Recorded> = OnceLock::new();
+    RECORDED.get_or_init(|| {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../schemas/fixtures/debezium");
+        let text = |name: &str| std::fs::read_to_string(folder.join(name)).expect("a fixture");
+        let schemas: BTreeMap<u32, Json> =
+            serde_json::from_str(&text("postgres-avro.schemas.json")).expect("schemas");
+        let compiled = |(id, json): (&u32, &Json)| {
+            let schema = WriterSchema::compile(&json.to_string()).expect("a real schema");
+            (*id, schema)
+        };
+        let events = text("postgres-avro.jsonl");
+        let values = events.lines().filter_map(|line| {
+            let event: Json = serde_json::from_str(line).expect("an event");
+            let mut buffer = vec![0; 1 << 20];
+            let value = base64::decode(event["value_base64"].as_str()?, &mut buffer);
+            Some(value.expect("base64").to_vec())
+        });
+        Recorded {
+            schemas: schemas.iter().map(compiled).collect(),
+            values: values.filter(|value| value.first() == Some(&0)).collect(),
+        }
+    })
+}
+
+fn shape() -> TableShape {
+    let columns = COLUMNS.map(|(name, kind)| ColumnShape {
+        name: Arc::from(name),
+        kind,
+        in_key: name == "id",
+    });
+    TableShape {
+        id: TableId(0),
+        name: Arc::from("t"),
+        topic: Arc::from("t"),
+        engine: Engine::Postgres,
+        identity: ReplicaIdentity::Full,
+        columns: columns.to_vec(),
+    }
+}
+
+type Seen = (Facts, Vec<String>);
+
+fn seen(facts: Facts, change: &Change) -> Seen {
+    let text = |image: &Image| {
+        let slots = (0..COLUMNS.len() as u16).map(ColumnSlot);
+        let columns: Vec<Column<'_>> = slots.map(|slot| image.column(slot)).collect();
+        format!("{} {columns:?}", image.is_present())
+    };
+    (facts, vec![text(&change.before), text(&change.after)])
+}
+
+/// What the usual way says of a value, if it says anything, and what the general plan says.
+fn both(value: &[u8], members: bool) -> Option<(Option<Seen>, Option<Seen>)> {
+    let (id, bytes) = unframe(value).ok()?;
+    let schema = recorded().schemas.get(&id)?;
+    let shape = shape();
+    let rules = RowRules {
+        shape: &shape,
+        encodings: &[],
+        members,
+    };
+    let plan = Plan::compile(schema, rules)?;
+    let new = || {
+        let mut change = Change::default();
+        change.reset(TableId(0), Op::Read);
+        (change, Facts::default())
+    };
+    let (mut change, mut facts) = new();
+    let datum = Datum::new(schema, id, bytes, 32);
+    let usual = plan.usual.as_ref()?;
+    let fits = usual.run(&datum, (&mut change, &mut facts), COLUMNS.len());
+    let usual = fits.map(|()| seen(facts, &change));
+    let (mut change, mut facts) = new();
+    let mut datum = Datum::new(schema, id, bytes, 32);
+    let read = plan.run_inner(
+        &mut datum,
+        schema.root(),
+        (&mut change, &mut facts),
+        COLUMNS.len(),
+    );
+    Some((usual, read.ok().map(|()| seen(facts, &change))))
+}
+
+#[test]
+fn the_usual_way_reads_every_recorded_change_as_the_general_plan_does() {
+    let mut read = 0;
+    for value in &recorded().values {
+        for members in [false, true] {
+            // Records about transactions have no program.
+            let Some((usual, general)) = both(value, members) else {
+                continue;
+            };
+            let general = general.expect("a real record");
+            let is_change = general.0.source == Part::Read;
+            if let Some(usual) = usual {
+                assert_eq!(usual, general);
+                read += usize::from(is_change);
+            } else {
+                assert!(!is_change, "the usual way gave up: {general:?}");
+            }
+        }
+    }
+    assert!(read > 20, "{read} changes");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn a_damaged_record_is_the_same_on_both_ways(
+        which in any::<prop::sample::Index>(),
+        edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
+        cut in prop::option::weighted(0.2, any::<prop::sample::Index>()),
+        members: bool,
+    ) {
+        let mut value = which.get(&recorded().values).clone();
+        for (at, byte) in edits {
+            let at = 5 + at.index(value.len() - 5);
+            value[at] = byte;
+        }
+        if let Some(cut) = cut {
+            value.truncate(5 + cut.index(value.len() - 5));
+        }
+        if let Some((Some(usual), general)) = both(&value, members) {
+            prop_assert_eq!(Some(usual), general);
+        }
+    }
+}

@@ -1,0 +1,395 @@
+//! The usual way through a datum: one flat program for the whole of it, made once for each writer schema and table.
+//!
+//! It reads what nearly every record is: unions of a type and null, numbers and lengths of few bytes, known words. Whatever
+//! else comes, it gives up, and the record is read from its beginning by the general plan, which also says what is wrong.
+//! So this can only be faster, never different; the property tests hold both to the same answers.
+
+use freshet_core::change::Change;
+use freshet_core::image::Image;
+
+use super::bytes::Window;
+use super::datum::Datum;
+use super::read::{Kind, Read};
+use super::schema::{Node, NodeId, Record, WriterSchema};
+use crate::column_text::{self, BoundColumn};
+use crate::facts::{EnvelopeField, Fact, Facts, FlatMark, Number, Part, SourceField};
+use crate::facts::{OpCode, TransactionField};
+use crate::row_rules::RowRules;
+use crate::scalar::Scalar;
+
+/// In place of a branch: the value is no union. No branch of two is written so.
+const ALWAYS: u8 = 1;
+
+/// The program.
+#[derive(Debug, Default)]
+pub(super) struct Usual {
+    ops: Vec<Op>,
+    columns: Vec<Column>,
+    /// Types that are stepped over by the schema.
+    nested: Vec<NodeId>,
+    /// The datum is the row after itself.
+    is_row: bool,
+}
+
+/// One step.
+#[derive(Debug, Clone, Copy)]
+struct Op {
+    /// The byte that says that the value is there, where it may be null instead; [`ALWAYS`] where it may not.
+    there: u8,
+    code: Code,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Code {
+    /// Steps over a length and so many bytes.
+    Sized,
+    /// Steps over a number.
+    Varint,
+    /// Steps over a boolean.
+    Bool,
+    /// Steps over so many bytes.
+    Bytes(u8),
+    /// Steps over a value of [`Usual::nested`].
+    Nested(u16),
+    Number(Number),
+    Text(Fact),
+    /// Reads one of [`Usual::columns`].
+    Column(u16),
+    /// Enters a structure, which ends in front of this step.
+    Before(u16),
+    After(u16),
+    Source(u16),
+    Transaction(u16),
+}
+
+#[derive(Debug)]
+struct Column {
+    side: Side,
+    bound: BoundColumn,
+    read: Read,
+}
+
+/// Which image a row is.
+#[derive(Debug, Clone, Copy)]
+enum Side {
+    Before,
+    After,
+}
+
+/// What the fields of a structure are.
+#[derive(Debug, Clone, Copy)]
+enum Inside {
+    Row(Side),
+    /// A row with what the flattened form adds.
+    Flattened,
+    Source,
+    Transaction,
+}
+
+impl Usual {
+    /// For Debezium's envelope. None when the schema is not as usual.
+    pub(super) fn envelope(
+        schema: &WriterSchema,
+        record: &Record,
+        rules: RowRules<'_>,
+    ) -> Option<Self> {
+        let mut program = Self::default();
+        for (name, id) in &record.fields {
+            let field = EnvelopeField::named(name.as_bytes())
+                .filter(|it| rules.members || *it != EnvelopeField::Transaction);
+            match field {
+                Some(EnvelopeField::Before) => {
+                    let inside = Inside::Row(Side::Before);
+                    program.structure(schema, *id, (inside, rules), Code::Before)?;
+                }
+                Some(EnvelopeField::After) => {
+                    let inside = Inside::Row(Side::After);
+                    program.structure(schema, *id, (inside, rules), Code::After)?;
+                }
+                Some(EnvelopeField::Source) => {
+                    program.structure(schema, *id, (Inside::Source, rules), Code::Source)?;
+                }
+                Some(EnvelopeField::Transaction) => {
+                    let inside = Inside::Transaction;
+                    program.structure(schema, *id, (inside, rules), Code::Transaction)?;
+                }
+                field => program.fact(schema, *id, field.map(Fact::Envelope))?,
+            }
+        }
+        Some(program)
+    }
+
+    /// For the flattened form.
+    pub(super) fn flattened(
+        schema: &WriterSchema,
+        record: &Record,
+        rules: RowRules<'_>,
+    ) -> Option<Self> {
+        let mut program = Self {
+            is_row: true,
+            ..Self::default()
+        };
+        program.fields(schema, record, (Inside::Flattened, rules))?;
+        Some(program)
+    }
+
+    fn structure(
+        &mut self,
+        schema: &WriterSchema,
+        id: NodeId,
+        (inside, rules): (Inside, RowRules<'_>),
+        code: fn(u16) -> Code,
+    ) -> Option<()> {
+        let (there, id) = there_of(schema, id);
+        let Node::Record(record) = schema.node(id).0 else {
+            return None;
+        };
+        let at = self.ops.len();
+        let code_to = |end| Op {
+            there,
+            code: code(end),
+        };
+        self.ops.push(code_to(0));
+        self.fields(schema, record, (inside, rules))?;
+        let end = u16::try_from(self.ops.len()).ok()?;
+        *self.ops.get_mut(at)? = code_to(end);
+        Some(())
+    }
+
+    fn fields(
+        &mut self,
+        schema: &WriterSchema,
+        record: &Record,
+        (inside, rules): (Inside, RowRules<'_>),
+    ) -> Option<()> {
+        for (name, id) in &record.fields {
+            let name = name.as_bytes();
+            let fact = match inside {
+                Inside::Row(side) => {
+                    self.column(schema, *id, (side, rules.column(name)))?;
+                    continue;
+                }
+                Inside::Flattened => match rules.column(name) {
+                    Some(bound) => {
+                        self.column(schema, *id, (Side::After, Some(bound)))?;
+                        continue;
+                    }
+                    None => FlatMark::named(name).map(Fact::Mark),
+                },
+                Inside::Source => SourceField::named(name).map(Fact::Source),
+                Inside::Transaction => TransactionField::named(name).map(Fact::Transaction),
+            };
+            self.fact(schema, *id, fact)?;
+        }
+        Some(())
+    }
+
+    fn column(
+        &mut self,
+        schema: &WriterSchema,
+        id: NodeId,
+        (side, bound): (Side, Option<BoundColumn>),
+    ) -> Option<()> {
+        let Some(bound) = bound else {
+            return self.fact(schema, id, None);
+        };
+        let read = Read::of(schema, id);
+        let (there, _) = there_of(schema, id);
+        let code = Code::Column(u16::try_from(self.columns.len()).ok()?);
+        let bound = BoundColumn {
+            encoding: read.encoding,
+            ..bound
+        };
+        self.columns.push(Column { side, bound, read });
+        self.ops.push(Op { there, code });
+        Some(())
+    }
+
+    /// A number or a text that is a fact; what is none is stepped over.
+    fn fact(&mut self, schema: &WriterSchema, id: NodeId, fact: Option<Fact>) -> Option<()> {
+        let (there, id) = there_of(schema, id);
+        let code = match (schema.node(id).0, fact) {
+            (Node::Integer, Some(fact)) => Code::Number(fact.number()?),
+            (Node::Text, Some(fact)) => Code::Text(fact),
+            (_, Some(_)) => return None,
+            (Node::Null, None) => Code::Bytes(0),
+            (Node::Bool, None) => Code::Bool,
+            (Node::Integer | Node::Enum(_), None) => Code::Varint,
+            (Node::Float, None) => Code::Bytes(4),
+            (Node::Double, None) => Code::Bytes(8),
+            (Node::Bytes | Node::Text, None) => Code::Sized,
+            (_, None) => {
+                self.nested.push(id);
+                Code::Nested(u16::try_from(self.nested.len() - 1).ok()?)
+            }
+        };
+        self.ops.push(Op { there, code });
+        Some(())
+    }
+
+    /// Reads all of `datum`. None when it is not as usual: then what `change` and `facts` hold must be forgotten.
+    pub(super) fn run(
+        &self,
+        datum: &Datum<'_>,
+        (change, facts): (&mut Change, &mut Facts),
+        columns: usize,
+    ) -> Option<()> {
+        if self.is_row {
+            change.after.begin(columns);
+        }
+        let bytes = datum.rest();
+        let (mut next, mut at) = (0, 0);
+        while let Some(op) = self.ops.get(next) {
+            next += 1;
+            let mut window = Window::of(bytes, at)?;
+            if op.there != ALWAYS {
+                let branch = window.byte();
+                (window, at) = (window.behind_branch(), at + 1);
+                if branch != op.there {
+                    // Branches are numbered in zigzag too: 0 and 2.
+                    if branch ^ op.there != 2 {
+                        return None;
+                    }
+                    next = self.absent(op.code, next, (change, facts))?;
+                    continue;
+                }
+            }
+            match op.code {
+                Code::Sized => {
+                    let (header, length) = window.length()?;
+                    at += header + length;
+                }
+                Code::Varint => at += window.number_bytes()?,
+                Code::Bool if window.byte() < 2 => at += 1,
+                Code::Bool => return None,
+                Code::Bytes(size) => at += usize::from(size),
+                Code::Number(number) => {
+                    let (value, taken) = window.number()?;
+                    facts.set_number(number, u64::try_from(value).ok());
+                    at += taken;
+                }
+                Code::Text(fact) => {
+                    let (header, length) = window.length()?;
+                    let begin = at + header;
+                    at = begin + length;
+                    note(facts, fact, bytes.get(begin..at)?)?;
+                }
+                Code::Column(which) => {
+                    at = self.read_column(datum, (usize::from(which), at, window), change)?;
+                }
+                Code::Before(_) => {
+                    facts.before = Part::Read;
+                    change.before.begin(columns);
+                }
+                Code::After(_) => {
+                    facts.after = Part::Read;
+                    change.after.begin(columns);
+                }
+                Code::Source(_) => facts.source = Part::Read,
+                Code::Transaction(_) => {}
+                Code::Nested(which) => {
+                    let mut nested = datum.further(at)?;
+                    let id = *self.nested.get(usize::from(which))?;
+                    nested.skip_nested(id, 1).ok()?;
+                    at = bytes.len() - nested.rest().len();
+                }
+            }
+        }
+        // A place behind the end was not looked at.
+        (at == bytes.len()).then_some(())
+    }
+
+    /// A value is null. Facts are that from the beginning. Returns the step that comes next.
+    #[inline]
+    fn absent(
+        &self,
+        code: Code,
+        next: usize,
+        (change, facts): (&mut Change, &mut Facts),
+    ) -> Option<usize> {
+        let past = match code {
+            Code::Column(which) => {
+                let column = self.columns.get(usize::from(which))?;
+                column_text::set(column.image(change), column.bound, Scalar::Null);
+                return Some(next);
+            }
+            Code::Before(past) => {
+                facts.before = Part::Null;
+                change.before.clear();
+                past
+            }
+            Code::After(past) => {
+                facts.after = Part::Null;
+                change.after.clear();
+                past
+            }
+            Code::Source(past) => {
+                facts.source = Part::Other;
+                past
+            }
+            Code::Transaction(past) => past,
+            _ => return Some(next),
+        };
+        Some(usize::from(past))
+    }
+
+    /// Reads a column that is there; returns where it ends.
+    #[inline]
+    fn read_column(
+        &self,
+        datum: &Datum<'_>,
+        (which, at, window): (usize, usize, Window),
+        change: &mut Change,
+    ) -> Option<usize> {
+        let bytes = datum.rest();
+        let column = self.columns.get(which)?;
+        let (value, end) = match column.read.kind {
+            Kind::Integer => {
+                let (value, taken) = window.number()?;
+                (Scalar::Integer(value), at + taken)
+            }
+            Kind::Text => {
+                let (header, length) = window.length()?;
+                let (begin, end) = (at + header, at + header + length);
+                let text = std::str::from_utf8(bytes.get(begin..end)?).ok()?;
+                (Scalar::Text(text), end)
+            }
+            _ => {
+                let mut further = datum.further(at)?;
+                let (value, _) = further.read(&column.read.without_null()).ok()?;
+                (value, bytes.len() - further.rest().len())
+            }
+        };
+        column_text::set(column.image(change), column.bound, value);
+        Some(end)
+    }
+}
+
+impl Column {
+    fn image<'a>(&self, change: &'a mut Change) -> &'a mut Image {
+        match self.side {
+            Side::Before => &mut change.before,
+            Side::After => &mut change.after,
+        }
+    }
+}
+
+/// Notes a text: what nearly always stands there by its bytes.
+#[inline]
+fn note(facts: &mut Facts, fact: Fact, text: &[u8]) -> Option<()> {
+    match (fact, text) {
+        (Fact::Envelope(EnvelopeField::Op), b"u") => facts.op = Some(OpCode::UPDATE),
+        (Fact::Source(SourceField::Snapshot), b"false") => facts.not_snapshot(),
+        _ => facts.note(fact, Scalar::Text(std::str::from_utf8(text).ok()?)),
+    }
+    Some(())
+}
+
+/// The byte that says that a value of a union of two is there, and its type.
+fn there_of(schema: &WriterSchema, id: NodeId) -> (u8, NodeId) {
+    match schema.optional(id) {
+        Some((0, value)) => (2, value),
+        Some((_, value)) => (0, value),
+        None => (ALWAYS, id),
+    }
+}
