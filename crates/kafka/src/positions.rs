@@ -12,7 +12,7 @@ use rdkafka::client::ClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Message};
-use rdkafka::producer::{BaseRecord, ProducerContext, ThreadedProducer};
+use rdkafka::producer::{BaseProducer, BaseRecord, ProducerContext};
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{Offset, TopicPartitionList};
 
@@ -30,7 +30,8 @@ pub(crate) type Place = (String, i32);
 
 /// Writes places to the topic, without anybody waiting for it.
 pub(crate) struct Positions {
-    producer: ThreadedProducer<Told>,
+    /// Polled with each look: a thread that does nothing else would spin through every hundredth millisecond.
+    producer: BaseProducer<Told>,
     topic: Arc<str>,
     group: String,
     written: HashMap<StreamId, (i64, Instant)>,
@@ -80,6 +81,7 @@ impl Positions {
 
     /// Writes the places that moved, each at once when it is new and then every few seconds.
     pub(crate) fn note(&mut self, assigned: &[Assigned]) {
+        self.producer.poll(Duration::ZERO);
         let live: HashSet<StreamId> = assigned.iter().map(|it| it.stream).collect();
         self.written.retain(|stream, _| live.contains(stream));
         for it in assigned {
