@@ -1,6 +1,7 @@
 //! The binary: command line, config, telemetry, and the only place where adapters are named together.
 
 mod admin;
+mod allocator;
 mod check;
 mod cli;
 mod config;
@@ -23,6 +24,7 @@ use crate::cli::{Cli, Command, SourceCommand};
 use crate::exit::Exit;
 
 fn main() -> ExitCode {
+    allocator::keep_large_blocks();
     let exit = match Cli::parse().command {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::check(&args),
