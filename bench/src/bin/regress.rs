@@ -122,11 +122,15 @@ fn servers(args: &Args, both: &[Participant]) -> anyhow::Result<bool> {
         let report = rounds::drain(&bed, (case, plan), (both, &loads), &mut |_| {})?;
         loads.delete(&bed)?;
         if let CaseReport::Drain { participants, .. } = &report
-            && let [now, then] = &participants[..]
+            && let [now_of, then_of] = &participants[..]
         {
             let (now, then) = (
-                now.spread(|it| it.rate).median,
-                then.spread(|it| it.rate).median,
+                now_of.spread(|it| it.rate).median,
+                then_of.spread(|it| it.rate).median,
+            );
+            let (now_us, then_us) = (
+                now_of.spread(|it| it.own_us).median,
+                then_of.spread(|it| it.own_us).median,
             );
             let bad = now / then < RATE_MIN;
             slower |= bad;
@@ -135,6 +139,11 @@ fn servers(args: &Args, both: &[Participant]) -> anyhow::Result<bool> {
                 "{:<16} {then:>12.0} {now:>12.0} {:>7.3}{mark}",
                 case.to_string(),
                 now / then
+            );
+            println!(
+                "{:<16} {then_us:>12.2} {now_us:>12.2} {:>7.3}",
+                "  own µs",
+                now_us / then_us
             );
         }
     }
