@@ -8,6 +8,7 @@ use freshet_bench::base;
 use freshet_bench::bed::Bed;
 use freshet_bench::callgrind::count;
 use freshet_bench::case::{Case, Form};
+use freshet_bench::drain::Drained;
 use freshet_bench::paced::at;
 use freshet_bench::participant::Participant;
 use freshet_bench::report::CaseReport;
@@ -124,14 +125,11 @@ fn servers(args: &Args, both: &[Participant]) -> anyhow::Result<bool> {
         if let CaseReport::Drain { participants, .. } = &report
             && let [now_of, then_of] = &participants[..]
         {
-            let (now, then) = (
-                now_of.spread(|it| it.rate).median,
-                then_of.spread(|it| it.rate).median,
-            );
-            let (now_us, then_us) = (
-                now_of.spread(|it| it.own_us).median,
-                then_of.spread(|it| it.own_us).median,
-            );
+            let medians = |figure: fn(&Drained) -> f64| {
+                (now_of.spread(figure).median, then_of.spread(figure).median)
+            };
+            let (now, then) = medians(|it| it.rate);
+            let (now_us, then_us) = medians(|it| it.own_us);
             let bad = now / then < RATE_MIN;
             slower |= bad;
             let mark = if bad { "  slower" } else { "" };

@@ -1,4 +1,4 @@
-//! What the allocator is told before anything else.
+//! What the allocator is told before records are received.
 
 /// What Kafka sends comes in buffers of a few MiB each, one after the other. glibc maps such blocks anew each time and
 /// gives them back when they are freed, or trims them off the end of its heaps, so that the kernel clears a page for

@@ -24,9 +24,11 @@ use crate::cli::{Cli, Command, SourceCommand};
 use crate::exit::Exit;
 
 fn main() -> ExitCode {
-    allocator::keep_large_blocks();
     let exit = match Cli::parse().command {
-        Command::Run(args) => run::run(&args),
+        Command::Run(args) => {
+            allocator::keep_large_blocks();
+            run::run(&args)
+        }
         Command::Check(args) => check::check(&args),
         Command::Source {
             command: SourceCommand::Pull(args),

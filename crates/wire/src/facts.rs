@@ -43,8 +43,6 @@ pub(crate) enum OpCode {
 }
 
 impl OpCode {
-    pub(crate) const UPDATE: Self = Self::Row(Op::Update);
-
     /// From the letter.
     pub(crate) fn of(text: &str) -> Self {
         match text {
@@ -86,8 +84,7 @@ impl Facts {
     pub(crate) fn set(&mut self, field: EnvelopeField, value: Scalar<'_>) {
         match field {
             EnvelopeField::Op => self.op = value.as_text().map(OpCode::of),
-            EnvelopeField::TsMs => self.set_number(Number::CapturedMs, value.as_u64()),
-            EnvelopeField::TsUs => self.set_number(Number::CapturedUs, value.as_u64()),
+            EnvelopeField::Number(number) => self.set_number(number, value.as_u64()),
             EnvelopeField::Status => {
                 self.begins_or_ends = matches!(value.as_text(), Some("BEGIN" | "END"));
             }
@@ -104,15 +101,11 @@ impl Facts {
     /// Notes a field of `source`.
     pub(crate) fn set_source(&mut self, field: SourceField, value: Scalar<'_>) {
         match field {
-            SourceField::TsMs => self.set_number(Number::CommittedMs, value.as_u64()),
-            SourceField::TsUs => self.set_number(Number::CommittedUs, value.as_u64()),
-            SourceField::Lsn => self.set_number(Number::Lsn, value.as_u64()),
+            SourceField::Number(number) => self.set_number(number, value.as_u64()),
             SourceField::Sequence => {
                 self.sequence = value.as_text().map_or((None, None), lsns_of_sequence);
             }
             SourceField::File => self.file = value.as_text().and_then(number_of_file),
-            SourceField::Pos => self.set_number(Number::Pos, value.as_u64()),
-            SourceField::Row => self.set_number(Number::Row, value.as_u64()),
             SourceField::Snapshot => {
                 self.incremental = value.as_text() == Some("incremental");
                 self.snapshot = match value {
@@ -134,11 +127,6 @@ impl Facts {
         self.numbers[which as usize]
     }
 
-    /// Notes that no snapshot read the row.
-    pub(crate) fn not_snapshot(&mut self) {
-        (self.snapshot, self.incremental) = (false, false);
-    }
-
     /// Notes any fact.
     pub(crate) fn note(&mut self, fact: Fact, value: Scalar<'_>) {
         match fact {
@@ -158,7 +146,7 @@ impl Facts {
     pub(crate) fn set_transaction(&mut self, field: TransactionField, value: Scalar<'_>) {
         match field {
             TransactionField::Id => self.transaction = value.as_text().map(TransactionId::of),
-            TransactionField::Order => self.set_number(Number::Order, value.as_u64()),
+            TransactionField::Number(number) => self.set_number(number, value.as_u64()),
         }
     }
 
@@ -179,7 +167,7 @@ impl Facts {
                     _ => None,
                 };
             }
-            FlatMark::Captured => self.set_number(Number::CapturedMs, value.as_u64()),
+            FlatMark::Number(number) => self.set_number(number, value.as_u64()),
             FlatMark::Source(field) => self.set_source(field, value),
         }
     }

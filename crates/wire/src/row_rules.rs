@@ -39,3 +39,6 @@ impl RowRules<'_> {
         })
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

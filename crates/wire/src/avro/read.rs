@@ -45,11 +45,6 @@ impl Read {
             encoding,
         }
     }
-
-    /// For a value that is known to be there.
-    pub(super) fn without_null(self) -> Self {
-        Self { null: None, ..self }
-    }
 }
 
 impl<'a> Datum<'a> {

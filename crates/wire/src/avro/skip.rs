@@ -44,7 +44,8 @@ impl Skip {
 }
 
 impl Plain {
-    fn of(schema: &WriterSchema, id: NodeId) -> Self {
+    /// For values of this type.
+    pub(super) fn of(schema: &WriterSchema, id: NodeId) -> Self {
         match schema.node(id).0 {
             Node::Null => Self::Bytes(0),
             Node::Bool => Self::Bool,

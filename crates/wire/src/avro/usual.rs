@@ -4,13 +4,14 @@
 //! else comes, it gives up, and the record is read from its beginning by the general plan, which also says what is wrong.
 //! So this can only be faster, never different; the property tests hold both to the same answers.
 
-use freshet_core::change::Change;
+use freshet_core::change::{Change, Op};
 use freshet_core::image::Image;
 
 use super::bytes::Window;
 use super::datum::Datum;
 use super::read::{Kind, Read};
 use super::schema::{Node, NodeId, Record, WriterSchema};
+use super::skip::Plain;
 use crate::column_text::{self, BoundColumn};
 use crate::facts::{EnvelopeField, Fact, Facts, FlatMark, Number, Part, SourceField};
 use crate::facts::{OpCode, TransactionField};
@@ -23,17 +24,15 @@ const ALWAYS: u8 = 1;
 /// The program.
 #[derive(Debug, Default)]
 pub(super) struct Usual {
-    ops: Vec<Op>,
+    steps: Vec<Step>,
     columns: Vec<Column>,
-    /// Types that are stepped over by the schema.
-    nested: Vec<NodeId>,
     /// The datum is the row after itself.
     is_row: bool,
 }
 
 /// One step.
 #[derive(Debug, Clone, Copy)]
-struct Op {
+struct Step {
     /// The byte that says that the value is there, where it may be null instead; [`ALWAYS`] where it may not.
     there: u8,
     code: Code,
@@ -48,18 +47,15 @@ enum Code {
     /// Steps over a boolean.
     Bool,
     /// Steps over so many bytes.
-    Bytes(u8),
-    /// Steps over a value of [`Usual::nested`].
-    Nested(u16),
+    Bytes(u32),
+    /// Steps over a value by the schema.
+    Nested(NodeId),
     Number(Number),
     Text(Fact),
     /// Reads one of [`Usual::columns`].
     Column(u16),
     /// Enters a structure, which ends in front of this step.
-    Before(u16),
-    After(u16),
-    Source(u16),
-    Transaction(u16),
+    Enter(Inside, u16),
 }
 
 #[derive(Debug)]
@@ -97,24 +93,17 @@ impl Usual {
         for (name, id) in &record.fields {
             let field = EnvelopeField::named(name.as_bytes())
                 .filter(|it| rules.members || *it != EnvelopeField::Transaction);
-            match field {
-                Some(EnvelopeField::Before) => {
-                    let inside = Inside::Row(Side::Before);
-                    program.structure(schema, *id, (inside, rules), Code::Before)?;
+            let inside = match field {
+                Some(EnvelopeField::Before) => Inside::Row(Side::Before),
+                Some(EnvelopeField::After) => Inside::Row(Side::After),
+                Some(EnvelopeField::Source) => Inside::Source,
+                Some(EnvelopeField::Transaction) => Inside::Transaction,
+                field => {
+                    program.fact(schema, *id, field.map(Fact::Envelope))?;
+                    continue;
                 }
-                Some(EnvelopeField::After) => {
-                    let inside = Inside::Row(Side::After);
-                    program.structure(schema, *id, (inside, rules), Code::After)?;
-                }
-                Some(EnvelopeField::Source) => {
-                    program.structure(schema, *id, (Inside::Source, rules), Code::Source)?;
-                }
-                Some(EnvelopeField::Transaction) => {
-                    let inside = Inside::Transaction;
-                    program.structure(schema, *id, (inside, rules), Code::Transaction)?;
-                }
-                field => program.fact(schema, *id, field.map(Fact::Envelope))?,
-            }
+            };
+            program.structure(schema, *id, (inside, rules))?;
         }
         Some(program)
     }
@@ -138,21 +127,20 @@ impl Usual {
         schema: &WriterSchema,
         id: NodeId,
         (inside, rules): (Inside, RowRules<'_>),
-        code: fn(u16) -> Code,
     ) -> Option<()> {
         let (there, id) = there_of(schema, id);
         let Node::Record(record) = schema.node(id).0 else {
             return None;
         };
-        let at = self.ops.len();
-        let code_to = |end| Op {
+        let at = self.steps.len();
+        let code_to = |end| Step {
             there,
-            code: code(end),
+            code: Code::Enter(inside, end),
         };
-        self.ops.push(code_to(0));
+        self.steps.push(code_to(0));
         self.fields(schema, record, (inside, rules))?;
-        let end = u16::try_from(self.ops.len()).ok()?;
-        *self.ops.get_mut(at)? = code_to(end);
+        let end = u16::try_from(self.steps.len()).ok()?;
+        *self.steps.get_mut(at)? = code_to(end);
         Some(())
     }
 
@@ -193,15 +181,15 @@ impl Usual {
         let Some(bound) = bound else {
             return self.fact(schema, id, None);
         };
+        let (there, id) = there_of(schema, id);
         let read = Read::of(schema, id);
-        let (there, _) = there_of(schema, id);
         let code = Code::Column(u16::try_from(self.columns.len()).ok()?);
         let bound = BoundColumn {
             encoding: read.encoding,
             ..bound
         };
         self.columns.push(Column { side, bound, read });
-        self.ops.push(Op { there, code });
+        self.steps.push(Step { there, code });
         Some(())
     }
 
@@ -212,18 +200,15 @@ impl Usual {
             (Node::Integer, Some(fact)) => Code::Number(fact.number()?),
             (Node::Text, Some(fact)) => Code::Text(fact),
             (_, Some(_)) => return None,
-            (Node::Null, None) => Code::Bytes(0),
-            (Node::Bool, None) => Code::Bool,
-            (Node::Integer | Node::Enum(_), None) => Code::Varint,
-            (Node::Float, None) => Code::Bytes(4),
-            (Node::Double, None) => Code::Bytes(8),
-            (Node::Bytes | Node::Text, None) => Code::Sized,
-            (_, None) => {
-                self.nested.push(id);
-                Code::Nested(u16::try_from(self.nested.len() - 1).ok()?)
-            }
+            (_, None) => match Plain::of(schema, id) {
+                Plain::Bytes(size) => Code::Bytes(size),
+                Plain::Bool => Code::Bool,
+                Plain::Varint => Code::Varint,
+                Plain::Sized => Code::Sized,
+                Plain::Other(id) => Code::Nested(id),
+            },
         };
-        self.ops.push(Op { there, code });
+        self.steps.push(Step { there, code });
         Some(())
     }
 
@@ -239,22 +224,22 @@ impl Usual {
         }
         let bytes = datum.rest();
         let (mut next, mut at) = (0, 0);
-        while let Some(op) = self.ops.get(next) {
+        while let Some(step) = self.steps.get(next) {
             next += 1;
             let mut window = Window::of(bytes, at)?;
-            if op.there != ALWAYS {
+            if step.there != ALWAYS {
                 let branch = window.byte();
                 (window, at) = (window.behind_branch(), at + 1);
-                if branch != op.there {
+                if branch != step.there {
                     // Branches are numbered in zigzag too: 0 and 2.
-                    if branch ^ op.there != 2 {
+                    if branch ^ step.there != 2 {
                         return None;
                     }
-                    next = self.absent(op.code, next, (change, facts))?;
+                    next = self.absent(step.code, next, (change, facts))?;
                     continue;
                 }
             }
-            match op.code {
+            match step.code {
                 Code::Sized => {
                     let (header, length) = window.length()?;
                     at += header + length;
@@ -262,7 +247,7 @@ impl Usual {
                 Code::Varint => at += window.number_bytes()?,
                 Code::Bool if window.byte() < 2 => at += 1,
                 Code::Bool => return None,
-                Code::Bytes(size) => at += usize::from(size),
+                Code::Bytes(size) => at += size as usize,
                 Code::Number(number) => {
                     let (value, taken) = window.number()?;
                     facts.set_number(number, u64::try_from(value).ok());
@@ -277,19 +262,9 @@ impl Usual {
                 Code::Column(which) => {
                     at = self.read_column(datum, (usize::from(which), at, window), change)?;
                 }
-                Code::Before(_) => {
-                    facts.before = Part::Read;
-                    change.before.begin(columns);
-                }
-                Code::After(_) => {
-                    facts.after = Part::Read;
-                    change.after.begin(columns);
-                }
-                Code::Source(_) => facts.source = Part::Read,
-                Code::Transaction(_) => {}
-                Code::Nested(which) => {
+                Code::Enter(inside, _) => inside.enter((&mut *change, &mut *facts), columns),
+                Code::Nested(id) => {
                     let mut nested = datum.further(at)?;
-                    let id = *self.nested.get(usize::from(which))?;
                     nested.skip_nested(id, 1).ok()?;
                     at = bytes.len() - nested.rest().len();
                 }
@@ -307,29 +282,16 @@ impl Usual {
         next: usize,
         (change, facts): (&mut Change, &mut Facts),
     ) -> Option<usize> {
-        let past = match code {
+        let (inside, past) = match code {
             Code::Column(which) => {
                 let column = self.columns.get(usize::from(which))?;
                 column_text::set(column.image(change), column.bound, Scalar::Null);
                 return Some(next);
             }
-            Code::Before(past) => {
-                facts.before = Part::Null;
-                change.before.clear();
-                past
-            }
-            Code::After(past) => {
-                facts.after = Part::Null;
-                change.after.clear();
-                past
-            }
-            Code::Source(past) => {
-                facts.source = Part::Other;
-                past
-            }
-            Code::Transaction(past) => past,
+            Code::Enter(inside, past) => (inside, past),
             _ => return Some(next),
         };
+        inside.pass((change, facts));
         Some(usize::from(past))
     }
 
@@ -356,12 +318,47 @@ impl Usual {
             }
             _ => {
                 let mut further = datum.further(at)?;
-                let (value, _) = further.read(&column.read.without_null()).ok()?;
+                let (value, _) = further.read(&column.read).ok()?;
                 (value, bytes.len() - further.rest().len())
             }
         };
         column_text::set(column.image(change), column.bound, value);
         Some(end)
+    }
+}
+
+impl Inside {
+    /// The structure is there.
+    #[inline]
+    fn enter(self, (change, facts): (&mut Change, &mut Facts), columns: usize) {
+        match self {
+            Self::Row(Side::Before) => {
+                facts.before = Part::Read;
+                change.before.begin(columns);
+            }
+            Self::Row(Side::After) => {
+                facts.after = Part::Read;
+                change.after.begin(columns);
+            }
+            Self::Source => facts.source = Part::Read,
+            Self::Transaction | Self::Flattened => {}
+        }
+    }
+
+    /// The structure is null.
+    fn pass(self, (change, facts): (&mut Change, &mut Facts)) {
+        match self {
+            Self::Row(Side::Before) => {
+                facts.before = Part::Null;
+                change.before.clear();
+            }
+            Self::Row(Side::After) => {
+                facts.after = Part::Null;
+                change.after.clear();
+            }
+            Self::Source => facts.source = Part::Other,
+            Self::Transaction | Self::Flattened => {}
+        }
     }
 }
 
@@ -378,8 +375,9 @@ impl Column {
 #[inline]
 fn note(facts: &mut Facts, fact: Fact, text: &[u8]) -> Option<()> {
     match (fact, text) {
-        (Fact::Envelope(EnvelopeField::Op), b"u") => facts.op = Some(OpCode::UPDATE),
-        (Fact::Source(SourceField::Snapshot), b"false") => facts.not_snapshot(),
+        (Fact::Envelope(EnvelopeField::Op), b"u") => facts.op = Some(OpCode::Row(Op::Update)),
+        // Facts say that from the beginning.
+        (Fact::Source(SourceField::Snapshot), b"false") => {}
         _ => facts.note(fact, Scalar::Text(std::str::from_utf8(text).ok()?)),
     }
     Some(())

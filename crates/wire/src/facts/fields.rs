@@ -29,20 +29,12 @@ impl Number {
 /// A field of `source`, or of the flattened form's additions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SourceField {
-    /// Commit time in milliseconds.
-    TsMs,
-    /// Commit time in microseconds.
-    TsUs,
-    /// Postgres: LSN of the event.
-    Lsn,
+    /// A commit time or a place in the log.
+    Number(Number),
     /// Postgres: LSN of the last commit and of the event, as a JSON array in a string.
     Sequence,
     /// MySQL: name of the binlog file.
     File,
-    /// MySQL: position in it.
-    Pos,
-    /// MySQL: row within the statement.
-    Row,
     /// Whether a snapshot read the row.
     Snapshot,
 }
@@ -51,13 +43,13 @@ impl SourceField {
     /// By its name in `source`.
     pub(crate) fn named(name: &[u8]) -> Option<Self> {
         match name {
-            b"ts_ms" => Some(Self::TsMs),
-            b"ts_us" => Some(Self::TsUs),
-            b"lsn" => Some(Self::Lsn),
+            b"ts_ms" => Some(Self::Number(Number::CommittedMs)),
+            b"ts_us" => Some(Self::Number(Number::CommittedUs)),
+            b"lsn" => Some(Self::Number(Number::Lsn)),
             b"sequence" => Some(Self::Sequence),
             b"file" => Some(Self::File),
-            b"pos" => Some(Self::Pos),
-            b"row" => Some(Self::Row),
+            b"pos" => Some(Self::Number(Number::Pos)),
+            b"row" => Some(Self::Number(Number::Row)),
             b"snapshot" => Some(Self::Snapshot),
             _ => None,
         }
@@ -75,10 +67,8 @@ pub(crate) enum EnvelopeField {
     Source,
     /// What happened.
     Op,
-    /// When the capture process saw it, in milliseconds.
-    TsMs,
-    /// The same in microseconds.
-    TsUs,
+    /// When the capture process saw it.
+    Number(Number),
     /// The change's place in its transaction.
     Transaction,
     /// Transaction record: `BEGIN` or `END`.
@@ -99,8 +89,8 @@ impl EnvelopeField {
             b"after" => Some(Self::After),
             b"source" => Some(Self::Source),
             b"op" => Some(Self::Op),
-            b"ts_ms" => Some(Self::TsMs),
-            b"ts_us" => Some(Self::TsUs),
+            b"ts_ms" => Some(Self::Number(Number::CapturedMs)),
+            b"ts_us" => Some(Self::Number(Number::CapturedUs)),
             b"transaction" => Some(Self::Transaction),
             b"status" => Some(Self::Status),
             b"data_collections" => Some(Self::DataCollections),
@@ -117,7 +107,7 @@ pub(crate) enum TransactionField {
     /// The transaction's name.
     Id,
     /// The change's number among those of its table.
-    Order,
+    Number(Number),
 }
 
 impl TransactionField {
@@ -125,7 +115,7 @@ impl TransactionField {
     pub(crate) fn named(name: &[u8]) -> Option<Self> {
         match name {
             b"id" => Some(Self::Id),
-            b"data_collection_order" => Some(Self::Order),
+            b"data_collection_order" => Some(Self::Number(Number::Order)),
             _ => None,
         }
     }
@@ -139,7 +129,7 @@ pub(crate) enum FlatMark {
     /// `__deleted`.
     Deleted,
     /// `__ts_ms`: when the capture process saw it.
-    Captured,
+    Number(Number),
     /// `__lsn`, `__source_ts_ms` and the like.
     Source(SourceField),
 }
@@ -151,7 +141,7 @@ impl FlatMark {
         match name {
             b"op" => return Some(Self::Op),
             b"deleted" => return Some(Self::Deleted),
-            b"ts_ms" => return Some(Self::Captured),
+            b"ts_ms" => return Some(Self::Number(Number::CapturedMs)),
             _ => {}
         }
         SourceField::named(name.strip_prefix(b"source_").unwrap_or(name)).map(Self::Source)
@@ -175,19 +165,12 @@ impl Fact {
     /// The number that it is, if it is one.
     pub(crate) fn number(self) -> Option<Number> {
         match self {
-            Self::Envelope(EnvelopeField::TsMs) | Self::Mark(FlatMark::Captured) => {
-                Some(Number::CapturedMs)
-            }
-            Self::Envelope(EnvelopeField::TsUs) => Some(Number::CapturedUs),
-            Self::Source(field) | Self::Mark(FlatMark::Source(field)) => match field {
-                SourceField::TsMs => Some(Number::CommittedMs),
-                SourceField::TsUs => Some(Number::CommittedUs),
-                SourceField::Lsn => Some(Number::Lsn),
-                SourceField::Pos => Some(Number::Pos),
-                SourceField::Row => Some(Number::Row),
-                SourceField::Sequence | SourceField::File | SourceField::Snapshot => None,
-            },
-            Self::Transaction(TransactionField::Order) => Some(Number::Order),
+            Self::Envelope(EnvelopeField::Number(number))
+            | Self::Source(SourceField::Number(number))
+            | Self::Transaction(TransactionField::Number(number))
+            | Self::Mark(
+                FlatMark::Number(number) | FlatMark::Source(SourceField::Number(number)),
+            ) => Some(number),
             _ => None,
         }
     }

@@ -2,13 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
 use freshet_core::change::{Change, Op};
 use freshet_core::image::{Column, Image};
-use freshet_core::table::{
-    ColumnKind, ColumnShape, ColumnSlot, Engine, ReplicaIdentity, TableId, TableShape,
-};
+use freshet_core::table::{ColumnKind, ColumnSlot, TableId};
 use proptest::prelude::*;
 use serde_json::Value as Json;
 
@@ -19,6 +17,7 @@ use crate::avro::unframe;
 use crate::base64;
 use crate::facts::{Facts, Part};
 use crate::row_rules::RowRules;
+use crate::row_rules::tests::shape;
 
 const COLUMNS: [(&str, ColumnKind); 6] = [
     ("id", ColumnKind::Integer),
@@ -60,22 +59,6 @@ fn recorded() -> &'static Recorded {
     })
 }
 
-fn shape() -> TableShape {
-    let columns = COLUMNS.map(|(name, kind)| ColumnShape {
-        name: Arc::from(name),
-        kind,
-        in_key: name == "id",
-    });
-    TableShape {
-        id: TableId(0),
-        name: Arc::from("t"),
-        topic: Arc::from("t"),
-        engine: Engine::Postgres,
-        identity: ReplicaIdentity::Full,
-        columns: columns.to_vec(),
-    }
-}
-
 type Seen = (Facts, Vec<String>);
 
 fn seen(facts: Facts, change: &Change) -> Seen {
@@ -91,7 +74,7 @@ fn seen(facts: Facts, change: &Change) -> Seen {
 fn both(value: &[u8], members: bool) -> Option<(Option<Seen>, Option<Seen>)> {
     let (id, bytes) = unframe(value).ok()?;
     let schema = recorded().schemas.get(&id)?;
-    let shape = shape();
+    let shape = shape(&COLUMNS);
     let rules = RowRules {
         shape: &shape,
         encodings: &[],

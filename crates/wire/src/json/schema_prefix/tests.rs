@@ -1,26 +1,12 @@
-use std::sync::Arc;
-
-use freshet_core::table::{ColumnKind, ColumnShape, Engine, ReplicaIdentity, TableId, TableShape};
+use freshet_core::table::ColumnKind;
 
 use super::{PREFIXES_MAX, SchemaPrefixes};
 use crate::limits::Limits;
+use crate::row_rules::tests::shape;
 use crate::scalar::Encoding;
 
-fn shape() -> TableShape {
-    let column = |name: &str| ColumnShape {
-        name: Arc::from(name),
-        kind: ColumnKind::Integer,
-        in_key: false,
-    };
-    TableShape {
-        id: TableId(0),
-        name: Arc::from("t"),
-        topic: Arc::from("t"),
-        engine: Engine::Postgres,
-        identity: ReplicaIdentity::Full,
-        columns: vec![column("price"), column("at")],
-    }
-}
+const COLUMNS: [(&str, ColumnKind); 2] =
+    [("price", ColumnKind::Integer), ("at", ColumnKind::Integer)];
 
 fn record(type_of_at: &str) -> String {
     let row = format!(
@@ -33,7 +19,7 @@ fn record(type_of_at: &str) -> String {
 
 #[test]
 fn a_schema_is_read_once_and_then_recognised() {
-    let (shape, limits) = (shape(), Limits::default());
+    let (shape, limits) = (shape(&COLUMNS), Limits::default());
     let mut prefixes = SchemaPrefixes::default();
     let text = record("io.debezium.time.MicroTimestamp");
     for _ in 0..3 {
@@ -50,7 +36,7 @@ fn a_schema_is_read_once_and_then_recognised() {
 
 #[test]
 fn alternating_schemas_stay_apart_and_are_bounded() {
-    let (shape, limits) = (shape(), Limits::default());
+    let (shape, limits) = (shape(&COLUMNS), Limits::default());
     let mut prefixes = SchemaPrefixes::default();
     let milli = record("io.debezium.time.Timestamp");
     let micro = record("io.debezium.time.MicroTimestamp");
@@ -77,7 +63,7 @@ fn alternating_schemas_stay_apart_and_are_bounded() {
 
 #[test]
 fn an_oversized_schema_is_used_and_not_kept() {
-    let (shape, mut limits) = (shape(), Limits::default());
+    let (shape, mut limits) = (shape(&COLUMNS), Limits::default());
     limits.schema_prefix_bytes_max = 10;
     let mut prefixes = SchemaPrefixes::default();
     let text = record("io.debezium.time.MicroTimestamp");
@@ -92,7 +78,7 @@ fn an_oversized_schema_is_used_and_not_kept() {
 
 #[test]
 fn what_has_no_schema_is_left_alone() {
-    let (shape, limits) = (shape(), Limits::default());
+    let (shape, limits) = (shape(&COLUMNS), Limits::default());
     for text in [
         "null",
         "{}",

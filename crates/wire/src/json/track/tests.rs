@@ -1,10 +1,6 @@
-use std::sync::Arc;
-
 use freshet_core::change::{Change, Op};
 use freshet_core::image::Column;
-use freshet_core::table::{
-    ColumnKind, ColumnShape, ColumnSlot, Engine, ReplicaIdentity, TableId, TableShape,
-};
+use freshet_core::table::{ColumnKind, ColumnSlot, TableId, TableShape};
 use proptest::prelude::*;
 
 use super::Tracks;
@@ -13,28 +9,13 @@ use crate::facts::{Facts, OpCode};
 use crate::json::cursor::Cursor;
 use crate::json::envelope;
 use crate::row_rules::RowRules;
+use crate::row_rules::tests::shape;
 
-fn shape() -> TableShape {
-    let columns = [
-        ("id", ColumnKind::Integer),
-        ("name", ColumnKind::Text),
-        ("price", ColumnKind::Decimal { scale: None }),
-    ];
-    TableShape {
-        id: TableId(0),
-        name: Arc::from("t"),
-        topic: Arc::from("t"),
-        engine: Engine::Postgres,
-        identity: ReplicaIdentity::Full,
-        columns: columns
-            .map(|(name, kind)| ColumnShape {
-                name: Arc::from(name),
-                kind,
-                in_key: name == "id",
-            })
-            .to_vec(),
-    }
-}
+const COLUMNS: [(&str, ColumnKind); 3] = [
+    ("id", ColumnKind::Integer),
+    ("name", ColumnKind::Text),
+    ("price", ColumnKind::Decimal { scale: None }),
+];
 
 /// Everything that a reading came to.
 type Read = (Facts, usize, Vec<Vec<String>>);
@@ -61,7 +42,7 @@ struct Reader {
 impl Reader {
     fn new() -> Self {
         Self {
-            shape: shape(),
+            shape: shape(&COLUMNS),
             tracks: Tracks::default(),
             change: Change::default(),
             hits: 0,
