@@ -45,6 +45,9 @@ impl SourceConfig {
             ("queued.max.messages.kbytes", "32768"),
             ("queued.min.messages", "20000"),
             ("fetch.message.max.bytes", "2097152"),
+            // A response is read twice, out of the socket and record by record: with 2 MiB of each of many
+            // partitions it has left the caches by the second time. Measured in docs/performance.md.
+            ("fetch.max.bytes", "4194304"),
             ("socket.nagle.disable", "true"),
             ("statistics.interval.ms", "1000"),
             // Telemetry for the brokers' operators (KIP-714) costs a lock and a histogram with every record.
