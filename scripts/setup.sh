@@ -2,7 +2,7 @@
 # Installs what the build and the tests need. With root or sudo by apt; else it says what is missing.
 #   scripts/setup.sh demo   what `make demo` needs
 #   scripts/setup.sh test   what `make test` and `make stack` need
-#   scripts/setup.sh bench  what `make bench` needs beside: its peers in Python and Java, and valgrind (Go 1.26 is not in Debian: see go.dev)
+#   scripts/setup.sh bench  what `make bench` needs beside: its peers in Go, Python and Java, and valgrind
 #   scripts/setup.sh flame  what `make flame` needs beside: perf
 set -euo pipefail
 
@@ -23,6 +23,16 @@ esac
 if ! command -v cargo >/dev/null; then
   echo "setup: no Rust toolchain: install one from https://rustup.rs and run this again" >&2
   exit 1
+fi
+
+# Go from 1.21 on gets the version that the peer asks for by itself; Debian's own is older, so apt is of no use.
+go_is_there() {
+  local version
+  version=$(PATH="$PATH:/usr/local/go/bin" go env GOVERSION 2>/dev/null) || return 1
+  [ "$(printf '%s\n' go1.21 "$version" | sort -V | head -n 1)" = go1.21 ]
+}
+if [ "${1:-demo}" = bench ] && ! go_is_there; then
+  echo "setup: the Go peer needs Go 1.21 or later, see https://go.dev/dl; without it only PARTICIPANTS other than go can run" >&2
 fi
 
 is_there() { # a package counts as there when dpkg knows it, or when its program was installed by other means

@@ -52,7 +52,9 @@ impl PeerFolder {
             .args(["build", "-trimpath", "-o"])
             .arg(&program)
             .arg(".");
-        run(build)?;
+        run(build).context(
+            "the Go peer needs Go 1.21 or later, see https://go.dev/dl; PARTICIPANTS leaves it out",
+        )?;
         Ok(program)
     }
 

@@ -6,6 +6,7 @@ mod ask;
 mod commit;
 mod connection;
 mod consumer_state;
+mod deliver;
 mod gap;
 mod mend;
 #[cfg(feature = "mock")]

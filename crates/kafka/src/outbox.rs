@@ -7,24 +7,23 @@ use freshet_core::ports::{Outbox, OutboxError, OutboxRecord};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::ClientContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::producer::{FutureProducer, FutureRecord, Producer};
 
 use crate::connection::{KafkaConfigError, KafkaConnection};
+use crate::deliver::Deliverer;
 
 /// A producer behind the [`Outbox`] port.
 pub struct KafkaOutbox {
-    producer: FutureProducer<Told>,
+    producer: Deliverer,
     admin: AdminClient<Told>,
 }
 
-/// What a client reports by itself is seen again, and told once, by whoever appends or by the source. A broker
-/// that is away would otherwise fill the log twice a second.
+/// What a client reports by itself is seen again by whoever asks for topics.
 #[derive(Debug, Clone, Copy, Default)]
 struct Told;
 
 impl ClientContext for Told {
     fn error(&self, error: KafkaError, reason: &str) {
-        tracing::debug!(error = %error, reason, "kafka producer reports");
+        tracing::debug!(error = %error, reason, "kafka admin client reports");
     }
 }
 
@@ -77,14 +76,12 @@ impl KafkaOutbox {
         ];
         // An append that was answered must not be lost with one broker.
         let fixed = [("acks", "all"), ("enable.idempotence", "true")];
-        let config = connection.client(&usual, &fixed);
-        let refused = |error| KafkaConfigError::from_kafka(&error);
         Ok(Self {
-            producer: config.create_with_context(Told).map_err(refused)?,
+            producer: Deliverer::connect(&connection.client(&usual, &fixed))?,
             admin: connection
                 .client(&[("client.id", "freshet")], &[])
                 .create_with_context(Told)
-                .map_err(refused)?,
+                .map_err(|error| KafkaConfigError::from_kafka(&error))?,
         })
     }
 
@@ -128,7 +125,7 @@ impl KafkaOutbox {
 impl KafkaOutbox {
     /// Why an append failed, for whoever is on call.
     fn reason(&self, error: &KafkaError, payload_bytes: usize) -> String {
-        if let Some((code, why)) = self.producer.client().fatal_error() {
+        if let Some((code, why)) = self.producer.failed_for_good() {
             // Every append fails from now on; only another process, with another producer, can go on.
             tracing::error!(error = %code, reason = why, "the kafka producer has failed for good");
             return format!(
@@ -147,16 +144,11 @@ impl KafkaOutbox {
 
 impl Outbox for KafkaOutbox {
     async fn append(&self, record: OutboxRecord) -> Result<(), OutboxError> {
-        let wanted = FutureRecord::to(&record.topic)
-            .key(&record.key)
-            .payload(&record.payload);
-        // The wait is for room in the queue; the delivery has its own deadline.
-        match self.producer.send(wanted, Duration::from_secs(5)).await {
-            Ok(_) => Ok(()),
-            Err((error, _)) => Err(OutboxError {
-                topic: Arc::clone(&record.topic),
-                reason: self.reason(&error, record.payload.len()),
-            }),
-        }
+        let producer = &self.producer;
+        let delivered = producer.deliver(&record.topic, &record.key, &record.payload);
+        delivered.await.map_err(|error| OutboxError {
+            topic: Arc::clone(&record.topic),
+            reason: self.reason(&error, record.payload.len()),
+        })
     }
 }
