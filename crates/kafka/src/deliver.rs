@@ -46,7 +46,10 @@ impl ProducerContext for Reports {
     type DeliveryOpaque = Box<Waiting>;
 
     fn delivery(&self, result: &DeliveryResult<'_>, waiting: Box<Waiting>) {
-        let delivered = result.as_ref().map(|_| ()).map_err(|(error, _)| error.clone());
+        let delivered = result
+            .as_ref()
+            .map(|_| ())
+            .map_err(|(error, _)| error.clone());
         // Who has given up waiting needs no answer.
         let _ = waiting.send(delivered);
     }

@@ -305,7 +305,7 @@ impl KafkaSource {
         demand: Demand,
         take: &mut dyn FnMut(RawRecord<'_>),
     ) -> Result<(), SourceError> {
-        let mut wait = demand.wait;
+        let mut wait = whole_ms(demand.wait);
         let mut left = demand.records_max;
         while left > 0
             && let Some((stream, message)) = self.kept.pop_front()
@@ -341,6 +341,11 @@ impl KafkaSource {
         }
         Ok(())
     }
+}
+
+/// librdkafka waits for whole milliseconds, and rust-rdkafka asks it without a pause through what is left of one.
+fn whole_ms(wait: Duration) -> Duration {
+    Duration::from_millis(wait.as_micros().div_ceil(1000) as u64)
 }
 
 /// The topic is named by the assignment: the client's own name would be checked letter by letter each time.

@@ -195,3 +195,34 @@ fn brokers_that_are_away_are_told_of_once_and_then_found() {
     until(&mut source, |event| matches!(event, SourceEvent::Reachable));
     source.close(Duration::from_secs(5));
 }
+
+#[test]
+fn waiting_for_less_than_a_millisecond_costs_no_processor() {
+    let broker = EmbeddedBroker::start().expect("broker");
+    broker.create_topic("idle", 1).expect("topic");
+    let mut source = source(broker.bootstrap(), "idle", "idle");
+    let mut wait = |times: usize| {
+        for _ in 0..times {
+            let demand = Demand {
+                records_max: 1,
+                wait: Duration::from_micros(300),
+            };
+            let nothing = source.next(demand, &mut |_| panic!("nothing was written"));
+            nothing.expect("no fatal error");
+        }
+    };
+    // Until the group has been joined.
+    wait(2_000);
+    let (begun, spent) = (Instant::now(), processor_of_this_thread());
+    wait(1_000);
+    let (elapsed, spent) = (begun.elapsed(), processor_of_this_thread() - spent);
+    assert!(spent < elapsed / 2, "{spent:?} of {elapsed:?}");
+    source.close(Duration::from_secs(5));
+}
+
+/// The first number is nanoseconds on a processor: kernel, Documentation/scheduler/sched-stats.rst.
+fn processor_of_this_thread() -> Duration {
+    let told = std::fs::read_to_string("/proc/thread-self/schedstat").expect("Linux tells");
+    let ns = told.split(' ').next().and_then(|ns| ns.parse().ok());
+    Duration::from_nanos(ns.expect("a number"))
+}

@@ -6,7 +6,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use ::metrics::{Counter, counter};
@@ -57,6 +57,8 @@ pub(crate) struct Progress {
     pub(crate) gaps: Gaps,
     pub(crate) heard: Heard,
     sent: u64,
+    /// The source had nothing at hand when it was last asked.
+    quiet: bool,
     /// Rounds under way that purge the scopes of gaps.
     gaps_under_way: usize,
     spare: Vec<Round>,
@@ -108,6 +110,7 @@ impl<S: Source, T: Take> Intake<S, T> {
             gaps: Gaps::default(),
             heard: Heard::default(),
             sent: 0,
+            quiet: false,
             gaps_under_way: 0,
             spare: Vec::new(),
             in_flight: Vec::new(),
@@ -163,17 +166,13 @@ impl<S: Source, T: Take> Intake<S, T> {
                 wait: self.bounds.idle_wait,
             };
         }
-        // Something waits to be sent: either for its window, or for a round under way to come back.
-        let window = self
-            .bounds
-            .window
-            .remaining(&progress.open, self.clock.now());
-        let wait = window
-            .max(Duration::from_micros(200))
-            .min(self.bounds.idle_wait);
+        // Something waits to be sent: for a round under way to come back, see `settle_done`, or for its window.
         Demand {
             records_max: room,
-            wait,
+            wait: match self.is_full(progress) {
+                true => Duration::ZERO,
+                false => self.window_left(progress).min(self.bounds.idle_wait),
+            },
         }
     }
 
@@ -186,6 +185,7 @@ impl<S: Source, T: Take> Intake<S, T> {
             let waits_for = take.take(record, open, *came.get_or_insert_with(|| clock.now()));
             ledger.open(record.position, waits_for);
         })?;
+        progress.quiet = came.is_none();
         for event in events {
             self.note_event(progress, event);
         }
@@ -248,19 +248,21 @@ impl<S: Source, T: Take> Intake<S, T> {
         }
     }
 
+    /// Whether as many rounds are under way as may be.
+    fn is_full(&self, progress: &Progress) -> bool {
+        progress.in_flight.len() >= self.bounds.rounds_in_flight_max
+    }
+
+    fn window_left(&self, progress: &Progress) -> Duration {
+        let (window, open) = (&self.bounds.window, &progress.open);
+        window.remaining(open, self.clock.now())
+    }
+
     fn send_if_due(&mut self, progress: &mut Progress) {
-        if progress.open.is_empty() || progress.in_flight.len() >= self.bounds.rounds_in_flight_max
-        {
+        if progress.open.is_empty() || self.is_full(progress) {
             return;
         }
-        let full = self.bounds.room(&progress.open) == 0;
-        let due = full
-            || self
-                .bounds
-                .window
-                .remaining(&progress.open, self.clock.now())
-                .is_zero();
-        if due {
+        if self.bounds.room(&progress.open) == 0 || self.window_left(progress).is_zero() {
             self.send(progress);
         }
     }
@@ -292,13 +294,12 @@ impl<S: Source, T: Take> Intake<S, T> {
         while let Ok(round) = self.done.try_recv() {
             self.settle(progress, round);
         }
-        // With everything in flight and no room, the next thing to happen is a round that comes back.
-        let full = progress.in_flight.len() >= self.bounds.rounds_in_flight_max;
-        if full && self.bounds.room(&progress.open) == 0 {
+        // With everything in flight, what is open waits for a round that comes back. A record would only join it.
+        let waits = self.is_full(progress) && !progress.open.is_empty();
+        if waits && (progress.quiet || self.bounds.room(&progress.open) == 0) {
             let wait = Duration::from_millis(1).min(self.bounds.idle_wait);
-            match self.done.recv_timeout(wait) {
-                Ok(round) => self.settle(progress, round),
-                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
+            if let Ok(round) = self.done.recv_timeout(wait) {
+                self.settle(progress, round);
             }
         }
     }
@@ -369,8 +370,7 @@ impl<S: Source, T: Take> Intake<S, T> {
         deadline: UnixMicros,
     ) -> Result<bool, SourceError> {
         self.settle_done(progress);
-        if !progress.open.is_empty() && progress.in_flight.len() < self.bounds.rounds_in_flight_max
-        {
+        if !progress.open.is_empty() && !self.is_full(progress) {
             self.send(progress);
         }
         let now = self.clock.now();

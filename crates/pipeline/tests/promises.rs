@@ -3,7 +3,7 @@
 mod support;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use freshet_core::position::UnixMicros;
 use freshet_core::purge::PurgeOutcome;
@@ -175,6 +175,28 @@ fn p1_offsets_follow_purges_and_never_lead() {
     world.redis.hang(false);
     until("all committed", || world.changes.committed() == Some(39));
     assert_eq!(world.redis.purged().len(), 40);
+    assert!(running.stop());
+}
+
+#[test]
+fn nobody_spins_while_every_round_is_under_way() {
+    let world = World::new();
+    world.redis.hang(true);
+    let running = world.start();
+    // Two rounds of 16 are under way, and one that is not full waits for either.
+    for id in 0..40 {
+        world.changes.push(insert(id, 7));
+    }
+    until("the lane waits", || !running.status.parts().is_empty());
+    let looks = world.changes.asked() + 20;
+    until("all are taken", || world.changes.asked() >= looks);
+    let (begun, asked) = (Instant::now(), world.changes.asked());
+    std::thread::sleep(Duration::from_millis(300)); // what is looked at is what happens in it
+    let asked = world.changes.asked() - asked;
+    let most = begun.elapsed().as_millis() as usize * 3 / 2;
+    assert!(asked <= most, "asked {asked} times, {most} at most");
+    world.redis.hang(false);
+    until("all committed", || world.changes.committed() == Some(39));
     assert!(running.stop());
 }
 

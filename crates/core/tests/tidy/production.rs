@@ -12,10 +12,14 @@ const SPAWNING: [&str; 4] = [
 ];
 
 /// Threads of adapters, each with the reason why it cannot be the pipeline's.
-const ADAPTER_THREADS: [(&str, &str); 4] = [
+const ADAPTER_THREADS: [(&str, &str); 5] = [
     (
         "crates/kafka/src/ask.rs",
         "asking blocks until a broker answers; records flow meanwhile",
+    ),
+    (
+        "crates/kafka/src/deliver.rs",
+        "a producer's deliveries are heard by polling; whoever awaits one must not be the one who polls",
     ),
     (
         "crates/kafka/src/gap.rs",

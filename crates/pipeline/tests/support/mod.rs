@@ -32,6 +32,7 @@ struct TopicState {
     records: Vec<Record>,
     committed: Option<u64>,
     commits: Vec<u64>,
+    asked: usize,
 }
 
 #[derive(Clone)]
@@ -65,6 +66,11 @@ impl Topic {
     /// Last committed offset.
     pub fn committed(&self) -> Option<u64> {
         self.0.lock().expect("unpoisoned").committed
+    }
+
+    /// How often a source was asked for records.
+    pub fn asked(&self) -> usize {
+        self.0.lock().expect("unpoisoned").asked
     }
 
     pub fn source(&self, name: &str) -> MemorySource {
@@ -102,7 +108,8 @@ impl Source for MemorySource {
             });
         }
         let due: Vec<Record> = {
-            let state = self.topic.0.lock().expect("unpoisoned");
+            let mut state = self.topic.0.lock().expect("unpoisoned");
+            state.asked += 1;
             state
                 .records
                 .iter()
