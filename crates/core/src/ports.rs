@@ -47,7 +47,8 @@ impl std::fmt::Display for Origin<'_> {
 pub struct Demand {
     /// Records at most; zero keeps the source's session alive and takes nothing.
     pub records_max: usize,
-    /// Wait at most this long for the first record. With a record at hand the call does not wait.
+    /// Wait at most this long, to the next millisecond, for the first record. With a record at hand the call does
+    /// not wait.
     pub wait: Duration,
 }
 
