@@ -28,7 +28,7 @@ fi
 # Go from 1.21 on gets the version that the peer asks for by itself; Debian's own is older, so apt is of no use.
 go_is_there() {
   local version
-  version=$(PATH="$PATH:/usr/local/go/bin" go env GOVERSION 2>/dev/null) || return 1
+  version=$(PATH="/usr/local/go/bin:$PATH" go env GOVERSION 2>/dev/null) || return 1
   [ "$(printf '%s\n' go1.21 "$version" | sort -V | head -n 1)" = go1.21 ]
 }
 if [ "${1:-demo}" = bench ] && ! go_is_there; then

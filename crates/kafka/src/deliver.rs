@@ -34,7 +34,7 @@ pub(crate) struct Deliverer {
 ///
 /// What a client reports by itself is seen again, and told once, by whoever appends or by the source. A broker that is
 /// away would otherwise fill the log twice a second.
-struct Reports;
+pub(crate) struct Reports;
 
 impl ClientContext for Reports {
     fn error(&self, error: KafkaError, reason: &str) {

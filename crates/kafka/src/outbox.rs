@@ -5,26 +5,15 @@ use std::time::Duration;
 
 use freshet_core::ports::{Outbox, OutboxError, OutboxRecord};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
-use rdkafka::client::ClientContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use crate::connection::{KafkaConfigError, KafkaConnection};
-use crate::deliver::Deliverer;
+use crate::deliver::{Deliverer, Reports};
 
 /// A producer behind the [`Outbox`] port.
 pub struct KafkaOutbox {
     producer: Deliverer,
-    admin: AdminClient<Told>,
-}
-
-/// What a client reports by itself is seen again by whoever asks for topics.
-#[derive(Debug, Clone, Copy, Default)]
-struct Told;
-
-impl ClientContext for Told {
-    fn error(&self, error: KafkaError, reason: &str) {
-        tracing::debug!(error = %error, reason, "kafka admin client reports");
-    }
+    admin: AdminClient<Reports>,
 }
 
 /// A topic that should exist.
@@ -80,7 +69,7 @@ impl KafkaOutbox {
             producer: Deliverer::connect(&connection.client(&usual, &fixed))?,
             admin: connection
                 .client(&[("client.id", "freshet")], &[])
-                .create_with_context(Told)
+                .create_with_context(Reports)
                 .map_err(|error| KafkaConfigError::from_kafka(&error))?,
         })
     }

@@ -201,20 +201,23 @@ fn waiting_for_less_than_a_millisecond_costs_no_processor() {
     let broker = EmbeddedBroker::start().expect("broker");
     broker.create_topic("idle", 1).expect("topic");
     let mut source = source(broker.bootstrap(), "idle", "idle");
-    let mut wait = |times: usize| {
-        for _ in 0..times {
-            let demand = Demand {
-                records_max: 1,
-                wait: Duration::from_micros(300),
-            };
-            let nothing = source.next(demand, &mut |_| panic!("nothing was written"));
-            nothing.expect("no fatal error");
-        }
+    let mut look = || {
+        let demand = Demand {
+            records_max: 1,
+            wait: Duration::from_micros(300),
+        };
+        let events = source.next(demand, &mut |_| panic!("nothing was written"));
+        events.expect("no fatal error")
     };
-    // Until the group has been joined.
-    wait(2_000);
+    let deadline = Instant::now() + PATIENCE;
+    let is_assigned = |event: &SourceEvent| matches!(event, SourceEvent::Assigned { .. });
+    while !look().iter().any(is_assigned) {
+        assert!(Instant::now() < deadline, "never assigned");
+    }
     let (begun, spent) = (Instant::now(), processor_of_this_thread());
-    wait(1_000);
+    for _ in 0..1_000 {
+        look();
+    }
     let (elapsed, spent) = (begun.elapsed(), processor_of_this_thread() - spent);
     assert!(spent < elapsed / 2, "{spent:?} of {elapsed:?}");
     source.close(Duration::from_secs(5));
