@@ -1,0 +1,9 @@
+//! The pipeline's promises on memory ports, with the real stages between them.
+
+mod backlog;
+mod poison;
+mod rounds;
+mod settled;
+#[path = "../support/mod.rs"]
+mod support;
+mod world;
