@@ -16,7 +16,7 @@ use std::io::Write;
 use freshet_core::ports::OutboxError;
 use freshet_core::position::UnixMicros;
 use freshet_core::registry::Registry;
-use freshet_kafka::{KafkaConfigError, ScanError, TopicScan};
+use freshet_kafka::{KafkaClientError, ScanError, TopicScan};
 use freshet_pipeline::clock::Clock;
 
 use crate::config::{self, Config};
@@ -46,9 +46,9 @@ enum DlqError {
     /// Config or registry.
     #[error("{0}")]
     BadInput(String),
-    /// The settings of the client.
+    /// There is no client of Kafka.
     #[error(transparent)]
-    Settings(#[from] KafkaConfigError),
+    Client(#[from] KafkaClientError),
     /// The dead-letter topic does not exist.
     #[error(
         "there is no topic {0}: `freshet run` creates it; is outbox.dead_letters of the config the right one?"
@@ -84,12 +84,15 @@ enum DlqError {
 impl DlqError {
     fn exit(&self) -> Exit {
         match self {
-            Self::BadInput(_) | Self::Settings(_) | Self::NoSuchLetter(_) | Self::Closed { .. } => {
-                Exit::BadInput
-            }
-            Self::NoTopic(_) | Self::Scan(_) | Self::Append { .. } | Self::Runtime(_) => {
-                Exit::Failed
-            }
+            Self::BadInput(_)
+            | Self::Client(KafkaClientError::Refused(_))
+            | Self::NoSuchLetter(_)
+            | Self::Closed { .. } => Exit::BadInput,
+            Self::Client(KafkaClientError::NoThread(_))
+            | Self::NoTopic(_)
+            | Self::Scan(_)
+            | Self::Append { .. }
+            | Self::Runtime(_) => Exit::Failed,
         }
     }
 }

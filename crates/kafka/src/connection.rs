@@ -34,14 +34,22 @@ impl fmt::Debug for KafkaConnection {
     }
 }
 
-/// librdkafka does not accept the settings.
+/// There is no client.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("kafka settings are refused: {0}")]
-pub struct KafkaConfigError(pub(crate) String);
+pub enum KafkaClientError {
+    /// A setting is not accepted: by librdkafka, or the address of the schema registry.
+    #[error("kafka settings are refused: {0}")]
+    Refused(String),
+    /// The machine gives no thread to the client.
+    #[error(
+        "no thread for the kafka client: {0}; allow this user more processes (ulimit -u, pids.max)"
+    )]
+    NoThread(String),
+}
 
-impl KafkaConfigError {
+impl KafkaClientError {
     pub(crate) fn from_kafka(error: &rdkafka::error::KafkaError) -> Self {
-        Self(error.to_string())
+        Self::Refused(error.to_string())
     }
 }
 

@@ -11,7 +11,7 @@ use rdkafka::message::DeliveryResult;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 use tokio::sync::oneshot;
 
-use crate::connection::KafkaConfigError;
+use crate::connection::KafkaClientError;
 
 /// How long the thread waits for a delivery at a time: also how long it outlives its producer.
 const POLL_FOR: Duration = Duration::from_secs(1);
@@ -57,16 +57,16 @@ impl ProducerContext for Reports {
 
 impl Deliverer {
     /// Creates the producer. The brokers need not be there.
-    pub(crate) fn connect(config: &ClientConfig) -> Result<Self, KafkaConfigError> {
+    pub(crate) fn connect(config: &ClientConfig) -> Result<Self, KafkaClientError> {
         let producer: BaseProducer<Reports> = config
             .create_with_context(Reports)
-            .map_err(|error| KafkaConfigError::from_kafka(&error))?;
+            .map_err(|error| KafkaClientError::from_kafka(&error))?;
         let producer = Arc::new(producer);
         let polled = Arc::downgrade(&producer);
         std::thread::Builder::new()
             .name("kafka deliveries".to_owned())
             .spawn(move || hear(&polled))
-            .map_err(|error| KafkaConfigError(format!("no thread for the producer: {error}")))?;
+            .map_err(|error| KafkaClientError::NoThread(error.to_string()))?;
         Ok(Self { producer })
     }
 

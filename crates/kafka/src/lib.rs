@@ -23,7 +23,7 @@ mod stall;
 mod topic_ends;
 mod writer_schemas;
 
-pub use connection::{KafkaConfigError, KafkaConnection};
+pub use connection::{KafkaClientError, KafkaConnection};
 pub use outbox::{EnsureTopicsError, KafkaOutbox, TopicWanted};
 pub use scan::{Found, ScanError, StoredRecord, TopicScan};
 pub use source::KafkaSource;

@@ -7,7 +7,7 @@ use freshet_core::ports::{Outbox, OutboxError, OutboxRecord};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
-use crate::connection::{KafkaConfigError, KafkaConnection};
+use crate::connection::{KafkaClientError, KafkaConnection};
 use crate::deliver::{Deliverer, Reports};
 
 /// A producer behind the [`Outbox`] port.
@@ -53,8 +53,8 @@ impl KafkaOutbox {
     /// Creates the producer. The brokers need not be there.
     ///
     /// # Errors
-    /// librdkafka refuses a property.
-    pub fn connect(connection: &KafkaConnection) -> Result<Self, KafkaConfigError> {
+    /// librdkafka refuses a property, or the machine gives no thread.
+    pub fn connect(connection: &KafkaConnection) -> Result<Self, KafkaClientError> {
         let usual = [
             ("client.id", "freshet"),
             ("linger.ms", "0"),
@@ -70,7 +70,7 @@ impl KafkaOutbox {
             admin: connection
                 .client(&[("client.id", "freshet")], &[])
                 .create_with_context(Reports)
-                .map_err(|error| KafkaConfigError::from_kafka(&error))?,
+                .map_err(|error| KafkaClientError::from_kafka(&error))?,
         })
     }
 

@@ -16,7 +16,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, ProducerContext};
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{Offset, TopicPartitionList};
 
-use crate::connection::{KafkaConfigError, KafkaConnection};
+use crate::connection::{KafkaClientError, KafkaConnection};
 use crate::consumer_state::Assigned;
 
 /// A partition's place is written again no sooner than this. It need not be exact: only that it was read counts.
@@ -64,13 +64,13 @@ impl Positions {
         connection: &KafkaConnection,
         topic: Arc<str>,
         group: String,
-    ) -> Result<Self, KafkaConfigError> {
+    ) -> Result<Self, KafkaClientError> {
         let usual = [("client.id", "freshet"), ("message.timeout.ms", "10000")];
         let fixed = [("acks", "all"), ("queue.buffering.max.messages", "10000")];
         let producer = connection
             .client(&usual, &fixed)
             .create_with_context(Told::default())
-            .map_err(|error| KafkaConfigError::from_kafka(&error))?;
+            .map_err(|error| KafkaClientError::from_kafka(&error))?;
         Ok(Self {
             producer,
             topic,

@@ -13,7 +13,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::BorrowedMessage;
 use rdkafka::{Message, Offset, TopicPartitionList};
 
-use crate::connection::{KafkaConfigError, KafkaConnection};
+use crate::connection::{KafkaClientError, KafkaConnection};
 
 /// One poll; how long brokers may be silent altogether is the caller's to say.
 const POLL: Duration = Duration::from_millis(200);
@@ -177,7 +177,7 @@ impl TopicScan {
     pub fn connect(
         connection: &KafkaConnection,
         within: Duration,
-    ) -> Result<Self, KafkaConfigError> {
+    ) -> Result<Self, KafkaClientError> {
         let usual = [
             ("client.id", "freshet"),
             ("fetch.wait.max.ms", "50"),
@@ -198,7 +198,7 @@ impl TopicScan {
         let consumer = connection
             .client(&usual, &fixed)
             .create_with_context(LastWord::default())
-            .map_err(|error| KafkaConfigError::from_kafka(&error))?;
+            .map_err(|error| KafkaClientError::from_kafka(&error))?;
         Ok(Self { consumer, within })
     }
 

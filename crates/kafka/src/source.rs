@@ -12,7 +12,7 @@ use rdkafka::message::{BorrowedMessage, OwnedMessage};
 
 use crate::anchor::Anchors;
 use crate::commit::{commit_all, note_settled};
-use crate::connection::{KafkaConfigError, KafkaConnection};
+use crate::connection::{KafkaClientError, KafkaConnection};
 use crate::consumer_state::{Assigned, Callbacks};
 use crate::gap::Lookup;
 use crate::mend::{Mending, partitions_of};
@@ -72,15 +72,15 @@ impl KafkaSource {
     pub fn connect(
         connection: &KafkaConnection,
         config: SourceConfig,
-    ) -> Result<Self, KafkaConfigError> {
+    ) -> Result<Self, KafkaClientError> {
         let client = config.client(connection);
         let consumer: BaseConsumer<Callbacks> = client
             .create_with_context(Callbacks::new(connection.drain_within()))
-            .map_err(|error| KafkaConfigError::from_kafka(&error))?;
+            .map_err(|error| KafkaClientError::from_kafka(&error))?;
         let topics: Vec<&str> = config.topics.iter().map(String::as_str).collect();
         consumer
             .subscribe(&topics)
-            .map_err(|error| KafkaConfigError::from_kafka(&error))?;
+            .map_err(|error| KafkaClientError::from_kafka(&error))?;
         let lookup = Lookup {
             connection: connection.clone(),
             group: config.group.clone(),

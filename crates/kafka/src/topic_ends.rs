@@ -6,7 +6,7 @@ use freshet_core::members::Ends;
 use freshet_core::ports::TopicEnds;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 
-use crate::connection::{KafkaConfigError, KafkaConnection};
+use crate::connection::{KafkaClientError, KafkaConnection};
 
 /// A question to the brokers takes no longer than this.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
@@ -27,7 +27,7 @@ impl KafkaTopicEnds {
     ///
     /// # Errors
     /// librdkafka refuses a property.
-    pub fn connect(connection: &KafkaConnection) -> Result<Self, KafkaConfigError> {
+    pub fn connect(connection: &KafkaConnection) -> Result<Self, KafkaClientError> {
         let mut connection = connection.clone();
         for membership in [
             "group.protocol",
@@ -47,7 +47,7 @@ impl KafkaTopicEnds {
         let config = connection.client(&[("client.id", "freshet")], &fixed);
         let client = config
             .create()
-            .map_err(|error| KafkaConfigError::from_kafka(&error))?;
+            .map_err(|error| KafkaClientError::from_kafka(&error))?;
         Ok(Self { client })
     }
 }

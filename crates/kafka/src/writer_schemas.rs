@@ -9,7 +9,7 @@ use reqwest::StatusCode;
 use reqwest::blocking::{Client, Response};
 use serde::Deserialize;
 
-use crate::connection::KafkaConfigError;
+use crate::connection::KafkaClientError;
 
 /// No schema is larger than this in bytes.
 const ANSWER_BYTES_MAX: u64 = 4 << 20;
@@ -60,9 +60,9 @@ impl HttpWriterSchemas {
     ///
     /// # Errors
     /// The address is not a URL.
-    pub fn new(config: WriterSchemasConfig) -> Result<Self, KafkaConfigError> {
+    pub fn new(config: WriterSchemasConfig) -> Result<Self, KafkaClientError> {
         reqwest::Url::parse(&config.url)
-            .map_err(|error| KafkaConfigError(format!("schema_registry.url: {error}")))?;
+            .map_err(|error| KafkaClientError::Refused(format!("schema_registry.url: {error}")))?;
         Ok(Self {
             config,
             client: None,
