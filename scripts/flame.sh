@@ -33,7 +33,7 @@ for form in "${forms[@]}"; do
   bench=$!
   trap 'kill "$bench" 2>/dev/null || true' EXIT
   # The counted round, and the drain in it rather than the start.
-  wait_for 300 grep -q 'round 0' "$log"
+  wait_for 300 grep -qs 'round 0' "$log"
   wait_for 60 pgrep -P "$bench" -x freshet >/dev/null
   pid=$(pgrep -P "$bench" -x freshet)
   sleep 4
