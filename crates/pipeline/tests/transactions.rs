@@ -6,22 +6,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use freshet_pipeline::backoff::{Backoff, Dice};
 use freshet_pipeline::canary::Canaries;
 use freshet_pipeline::clock::Clock;
-use freshet_pipeline::heartbeat::Heartbeats;
-use freshet_pipeline::parts::{BacklogLane, Drive, Parts, Settings, TargetParts};
+use freshet_pipeline::parts::{BacklogLane, Parts, Settings, TargetParts};
 use freshet_pipeline::round::Bounds;
 use freshet_pipeline::rules::RulesInForce;
-use freshet_pipeline::run::run;
 use freshet_pipeline::status::Status;
 use freshet_pipeline::transactions::Transactions;
-use freshet_wire::Limits;
+use support::running::{Running, quick_settings};
 use support::{
     MemoryCache, MemoryOutbox, MemoryTopics, MemoryTopicsSource, NoSchemas, Topic, boundary,
     insert_of, registry, until,
 };
-use tokio::sync::watch;
 
 const WITHIN: Duration = Duration::from_millis(150);
 const FAMILY: &str = "catalog:v1:item:";
@@ -32,11 +28,6 @@ struct World {
     boundaries: Topic,
     redis: MemoryCache,
     outbox: MemoryOutbox,
-}
-
-struct Running {
-    stop: watch::Sender<bool>,
-    thread: std::thread::JoinHandle<bool>,
 }
 
 impl World {
@@ -76,12 +67,7 @@ impl World {
             canaries: Canaries::default(),
             reads: None,
         };
-        let (stop, stopped) = watch::channel(false);
-        let thread = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-            runtime.block_on(run(parts, stopped)).is_ok()
-        });
-        Running { stop, thread }
+        Running::start(parts)
     }
 
     /// A transaction of `counted` changes of which those in `arrive` do.
@@ -117,34 +103,19 @@ impl World {
 }
 
 fn settings(topics: MemoryTopics) -> Settings {
+    let quick = quick_settings();
     let bounds = Bounds {
-        commit_every: Duration::from_millis(1),
         idle_wait: Duration::from_millis(1),
-        ..Bounds::default()
+        ..quick.intake
     };
     Settings {
         intake: bounds,
         lane: bounds,
-        backoff: Backoff::new(Duration::from_millis(1), Duration::from_millis(5)),
-        dice: Dice::default(),
-        sample_every: None,
-        dead_letter_topic: Arc::from("freshet.dead-letters"),
-        ping_every: Duration::from_millis(50),
-        drain_within: Duration::from_millis(300),
-        limits: Limits::default(),
-        heartbeats: Heartbeats::default(),
         transactions: Transactions {
             within: BTreeMap::from([(Arc::from("shop"), WITHIN)]),
             ends: Some(Arc::new(topics)),
         },
-        drive: Drive::Threads,
-    }
-}
-
-impl Running {
-    fn stop(self) {
-        self.stop.send_replace(true);
-        assert!(self.thread.join().expect("no panic"));
+        ..quick
     }
 }
 
@@ -158,7 +129,7 @@ fn p5_a_missing_change_of_a_transaction_is_exactly_one_family_purge() {
     until("purged as a whole", || world.family_purges() == 1);
     world.warm_up(60_000);
     assert_eq!(world.family_purges(), 1);
-    running.stop();
+    assert!(running.stop());
 }
 
 #[test]
@@ -167,7 +138,7 @@ fn p5_a_restart_between_a_change_and_its_end_is_no_missing_change() {
     let running = world.start();
     world.changes.push(insert_of(1, 50_000, 1));
     until("taken", || world.changes.committed() == Some(0));
-    running.stop();
+    assert!(running.stop());
     // The change is committed; of its transaction nothing is.
     world.boundaries.push(boundary(50_000, None));
     let running = world.start();
@@ -178,5 +149,5 @@ fn p5_a_restart_between_a_change_and_its_end_is_no_missing_change() {
     world.boundaries.push(boundary(50_000, Some(1)));
     world.warm_up(70_000);
     assert_eq!(world.family_purges(), 0);
-    running.stop();
+    assert!(running.stop());
 }

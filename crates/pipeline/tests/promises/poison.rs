@@ -4,8 +4,9 @@ use freshet_core::position::UnixMicros;
 use freshet_core::registry::{PurgeMode, Scope};
 use freshet_wire::{DeadLetter, OuterPurges, PurgeRequest, RequestedPurge};
 
+use crate::support::running::DEAD_LETTERS;
 use crate::support::{insert, until};
-use crate::world::{DEAD_LETTERS, LANE_TOPIC, World};
+use crate::world::{LANE_TOPIC, World};
 
 #[test]
 fn p4_poison_is_put_aside_and_its_family_is_purged() {

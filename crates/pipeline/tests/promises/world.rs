@@ -3,32 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use freshet_pipeline::backoff::{Backoff, Dice};
 use freshet_pipeline::canary::Canaries;
 use freshet_pipeline::clock::Clock;
-use freshet_pipeline::heartbeat::Heartbeats;
-use freshet_pipeline::parts::{BacklogLane, Drive, LiveLane, Parts, Settings, TargetParts};
+use freshet_pipeline::parts::{BacklogLane, LiveLane, Parts, Settings, TargetParts};
 use freshet_pipeline::round::{Bounds, Window};
 use freshet_pipeline::rules::RulesInForce;
-use freshet_pipeline::run::run;
 use freshet_pipeline::status::Status;
-use freshet_pipeline::transactions::Transactions;
-use freshet_wire::Limits;
-use tokio::sync::watch;
 
+use crate::support::running::{Running, quick_settings};
 use crate::support::{MemoryCache, MemoryOutbox, MemorySource, NoSchemas, Topic, registry};
 
 /// Where the edge's requests wait for it.
 pub(crate) const LANE_TOPIC: &str = "freshet.purges.edge";
-/// Where what cannot be worked on is put aside.
-pub(crate) const DEAD_LETTERS: &str = "freshet.dead-letters";
-
-/// The pipeline between memory ports, on a runtime of its own.
-pub(crate) struct Running {
-    stop: watch::Sender<bool>,
-    thread: Option<std::thread::JoinHandle<bool>>,
-    pub(crate) status: Status,
-}
 
 /// What the pipeline runs between. A store and an edge answer at once unless a test says otherwise.
 pub(crate) struct World {
@@ -64,10 +50,9 @@ impl World {
     }
 
     pub(crate) fn start(&self) -> Running {
-        let status = Status::default();
-        let parts = Parts {
+        Running::start(Parts {
             rules: RulesInForce::new(registry()),
-            status: status.clone(),
+            status: Status::default(),
             clock: Clock::system(),
             settings: settings(),
             intakes: vec![(self.changes.source("shop.public.items"), NoSchemas)],
@@ -96,63 +81,23 @@ impl World {
             samples: None,
             canaries: Canaries::default(),
             reads: None,
-        };
-        let (stop, stopped) = watch::channel(false);
-        let thread = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_multi_thread()
-                .worker_threads(2)
-                .enable_all()
-                .build();
-            runtime
-                .expect("a runtime")
-                .block_on(run(parts, stopped))
-                .is_ok()
-        });
-        Running {
-            stop,
-            thread: Some(thread),
-            status,
-        }
+        })
     }
 }
 
+/// Small rounds, and few of them at a time.
 fn settings() -> Settings {
-    let quick = Backoff::new(Duration::from_millis(1), Duration::from_millis(5));
-    let bounds = Bounds {
-        commit_every: Duration::from_millis(1),
-        ..Bounds::default()
-    };
+    let quick = quick_settings();
     Settings {
         intake: Bounds {
             round_records_max: 16,
             rounds_in_flight_max: 2,
-            ..bounds
+            ..quick.intake
         },
         lane: Bounds {
             rounds_in_flight_max: 1,
-            ..bounds
+            ..quick.lane
         },
-        backoff: quick,
-        dice: Dice::default(),
-        sample_every: None,
-        dead_letter_topic: Arc::from(DEAD_LETTERS),
-        ping_every: Duration::from_millis(50),
-        drain_within: Duration::from_millis(300),
-        limits: Limits::default(),
-        heartbeats: Heartbeats::default(),
-        transactions: Transactions::default(),
-        drive: Drive::Threads,
-    }
-}
-
-impl Running {
-    /// Stops and says whether it ended well.
-    pub(crate) fn stop(mut self) -> bool {
-        self.stop.send_replace(true);
-        self.thread
-            .take()
-            .expect("running")
-            .join()
-            .expect("no panic")
+        ..quick
     }
 }

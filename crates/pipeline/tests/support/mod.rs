@@ -3,6 +3,7 @@
 
 #[path = "../pieces/mod.rs"]
 mod pieces;
+pub mod running;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
