@@ -44,10 +44,13 @@ pub struct Record {
 
 impl Topic {
     pub fn push(&self, value: impl Into<Vec<u8>>) {
-        let record = Record {
+        self.push_record(Record {
             key: Some(b"{}".to_vec()),
             value: Some(value.into()),
-        };
+        });
+    }
+
+    pub fn push_record(&self, record: Record) {
         self.0.lock().expect("unpoisoned").records.push(record);
     }
 
