@@ -6,10 +6,11 @@ use serde_json::Value;
 
 use crate::avro::bytes::Bad;
 use crate::avro::cache::SchemaCache;
-use crate::avro::datum::Datum;
+use crate::avro::datum::{Bounds, Datum};
 use crate::avro::schema::{Node, NodeId};
 use crate::avro::unframe;
 use crate::error::DecodeError;
+use crate::json::tree;
 use crate::limits::Limits;
 
 /// What a record of a transaction topic came to.
@@ -26,6 +27,9 @@ pub enum BoundaryRead {
         id: u32,
     },
 }
+
+/// Tables of one transaction. A record that names more is no boundary.
+const TABLES_MAX: usize = 1 << 16;
 
 const NEITHER: DecodeError = DecodeError::BadEnvelope {
     what: "neither the begin nor the end of a transaction",
@@ -60,7 +64,7 @@ pub(crate) fn read(
             return Ok(BoundaryRead::SchemaWanted { id });
         };
         let schema = &compiled.schema;
-        let mut datum = Datum::new(schema, id, bytes, limits.depth_max);
+        let mut datum = Datum::new(schema, id, bytes, Bounds::of(limits));
         let read = read_avro(&mut datum, schema.root());
         read.map_err(|bad| datum.explain(bad))?.ok_or(NEITHER)?
     } else {
@@ -80,7 +84,7 @@ pub(crate) fn read(
 
 /// There is one such record for a whole transaction, so a tree of it costs nothing that counts.
 fn read_json(value: &[u8]) -> Result<Written, DecodeError> {
-    let value: Value = serde_json::from_slice(value).map_err(|_| NEITHER)?;
+    let value = tree::parse(value).ok_or(NEITHER)?;
     let payload = value.get("payload").unwrap_or(&value);
     let text = |of: &Value, name: &str| of.get(name).and_then(Value::as_str).map(str::to_owned);
     let count_of = |it: &Value| {
@@ -147,7 +151,7 @@ fn counts_of(datum: &mut Datum<'_>, id: NodeId) -> Result<Option<Vec<(String, u6
             }
         }
         match (collection.zip(count), &mut counts) {
-            (Some(one), Some(counts)) => counts.push(one),
+            (Some(one), Some(counts)) if counts.len() < TABLES_MAX => counts.push(one),
             _ => counts = None,
         }
         Ok(())

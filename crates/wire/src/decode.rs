@@ -9,8 +9,8 @@ use freshet_core::registry::{Registry, RegistryRevision, Table};
 use freshet_core::table::{TableId, TableShape};
 use rustc_hash::FxHashMap;
 
-use crate::avro::cache::SchemaCache;
-use crate::avro::datum::Datum;
+use crate::avro::cache::{Planned, SchemaCache};
+use crate::avro::datum::{Bounds, Datum};
 use crate::avro::unframe;
 use crate::boundary::{self, BoundaryRead};
 use crate::error::DecodeError;
@@ -133,7 +133,7 @@ impl Decoder {
     /// # Errors
     /// The schema cannot be used.
     pub fn add_writer_schema(&mut self, id: u32, json: &str) -> Result<(), DecodeError> {
-        self.schemas.add(id, json, self.limits.writer_schemas_max)
+        self.schemas.add(id, json, &self.limits)
     }
 
     /// The table whose changes a topic carries. Neighbours mostly share it, and comparing is quicker than looking up.
@@ -215,11 +215,19 @@ impl Decoder {
         let not_a_record = DecodeError::BadEnvelope {
             what: "the writer schema is no record",
         };
-        let (schema, plan) = compiled.plan(rules, false).ok_or(not_a_record)?;
-        let mut datum = Datum::new(schema, id, bytes, self.limits.depth_max);
+        let Planned {
+            schema,
+            plan,
+            fresh,
+        } = compiled.plan(rules, false).ok_or(not_a_record)?;
+        let mut datum = Datum::new(schema, id, bytes, Bounds::of(&self.limits));
         let mut facts = Facts::default();
         let columns = shape.columns.len();
-        plan.run(&mut datum, schema.root(), (change, &mut facts), columns)?;
+        let read = plan.run(&mut datum, schema.root(), (change, &mut facts), columns);
+        if fresh {
+            self.schemas.make_room(self.limits.writer_schemas_bytes_max);
+        }
+        read?;
         let form = form_of(&facts, shape, &change.after)?;
         self.finish(record, (form, &facts), shape, change)
     }
@@ -309,7 +317,10 @@ impl Decoder {
         let key = record.key?;
         let memory = memory_of(&mut self.tables, shape);
         let read = match key.first() {
-            Some(0) => row_key::read_avro(key, shape, &mut self.schemas, &mut self.row_key),
+            Some(0) => {
+                let schemas = (&mut self.schemas, &self.limits);
+                row_key::read_avro(key, shape, schemas, &mut self.row_key)
+            }
             _ => {
                 let prefixes = (&mut memory.key_prefixes, &self.limits);
                 row_key::read_json(key, shape, prefixes, (&mut self.row_key, &mut self.scratch))

@@ -25,6 +25,18 @@ pub enum DecodeError {
         /// The limit.
         depth_max: usize,
     },
+    /// Decoding takes more steps than the limit: the writer schema has types that grow without bytes.
+    #[error(
+        "writer schema {schema} takes more than {steps_max} steps beyond the value's bytes, at byte {at}"
+    )]
+    TooManySteps {
+        /// The writer schema's id.
+        schema: u32,
+        /// Bytes read so far.
+        at: usize,
+        /// The limit.
+        steps_max: usize,
+    },
     /// The value is larger than the limit.
     #[error("the value has {bytes} bytes, the limit is {bytes_max}")]
     TooLarge {
@@ -70,10 +82,11 @@ pub enum DecodeError {
 
 impl DecodeError {
     /// Every reason, as it stands in labels and dead letters.
-    pub const REASONS: [&'static str; 9] = [
+    pub const REASONS: [&'static str; 10] = [
         "bad_json",
         "bad_utf8",
         "too_deep",
+        "too_many_steps",
         "too_large",
         "bad_framing",
         "bad_avro",
@@ -88,6 +101,7 @@ impl DecodeError {
             Self::BadJson { .. } => "bad_json",
             Self::BadUtf8 { .. } => "bad_utf8",
             Self::TooDeep { .. } => "too_deep",
+            Self::TooManySteps { .. } => "too_many_steps",
             Self::TooLarge { .. } => "too_large",
             Self::BadFraming { .. } => "bad_framing",
             Self::BadAvro { .. } => "bad_avro",

@@ -8,3 +8,4 @@ pub(crate) mod row;
 pub(crate) mod schema_prefix;
 pub(crate) mod text;
 pub(crate) mod track;
+pub(crate) mod tree;

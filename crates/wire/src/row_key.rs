@@ -3,8 +3,8 @@
 use freshet_core::image::Image;
 use freshet_core::table::TableShape;
 
-use crate::avro::cache::SchemaCache;
-use crate::avro::datum::Datum;
+use crate::avro::cache::{Planned, SchemaCache};
+use crate::avro::datum::{Bounds, Datum};
 use crate::avro::unframe;
 use crate::error::DecodeError;
 use crate::json::cursor::Cursor;
@@ -14,7 +14,10 @@ use crate::limits::Limits;
 use crate::row_rules::RowRules;
 
 /// Nesting of a key: a structure with a schema, and what a logical type takes.
-const DEPTH_MAX: usize = 16;
+const BOUNDS: Bounds = Bounds {
+    depth_max: 16,
+    steps_max: 1 << 16,
+};
 
 /// Reads a JSON key, with or without schema.
 pub(crate) fn read_json(
@@ -39,7 +42,7 @@ pub(crate) fn read_json(
 pub(crate) fn read_avro(
     key: &[u8],
     shape: &TableShape,
-    schemas: &mut SchemaCache,
+    (schemas, limits): (&mut SchemaCache, &Limits),
     image: &mut Image,
 ) -> Result<Option<u32>, DecodeError> {
     let (id, bytes) = unframe(key)?;
@@ -51,9 +54,18 @@ pub(crate) fn read_avro(
         encodings: &[],
         members: false,
     };
-    if let Some((schema, plan)) = compiled.plan(rules, true) {
-        let mut datum = Datum::new(schema, id, bytes, DEPTH_MAX);
-        plan.run_key(&mut datum, schema.root(), image)?;
+    let Some(Planned {
+        schema,
+        plan,
+        fresh,
+    }) = compiled.plan(rules, true)
+    else {
+        return Ok(None);
+    };
+    let mut datum = Datum::new(schema, id, bytes, BOUNDS);
+    let read = plan.run_key(&mut datum, schema.root(), image);
+    if fresh {
+        schemas.make_room(limits.writer_schemas_bytes_max);
     }
-    Ok(None)
+    read.map(|()| None)
 }

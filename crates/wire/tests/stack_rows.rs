@@ -550,7 +550,8 @@ fn a_writer_schema_is_wanted_once_and_a_broken_one_is_remembered() {
 fn writer_schemas_are_bounded_and_the_one_unused_for_longest_goes() {
     let mut stand = Stand::new(shop::shop());
     stand.decoder = Decoder::new(Limits {
-        writer_schemas_max: 2,
+        // Room for two and a half, with their plans.
+        writer_schemas_bytes_max: 4_500,
         ..Limits::default()
     });
     let schema = r#"{"type":"record","name":"R","fields":[{"name":"id","type":"long"}]}"#;

@@ -1,7 +1,7 @@
 //! What to do about each reason.
 
 /// The reason and what to do; docs/dead-letters.md says it too.
-const ADVICE: [(&str, &str); 12] = [
+const ADVICE: [(&str, &str); 13] = [
     (
         "bad_json",
         "The record is no JSON. Somebody else writes to the topic, or the connector's converter was changed.",
@@ -13,6 +13,11 @@ const ADVICE: [(&str, &str); 12] = [
     (
         "too_deep",
         "The record is nested deeper than any row is. Leave the column out in the connector (column.exclude.list).",
+    ),
+    (
+        "too_many_steps",
+        "The record's Avro schema has types without bytes that multiply, so that reading one record would not end. No \
+         connector writes such a schema. Find out who registered it.",
     ),
     (
         "too_large",

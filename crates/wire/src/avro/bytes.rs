@@ -15,6 +15,7 @@ pub(crate) enum Bad {
     EmptyItem,
     LeftOver,
     TooDeep,
+    TooManySteps,
     /// The datum stands where the string stops being one.
     Utf8,
 }
@@ -31,6 +32,7 @@ impl Bad {
             Self::EmptyItem => "an item without bytes",
             Self::LeftOver => "bytes are left over",
             Self::TooDeep => "nested too deep",
+            Self::TooManySteps => "too many steps",
             Self::Utf8 => "a string is not UTF-8",
         }
     }

@@ -4,6 +4,7 @@ use super::bytes::{self, Bad};
 use super::schema::{Node, NodeId, Record, WriterSchema};
 use super::skip::{Plain, Skip};
 use crate::error::DecodeError;
+use crate::limits::Limits;
 use crate::scalar::{Encoding, Scalar};
 
 /// A place in a datum.
@@ -14,7 +15,26 @@ pub(crate) struct Datum<'a> {
     bytes: &'a [u8],
     /// What of it is not read yet.
     rest: &'a [u8],
-    depth_max: usize,
+    bounds: Bounds,
+    /// Steps that may still be taken, see [`Limits::steps_max`](crate::Limits::steps_max).
+    steps_left: usize,
+}
+
+/// How deep and how long a datum may be.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bounds {
+    pub(crate) depth_max: usize,
+    pub(crate) steps_max: usize,
+}
+
+impl Bounds {
+    /// Those of record values.
+    pub(crate) fn of(limits: &Limits) -> Self {
+        Self {
+            depth_max: limits.depth_max,
+            steps_max: limits.steps_max,
+        }
+    }
 }
 
 impl<'a> Datum<'a> {
@@ -23,14 +43,15 @@ impl<'a> Datum<'a> {
         schema: &'a WriterSchema,
         schema_id: u32,
         bytes: &'a [u8],
-        depth_max: usize,
+        bounds: Bounds,
     ) -> Self {
         Self {
             schema,
             schema_id,
             bytes,
             rest: bytes,
-            depth_max,
+            bounds,
+            steps_left: bounds.steps_max.saturating_add(bytes.len()),
         }
     }
 
@@ -43,6 +64,23 @@ impl<'a> Datum<'a> {
     pub(crate) fn further(&self, at: usize) -> Option<Self> {
         let rest = self.rest.get(at..)?;
         Some(Self { rest, ..*self })
+    }
+
+    /// Steps that may still be taken.
+    pub(crate) fn steps_left(&self) -> usize {
+        self.steps_left
+    }
+
+    /// With as many steps as are left after a part of it was read elsewhere.
+    pub(crate) fn with_steps_left(self, steps_left: usize) -> Self {
+        Self { steps_left, ..self }
+    }
+
+    /// Counts steps that may take no bytes: everything else ends with the bytes.
+    fn count_steps(&mut self, steps: usize) -> Result<(), Bad> {
+        let left = self.steps_left.checked_sub(steps);
+        self.steps_left = left.ok_or(Bad::TooManySteps)?;
+        Ok(())
     }
 
     /// Bytes read so far.
@@ -134,7 +172,7 @@ impl<'a> Datum<'a> {
     }
 
     pub(crate) fn skip_nested(&mut self, id: NodeId, depth: usize) -> Result<(), Bad> {
-        if depth > self.depth_max {
+        if depth > self.bounds.depth_max {
             return Err(Bad::TooDeep);
         }
         match self.schema.node(id).0 {
@@ -150,6 +188,7 @@ impl<'a> Datum<'a> {
                 self.skip_nested(branch, depth + 1)
             }
             Node::Record(record) => {
+                self.count_steps(record.fields.len().max(1))?;
                 for &(_, field) in &record.fields {
                     self.skip_nested(field, depth + 1)?;
                 }
@@ -282,7 +321,12 @@ impl<'a> Datum<'a> {
             Bad::Utf8 => DecodeError::BadUtf8 { at: self.at() },
             Bad::TooDeep => DecodeError::TooDeep {
                 at: self.at(),
-                depth_max: self.depth_max,
+                depth_max: self.bounds.depth_max,
+            },
+            Bad::TooManySteps => DecodeError::TooManySteps {
+                schema: self.schema_id,
+                at: self.at(),
+                steps_max: self.bounds.steps_max,
             },
             _ => DecodeError::BadAvro {
                 schema: self.schema_id,

@@ -4,7 +4,11 @@
 use rustc_hash::FxHashMap;
 use serde_json::Value;
 
+use crate::json::tree;
 use crate::scalar::Encoding;
+
+/// Bytes of a name with its namespace. Every type inside a namespace repeats it.
+const NAME_BYTES_MAX: usize = 1024;
 
 /// Index of a node in its schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,21 +47,41 @@ pub(crate) struct Record {
 pub(crate) struct WriterSchema {
     nodes: Vec<(Node, Encoding)>,
     root: NodeId,
+    parts: usize,
+    text_bytes: usize,
 }
 
 impl WriterSchema {
-    /// From a schema's JSON.
+    /// From a schema's JSON, with `parts_max` types, fields, symbols and union branches.
     ///
     /// # Errors
     /// What is wrong, in words about the schema.
-    pub(crate) fn compile(json: &str) -> Result<Self, String> {
+    pub(crate) fn compile(json: &str, parts_max: usize) -> Result<Self, String> {
+        if !tree::is_bounded(json.as_bytes()) {
+            return Err("too many objects or values".to_owned());
+        }
         let json: Value = serde_json::from_str(json).map_err(|err| format!("not JSON: {err}"))?;
-        let mut compiler = Compiler::default();
+        let mut compiler = Compiler {
+            parts_max,
+            ..Compiler::default()
+        };
         let root = compiler.add(&json, "")?;
         Ok(Self {
             nodes: compiler.nodes,
             root,
+            parts: compiler.parts,
+            text_bytes: compiler.text_bytes,
         })
+    }
+
+    /// Types, fields, symbols and union branches.
+    pub(crate) fn parts(&self) -> usize {
+        self.parts
+    }
+
+    /// Its memory in bytes, estimated from above.
+    pub(crate) fn bytes(&self) -> usize {
+        self.parts * PART_BYTES + self.text_bytes
     }
 
     /// The whole datum's type.
@@ -103,20 +127,41 @@ impl WriterSchema {
     }
 }
 
+/// Memory of a type, a field, a symbol or a branch: two nodes, since a growing list takes up to twice its length,
+/// and what the allocator adds.
+const PART_BYTES: usize = 2 * size_of::<(Node, Encoding)>() + 32;
+
 #[derive(Debug, Default)]
 struct Compiler {
     nodes: Vec<(Node, Encoding)>,
     named: FxHashMap<String, NodeId>,
+    parts: usize,
+    parts_max: usize,
+    /// Bytes of names and symbols.
+    text_bytes: usize,
 }
 
 impl Compiler {
+    fn count(&mut self, parts: usize) -> Result<(), String> {
+        self.parts += parts;
+        if self.parts > self.parts_max {
+            return Err(format!(
+                "more than {} types, fields, symbols and union branches",
+                self.parts_max
+            ));
+        }
+        Ok(())
+    }
+
     fn add(&mut self, json: &Value, namespace: &str) -> Result<NodeId, String> {
+        self.count(1)?;
         match json {
             Value::String(name) => match primitive(name) {
                 Some(node) => Ok(self.push(node, Encoding::Plain)),
                 None => self.reference(name, namespace),
             },
             Value::Array(branches) => {
+                self.count(branches.len())?;
                 let branches: Result<Box<[_]>, _> = branches
                     .iter()
                     .map(|branch| self.add(branch, namespace))
@@ -137,15 +182,18 @@ impl Compiler {
             "record" | "error" => self.add_record(json, namespace),
             "enum" => {
                 let symbols = json.get("symbols").and_then(Value::as_array);
-                let symbols = symbols.ok_or("an enum without symbols")?.iter();
-                let symbols = symbols.filter_map(Value::as_str).map(Box::from).collect();
-                Ok(self.add_named(json, namespace, Node::Enum(symbols)))
+                let symbols = symbols.ok_or("an enum without symbols")?;
+                self.count(symbols.len())?;
+                let symbols = symbols.iter().filter_map(Value::as_str);
+                self.text_bytes += symbols.clone().map(str::len).sum::<usize>();
+                let symbols = symbols.map(Box::from).collect();
+                self.add_named(json, namespace, Node::Enum(symbols))
             }
             "fixed" => {
                 let size = json.get("size").and_then(Value::as_u64);
                 let size = size.and_then(|size| usize::try_from(size).ok());
                 let size = size.ok_or("a fixed type without size")?;
-                Ok(self.add_named(json, namespace, Node::Fixed(size)))
+                self.add_named(json, namespace, Node::Fixed(size))
             }
             "array" => {
                 let items = json.get("items").ok_or("an array without items")?;
@@ -170,14 +218,17 @@ impl Compiler {
             is_scaled_decimal: false,
         });
         // Named before its fields are read: they may refer to it.
-        let id = self.add_named(json, namespace, placeholder);
+        let id = self.add_named(json, namespace, placeholder)?;
         let own = namespace_of(json, namespace);
+        check_name(own.len())?;
         let fields = json.get("fields").and_then(Value::as_array);
         let mut compiled = Vec::new();
         for field in fields.ok_or("a record without fields")? {
             let name = field.get("name").and_then(Value::as_str);
             let name = name.ok_or("a field without a name")?;
             let kind = field.get("type").ok_or("a field without a type")?;
+            self.count(1)?;
+            self.text_bytes += name.len();
             compiled.push((Box::from(name), self.add(kind, &own)?));
         }
         let is_plain = |(_, id): &(Box<str>, NodeId)| {
@@ -195,13 +246,14 @@ impl Compiler {
         Ok(id)
     }
 
-    fn add_named(&mut self, json: &Value, namespace: &str, node: Node) -> NodeId {
+    fn add_named(&mut self, json: &Value, namespace: &str, node: Node) -> Result<NodeId, String> {
         let id = self.push(node, encoding(json));
         if let Some(name) = json.get("name").and_then(Value::as_str) {
-            let full = full_name(name, &namespace_of(json, namespace));
-            self.named.insert(full, id);
+            let namespace = namespace_of(json, namespace);
+            check_name(name.len() + namespace.len())?;
+            self.named.insert(full_name(name, &namespace), id);
         }
-        id
+        Ok(id)
     }
 
     fn reference(&self, name: &str, namespace: &str) -> Result<NodeId, String> {
@@ -216,6 +268,13 @@ impl Compiler {
         let id = NodeId(self.nodes.len() as u32);
         self.nodes.push((node, encoding));
         id
+    }
+}
+
+fn check_name(bytes: usize) -> Result<(), String> {
+    match bytes > NAME_BYTES_MAX {
+        true => Err(format!("a name of more than {NAME_BYTES_MAX} bytes")),
+        false => Ok(()),
     }
 }
 

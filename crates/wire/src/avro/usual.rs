@@ -224,6 +224,7 @@ impl Usual {
         }
         let bytes = datum.rest();
         let (mut next, mut at) = (0, 0);
+        let mut steps_left = datum.steps_left();
         while let Some(step) = self.steps.get(next) {
             next += 1;
             let mut window = Window::of(bytes, at)?;
@@ -260,12 +261,14 @@ impl Usual {
                     note(facts, fact, bytes.get(begin..at)?)?;
                 }
                 Code::Column(which) => {
-                    at = self.read_column(datum, (usize::from(which), at, window), change)?;
+                    let place = (usize::from(which), at, window);
+                    at = self.read_column(datum, place, (&mut *change, &mut steps_left))?;
                 }
                 Code::Enter(inside, _) => inside.enter((&mut *change, &mut *facts), columns),
                 Code::Nested(id) => {
-                    let mut nested = datum.further(at)?;
+                    let mut nested = datum.further(at)?.with_steps_left(steps_left);
                     nested.skip_nested(id, 1).ok()?;
+                    steps_left = nested.steps_left();
                     at = bytes.len() - nested.rest().len();
                 }
             }
@@ -301,7 +304,7 @@ impl Usual {
         &self,
         datum: &Datum<'_>,
         (which, at, window): (usize, usize, Window),
-        change: &mut Change,
+        (change, steps_left): (&mut Change, &mut usize),
     ) -> Option<usize> {
         let bytes = datum.rest();
         let column = self.columns.get(which)?;
@@ -317,8 +320,9 @@ impl Usual {
                 (Scalar::Text(text), end)
             }
             _ => {
-                let mut further = datum.further(at)?;
+                let mut further = datum.further(at)?.with_steps_left(*steps_left);
                 let (value, _) = further.read(&column.read).ok()?;
+                *steps_left = further.steps_left();
                 (value, bytes.len() - further.rest().len())
             }
         };

@@ -3,6 +3,8 @@
 use freshet_core::registry::LetterPolicy;
 use serde_json::{Map, Value, json};
 
+use crate::json::tree;
+
 /// Bytes of a key, and of a value, that a letter keeps at most.
 const KEPT_BYTES_MAX: usize = 64 * 1024;
 /// Magic byte and schema id, as Confluent frames Avro.
@@ -38,11 +40,11 @@ pub(super) fn of_record(policy: LetterPolicy, key: Option<&[u8]>, value: Option<
     Kept { key, value, ..kept }
 }
 
-/// The value as JSON with a type and a length in place of every scalar. Of what is no JSON object, the size and the
-/// framing: which of its bytes are row data cannot be told.
+/// The value as JSON with a type and a length in place of every scalar. Of what is no JSON object, or too large a one,
+/// the size and the framing: which of its bytes are row data is not known.
 fn redacted(value: &[u8]) -> String {
-    let shape = match serde_json::from_slice(value) {
-        Ok(Value::Object(fields)) => {
+    let shape = match tree::parse(value) {
+        Some(Value::Object(fields)) => {
             let fields = fields.iter().map(|(name, field)| {
                 let shown = match field {
                     Value::Object(inner) if name == "payload" => named(inner, shape_of_field),

@@ -5,6 +5,7 @@ use freshet_core::table::TableShape;
 use serde_json::Value;
 
 use super::cursor::Cursor;
+use super::tree;
 use crate::error::DecodeError;
 use crate::limits::Limits;
 use crate::scalar::Encoding;
@@ -95,9 +96,9 @@ fn split<'a>(record: &'a [u8], limits: &Limits) -> Result<Option<(&'a [u8], usiz
 /// What a Connect schema says of each bound column. The row's columns are the fields of `after`, or of the
 /// record itself in the flattened form and in keys.
 fn encodings(schema: &[u8], shape: &TableShape) -> Result<Vec<Encoding>, DecodeError> {
-    let schema: Value = serde_json::from_slice(schema).map_err(|_| DecodeError::BadJson {
+    let schema = tree::parse(schema).ok_or(DecodeError::BadJson {
         at: 0,
-        what: "the schema is not JSON",
+        what: "the schema is not JSON, or has too many parts",
     })?;
     if schema.is_null() {
         return Ok(Vec::new());

@@ -11,13 +11,18 @@ use proptest::prelude::*;
 use serde_json::Value as Json;
 
 use super::Plan;
-use crate::avro::datum::Datum;
+use crate::avro::datum::{Bounds, Datum};
 use crate::avro::schema::WriterSchema;
 use crate::avro::unframe;
 use crate::base64;
 use crate::facts::{Facts, Part};
 use crate::row_rules::RowRules;
 use crate::row_rules::tests::shape;
+
+const BOUNDS: Bounds = Bounds {
+    depth_max: 32,
+    steps_max: 1_000,
+};
 
 const COLUMNS: [(&str, ColumnKind); 6] = [
     ("id", ColumnKind::Integer),
@@ -42,7 +47,7 @@ fn recorded() -> &'static Recorded {
         let schemas: BTreeMap<u32, Json> =
             serde_json::from_str(&text("postgres-avro.schemas.json")).expect("schemas");
         let compiled = |(id, json): (&u32, &Json)| {
-            let schema = WriterSchema::compile(&json.to_string()).expect("a real schema");
+            let schema = WriterSchema::compile(&json.to_string(), 1 << 16).expect("a real schema");
             (*id, schema)
         };
         let events = text("postgres-avro.jsonl");
@@ -87,12 +92,12 @@ fn both(value: &[u8], members: bool) -> Option<(Option<Seen>, Option<Seen>)> {
         (change, Facts::default())
     };
     let (mut change, mut facts) = new();
-    let datum = Datum::new(schema, id, bytes, 32);
+    let datum = Datum::new(schema, id, bytes, BOUNDS);
     let usual = plan.usual.as_ref()?;
     let fits = usual.run(&datum, (&mut change, &mut facts), COLUMNS.len());
     let usual = fits.map(|()| seen(facts, &change));
     let (mut change, mut facts) = new();
-    let mut datum = Datum::new(schema, id, bytes, 32);
+    let mut datum = Datum::new(schema, id, bytes, BOUNDS);
     let read = plan.run_inner(
         &mut datum,
         schema.root(),

@@ -2,7 +2,7 @@ use super::{Node, WriterSchema};
 use crate::scalar::Encoding;
 
 fn compile(json: &str) -> Result<WriterSchema, String> {
-    WriterSchema::compile(json)
+    WriterSchema::compile(json, 1 << 16)
 }
 
 #[test]
