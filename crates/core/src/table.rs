@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::connector::Connector;
+
 /// Index of a table in the [`Registry`](crate::registry::Registry) snapshot it came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TableId(pub u32);
@@ -25,6 +27,8 @@ pub struct TableShape {
     pub engine: Engine,
     /// What the log's before-images hold.
     pub identity: ReplicaIdentity,
+    /// How the connector writes the log.
+    pub connector: Arc<Connector>,
     /// Bound columns, in slot order.
     pub columns: Vec<ColumnShape>,
 }

@@ -121,6 +121,7 @@ impl Canary {
                 topic: Arc::clone(self.topic.as_ref().unwrap_or(&self.table)),
                 engine,
                 identity: ReplicaIdentity::Default,
+                connector: Arc::default(),
                 columns: Vec::new(),
             },
             bindings: Vec::new(),

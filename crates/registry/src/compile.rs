@@ -197,6 +197,7 @@ impl<'a> Compile<'a> {
                         topic: Arc::from(topic),
                         engine: table.known.engine.engine(),
                         identity: declared.replica_identity.identity(),
+                        connector: Arc::clone(&table.known.connector),
                         columns: table.columns,
                     },
                     bindings: table.bindings,

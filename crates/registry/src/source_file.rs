@@ -2,10 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::sync::Arc;
 
+use freshet_core::connector::Connector;
 use freshet_core::table::{ColumnKind, Engine, ReplicaIdentity};
 use serde::Deserialize;
 use serde_saphyr::Spanned;
+
+mod connector;
+
+pub use connector::ConnectorWritten;
 
 /// One database.
 #[derive(Debug, Clone, Deserialize)]
@@ -15,6 +21,9 @@ pub struct SourceFile {
     pub database: Spanned<String>,
     /// Whose log it is.
     pub engine: EngineName,
+    /// How its connector writes the log.
+    #[serde(default)]
+    pub connector: ConnectorWritten,
     /// Its tables.
     pub tables: Vec<SourceTable>,
 }
@@ -115,6 +124,65 @@ pub struct SourceColumn {
     /// Whether it may be NULL.
     #[serde(default = "yes")]
     pub nullable: bool,
+    /// Whether it has a default value; none when the file does not say.
+    pub default: Option<bool>,
+    /// How readers of `tinyint(1)` print it.
+    pub text: Option<TextForm>,
+    /// Its collation, in the database's words.
+    pub collation: Option<String>,
+}
+
+impl SourceColumn {
+    /// A column of which no more is known.
+    pub fn new(name: &str, kind: &str, nullable: bool) -> Self {
+        Self {
+            name: name.to_owned(),
+            kind: kind.to_owned(),
+            nullable,
+            default: None,
+            text: None,
+            collation: None,
+        }
+    }
+
+    fn push_yaml(&self, out: &mut String) {
+        let (name, kind) = (quoted(&self.name), quoted(&self.kind));
+        let nullable = self.nullable;
+        // Writing to a String cannot fail.
+        let _ = write!(
+            out,
+            "      - {{ name: {name}, type: {kind}, nullable: {nullable}"
+        );
+        if let Some(default) = self.default {
+            let _ = write!(out, ", default: {default}");
+        }
+        if let Some(text) = self.text {
+            let _ = write!(out, ", text: {}", text.name());
+        }
+        if let Some(collation) = &self.collation {
+            let _ = write!(out, ", collation: {}", quoted(collation));
+        }
+        out.push_str(" }\n");
+    }
+}
+
+/// How readers print a column that has more than one usual form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TextForm {
+    /// As the number that the server prints.
+    Integer,
+    /// As `true` or `false`.
+    Boolean,
+}
+
+impl TextForm {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Integer => "integer",
+            Self::Boolean => "boolean",
+        }
+    }
 }
 
 /// One foreign key of this table.
@@ -223,7 +291,9 @@ impl SourceFile {
             "# yaml-language-server: $schema=../../schemas/source.schema.json"
         );
         let _ = writeln!(out, "database: {}", quoted(&self.database.value));
-        let _ = writeln!(out, "engine: {}\ntables:", self.engine.name());
+        let _ = writeln!(out, "engine: {}", self.engine.name());
+        self.connector.write_yaml(&mut out);
+        out.push_str("tables:\n");
         for table in &self.tables {
             let _ = writeln!(out, "  - table: {}", quoted(&table.table.value));
             if let Some(topic) = &table.topic {
@@ -241,12 +311,7 @@ impl SourceFile {
                 .collect();
             let _ = writeln!(out, "    primary_key: [{}]\n    columns:", key.join(", "));
             for column in &table.columns {
-                let (name, kind) = (quoted(&column.name), quoted(&column.kind));
-                let nullable = column.nullable;
-                let _ = writeln!(
-                    out,
-                    "      - {{ name: {name}, type: {kind}, nullable: {nullable} }}"
-                );
+                column.push_yaml(&mut out);
             }
             if !table.foreign_keys.is_empty() {
                 let _ = writeln!(out, "    foreign_keys:");
@@ -306,6 +371,7 @@ fn quoted(text: &str) -> String {
 #[derive(Debug, Clone)]
 pub(crate) struct KnownTable {
     pub(crate) engine: EngineName,
+    pub(crate) connector: Arc<Connector>,
     pub(crate) table: SourceTable,
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use serde_saphyr::Spanned;
 
@@ -33,6 +34,7 @@ impl Sources {
                 return;
             }
         };
+        let connector = Arc::new(file.connector.settings());
         let mut reading = Reading { path, text, found };
         for table in file.tables {
             reading.check_primary_key(&table);
@@ -43,7 +45,13 @@ impl Sources {
                 self.check_topic(&table, &mut reading);
                 let engine = file.engine;
                 let name = table.table.value.clone();
-                self.tables.insert(name, KnownTable { engine, table });
+                let connector = Arc::clone(&connector);
+                let known = KnownTable {
+                    engine,
+                    connector,
+                    table,
+                };
+                self.tables.insert(name, known);
             }
         }
     }

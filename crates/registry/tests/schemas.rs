@@ -21,6 +21,17 @@ fn source() -> Value {
     json!({
         "database": "shop",
         "engine": "mariadb",
+        "connector": {
+            "time_precision": "adaptive_time_microseconds",
+            "decimal": "precise",
+            "bigint_unsigned": "long",
+            "binary": "base64-url-safe",
+            "unavailable_placeholder": "__gone__",
+            "keeps_nulls": true,
+            "tombstones": "none",
+            "field_names": "avro_unicode",
+            "zero_dates": "never",
+        },
         "tables": [
             {
                 "table": "shop.db.notes",
@@ -28,7 +39,14 @@ fn source() -> Value {
                 "replica_identity": "full",
                 "primary_key": ["id"],
                 "columns": [
-                    { "name": "id", "type": "bigint", "nullable": false },
+                    {
+                        "name": "id",
+                        "type": "bigint",
+                        "nullable": false,
+                        "default": false,
+                        "text": null,
+                        "collation": "utf8mb4_bin",
+                    },
                     { "name": "item_id", "type": "bigint", "nullable": false },
                     { "name": "changes", "type": "bigint", "nullable": false },
                 ],
@@ -211,11 +229,22 @@ fn schema_and_parser_require_the_same_fields() {
     }
 }
 
-/// Where, and a value that means nothing there.
-fn wrong() -> Vec<(&'static str, &'static str, Value)> {
+/// Where in a source file, and a value that means nothing there.
+fn wrong_in_sources() -> Vec<(&'static str, &'static str, Value)> {
     vec![
         ("source", "/engine", json!("oracle")),
         ("source", "/database", json!(["shop"])),
+        ("source", "/connector", json!("adaptive")),
+        ("source", "/connector/time_precision", json!("micro")),
+        ("source", "/connector/decimal", json!("Precise")),
+        ("source", "/connector/bigint_unsigned", json!("double")),
+        ("source", "/connector/binary", json!("base64_url_safe")),
+        ("source", "/connector/keeps_nulls", json!("perhaps")),
+        ("source", "/connector/tombstones", json!("delete")),
+        ("source", "/connector/field_names", json!("none")),
+        ("source", "/connector/zero_dates", json!("always")),
+        ("source", "/tables/0/columns/0/default", json!("now()")),
+        ("source", "/tables/0/columns/0/text", json!("number")),
         ("source", "/tables", json!({})),
         ("source", "/tables/0/table", json!("shop.notes")),
         ("source", "/tables/0/replica_identity", json!("FULL")),
@@ -227,6 +256,12 @@ fn wrong() -> Vec<(&'static str, &'static str, Value)> {
             "/tables/0/foreign_keys/0/on_delete",
             json!("cascades"),
         ),
+    ]
+}
+
+/// The same for family files.
+fn wrong_in_families() -> Vec<(&'static str, &'static str, Value)> {
+    vec![
         ("family", "/family", json!("note")),
         ("family", "/family", json!("Catalog.note")),
         ("family", "/family", json!(".note")),
@@ -280,7 +315,7 @@ fn wrong() -> Vec<(&'static str, &'static str, Value)> {
 
 #[test]
 fn what_means_nothing_is_refused_by_both() {
-    for (name, at, value) in wrong() {
+    for (name, at, value) in [wrong_in_sources(), wrong_in_families()].concat() {
         let mut document = good(name);
         *document
             .pointer_mut(at)
@@ -324,6 +359,19 @@ fn what_is_good_is_taken_by_both() {
         ("family", "/description", Value::Null),
         ("family", "/schema_version", json!(3)),
         ("source", "/engine", json!("mysql")),
+        ("source", "/connector", json!({})),
+        ("source", "/connector/time_precision", json!("isostring")),
+        ("source", "/connector/time_precision", Value::Null),
+        ("source", "/connector/decimal", json!("double")),
+        ("source", "/connector/unavailable_placeholder", Value::Null),
+        ("source", "/connector/keeps_nulls", json!(false)),
+        ("source", "/connector/keeps_nulls", Value::Null),
+        ("source", "/connector/tombstones", json!("as_delete")),
+        ("source", "/connector/field_names", json!("as_is")),
+        ("source", "/connector/zero_dates", json!("possible")),
+        ("source", "/tables/0/columns/0/default", json!(true)),
+        ("source", "/tables/0/columns/0/default", Value::Null),
+        ("source", "/tables/0/columns/0/collation", Value::Null),
         ("source", "/engine", json!("postgres")),
         ("source", "/tables/0/topic", Value::Null),
         (

@@ -1,9 +1,13 @@
 //! Source files as text: what is written reads back, and each type becomes text as its database says.
 
+use freshet_core::connector::{
+    BigintUnsigned, BinaryMode, Connector, DecimalMode, FieldNames, Setting, TimePrecision,
+    Tombstones, ZeroDates,
+};
 use freshet_core::table::ColumnKind;
 use freshet_registry::source_file::{
-    EngineName, ForeignKey, IdentityName, OnDelete, SourceColumn, SourceFile, SourceTable,
-    column_kind, unplaced,
+    ConnectorWritten, EngineName, ForeignKey, IdentityName, OnDelete, SourceColumn, SourceFile,
+    SourceTable, TextForm, column_kind, unplaced,
 };
 use proptest::prelude::*;
 
@@ -12,15 +16,21 @@ fn file(names: &[String]) -> SourceFile {
     SourceFile {
         database: unplaced(name(0)),
         engine: EngineName::Mysql,
+        connector: ConnectorWritten {
+            unavailable_placeholder: Some(name(10)),
+            tombstones: Some(Tombstones::None),
+            ..ConnectorWritten::default()
+        },
         tables: vec![SourceTable {
             table: unplaced(name(1)),
             topic: Some(unplaced(name(2))),
             replica_identity: IdentityName::Index,
             primary_key: vec![unplaced(name(3))],
             columns: vec![SourceColumn {
-                name: name(4),
-                kind: name(5),
-                nullable: false,
+                default: Some(true),
+                text: Some(TextForm::Boolean),
+                collation: Some(name(9)),
+                ..SourceColumn::new(&name(4), &name(5), false)
             }],
             foreign_keys: vec![ForeignKey {
                 columns: vec![name(6)],
@@ -46,6 +56,11 @@ fn names(file: &SourceFile) -> Vec<String> {
         key.columns[0].clone(),
         key.references.clone(),
         key.referenced_columns[0].clone(),
+        table.columns[0].collation.clone().expect("a collation"),
+        file.connector
+            .unavailable_placeholder
+            .clone()
+            .expect("a placeholder"),
     ]
 }
 
@@ -55,6 +70,8 @@ fn reads_back(wanted: &[String]) {
         serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
     assert_eq!(names(&again), names(&file(wanted)), "{text}");
     assert_eq!(again.to_yaml(), text);
+    assert_eq!(again.connector, file(wanted).connector);
+    assert_eq!(again.tables[0].columns, file(wanted).tables[0].columns);
     assert_eq!(again.tables[0].replica_identity, IdentityName::Index);
     assert_eq!(again.tables[0].foreign_keys[0].on_delete, OnDelete::SetNull);
 }
@@ -122,9 +139,52 @@ fn names_that_yaml_would_take_for_something_else_read_back() {
 
 proptest! {
     #[test]
-    fn any_names_read_back(names in prop::collection::vec(any::<String>(), 9)) {
+    fn any_names_read_back(names in prop::collection::vec(any::<String>(), 11)) {
         reads_back(&names);
     }
+}
+
+/// The source file with this block.
+fn with_block(block: &str) -> SourceFile {
+    let text = format!("database: shop\nengine: mysql\n{block}\ntables: []\n");
+    serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{error}\n{text}"))
+}
+
+/// What a source file with this block states.
+fn stated(block: &str) -> Connector {
+    with_block(block).connector.settings()
+}
+
+/// Each word of one setting is read, means what the core says, and is written again.
+fn all_words<S: Setting + std::fmt::Debug>(name: &str, stated_as: fn(&Connector) -> Option<S>) {
+    for word in S::WORDS {
+        let file = with_block(&format!("connector: {{ {name}: {word} }}"));
+        let setting = stated_as(&file.connector.settings()).expect("stated");
+        assert_eq!((Some(setting), setting.word()), (S::named(word), *word));
+        let lines = format!("\nconnector:\n  {name}: {word}\ntables:\n");
+        assert!(file.to_yaml().contains(&lines), "{}", file.to_yaml());
+    }
+}
+
+#[test]
+fn each_word_of_a_setting_reads_back() {
+    all_words::<TimePrecision>("time_precision", |it| it.time_precision);
+    all_words::<DecimalMode>("decimal", |it| it.decimal);
+    all_words::<BigintUnsigned>("bigint_unsigned", |it| it.bigint_unsigned);
+    all_words::<BinaryMode>("binary", |it| it.binary);
+    all_words::<Tombstones>("tombstones", |it| it.tombstones);
+    all_words::<FieldNames>("field_names", |it| it.field_names);
+    all_words::<ZeroDates>("zero_dates", |it| it.zero_dates);
+}
+
+#[test]
+fn what_a_source_file_does_not_state_is_unknown() {
+    for block in ["", "connector: {}", "connector: { keeps_nulls: false }"] {
+        assert_eq!(stated(block), Connector::default(), "{block}");
+    }
+    assert!(stated("connector: { keeps_nulls: true }").keeps_nulls);
+    let gone = stated("connector: { unavailable_placeholder: __GONE__ }");
+    assert_eq!(gone.unavailable_placeholder.as_deref(), Some("__GONE__"));
 }
 
 #[test]

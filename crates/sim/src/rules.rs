@@ -103,6 +103,7 @@ fn table((id, name): (u32, &str), key: Template, tags: Vec<Template>) -> Table {
             topic: Arc::from(name),
             engine: Engine::Postgres,
             identity: ReplicaIdentity::Full,
+            connector: Arc::default(),
             columns: vec![column("id", true), column("category_id", false)],
         },
         bindings: vec![Binding {

@@ -87,6 +87,7 @@ impl RegistryBuilder {
                 topic: name.into(),
                 engine: Engine::Postgres,
                 identity: ReplicaIdentity::Full,
+                connector: std::sync::Arc::default(),
                 columns: columns.collect(),
             },
             bindings: Vec::new(),

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use anyhow::Context;
 use freshet_registry::source_file::{
-    EngineName, ForeignKey, IdentityName, OnDelete, SourceColumn, SourceFile, SourceTable, unplaced,
+    ConnectorWritten, EngineName, ForeignKey, IdentityName, OnDelete, SourceColumn, SourceFile,
+    SourceTable, unplaced,
 };
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Error, IoError, Opts};
@@ -98,6 +99,7 @@ pub(super) async fn read(wanted: &Wanted, options: &Opts) -> anyhow::Result<Pull
     let file = SourceFile {
         database: unplaced(wanted.server.clone()),
         engine,
+        connector: ConnectorWritten::default(),
         tables: tables.into_values().collect(),
     };
     Ok(Pulled { file, notes })
@@ -135,11 +137,9 @@ async fn columns(
                 columns: Vec::new(),
                 foreign_keys: Vec::new(),
             });
-        place.columns.push(SourceColumn {
-            name,
-            kind,
-            nullable,
-        });
+        place
+            .columns
+            .push(SourceColumn::new(&name, &kind, nullable));
     }
     Ok(tables)
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use anyhow::Context;
 use freshet_registry::source_file::{
-    EngineName, ForeignKey, IdentityName, OnDelete, SourceColumn, SourceFile, SourceTable, unplaced,
+    ConnectorWritten, EngineName, ForeignKey, IdentityName, OnDelete, SourceColumn, SourceFile,
+    SourceTable, unplaced,
 };
 use tokio::time::timeout;
 use tokio_postgres::{Client, Config, NoTls};
@@ -99,6 +100,7 @@ pub(super) async fn read(wanted: &Wanted, config: &Config) -> anyhow::Result<Pul
     let file = SourceFile {
         database: unplaced(wanted.server.clone()),
         engine: EngineName::Postgres,
+        connector: ConnectorWritten::default(),
         tables,
     };
     Ok(Pulled { file, notes })
@@ -151,11 +153,10 @@ async fn columns(
             ));
             continue;
         }
-        place.columns.push(SourceColumn {
-            name,
-            kind: row.get(3),
-            nullable: row.get(4),
-        });
+        let kind: String = row.get(3);
+        place
+            .columns
+            .push(SourceColumn::new(&name, &kind, row.get(4)));
     }
     Ok(notes)
 }

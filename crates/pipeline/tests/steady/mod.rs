@@ -57,6 +57,7 @@ pub fn registry() -> Registry {
         topic: Arc::from(TOPIC),
         engine: Engine::Postgres,
         identity: ReplicaIdentity::Full,
+        connector: Arc::default(),
         columns: vec![column("id", true), column("category_id", false)],
     };
     let table = Table {

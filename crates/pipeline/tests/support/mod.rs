@@ -444,6 +444,7 @@ pub fn registry() -> Registry {
             topic: Arc::from("shop.public.items"),
             engine: Engine::Postgres,
             identity: ReplicaIdentity::Full,
+            connector: Arc::default(),
             columns: vec![column("id", true), column("category_id", false)],
         },
         bindings: vec![binding],

@@ -17,6 +17,7 @@ pub(crate) fn shape(columns: &[(&str, ColumnKind)]) -> TableShape {
         topic: Arc::from("t"),
         engine: Engine::Postgres,
         identity: ReplicaIdentity::Full,
+        connector: Arc::default(),
         columns: columns.collect(),
     }
 }

@@ -58,6 +58,7 @@ pub(crate) fn table(
             topic: Arc::from(topic),
             engine,
             identity,
+            connector: Arc::default(),
             columns: columns.collect(),
         },
         bindings: vec![Binding {

@@ -1,0 +1,153 @@
+//! What a source file states of the connector that writes its log. What it does not state is unknown, and read with caution.
+
+use std::sync::Arc;
+
+/// One setting with a fixed list of words.
+pub trait Setting: Copy + PartialEq + Sized + 'static {
+    /// The words, in the order of the variants.
+    const WORDS: &'static [&'static str];
+
+    /// The setting that a word names.
+    fn named(word: &str) -> Option<Self>;
+
+    /// The word of this setting.
+    fn word(self) -> &'static str;
+}
+
+macro_rules! setting {
+    ($(#[$about:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $word:literal,)+ }) => {
+        $(#[$about])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum $name {
+            $($(#[$doc])* $variant,)+
+        }
+
+        impl Setting for $name {
+            const WORDS: &'static [&'static str] = &[$($word,)+];
+
+            fn named(word: &str) -> Option<Self> {
+                match word {
+                    $($word => Some(Self::$variant),)+
+                    _ => None,
+                }
+            }
+
+            fn word(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $word,)+
+                }
+            }
+        }
+    };
+}
+
+setting! {
+    /// Debezium's `time.precision.mode`.
+    TimePrecision {
+        /// The unit follows from the column's digits.
+        Adaptive = "adaptive",
+        /// The same; times of day are always microseconds.
+        AdaptiveTimeMicroseconds = "adaptive_time_microseconds",
+        /// Kafka Connect's own types: milliseconds, whatever the column holds.
+        Connect = "connect",
+        /// ISO 8601 text.
+        IsoString = "isostring",
+        /// Microseconds for every column.
+        Microseconds = "microseconds",
+        /// Nanoseconds for every column.
+        Nanoseconds = "nanoseconds",
+    }
+}
+
+setting! {
+    /// Debezium's `decimal.handling.mode`.
+    DecimalMode {
+        /// Unscaled bytes.
+        Precise = "precise",
+        /// The number as text.
+        String = "string",
+        /// A double.
+        Double = "double",
+    }
+}
+
+setting! {
+    /// Debezium's `bigint.unsigned.handling.mode`.
+    BigintUnsigned {
+        /// A signed number: what is above its range arrives negative.
+        Long = "long",
+        /// Unscaled bytes.
+        Precise = "precise",
+    }
+}
+
+setting! {
+    /// Debezium's `binary.handling.mode`.
+    BinaryMode {
+        /// Bytes.
+        Bytes = "bytes",
+        /// Text in base64.
+        Base64 = "base64",
+        /// Text in base64 with `-` and `_`.
+        Base64UrlSafe = "base64-url-safe",
+        /// Text in hexadecimal digits.
+        Hex = "hex",
+    }
+}
+
+setting! {
+    /// What a record with a key and no value means.
+    Tombstones {
+        /// It follows the record of the delete and adds nothing.
+        AfterDelete = "after_delete",
+        /// It is the delete.
+        AsDelete = "as_delete",
+        /// The connector writes none.
+        None = "none",
+    }
+}
+
+setting! {
+    /// Debezium's `field.name.adjustment.mode`.
+    FieldNames {
+        /// Columns keep their names.
+        AsIs = "as_is",
+        /// What Avro does not allow becomes `_`.
+        Avro = "avro",
+        /// What Avro does not allow becomes `_uxxxx`.
+        AvroUnicode = "avro_unicode",
+    }
+}
+
+setting! {
+    /// Whether MySQL's zero dates (`0000-00-00`) may be in a table. Debezium writes them as the epoch or as NULL.
+    ZeroDates {
+        /// The server refuses them and none was stored before.
+        Never = "never",
+        /// They may occur.
+        Possible = "possible",
+    }
+}
+
+/// The settings of one connector, as far as its source file states them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Connector {
+    /// How dates and times are written.
+    pub time_precision: Option<TimePrecision>,
+    /// How decimals are written.
+    pub decimal: Option<DecimalMode>,
+    /// How MySQL's `bigint unsigned` is written.
+    pub bigint_unsigned: Option<BigintUnsigned>,
+    /// How binary columns are written.
+    pub binary: Option<BinaryMode>,
+    /// The text that stands for a value that the log does not hold.
+    pub unavailable_placeholder: Option<Arc<str>>,
+    /// The converter writes NULL as NULL, also where the column has a default.
+    pub keeps_nulls: bool,
+    /// What a record without value means.
+    pub tombstones: Option<Tombstones>,
+    /// How column names are adjusted.
+    pub field_names: Option<FieldNames>,
+    /// Whether zero dates may occur.
+    pub zero_dates: Option<ZeroDates>,
+}
