@@ -5,7 +5,7 @@ FROM rust:1-bookworm AS build
 WORKDIR /build
 COPY . .
 # librdkafka is built from its crate; OpenSSL and zlib come from the image, whose runtime half is installed below.
-RUN cargo build --release --locked -p freshet && strip target/release/freshet
+RUN scripts/dist.sh
 
 FROM debian:bookworm-slim AS traffic
 RUN apt-get update \
@@ -19,7 +19,7 @@ FROM debian:bookworm-slim AS freshet
 RUN apt-get update \
  && apt-get install --yes --no-install-recommends ca-certificates libssl3 zlib1g \
  && rm -rf /var/lib/apt/lists/*
-COPY --from=build /build/target/release/freshet /usr/local/bin/freshet
+COPY --from=build /build/target/dist/freshet /usr/local/bin/freshet
 USER 65532:65532
 EXPOSE 9464
 # SIGTERM drains, commits and leaves within stop_within (25 s): give it 30 before the kill.

@@ -10,8 +10,8 @@ help: ## This list
 .PHONY: demo
 demo: ## The shop on in-process Kafka and a private Redis (DEMO_SECONDS=30 to end by itself)
 	scripts/setup.sh demo
-	$(CARGO) build -q --release -p freshet -p freshet-shop
-	target/release/shop demo $(if $(DEMO_SECONDS),--seconds $(DEMO_SECONDS),)
+	$(CARGO) build -q --profile demo -p freshet -p freshet-shop
+	target/demo/shop demo $(if $(DEMO_SECONDS),--seconds $(DEMO_SECONDS),)
 
 .PHONY: stack
 stack: ## The shop on real Postgres, Debezium, Kafka, Redis and Varnish (DEMO_SECONDS=30 to end by itself)
@@ -21,10 +21,13 @@ stack: ## The shop on real Postgres, Debezium, Kafka, Redis and Varnish (DEMO_SE
 	target/release/shop stack $(if $(DEMO_SECONDS),--seconds $(DEMO_SECONDS),)
 
 .PHONY: test
-test: ## Formatting, clippy, tidy, every test including those on the real stack
+test: ## Formatting, clippy, licences, docs, tidy, every test including those on the real stack
 	scripts/setup.sh test
+	scripts/tools.sh deny
 	$(CARGO) fmt --all --check
+	target/tools/bin/cargo-deny check licenses bans sources
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc -q --workspace --no-deps --document-private-items
 	$(CARGO) run -q -p freshet-testbed --bin testbed-fetch
 	$(CARGO) test --workspace
 
@@ -71,6 +74,10 @@ faults: ## Faults on real processes under traffic (KILLS=200, SEED=1, SHORT=1, O
 	$(CARGO) run -q -p freshet-testbed --bin testbed-fetch
 	$(CARGO) build -q --release -p freshet -p freshet-faults
 	target/release/freshet-faults $(if $(OUTAGE),--outage $(OUTAGE) --rate $(or $(RATE),5000),) --kills $(or $(KILLS),200) --seed $(or $(SEED),1) $(if $(SHORT),--short,) $(if $(ONLY),--only $(ONLY),)
+
+.PHONY: dist
+dist: ## The program as it is shipped, into target/dist: stripped, with its symbols in a file beside it
+	scripts/dist.sh
 
 .PHONY: fmt
 fmt: ## Format everything

@@ -237,6 +237,7 @@ fn alerts_say_what_they_mean_and_where_the_runbook_is() {
         .filter(|name| name != "README.md")
         .collect();
     let reference = fs::read_to_string(folder("docs").join("metrics.md")).expect("the reference");
+    let overview = fs::read_to_string(folder("docs/runbooks").join("README.md")).expect("overview");
     for rule in rules() {
         let Some(alert) = &rule.alert else { continue };
         let severity = rule.labels.get("severity").map(String::as_str);
@@ -257,6 +258,11 @@ fn alerts_say_what_they_mean_and_where_the_runbook_is() {
             format!("docs/runbooks/{page}")
         );
         assert!(pages.remove(&page), "{alert}: no page docs/runbooks/{page}");
+        let row = format!("| [{alert}]({page}) | {} |", severity.unwrap_or_default());
+        assert!(
+            overview.contains(&row),
+            "{alert}: docs/runbooks/README.md has no row `{row}`"
+        );
         assert!(
             reference.contains(alert),
             "{alert}: docs/metrics.md names it beside no metric"

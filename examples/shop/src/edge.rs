@@ -105,12 +105,13 @@ impl Pages {
     }
 }
 
+/// Whether a shared cache may keep the page: `s-maxage` decides for it, and never what is meant for browsers.
 fn is_cacheable(page: &Cached) -> bool {
     let control = page
         .headers
         .get(header::CACHE_CONTROL)
         .and_then(|value| value.to_str().ok());
-    control.is_some_and(|control| control.contains("max-age=") && !control.contains("no-store"))
+    control.is_some_and(|control| control.contains("s-maxage=") && !control.contains("no-store"))
         && (page.status.is_success() || page.status == StatusCode::NOT_FOUND)
 }
 

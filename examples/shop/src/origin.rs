@@ -16,8 +16,9 @@ use crate::store::page_body;
 /// The entries of a page with their revisions, `entry@revision`, blank-separated.
 pub(crate) const X_REVISIONS: HeaderName = HeaderName::from_static("x-revisions");
 
-/// Long: purges keep pages fresh, not their age.
-const CACHE_CONTROL: &str = "public, max-age=3600";
+/// Shared caches keep a page for an hour, since purges keep it fresh. Browsers revalidate at once (`max-age=0`): no
+/// purge reaches them, so what they keep stays stale until it expires.
+const CACHE_CONTROL: &str = "public, max-age=0, s-maxage=3600";
 
 /// The origin's HTTP side.
 pub(crate) fn router(readers: CacheAside) -> Router {

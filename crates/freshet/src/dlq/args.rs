@@ -83,7 +83,7 @@ pub(crate) struct ListArgs {
 /// `freshet dlq show`.
 #[derive(Debug, Args)]
 pub(crate) struct ShowArgs {
-    /// The letter, as `list` names it: <partition>:<offset>
+    /// The letter, as `list` names it, such as `0:12`: partition and offset
     #[arg(value_name = "ID")]
     pub(crate) id: LetterId,
     #[command(flatten)]
@@ -93,7 +93,7 @@ pub(crate) struct ShowArgs {
 /// Which letters to close, why, and who may be told only.
 #[derive(Debug, Args)]
 pub(crate) struct Closing {
-    /// The letters, as `list` names them: <partition>:<offset>
+    /// The letters, as `list` names them, such as `0:12`: partition and offset
     #[arg(
         value_name = "ID",
         required_unless_present_any = ["family", "reason", "topic"],

@@ -22,9 +22,9 @@ async fn page(State(origin): State<Origin>, Path((how, tags)): Path<(String, Str
         origin.let_go.notified().await;
     }
     let control = if how == "private" {
-        "no-store, max-age=3600"
+        "no-store, s-maxage=3600"
     } else {
-        "public, max-age=3600"
+        "public, max-age=0, s-maxage=3600"
     };
     let headers = [
         (XKEY, tags.replace(',', " ")),
