@@ -18,7 +18,6 @@ const NOT_YET: &[&str] = &[
     "03-mysql-bigint-unsigned",
     "04-mysql-datetime-fraction",
     "05-null-becomes-default",
-    "06-tombstone-first",
     "07-custom-unavailable",
     "08a-cloudevents-text-id",
     "08b-canal-int-id",

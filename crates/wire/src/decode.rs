@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use freshet_core::change::{Change, Op};
-use freshet_core::image::{Column, Image};
+use freshet_core::image::Image;
 use freshet_core::ports::RawRecord;
 use freshet_core::registry::{Registry, RegistryRevision, Table};
 use freshet_core::table::{TableId, TableShape};
@@ -15,14 +15,13 @@ use crate::avro::unframe;
 use crate::boundary::{self, BoundaryRead};
 use crate::error::DecodeError;
 use crate::facts::{Facts, Part};
+use crate::form::{Form, form_of, lacks_key, read_json};
 use crate::images::{self, ImageRules};
 use crate::json::cursor::Cursor;
-use crate::json::track::Tracks;
-use crate::json::{envelope, flattened};
 use crate::limits::Limits;
 use crate::row_rules::RowRules;
 use crate::skipped::Skipped;
-use crate::topic_memory::{Form, TopicMemory, memory_of};
+use crate::topic_memory::{TopicMemory, memory_of};
 use crate::{row_key, unowned};
 
 /// What a record came to.
@@ -266,7 +265,6 @@ impl Decoder {
         }
         let memory = memory_of(&mut self.tables, shape);
         memory.form = form;
-        memory.marks_deletes |= form == Form::Flattened && facts.deleted.is_some();
         if change.op == Op::Update && before == Some(Part::Read) {
             memory.drifted = false;
         }
@@ -278,12 +276,16 @@ impl Decoder {
         };
         images::settle(change, rules);
         memory.drifted |= change.identity_drift;
+        if change.op == Op::Delete {
+            memory.last_delete.note(record);
+        }
         facts.stamp(shape.engine, change);
         Ok(Decoded::Change)
     }
 
-    /// Debezium's tombstone repeats the delete in front of it. A flattened topic that never says `__deleted` has
-    /// nothing else: there the tombstone is the delete.
+    /// A tombstone says that the row with this key is gone. Only one that directly follows the delete of the same key
+    /// says nothing new. Everywhere else nothing proves that another record has announced, or will announce, the
+    /// delete: a transform may have turned it into the tombstone, and compaction may have removed it.
     fn tombstone(
         &mut self,
         record: &RawRecord<'_>,
@@ -291,8 +293,7 @@ impl Decoder {
         change: &mut Change,
     ) -> Result<Decoded, DecodeError> {
         let memory = memory_of(&mut self.tables, shape);
-        let alone = memory.form == Form::Flattened && !memory.marks_deletes;
-        if !alone || record.key.is_none() {
+        if memory.last_delete.is_repeated_by(record) {
             return Ok(Decoded::Skipped(Skipped::Tombstone));
         }
         if let Some(id) = self.read_row_key(record, shape) {
@@ -311,7 +312,7 @@ impl Decoder {
     }
 
     /// Reads the record's key into `self.row_key`. A key that cannot be read leaves its columns unknown, so that
-    /// the purge widens. Some when a writer schema is wanted first.
+    /// the purge widens. Some when a writer schema is needed first.
     fn read_row_key(&mut self, record: &RawRecord<'_>, shape: &TableShape) -> Option<u32> {
         self.row_key.begin(shape.columns.len());
         let key = record.key?;
@@ -335,54 +336,4 @@ impl Decoder {
             }
         }
     }
-}
-
-/// Reads a JSON object in the form that the topic last had, and in the others if it is not that.
-fn read_json(
-    cursor: &mut Cursor<'_>,
-    ((hint, tracks), rules): ((Form, &mut Tracks), RowRules<'_>),
-    (change, facts): (&mut Change, &mut Facts),
-    scratch: &mut String,
-) -> Result<Form, DecodeError> {
-    let start = cursor.clone();
-    if hint == Form::Envelope && tracks.read(cursor, rules, (&mut *change, &mut *facts), scratch) {
-        return Ok(Form::Envelope);
-    }
-    change.before.clear();
-    change.after.clear();
-    if hint == Form::Flattened {
-        flattened::read(cursor, rules, (&mut *change, &mut *facts), scratch)?;
-        if facts.is_flattened() {
-            return Ok(Form::Flattened);
-        }
-        *cursor = start.clone();
-    }
-    envelope::read(cursor, rules, (&mut *change, &mut *facts), scratch)?;
-    if facts.is_envelope() || facts.skipped().is_some() {
-        tracks.learn(&start, rules);
-        return Ok(Form::Envelope);
-    }
-    change.before.clear();
-    *cursor = start;
-    flattened::read(cursor, rules, (&mut *change, &mut *facts), scratch)?;
-    form_of(facts, rules.shape, &change.after)
-}
-
-/// Which form the facts prove. Without any mark, a row that has its key columns is a flattened one.
-fn form_of(facts: &Facts, shape: &TableShape, row: &Image) -> Result<Form, DecodeError> {
-    if facts.is_envelope() || facts.skipped().is_some() {
-        return Ok(Form::Envelope);
-    }
-    let keyed = images::key_slots(shape).next().is_some();
-    if facts.is_flattened() || (row.is_present() && keyed && !lacks_key(shape, row)) {
-        return Ok(Form::Flattened);
-    }
-    Err(DecodeError::BadEnvelope {
-        what: "neither Debezium's envelope nor a flattened row",
-    })
-}
-
-/// Whether a bound key column is unknown.
-fn lacks_key(shape: &TableShape, image: &Image) -> bool {
-    images::key_slots(shape).any(|slot| image.column(slot) == Column::Unknown)
 }

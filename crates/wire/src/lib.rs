@@ -16,6 +16,7 @@ mod decimal;
 mod decode;
 mod error;
 mod facts;
+mod form;
 mod images;
 mod json;
 mod limits;

@@ -2,26 +2,20 @@
 
 use std::sync::Arc;
 
+use freshet_core::ports::RawRecord;
 use freshet_core::table::TableShape;
 
+use crate::form::Form;
 use crate::json::schema_prefix::SchemaPrefixes;
 use crate::json::track::Tracks;
-
-/// The form a topic's last record had.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum Form {
-    #[default]
-    Envelope,
-    Flattened,
-}
 
 /// What is remembered of a topic from record to record.
 #[derive(Debug, Default)]
 pub(crate) struct TopicMemory {
     pub(crate) topic: Arc<str>,
+    /// The form that is tried first.
     pub(crate) form: Form,
-    /// The flattened form says `__deleted`, so a tombstone adds nothing.
-    pub(crate) marks_deletes: bool,
+    pub(crate) last_delete: LastDelete,
     /// A table declared FULL has sent an update without a before-image, and none with one since.
     pub(crate) drifted: bool,
     pub(crate) prefixes: SchemaPrefixes,
@@ -35,7 +29,6 @@ impl TopicMemory {
         Self {
             topic: Arc::clone(&shape.topic),
             form: self.form,
-            marks_deletes: self.marks_deletes,
             ..Self::default()
         }
     }
@@ -51,4 +44,41 @@ pub(crate) fn memory_of<'a>(
         tables.resize_with(at + 1, TopicMemory::default);
     }
     &mut tables[at]
+}
+
+/// Longer keys are not remembered: their tombstones purge once more.
+const KEY_BYTES_MAX: usize = 4 << 10;
+
+/// The last delete of a topic, so that a tombstone which only repeats it is recognised.
+#[derive(Debug, Default)]
+pub(crate) struct LastDelete {
+    /// The partition, and the offset after the delete.
+    place: Option<(i32, i64)>,
+    has_key: bool,
+    /// The memory is used again for each delete.
+    key: Vec<u8>,
+}
+
+impl LastDelete {
+    /// Notes the record of a delete.
+    pub(crate) fn note(&mut self, record: &RawRecord<'_>) {
+        let key = record.key.unwrap_or_default();
+        if key.len() > KEY_BYTES_MAX {
+            self.place = None;
+            return;
+        }
+        let origin = record.origin;
+        self.place = Some((origin.partition, origin.offset + 1));
+        self.has_key = record.key.is_some();
+        self.key.clear();
+        self.key.extend_from_slice(key);
+    }
+
+    /// Whether a tombstone is the record after the delete and has the same key.
+    pub(crate) fn is_repeated_by(&self, tombstone: &RawRecord<'_>) -> bool {
+        let origin = tombstone.origin;
+        self.place == Some((origin.partition, origin.offset))
+            && self.has_key == tombstone.key.is_some()
+            && tombstone.key.is_none_or(|key| *key == *self.key)
+    }
 }

@@ -24,7 +24,7 @@ fn decode_all(recording: &str, mut see: impl FnMut(&Event, Decoded, &Change)) {
     let mut decoder = Decoder::new(Limits::default());
     let mut change = Change::default();
     for event in events(recording) {
-        let record = shop::record(&event.topic, event.key.as_deref(), event.value.as_deref());
+        let record = event.record();
         let decoded = loop {
             match decoder.decode(&record, &registry, &mut change) {
                 Ok(Decoded::SchemaWanted { id }) => {

@@ -18,6 +18,8 @@ struct Stand {
     registry: Registry,
     decoder: Decoder,
     change: Change,
+    /// The next record's offset.
+    offset: i64,
 }
 
 impl Stand {
@@ -26,6 +28,7 @@ impl Stand {
             registry,
             decoder: Decoder::new(Limits::default()),
             change: Change::default(),
+            offset: 0,
         }
     }
 
@@ -52,7 +55,8 @@ impl Stand {
         value: Option<&str>,
     ) -> Result<Decoded, DecodeError> {
         let (key, value) = (key.map(str::as_bytes), value.map(str::as_bytes));
-        let record = shop::record(topic, key, value);
+        let record = shop::record_at(topic, (0, self.offset), (key, value));
+        self.offset += 1;
         self.decoder
             .decode(&record, &self.registry, &mut self.change)
     }
@@ -407,12 +411,10 @@ fn the_flattened_form_has_no_before_image() {
     stand.change(NOTES, None, &row("u", "false"));
     assert_eq!(stand.change.version, ChangeVersion::from_postgres(300, 300));
     assert_eq!(stand.change.committed.at, UnixMicros(1_717_156_800_123_000));
-    let tombstone = stand.try_decode(NOTES, Some(r#"{"id":3}"#), None);
-    assert_eq!(tombstone, Ok(Decoded::Skipped(Skipped::Tombstone)));
 }
 
 #[test]
-fn a_flattened_topic_without_marks_deletes_by_tombstone() {
+fn p15_a_tombstone_that_repeats_no_delete_is_the_delete() {
     let mut stand = Stand::new(shop::shop());
     let row = r#"{"id":3,"item_id":1,"tenant":7,"body":"b"}"#;
     let told = stand.change(NOTES, None, row);
@@ -425,12 +427,36 @@ fn a_flattened_topic_without_marks_deletes_by_tombstone() {
     assert_eq!(stand.change.op, Op::Delete);
     let images = shop::images(&stand.registry, &stand.change);
     assert_eq!(images, "before id=\"3\" item_id=? tenant=? body=?");
-    // The form is remembered over a new registry.
+    let deleted = envelope(
+        "d",
+        r#"{"id":3,"item_id":0,"tenant":0,"body":null}"#,
+        "null",
+    );
+    let key = Some(r#"{"id":3}"#);
+    stand.change(NOTES, key, &deleted);
+    let repeated = stand.try_decode(NOTES, key, None);
+    assert_eq!(repeated, Ok(Decoded::Skipped(Skipped::Tombstone)));
+    // Another key, another partition, a record in between, a new registry: each may be a delete of its own.
+    stand.change(NOTES, key, &deleted);
+    let other = stand.try_decode(NOTES, Some(r#"{"id":4}"#), None);
+    assert_eq!(other, Ok(Decoded::Change));
+    let after_other = stand.try_decode(NOTES, key, None);
+    assert_eq!(after_other, Ok(Decoded::Change));
+    stand.change(NOTES, key, &deleted);
+    let elsewhere = shop::record_at(NOTES, (1, stand.offset), (key.map(str::as_bytes), None));
+    let elsewhere = stand
+        .decoder
+        .decode(&elsewhere, &stand.registry, &mut stand.change);
+    assert_eq!(elsewhere, Ok(Decoded::Change));
+    stand.change(NOTES, key, &deleted);
     stand.registry.revision.sequence += 1;
-    let tombstone = stand.try_decode(NOTES, Some(r#"{"id":3}"#), None);
-    assert_eq!(tombstone, Ok(Decoded::Change));
-    let tombstone = stand.try_decode(NOTES, None, None);
-    assert_eq!(tombstone, Ok(Decoded::Skipped(Skipped::Tombstone)));
+    let under_new_rules = stand.try_decode(NOTES, key, None);
+    assert_eq!(under_new_rules, Ok(Decoded::Change));
+    // Without a key nothing says which row is gone.
+    let keyless = stand.try_decode(NOTES, None, None);
+    assert_eq!(keyless, Ok(Decoded::Change));
+    let images = shop::images(&stand.registry, &stand.change);
+    assert_eq!(images, "before id=? item_id=? tenant=? body=?");
 }
 
 #[test]
@@ -472,8 +498,13 @@ fn topics_that_nobody_owns_are_unowned_and_stay_unread() {
 fn null_in_json_is_a_tombstone_too() {
     let mut stand = Stand::new(shop::shop());
     for value in ["null", r#"{"schema":null,"payload":null}"#] {
-        let decoded = stand.try_decode(NOTES, None, Some(value));
-        assert_eq!(decoded, Ok(Decoded::Skipped(Skipped::Tombstone)), "{value}");
+        let decoded = stand.try_decode(NOTES, Some(r#"{"id":3}"#), Some(value));
+        assert_eq!(decoded, Ok(Decoded::Change), "{value}");
+        let images = shop::images(&stand.registry, &stand.change);
+        assert_eq!(
+            images, "before id=\"3\" item_id=? tenant=? body=?",
+            "{value}"
+        );
     }
 }
 

@@ -122,6 +122,17 @@ pub(crate) fn record<'a>(
     }
 }
 
+/// The same at a place of its own.
+pub(crate) fn record_at<'a>(
+    topic: &'a str,
+    (partition, offset): (i32, i64),
+    bytes: (Option<&'a [u8]>, Option<&'a [u8]>),
+) -> RawRecord<'a> {
+    let mut record = record(topic, bytes.0, bytes.1);
+    (record.origin.partition, record.origin.offset) = (partition, offset);
+    record
+}
+
 /// The images in words: `after id=1 name=Kettle description=? sku=NULL`.
 pub(crate) fn images(registry: &Registry, change: &Change) -> String {
     let mut text = String::new();

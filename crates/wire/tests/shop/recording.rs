@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use freshet_core::ports::RawRecord;
 use serde_json::Value;
 
 /// One recorded record.
@@ -11,8 +12,18 @@ pub(crate) struct Event {
     pub(crate) topic: String,
     /// `topic[partition]@offset`.
     pub(crate) origin: String,
+    /// Partition and offset.
+    pub(crate) place: (i32, i64),
     pub(crate) key: Option<Vec<u8>>,
     pub(crate) value: Option<Vec<u8>>,
+}
+
+impl Event {
+    /// The record where it was recorded.
+    pub(crate) fn record(&self) -> RawRecord<'_> {
+        let bytes = (self.key.as_deref(), self.value.as_deref());
+        super::record_at(&self.topic, self.place, bytes)
+    }
 }
 
 /// The folder of recordings and golden texts.
@@ -47,8 +58,10 @@ fn event(line: &str) -> Event {
         framed.or_else(|| text(name).map(String::into_bytes))
     };
     let topic = text("topic").expect("a topic");
+    let number = |name: &str| line[name].as_i64().expect("a number");
     Event {
         origin: format!("{topic}[{}]@{}", line["partition"], line["offset"]),
+        place: (number("partition") as i32, number("offset")),
         scenario: text("scenario").expect("a scenario"),
         key: bytes("key"),
         value: bytes("value"),
