@@ -265,17 +265,17 @@ impl Decoder {
         }
         let memory = memory_of(&mut self.tables, shape);
         memory.form = form;
-        if change.op == Op::Update && before == Some(Part::Read) {
-            memory.drifted = false;
+        if before == Some(Part::Read) && !memory.full_seen {
+            memory.full_seen = images::proves_full(change, shape);
         }
         let rules = ImageRules {
             shape,
             before,
-            drifted: memory.drifted,
+            full_seen: memory.full_seen,
             row_key: &self.row_key,
         };
         images::settle(change, rules);
-        memory.drifted |= change.identity_drift;
+        memory.full_seen &= !change.identity_drift;
         if change.op == Op::Delete {
             memory.last_delete.note(record);
         }
@@ -304,7 +304,7 @@ impl Decoder {
         let rules = ImageRules {
             shape,
             before: None,
-            drifted: false,
+            full_seen: false,
             row_key: &self.row_key,
         };
         images::settle(change, rules);

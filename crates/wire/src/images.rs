@@ -2,7 +2,7 @@
 
 use freshet_core::change::{Change, Op};
 use freshet_core::image::{Column, Image};
-use freshet_core::table::{ColumnSlot, ReplicaIdentity, TableShape};
+use freshet_core::table::{ColumnSlot, Engine, ReplicaIdentity, TableShape};
 
 use crate::facts::Part;
 
@@ -13,8 +13,8 @@ pub(crate) struct ImageRules<'a> {
     pub(crate) shape: &'a TableShape,
     /// The before-image as the record has it; none when the form never has one.
     pub(crate) before: Option<Part>,
-    /// The table was seen to have no full before-images, whatever it is declared.
-    pub(crate) drifted: bool,
+    /// Records prove that before-images of the table hold whole rows; see [`proves_full`].
+    pub(crate) full_seen: bool,
     /// The key columns that the record's key gives.
     pub(crate) row_key: &'a Image,
 }
@@ -35,7 +35,7 @@ pub(crate) fn settle(change: &mut Change, rules: ImageRules<'_>) {
 fn settle_update(change: &mut Change, rules: ImageRules<'_>) {
     let shape = rules.shape;
     if rules.before == Some(Part::Read) {
-        if shape.identity != ReplicaIdentity::Full {
+        if shape.identity != ReplicaIdentity::Full || !rules.full_seen {
             keep_only_key(&mut change.before, shape);
         }
         return;
@@ -54,7 +54,7 @@ fn settle_delete(change: &mut Change, rules: ImageRules<'_>) {
     let shape = rules.shape;
     change.after.clear();
     if rules.before == Some(Part::Read) {
-        if shape.identity != ReplicaIdentity::Full || rules.drifted {
+        if shape.identity != ReplicaIdentity::Full || !rules.full_seen {
             keep_only_key(&mut change.before, shape);
         }
     } else if rules.before.is_some() {
@@ -70,6 +70,35 @@ fn settle_delete(change: &mut Change, rules: ImageRules<'_>) {
             change.before.copy_column(slot, rules.row_key);
         }
     }
+}
+
+/// Whether the before-image of a record proves that the log has whole rows. Postgres sends none with an update that
+/// keeps the key, and only what Debezium fills in with a delete, unless the table's replica identity is FULL.
+pub(crate) fn proves_full(change: &Change, shape: &TableShape) -> bool {
+    if shape.engine == Engine::MySql {
+        return true;
+    }
+    let (before, after) = (&change.before, &change.after);
+    let keeps_key = || {
+        let mut slots = key_slots(shape).peekable();
+        slots.peek().is_some() && slots.all(|slot| before.column(slot) == after.column(slot))
+    };
+    if change.op == Op::Update && keeps_key() {
+        return true;
+    }
+    let others = (0..).map(ColumnSlot).zip(&shape.columns);
+    let mut others = others.filter(|(_, column)| !column.in_key);
+    others
+        .any(|(slot, _)| matches!(before.column(slot), Column::Known(text) if !is_filled_in(text)))
+}
+
+/// Whether a value may be what Debezium writes for a NOT NULL column that the log does not have: zero in any type.
+fn is_filled_in(text: &str) -> bool {
+    text == "false"
+        || text.starts_with("1970-01-01")
+        || text
+            .bytes()
+            .all(|it| matches!(it, b'0' | b'.' | b':' | b'-' | b'+' | b' '))
 }
 
 /// What is not key looks like data and may be none: Debezium fills NOT NULL columns with zeros.

@@ -16,8 +16,9 @@ pub(crate) struct TopicMemory {
     /// The form that is tried first.
     pub(crate) form: Form,
     pub(crate) last_delete: LastDelete,
-    /// A table declared FULL has sent an update without a before-image, and none with one since.
-    pub(crate) drifted: bool,
+    /// A record has proved that before-images hold whole rows, and none has proved the contrary since. Until then a
+    /// table that is declared FULL is read with care.
+    pub(crate) full_seen: bool,
     pub(crate) prefixes: SchemaPrefixes,
     pub(crate) key_prefixes: SchemaPrefixes,
     pub(crate) tracks: Tracks,
