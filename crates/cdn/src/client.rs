@@ -1,34 +1,52 @@
 //! What all providers share: an HTTP client with deadlines, and what a failed request means.
 
-use std::fmt;
 use std::time::Duration;
 
 use freshet_core::purge::PurgeOutcome;
-use reqwest::header::HeaderMap;
+use freshet_core::secret::Secret;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, StatusCode};
 
 /// How long to wait for somebody to mend credentials, rights or a target's name.
 pub(crate) const RIGHTS_RETRY_MS: u32 = 5_000;
 
-/// A text that must not be shown.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    pub(crate) fn expose(&self) -> &str {
-        &self.0
-    }
+/// A secret header that a target sends with every request.
+#[derive(Debug, Clone)]
+pub struct SecretHeader {
+    name: HeaderName,
+    /// Marked as sensitive: its debug output hides it, and HTTP/2 does not index it.
+    value: HeaderValue,
+    secret: Secret,
 }
 
-impl From<String> for Secret {
-    fn from(text: String) -> Self {
-        Self(text)
+impl SecretHeader {
+    /// A header of this name with this value.
+    ///
+    /// # Errors
+    /// The name or the value cannot stand in a header. The value is not repeated.
+    pub fn new(name: &str, value: &Secret) -> Result<Self, CdnConfigError> {
+        let name = HeaderName::from_bytes(name.as_bytes())
+            .map_err(|_| CdnConfigError("the name is not that of a header".to_owned()))?;
+        let secret = value.clone();
+        let mut value = HeaderValue::from_str(value.expose()).map_err(|_| {
+            CdnConfigError("the value has characters that no header may have".to_owned())
+        })?;
+        value.set_sensitive(true);
+        Ok(Self {
+            name,
+            value,
+            secret,
+        })
     }
-}
 
-impl fmt::Debug for Secret {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("<secret>")
+    /// Its name, in lower case.
+    pub fn name(&self) -> &str {
+        self.name.as_str()
+    }
+
+    /// `text` without the value: a server's error may repeat the request.
+    pub(crate) fn conceal(&self, text: &str) -> String {
+        self.secret.conceal(text)
     }
 }
 
@@ -40,8 +58,14 @@ pub struct CdnConfigError(pub(crate) String);
 /// A client whose every request ends within `timeout`, and that uses no connection again after `idle`, which is to
 /// be less than the other side waits before it closes one: a request into a closing connection gets no answer.
 /// Redirects are not followed: a purge that is sent elsewhere purges nothing, and a token must not travel.
-pub(crate) fn build(timeout: Duration, idle: Duration) -> Result<Client, CdnConfigError> {
+pub(crate) fn build(
+    timeout: Duration,
+    idle: Duration,
+    secret: Option<&SecretHeader>,
+) -> Result<Client, CdnConfigError> {
+    let secret = secret.map(|it| (it.name.clone(), it.value.clone()));
     Client::builder()
+        .default_headers(HeaderMap::from_iter(secret))
         .timeout(timeout)
         .pool_idle_timeout(idle)
         .connect_timeout(timeout.min(Duration::from_secs(2)))

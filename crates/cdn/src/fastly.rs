@@ -9,12 +9,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use freshet_core::ports::Purger;
 use freshet_core::purge::{PurgeBatch, PurgeOutcome, PurgeReport};
 use freshet_core::registry::PurgeMode;
-use reqwest::header::HeaderMap;
+use freshet_core::secret::Secret;
+use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Client, RequestBuilder, StatusCode};
 use serde::{Deserialize, Serialize};
 
 use crate::chunk::{Bounds, Chunk, chunks};
-use crate::client::{self, CdnConfigError, Secret};
+use crate::client::{self, CdnConfigError, SecretHeader};
 
 /// How long a connection may rest. A new one costs a TLS handshake.
 const IDLE: Duration = Duration::from_secs(30);
@@ -28,6 +29,8 @@ pub struct FastlyTarget {
     pub token: Secret,
     /// Base address of the API.
     pub api: String,
+    /// A further secret header, for a proxy that wants one.
+    pub secret_header: Option<SecretHeader>,
     /// A call is answered within this.
     pub timeout: Duration,
     /// Keys of one call.
@@ -43,9 +46,18 @@ impl FastlyTarget {
             service_id,
             token,
             api: "https://api.fastly.com".to_owned(),
+            secret_header: None,
             timeout: Duration::from_secs(5),
             keys_per_call: 256,
             bytes_per_call: 8_000,
+        }
+    }
+
+    fn conceal(&self, text: &str) -> String {
+        let text = self.token.conceal(text);
+        match &self.secret_header {
+            Some(secret) => secret.conceal(&text),
+            None => text,
         }
     }
 }
@@ -54,6 +66,7 @@ impl FastlyTarget {
 #[derive(Debug)]
 pub struct FastlyPurger {
     target: FastlyTarget,
+    token: HeaderValue,
     client: Client,
 }
 
@@ -83,13 +96,21 @@ impl FastlyPurger {
                 "fastly.service_id is not a service id".to_owned(),
             ));
         }
-        let client = client::build(target.timeout, IDLE)?;
-        Ok(Self { target, client })
+        let client = client::build(target.timeout, IDLE, target.secret_header.as_ref())?;
+        let mut token = HeaderValue::from_str(target.token.expose()).map_err(|_| {
+            CdnConfigError("fastly.token has characters that no header may have".to_owned())
+        })?;
+        token.set_sensitive(true);
+        Ok(Self {
+            target,
+            token,
+            client,
+        })
     }
 
     fn authorised(&self, request: RequestBuilder) -> RequestBuilder {
         request
-            .header("Fastly-Key", self.target.token.expose())
+            .header("Fastly-Key", self.token.clone())
             .header("Accept", "application/json")
     }
 
@@ -131,7 +152,15 @@ impl FastlyPurger {
                 let status = answer.status();
                 let outcome = client::outcome_of(status, retry_after_ms(answer.headers()));
                 let said = said_by(&answer.text().await.unwrap_or_default());
-                report.reason = Some(format!("fastly answered {status}{said}"));
+                // An error may repeat the request.
+                let said = self.target.conceal(&said);
+                let advice = match status.as_u16() {
+                    401 | 403 => {
+                        ": refused: compare `fastly.token` and its rights with the service"
+                    }
+                    _ => "",
+                };
+                report.reason = Some(format!("fastly answered {status}{said}{advice}"));
                 outcome
             }
         };
@@ -222,7 +251,7 @@ impl Purger for FastlyPurger {
         match answer.status() {
             StatusCode::OK => Ok(()),
             status => Err(format!(
-                "fastly answered {status} to a question about the token"
+                "fastly answered {status} to a question about the token: compare `fastly.token` with the account"
             )),
         }
     }

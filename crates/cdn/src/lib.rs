@@ -8,6 +8,6 @@ mod client;
 mod fastly;
 mod varnish;
 
-pub use client::{CdnConfigError, Secret};
+pub use client::{CdnConfigError, SecretHeader};
 pub use fastly::{FastlyPurger, FastlyTarget};
 pub use varnish::{VarnishPurger, VarnishTarget};

@@ -14,7 +14,7 @@ use futures_util::future::join_all;
 use reqwest::{Client, Method, Response};
 
 use crate::chunk::{Bounds, Chunk, chunks};
-use crate::client::{self, CdnConfigError};
+use crate::client::{self, CdnConfigError, SecretHeader};
 
 /// How long a connection may rest: Varnish closes it after 5 s (`timeout_idle`).
 const IDLE: Duration = Duration::from_secs(4);
@@ -32,6 +32,8 @@ pub struct VarnishTarget {
     pub soft_header: String,
     /// `Host` header, where the VCL looks at it.
     pub host: Option<String>,
+    /// A secret that the VCL asks for.
+    pub secret_header: Option<SecretHeader>,
     /// A node answers within this.
     pub timeout: Duration,
     /// Tags of one request in bytes at most; Varnish refuses header lines over 8 KiB (`http_req_hdr_len`).
@@ -47,6 +49,7 @@ impl VarnishTarget {
             purge_header: "xkey-purge".to_owned(),
             soft_header: "xkey-softpurge".to_owned(),
             host: None,
+            secret_header: None,
             timeout: Duration::from_secs(2),
             header_bytes_max: 7_500,
         }
@@ -81,7 +84,7 @@ impl VarnishPurger {
         }
         let method = Method::from_bytes(target.method.as_bytes())
             .map_err(|error| CdnConfigError(format!("method {}: {error}", target.method)))?;
-        let client = client::build(target.timeout, IDLE)?;
+        let client = client::build(target.timeout, IDLE, target.secret_header.as_ref())?;
         Ok(Self {
             target,
             method,
@@ -112,7 +115,7 @@ impl VarnishPurger {
     async fn purge_node(&self, node: &str, chunk: &Chunk<'_>) -> Answer {
         match self.ask(node, chunk.mode, &chunk.tags.join(" ")).await {
             Err(error) => Answer::none(format!("{node} {}", client::reason_of(error))),
-            Ok(answer) => match fault_of(&answer) {
+            Ok(answer) => match fault_of(&answer, self.target.secret_header.as_ref()) {
                 Some((outcome, fault)) => Answer::failed(outcome, format!("{node} {fault}")),
                 None => Answer::done(count_of(&answer).unwrap_or(0), chunk.mode),
             },
@@ -153,11 +156,11 @@ impl Answer {
 }
 
 /// What keeps an answer from being that of a purge, and what it means for the purge.
-fn fault_of(answer: &Response) -> Option<(PurgeOutcome, String)> {
+fn fault_of(answer: &Response, secret: Option<&SecretHeader>) -> Option<(PurgeOutcome, String)> {
     let status = answer.status();
     let outcome = client::outcome_of(status, client::retry_after_ms(answer.headers()));
     let said = match status.as_u16() {
-        401 | 403 | 405 => format!("answered {status}: this host may not purge there"),
+        401 | 403 | 405 => format!("refused the purge with {status}: {}", refused(secret)),
         _ if outcome != PurgeOutcome::Purged => format!("answered {status}"),
         _ if count_of(answer).is_none() => {
             let retry_after_ms = client::RIGHTS_RETRY_MS;
@@ -167,6 +170,18 @@ fn fault_of(answer: &Response) -> Option<(PurgeOutcome, String)> {
         _ => return None,
     };
     Some((outcome, said))
+}
+
+/// What to do about a node that refuses a purge.
+fn refused(secret: Option<&SecretHeader>) -> String {
+    match secret {
+        None => "this host may not purge there; allow it in the VCL, or set `secret_header` if the VCL asks for a secret"
+            .to_owned(),
+        Some(secret) => format!(
+            "this host may not purge there; compare the value of `secret_header` (`{}`) with the VCL's, then its acl",
+            secret.name()
+        ),
+    }
 }
 
 /// How many objects went: header `X-Purged`, as the VCL in `docs/` sets it.
@@ -233,7 +248,7 @@ impl Purger for VarnishPurger {
             // A tag that no object carries: harmless, and it asks the very thing that a purge needs.
             let asked = self.ask(node, PurgeMode::Hard, "freshet.ping").await;
             let answer = asked.map_err(|error| format!("{node} {}", client::reason_of(error)))?;
-            if let Some((_, fault)) = fault_of(&answer) {
+            if let Some((_, fault)) = fault_of(&answer, self.target.secret_header.as_ref()) {
                 return Err(format!("{node} {fault}"));
             }
         }

@@ -10,12 +10,14 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
+use freshet_cdn::SecretHeader;
 use freshet_core::ports::Purger;
 use freshet_core::position::UnixMicros;
 use freshet_core::purge::{
     Disposition, PurgeBatch, PurgeOutcome, PurgeReport, WantedPurge, disposition,
 };
 use freshet_core::registry::{FamilyId, PurgeMode, Scope, TargetId};
+use freshet_core::secret::Secret;
 use freshet_testbed::{DEFAULT_VCL, purger_contract};
 use support::edge::Edge;
 
@@ -205,6 +207,61 @@ async fn a_node_that_lets_nobody_purge_is_told_of_and_nothing_is_given_up() -> R
         let told = edge.purger.ping().await.expect_err("it must not be ready");
         ensure!(told.contains(status), "{told}");
         ensure!(edge.holds(0, "/p/1")?);
+    }
+    Ok(())
+}
+
+/// The VCL of the documentation, but whoever purges must know a secret, by `PURGE` and by `BAN`.
+fn guarded_vcl() -> String {
+    let guard = "if (req.method == \"PURGE\" || req.method == \"BAN\") {
+        if (req.http.X-Purge-Secret != \"open sesame\") { return (synth(403, \"Wrong secret\")); }";
+    let vcl = DEFAULT_VCL.replacen("if (req.method == \"PURGE\") {", guard, 1);
+    vcl.replacen(
+        "if (req.method == \"PURGE\") {",
+        "if (req.method == \"PURGE\" || req.method == \"BAN\") {",
+        1,
+    )
+}
+
+#[tokio::test]
+async fn a_secret_header_opens_a_varnish_that_asks_for_one() -> Result<()> {
+    for method in ["PURGE", "BAN"] {
+        let secret = SecretHeader::new("X-Purge-Secret", &Secret::from("open sesame"))?;
+        let edge = Edge::start_with(1, &guarded_vcl(), |target| {
+            target.secret_header = Some(secret);
+            target.method = method.to_owned();
+        })?;
+        edge.fill("/p/1", "item-1")?;
+        edge.purger.ping().await.map_err(anyhow::Error::msg)?;
+        let asked = batch(&[("item-1", PurgeMode::Hard), ("item-2", PurgeMode::Soft)]);
+        let report = edge.purger.purge(&asked).await;
+        ensure!(report.is_settled(), "{method}: {report:?}");
+        ensure!(!edge.holds(0, "/p/1")?, "{method}: still cached");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn p12_a_wrong_secret_is_reported_as_refused_without_the_secret_and_nothing_is_given_up()
+-> Result<()> {
+    for wrong in [None, Some("open says me")] {
+        let secret = wrong.map(|it| SecretHeader::new("X-Purge-Secret", &Secret::from(it)));
+        let secret = secret.transpose()?;
+        let edge = Edge::start_with(1, &guarded_vcl(), |target| target.secret_header = secret)?;
+        edge.fill("/p/1", "item-1")?;
+        let asked = batch(&[("item-1", PurgeMode::Hard)]);
+        let report = edge.purger.purge(&asked).await;
+        ensure!(is_owed(&report), "{report:?}");
+        ensure!(edge.holds(0, "/p/1")?);
+        let pinged = edge.purger.ping().await.expect_err("it must not be ready");
+        for shown in [report.reason.unwrap_or_default(), pinged] {
+            for part in ["refused the purge with 403", "`secret_header`", "VCL"] {
+                ensure!(shown.contains(part), "{shown:?} does not say {part:?}");
+            }
+            ensure!(!shown.contains("open says me"), "{shown}");
+        }
+        let shown = format!("{:?}", edge.purger);
+        ensure!(!shown.contains("open says me"), "{shown}");
     }
     Ok(())
 }

@@ -1,11 +1,15 @@
-//! The config twice: as written, then as decided. Everything that is wrong is told at once, with its place;
+//! The config twice: as written, then as decided. Everything that is wrong is reported at once, with its place;
 //! the rest of the program sees only what was decided.
 
 mod canaries;
 mod faults;
+mod kafka;
+mod ranges;
 mod redis;
 mod targets;
+mod values;
 mod written;
+mod yaml;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -22,13 +26,15 @@ use freshet_registry::diagnostics::Diagnostics;
 use serde_saphyr::Spanned;
 
 use crate::cli::LogForm;
-use crate::config::faults::Faults;
-use crate::config::written::{
-    ConfigWritten, IntakeWritten, KafkaWritten, OutboxWritten, SchemaRegistryWritten,
-    TransactionsWritten,
-};
+use crate::telemetry::LEVELS;
 pub(crate) use canaries::{CanaryConfig, add_canaries};
+use faults::{Faults, UrlRule};
+use ranges::*;
 pub(crate) use targets::{Target, TargetConfig};
+use values::DurationWritten;
+use written::{
+    ConfigWritten, IntakeWritten, OutboxWritten, SchemaRegistryWritten, TransactionsWritten,
+};
 
 /// What was decided.
 #[derive(Debug)]
@@ -82,21 +88,38 @@ impl OutboxConfig {
     }
 }
 
+/// A config that is not good.
+pub(crate) struct Refused {
+    /// Every fault, with its place.
+    pub(crate) faults: Diagnostics,
+    /// The form of log lines that it asks for, if so much of it could be read.
+    pub(crate) log_form: Option<LogForm>,
+}
+
+impl From<Diagnostics> for Refused {
+    fn from(faults: Diagnostics) -> Self {
+        let log_form = None;
+        Self { faults, log_form }
+    }
+}
+
 /// Reads, parses and decides.
 ///
 /// # Errors
 /// Every fault of the file, with its place.
-pub(crate) fn load(path: &Path) -> Result<Config, Diagnostics> {
+pub(crate) fn load(path: &Path) -> Result<Config, Refused> {
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
-        Err(error) => return Err(faults::unreadable(path, &error)),
+        Err(error) => return Err(faults::unreadable(path, &error).into()),
     };
     let written: ConfigWritten =
-        serde_saphyr::from_str(&text).map_err(|error| faults::unparsable(path, &text, &error))?;
+        serde_saphyr::from_str(&text).map_err(|error| yaml::unparsable(path, &error))?;
     let base = path.parent().unwrap_or(Path::new("."));
-    let mut faults = Faults::new(path, &text);
+    let log_form = written.log.form;
+    let mut faults = Faults::new(path);
     let config = decide(written, base, &mut faults);
-    faults.finish(config)
+    let refused = |faults| Refused { faults, log_form };
+    faults.finish(config).map_err(refused)
 }
 
 fn decide(written: ConfigWritten, base: &Path, faults: &mut Faults<'_>) -> Config {
@@ -108,20 +131,6 @@ fn decide(written: ConfigWritten, base: &Path, faults: &mut Faults<'_>) -> Confi
             "name the directory that holds `sources/` and `families/`, relative to the config file",
         );
     }
-    let skew = faults.duration(
-        written.audit.clock_skew_max.as_ref(),
-        Duration::from_millis(500),
-    );
-    let rate = written
-        .audit
-        .samples_per_second
-        .as_ref()
-        .map_or(20, |rate| rate.value);
-    let snapshot_looks = written
-        .audit
-        .snapshot_looks_per_second
-        .as_ref()
-        .map_or(50, |rate| rate.value);
     let targets: BTreeMap<Arc<str>, TargetConfig> = written
         .targets
         .into_iter()
@@ -130,12 +139,16 @@ fn decide(written: ConfigWritten, base: &Path, faults: &mut Faults<'_>) -> Confi
         })
         .collect();
     let canaries = canaries::decide(written.canaries, &targets, faults);
+    let (intake, audit) = (&written.intake, &written.audit);
+    let rate = faults.number(audit.samples_per_second.as_ref(), &SAMPLES_PER_SECOND);
+    let looks = audit.snapshot_looks_per_second.as_ref();
+    let kafka_written = &written.kafka.value;
     Config {
         registry,
-        group: written.kafka.group.clone(),
-        start: decide_start(&written.kafka, faults),
-        static_member: written.kafka.static_member.clone(),
-        kafka: decide_kafka(&written.kafka, base, faults),
+        group: kafka_written.group.clone(),
+        start: kafka::decide_start(kafka_written, faults),
+        static_member: kafka_written.static_member.clone(),
+        kafka: kafka::decide(&written.kafka, base, faults),
         schema_registry: written
             .schema_registry
             .map(|it| decide_schemas(it, base, faults)),
@@ -144,24 +157,34 @@ fn decide(written: ConfigWritten, base: &Path, faults: &mut Faults<'_>) -> Confi
         outbox: decide_outbox(&written.outbox, faults),
         heartbeats: decide_heartbeats(written.heartbeats, faults),
         transactions: decide_transactions(written.transactions, faults),
-        intake_threads: faults.at_least(1, written.intake.threads.as_ref(), 1),
-        value_bytes_max: faults.at_least(1024, written.intake.value_bytes_max.as_ref(), 16 << 20)
-            as usize,
-        intake: decide_intake(&written.intake, faults),
+        intake_threads: faults.number(intake.threads.as_ref(), &THREADS),
+        value_bytes_max: faults.number(intake.value_bytes_max.as_ref(), &VALUE_BYTES_MAX) as usize,
+        intake: decide_intake(intake, faults),
         sample_every: (rate > 0).then(|| Duration::from_secs(1) / rate.max(1)),
-        snapshot_looks_per_second: NonZeroU32::new(snapshot_looks),
+        snapshot_looks_per_second: NonZeroU32::new(
+            faults.number(looks, &SNAPSHOT_LOOKS_PER_SECOND),
+        ),
         audit: AuditSettings {
-            skew_max: skew,
+            skew_max: faults.duration(audit.clock_skew_max.as_ref(), &CLOCK_SKEW_MAX),
             ..AuditSettings::default()
         },
         listen: decide_listen(written.admin.listen.as_ref(), faults),
         log_form: written.log.form.unwrap_or(LogForm::Text),
-        log_level: written
-            .log
-            .level
-            .map_or_else(|| "info".to_owned(), |level| level.value),
-        stop_within: faults.duration(written.stop_within.as_ref(), Duration::from_secs(25)),
+        log_level: decide_level(written.log.level.as_ref(), faults),
+        stop_within: faults.duration(written.stop_within.as_ref(), &STOP_WITHIN),
     }
+}
+
+/// A level that the log filter does not know would silence everything.
+fn decide_level(written: Option<&Spanned<String>>, faults: &mut Faults<'_>) -> String {
+    let usual = "info";
+    let Some(level) = written else {
+        return usual.to_owned();
+    };
+    if !LEVELS.contains(&level.value.as_str()) {
+        faults.choice(level, &level.value, &LEVELS);
+    }
+    level.value.clone()
 }
 
 fn decide_outbox(outbox: &OutboxWritten, faults: &mut Faults<'_>) -> OutboxConfig {
@@ -181,17 +204,17 @@ fn decide_outbox(outbox: &OutboxWritten, faults: &mut Faults<'_>) -> OutboxConfi
                 .unwrap_or("freshet.dead-letters"),
         ),
         positions: Arc::from(outbox.positions.as_deref().unwrap_or("freshet.positions")),
-        partitions: faults.at_least(1, outbox.partitions.as_ref(), 6),
+        partitions: faults.number(outbox.partitions.as_ref(), &PARTITIONS),
         create_topics: outbox.create_topics.unwrap_or(true),
     }
 }
 
 fn decide_heartbeats(
-    written: BTreeMap<String, Spanned<String>>,
+    written: BTreeMap<String, Spanned<DurationWritten>>,
     faults: &mut Faults<'_>,
 ) -> Heartbeats {
     let limits = written.into_iter().map(|(database, limit)| {
-        let limit = faults.duration(Some(&limit), Duration::from_secs(60));
+        let limit = faults.duration(Some(&limit), &HEARTBEAT);
         (Arc::from(database), limit)
     });
     Heartbeats(limits.collect())
@@ -202,64 +225,24 @@ fn decide_transactions(
     faults: &mut Faults<'_>,
 ) -> BTreeMap<Arc<str>, Duration> {
     let limits = written.into_iter().map(|(database, limit)| {
-        let within = faults.duration(limit.within.as_ref(), Duration::from_secs(60));
-        if let Some(written) = &limit.within
-            && within < Duration::from_secs(1)
-        {
-            faults.add(written, "is too short", "at least 1s; 60s is usual");
-        }
+        let within = faults.duration(limit.within.as_ref(), &TRANSACTIONS_WITHIN);
         (Arc::from(database), within)
     });
     limits.collect()
 }
 
-fn decide_start(kafka: &KafkaWritten, faults: &mut Faults<'_>) -> StartAt {
-    let Some(start) = &kafka.start else {
-        return StartAt::Earliest;
-    };
-    match start.value.as_str() {
-        "earliest" => StartAt::Earliest,
-        "latest" => StartAt::Latest,
-        "error" => StartAt::Error,
-        _ => {
-            faults.add(start, "is not a start", "one of: earliest, latest, error");
-            StartAt::Earliest
-        }
-    }
-}
-
-fn decide_kafka(kafka: &KafkaWritten, base: &Path, faults: &mut Faults<'_>) -> KafkaConnection {
-    if kafka.brokers.value.trim().is_empty() {
-        faults.add(
-            &kafka.brokers,
-            "names no broker",
-            "for example: kafka-1:9092,kafka-2:9092",
-        );
-    }
-    let mut properties = kafka.properties.clone();
-    for (name, secret) in &kafka.secret_properties {
-        if properties.contains_key(name) {
-            faults.add(
-                secret,
-                &format!("{name} stands in `properties` too"),
-                "keep it in `secret_properties` only",
-            );
-        }
-        properties.insert(name.clone(), faults.secret(secret, base));
-    }
-    KafkaConnection {
-        brokers: kafka.brokers.value.clone(),
-        properties,
-    }
-}
+const SCHEMAS_URL: UrlRule = UrlRule {
+    schemes: &["http", "https"],
+    credentials: "give `username:` and `password: { env: NAME }` or `{ file: PATH }` instead",
+};
 
 fn decide_schemas(
     written: SchemaRegistryWritten,
     base: &Path,
     faults: &mut Faults<'_>,
 ) -> WriterSchemasConfig {
-    faults.url(&written.url, &["http", "https"]);
-    let timeout = faults.duration(written.timeout.as_ref(), Duration::from_secs(2));
+    faults.url(&written.url, &SCHEMAS_URL);
+    let timeout = faults.duration(written.timeout.as_ref(), &SCHEMAS_TIMEOUT);
     let password = written
         .password
         .as_ref()
@@ -269,7 +252,7 @@ fn decide_schemas(
         .as_ref()
         .map(|secret| faults.secret(secret, base));
     WriterSchemasConfig {
-        url: written.url.value.trim_end_matches('/').to_owned(),
+        url: written.url.value.0.trim_end_matches('/').to_owned(),
         username: written.username,
         password,
         bearer,
@@ -278,20 +261,13 @@ fn decide_schemas(
 }
 
 fn decide_intake(written: &IntakeWritten, faults: &mut Faults<'_>) -> Bounds {
-    let usual = Bounds::default();
+    let records = faults.number(written.round_records_max.as_ref(), &ROUND_RECORDS_MAX);
+    let rounds = faults.number(written.rounds_in_flight_max.as_ref(), &ROUNDS_IN_FLIGHT_MAX);
     Bounds {
-        round_records_max: faults.at_least(
-            1,
-            written.round_records_max.as_ref(),
-            usual.round_records_max as u32,
-        ) as usize,
-        rounds_in_flight_max: faults.at_least(
-            1,
-            written.rounds_in_flight_max.as_ref(),
-            usual.rounds_in_flight_max as u32,
-        ) as usize,
-        commit_every: faults.duration(written.commit_every.as_ref(), usual.commit_every),
-        ..usual
+        round_records_max: records as usize,
+        rounds_in_flight_max: rounds as usize,
+        commit_every: faults.duration(written.commit_every.as_ref(), &COMMIT_EVERY),
+        ..Bounds::default()
     }
 }
 

@@ -107,7 +107,7 @@ struct Desk {
 impl Desk {
     fn open(reach: &Reach) -> Result<Self, DlqError> {
         let config = config::load(&reach.config);
-        let config = config.map_err(|faults| bad_input(&faults.render()))?;
+        let config = config.map_err(|refused| bad_input(&refused.faults.render()))?;
         Ok(Self {
             scan: TopicScan::connect(&config.kafka, reach.timeout)?,
             config,

@@ -14,7 +14,7 @@ use tokio::sync::watch as stop_channel;
 use tokio::task::JoinSet;
 
 use crate::admin::{self, Admin};
-use crate::cli::RunArgs;
+use crate::cli::{LogForm, RunArgs};
 use crate::config::{self, Config, Target};
 use crate::exit::Exit;
 use crate::parts;
@@ -26,52 +26,72 @@ use crate::telemetry;
 pub(crate) fn run(args: &RunArgs) -> Exit {
     let config = match config::load(&args.config) {
         Ok(config) => config,
-        Err(faults) => return refuse(&faults.render()),
-    };
-    let registry = match freshet_registry::load(&config.registry) {
-        Ok(loaded) => {
-            if !loaded.warnings.is_empty() {
-                eprintln!("{}", loaded.warnings.render());
-            }
-            loaded.registry
+        Err(refused) => {
+            let form = args.log_form.or(refused.log_form);
+            let form = form.unwrap_or(LogForm::Text);
+            // FRESHET_LOG may be wrong too; the config is reported first.
+            let _ = telemetry::start_logs(form, "info");
+            telemetry::report(form, &refused.faults.render());
+            return Exit::BadInput;
         }
-        Err(faults) => return refuse(&faults.render()),
     };
-    let registry = match config::add_canaries(&config.canaries, registry) {
-        Ok(registry) => registry,
-        Err(faults) => return refuse(&faults.render()),
+    // What a dry run finds is for people.
+    let form = match args.dry_run {
+        true => args.log_form.unwrap_or(LogForm::Text),
+        false => args.log_form.unwrap_or(config.log_form),
     };
-    if let Err(missing) = check_targets(&config, &registry) {
-        return refuse(&missing);
+    if let Err(reason) = telemetry::start_logs(form, &config.log_level) {
+        telemetry::report(form, &reason);
+        return Exit::BadInput;
     }
+    let registry = match load_registry(&config, form) {
+        Ok(registry) => registry,
+        Err(faults) => {
+            telemetry::report(form, &faults);
+            return Exit::BadInput;
+        }
+    };
     if args.dry_run {
         return describe(&config, &registry);
     }
-    let form = args.log_form.unwrap_or(config.log_form);
-    let outcome = telemetry::start_logs(form, &config.log_level).and_then(|()| {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .thread_name("freshet")
-            .enable_all()
-            .build()
-            .context("the runtime could not be started")?;
-        let outcome = runtime.block_on(run_until_stopped(config, registry));
-        // Whatever still hangs (a half-open socket, a broker that is away) must not hold up the exit.
-        runtime.shutdown_timeout(Duration::from_millis(500));
-        outcome
-    });
-    match outcome {
+    match run_on_runtime(config, registry) {
         Ok(()) => Exit::Clean,
         Err(error) => {
-            eprintln!("freshet: {error:#}");
+            telemetry::report(form, &format!("freshet: {error:#}"));
             Exit::Failed
         }
     }
 }
 
-fn refuse(faults: &str) -> Exit {
-    eprintln!("{}", faults.trim_end());
-    Exit::BadInput
+/// The registry with the canaries of the config, and a configured target for each that it names.
+fn load_registry(config: &Config, form: LogForm) -> Result<Registry, String> {
+    let loaded = freshet_registry::load(&config.registry).map_err(|faults| faults.render())?;
+    if !loaded.warnings.is_empty() {
+        let warnings = loaded.warnings.render();
+        match form {
+            LogForm::Text => eprintln!("{warnings}"),
+            LogForm::Json => {
+                tracing::warn!(warnings = %warnings.trim_end(), "the registry has warnings");
+            }
+        }
+    }
+    let registry = config::add_canaries(&config.canaries, loaded.registry);
+    let registry = registry.map_err(|faults| faults.render())?;
+    check_targets(config, &registry)?;
+    Ok(registry)
+}
+
+fn run_on_runtime(config: Config, registry: Registry) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("freshet")
+        .enable_all()
+        .build()
+        .context("the runtime could not be started")?;
+    let outcome = runtime.block_on(run_until_stopped(config, registry));
+    // Whatever still hangs (a half-open socket, a broker that is away) must not hold up the exit.
+    runtime.shutdown_timeout(Duration::from_millis(500));
+    outcome
 }
 
 /// Every target that a family names must be configured, as the kind of cache that the family takes it for.

@@ -3,21 +3,27 @@
 use std::io::IsTerminal;
 use std::time::Duration;
 
-use anyhow::Context;
+use freshet_core::nearest::nearest;
 use freshet_pipeline::metrics::{Bucketed, COUNTED, HistogramPage};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::EnvFilter;
 
 use crate::cli::LogForm;
 
+/// The levels that `log.level` may name.
+pub(crate) const LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];
+
 /// Starts logging to standard error. `FRESHET_LOG` overrides the level, in `tracing`'s filter language.
-pub(crate) fn start_logs(form: LogForm, level: &str) -> anyhow::Result<()> {
-    let filter = match std::env::var("FRESHET_LOG") {
-        Ok(filter) => EnvFilter::try_new(&filter)
-            .with_context(|| format!("FRESHET_LOG={filter:?} is not a log filter"))?,
-        // What librdkafka says of its connections reaches us by its callbacks and is told once, with its reason.
-        Err(_) => EnvFilter::try_new(format!("{level},librdkafka=off,rdkafka=off"))
-            .with_context(|| format!("log.level {level:?} is not a level"))?,
+///
+/// # Errors
+/// `FRESHET_LOG` is not such a filter.
+pub(crate) fn start_logs(form: LogForm, level: &str) -> Result<(), String> {
+    let (filter, refused) = match std::env::var("FRESHET_LOG") {
+        Ok(filter) => match read_filter(&filter) {
+            Ok(filter) => (filter, None),
+            Err(reason) => (usual_filter("info"), Some(reason)),
+        },
+        Err(_) => (usual_filter(level), None),
     };
     let logs = tracing_subscriber::fmt()
         .with_env_filter(filter)
@@ -25,9 +31,47 @@ pub(crate) fn start_logs(form: LogForm, level: &str) -> anyhow::Result<()> {
         .with_ansi(std::io::stderr().is_terminal());
     let started = match form {
         LogForm::Text => logs.try_init(),
-        LogForm::Json => logs.json().flatten_event(true).try_init(),
+        LogForm::Json => {
+            // A panic's text is a log line too.
+            std::panic::set_hook(Box::new(|panic| {
+                tracing::error!(panic = %panic, "a thread panicked");
+            }));
+            logs.json().flatten_event(true).try_init()
+        }
     };
-    started.map_err(|error| anyhow::anyhow!("logging was started twice: {error}"))
+    started.map_err(|error| format!("logging was started twice: {error}"))?;
+    refused.map_or(Ok(()), Err)
+}
+
+/// What librdkafka says of its connections reaches us by its callbacks and is logged once, with its reason.
+fn usual_filter(level: &str) -> EnvFilter {
+    EnvFilter::new(format!("{level},librdkafka=off,rdkafka=off"))
+}
+
+/// A filter as `FRESHET_LOG` gives it. `tracing` takes a word that is not a level for the name of a module, and is
+/// silent about everything else.
+fn read_filter(written: &str) -> Result<EnvFilter, String> {
+    let levels = LEVELS.into_iter().chain(["off"]);
+    for part in written.split(',').map(str::trim) {
+        let is_level = levels.clone().any(|level| part.eq_ignore_ascii_case(level));
+        if !is_level && !part.contains(['=', '[']) {
+            let meant = nearest(part, levels.clone());
+            let meant = meant.map_or(String::new(), |level| format!("; did you mean `{level}`?"));
+            return Err(format!(
+                "FRESHET_LOG: `{part}` is neither a level nor MODULE=LEVEL{meant}"
+            ));
+        }
+    }
+    EnvFilter::try_new(written)
+        .map_err(|error| format!("FRESHET_LOG={written:?} is not a log filter: {error}"))
+}
+
+/// Says why the process ends, in the form of its log lines.
+pub(crate) fn report(form: LogForm, message: &str) {
+    match form {
+        LogForm::Text => eprintln!("{}", message.trim_end()),
+        LogForm::Json => tracing::error!(reason = %message.trim_end(), "freshet ends"),
+    }
 }
 
 /// What a scrape is answered with.

@@ -70,6 +70,7 @@ fn the_sample_config_of_the_page_is_good() {
         .arg(&config)
         .env("KAFKA_PASSWORD", "hidden")
         .env("REDIS_PASSWORD", "hidden")
+        .env("PURGE_SECRET", "hidden")
         .output()
         .expect("freshet starts");
     let told = String::from_utf8_lossy(&output.stderr);

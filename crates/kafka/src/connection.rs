@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use freshet_core::secret::Secret;
 use rdkafka::ClientConfig;
+use rdkafka::consumer::BaseConsumer;
+use rdkafka::error::KafkaError;
 
 /// Partitions that are revoked are kept for so long at most. The client fetches nothing meanwhile, of other
 /// partitions either, so it is not long: purges that are repeated do less harm than purges that are late.
@@ -22,6 +25,8 @@ pub struct KafkaConnection {
     pub brokers: String,
     /// librdkafka properties (TLS, SASL, tuning). Those that Freshet's promises depend on cannot be overridden.
     pub properties: BTreeMap<String, String>,
+    /// The same with values that must not be shown.
+    pub secret_properties: BTreeMap<String, Secret>,
 }
 
 /// Values of properties may be secrets: only names are shown.
@@ -30,6 +35,10 @@ impl fmt::Debug for KafkaConnection {
         out.debug_struct("KafkaConnection")
             .field("brokers", &self.brokers)
             .field("properties", &self.properties.keys().collect::<Vec<_>>())
+            .field(
+                "secret_properties",
+                &self.secret_properties.keys().collect::<Vec<_>>(),
+            )
             .finish()
     }
 }
@@ -48,8 +57,25 @@ pub enum KafkaClientError {
 }
 
 impl KafkaClientError {
-    pub(crate) fn from_kafka(error: &rdkafka::error::KafkaError) -> Self {
-        Self::Refused(error.to_string())
+    /// librdkafka's text about a property holds its value, so only the name is repeated.
+    pub(crate) fn from_kafka(error: &KafkaError) -> Self {
+        Self::Refused(match error {
+            KafkaError::ClientConfig(_, _, name, _) => {
+                format!("the property `{name}` is not accepted")
+            }
+            KafkaError::ClientCreation(reason) => reason.clone(),
+            other => other.to_string(),
+        })
+    }
+
+    /// The error without any of `secrets`.
+    fn conceal<'a>(self, secrets: impl Iterator<Item = &'a Secret>) -> Self {
+        match self {
+            Self::Refused(reason) => {
+                Self::Refused(secrets.fold(reason, |reason, secret| secret.conceal(&reason)))
+            }
+            Self::NoThread(_) => self,
+        }
     }
 }
 
@@ -70,6 +96,20 @@ impl KafkaConnection {
         session.map_or(DRAIN_WITHIN, |session| DRAIN_WITHIN.min(session / 2))
     }
 
+    /// Whether a client can be made of the properties together. Makes one that knows no broker, so that nothing is
+    /// connected.
+    ///
+    /// # Errors
+    /// What librdkafka refuses, without any secret.
+    pub fn check(&self) -> Result<(), KafkaClientError> {
+        let mut config = self.client(&[], &[("group.id", "freshet.check"), ("log_level", "0")]);
+        config.remove("bootstrap.servers");
+        let made = config.create::<BaseConsumer>();
+        made.map(drop).map_err(|error| {
+            KafkaClientError::from_kafka(&error).conceal(self.secret_properties.values())
+        })
+    }
+
     /// A client config: our defaults, then the user's properties, then what must be as it is.
     pub(crate) fn client(&self, usual: &[(&str, &str)], fixed: &[(&str, &str)]) -> ClientConfig {
         let mut config = ClientConfig::new();
@@ -77,7 +117,11 @@ impl KafkaConnection {
         for (name, value) in usual {
             config.set(*name, *value);
         }
-        for (name, value) in &self.properties {
+        let secret = self.secret_properties.iter();
+        let secret = secret.map(|(name, value)| (name, value.expose()));
+        let plain = self.properties.iter();
+        let plain = plain.map(|(name, value)| (name, value.as_str()));
+        for (name, value) in plain.chain(secret) {
             // Under its other name a property would win or lose by chance.
             let of_fixed = ALIASES.iter().find(|(alias, _)| alias == name);
             if of_fixed.is_none_or(|(_, of)| fixed.iter().all(|(name, _)| name != of)) {
@@ -87,7 +131,9 @@ impl KafkaConnection {
             }
         }
         for (name, value) in fixed {
-            if self.properties.contains_key(*name) {
+            let is_set =
+                self.properties.contains_key(*name) || self.secret_properties.contains_key(*name);
+            if is_set {
                 tracing::warn!(property = name, "{OVERRIDDEN}");
             }
             config.set(*name, *value);
@@ -107,10 +153,43 @@ mod tests {
             properties: ["acks", "request.required.acks"]
                 .map(|name| (name.to_owned(), "0".to_owned()))
                 .into(),
+            ..KafkaConnection::default()
         };
         let config = connection.client(&[], &[("acks", "all")]);
         assert_eq!(config.get("acks"), Some("all"));
         assert_eq!(config.get("request.required.acks"), None);
+    }
+
+    #[test]
+    fn p12_a_refused_property_is_named_without_its_value() {
+        let connection = KafkaConnection {
+            secret_properties: [("sasl.pasword".to_owned(), Secret::from("hunter2"))].into(),
+            ..KafkaConnection::default()
+        };
+        let error = connection.check().expect_err("there is no such property");
+        let shown = format!("{error} {error:?}");
+        assert!(
+            shown.contains("`sasl.pasword`") && !shown.contains("hunter2"),
+            "{shown}"
+        );
+    }
+
+    #[test]
+    fn properties_that_do_not_go_together_are_refused_without_a_broker() {
+        let together = |pairs: &[(&str, &str)]| {
+            let own = |&(name, value): &(&str, &str)| (name.to_owned(), value.to_owned());
+            KafkaConnection {
+                properties: pairs.iter().map(own).collect(),
+                ..KafkaConnection::default()
+            }
+            .check()
+        };
+        together(&[("session.timeout.ms", "6000")]).expect("good");
+        together(&[
+            ("security.protocol", "ssl"),
+            ("ssl.ca.location", "/no/such/file"),
+        ])
+        .expect_err("the file is not there");
     }
 
     #[test]
@@ -126,7 +205,11 @@ mod tests {
     fn p12_debug_shows_no_value_of_a_property() {
         let connection = KafkaConnection {
             brokers: "b:9092".to_owned(),
-            properties: BTreeMap::from([("sasl.password".to_owned(), "hunter2".to_owned())]),
+            properties: BTreeMap::from([("ssl.ca.pem".to_owned(), "hunter2".to_owned())]),
+            secret_properties: BTreeMap::from([(
+                "sasl.password".to_owned(),
+                Secret::from("hunter2"),
+            )]),
         };
         let shown = format!("{connection:?}");
         assert!(

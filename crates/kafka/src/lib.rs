@@ -13,6 +13,7 @@ mod mend;
 pub mod mock;
 mod outbox;
 mod positions;
+mod properties;
 mod read;
 mod rebalance;
 mod renew;
@@ -25,6 +26,7 @@ mod writer_schemas;
 
 pub use connection::{KafkaClientError, KafkaConnection};
 pub use outbox::{EnsureTopicsError, KafkaOutbox, TopicWanted};
+pub use properties::{PropertyError, check_property, is_read, is_secret};
 pub use scan::{Found, ScanError, StoredRecord, TopicScan};
 pub use source::KafkaSource;
 pub use source_config::{SourceConfig, StartAt};

@@ -1,10 +1,10 @@
 //! Avro writer schemas from a schema registry with Confluent's interface: `GET {url}/schemas/ids/{id}`.
 
-use std::fmt;
 use std::io::Read;
 use std::time::Duration;
 
 use freshet_core::ports::{WriterSchemaError, WriterSchemas};
+use freshet_core::secret::Secret;
 use reqwest::StatusCode;
 use reqwest::blocking::{Client, Response};
 use serde::Deserialize;
@@ -15,28 +15,18 @@ use crate::connection::KafkaClientError;
 const ANSWER_BYTES_MAX: u64 = 4 << 20;
 
 /// Where the registry is and who we are there.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct WriterSchemasConfig {
     /// Base address, up to where `/schemas` begins.
     pub url: String,
     /// User for basic authentication.
     pub username: Option<String>,
-    /// Password for basic authentication. A secret.
-    pub password: Option<String>,
-    /// Bearer token. A secret.
-    pub bearer: Option<String>,
+    /// Password for basic authentication.
+    pub password: Option<Secret>,
+    /// Bearer token.
+    pub bearer: Option<Secret>,
     /// An answer takes no longer than this.
     pub timeout: Duration,
-}
-
-impl fmt::Debug for WriterSchemasConfig {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("WriterSchemasConfig")
-            .field("url", &self.url)
-            .field("username", &self.username)
-            .field("timeout", &self.timeout)
-            .finish_non_exhaustive()
-    }
 }
 
 /// A client behind the [`WriterSchemas`] port. Blocking, for the intake's own thread; it keeps nothing, because
@@ -83,10 +73,10 @@ impl HttpWriterSchemas {
         };
         let mut request = client.get(format!("{}/schemas/ids/{id}", self.config.url));
         if let Some(user) = &self.config.username {
-            request = request.basic_auth(user, self.config.password.as_ref());
+            request = request.basic_auth(user, self.config.password.as_ref().map(Secret::expose));
         }
         if let Some(token) = &self.config.bearer {
-            request = request.bearer_auth(token);
+            request = request.bearer_auth(token.expose());
         }
         request.send()
     }

@@ -34,6 +34,7 @@ fn connection(bootstrap: &str, topic: &str) -> KafkaConnection {
     KafkaConnection {
         brokers: bootstrap.to_owned(),
         properties,
+        ..KafkaConnection::default()
     }
 }
 

@@ -15,4 +15,4 @@ mod target;
 mod unlink;
 
 pub use purger::RedisPurger;
-pub use target::{RedisConfigError, RedisTarget, Secret, Topology};
+pub use target::{RedisConfigError, RedisTarget, Topology};

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use freshet_core::secret::Secret;
 use redis::aio::MultiplexedConnection;
 use redis::{
     AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, IntoConnectionInfo, Pipeline,
@@ -15,7 +16,7 @@ use rustls::pki_types::pem::PemObject;
 use tokio::sync::Mutex;
 
 use crate::identity::{Introduction, Seat};
-use crate::target::{RedisConfigError, RedisTarget, Secret};
+use crate::target::{RedisConfigError, RedisTarget};
 
 /// How connections of one target are made.
 #[derive(Clone)]
@@ -88,6 +89,7 @@ impl Dialler {
         };
         Ok(Link {
             client,
+            password: self.password.clone(),
             config: self.config.clone(),
             peer,
             made: Mutex::new(Made::default()),
@@ -99,6 +101,8 @@ impl Dialler {
 /// A connection and how to make another.
 pub(crate) struct Link {
     client: Client,
+    /// What the server's errors must not repeat.
+    password: Option<Secret>,
     config: AsyncConnectionConfig,
     peer: Peer,
     made: Mutex<Made>,
@@ -155,10 +159,11 @@ impl Link {
     }
 
     async fn connect(&self) -> Result<MultiplexedConnection, RedisError> {
-        let mut connection = self
+        let connected = self
             .client
-            .get_multiplexed_async_connection_with_config(&self.config)
-            .await?;
+            .get_multiplexed_async_connection_with_config(&self.config);
+        let connected = connected.await;
+        let mut connection = connected.map_err(|error| without(&error, self.password.as_ref()))?;
         if !matches!(self.peer, Peer::Sentinel) {
             self.introduce(&mut connection, true).await?;
         }
@@ -253,6 +258,19 @@ impl Link {
         if made.generation == borrowed.generation {
             made.connection = None;
         }
+    }
+}
+
+/// The error of a connection attempt, without the password that a server repeats when it does not know `AUTH`.
+fn without(error: &RedisError, password: Option<&Secret>) -> RedisError {
+    let text = error.to_string();
+    match password.map(|password| password.conceal(&text)) {
+        Some(concealed) if concealed != text => RedisError::from((
+            error.kind(),
+            "the server does not take the credentials",
+            concealed,
+        )),
+        _ => error.clone(),
     }
 }
 

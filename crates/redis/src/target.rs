@@ -1,30 +1,9 @@
 //! Where a Redis is, who we are there, and how much we ask of it at a time.
 
-use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// A text that must not be shown.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    pub(crate) fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl From<String> for Secret {
-    fn from(text: String) -> Self {
-        Self(text)
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("<secret>")
-    }
-}
+use freshet_core::secret::Secret;
 
 /// How the servers of one target stand together.
 #[derive(Debug, Clone)]

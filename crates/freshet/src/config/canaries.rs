@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use freshet_core::registry::{Registry, Target as NamedTarget, Tier};
 use freshet_core::table::Engine;
@@ -11,6 +10,7 @@ use freshet_registry::diagnostics::{Diagnostic, Diagnostics, Place};
 use serde_saphyr::Spanned;
 
 use super::faults::Faults;
+use super::ranges::CANARY_WITHIN;
 use super::targets::{Target, TargetConfig};
 use super::written::CanaryWritten;
 
@@ -53,14 +53,7 @@ fn decide_one(
         let message = format!("`{}` is not a table of `{database}`", table.value);
         faults.add(table, &message, &help);
     }
-    let within = faults.duration(written.within.as_ref(), Duration::from_secs(60));
-    if let Some(late) = written.within.as_ref().filter(|_| within.is_zero()) {
-        faults.add(
-            late,
-            "no beat is that quick",
-            "a few times heartbeat.interval.ms",
-        );
-    }
+    let within = faults.duration(written.within.as_ref(), &CANARY_WITHIN);
     Canary {
         database: Arc::from(database),
         table: Arc::from(table.value.as_str()),
@@ -75,9 +68,8 @@ fn engine(written: &Spanned<String>, faults: &mut Faults<'_>) -> Option<Engine> 
     match written.value.as_str() {
         "postgres" => Some(Engine::Postgres),
         "mysql" | "mariadb" => Some(Engine::MySql),
-        _ => {
-            let help = "one of: postgres, mysql, mariadb";
-            faults.add(written, "is not a database server", help);
+        other => {
+            faults.choice(written, other, &["postgres", "mysql", "mariadb"]);
             None
         }
     }

@@ -4,15 +4,17 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
+use freshet_core::nearest::nearest;
+use freshet_core::secret::Secret;
 use freshet_registry::diagnostics::{Diagnostic, Diagnostics, Place};
 use serde_saphyr::Spanned;
 
-use crate::config::written::SecretWritten;
+use super::ranges::{Numbers, Times};
+use super::values::{AddressWritten, DurationWritten, SECRET_FORM, SecretWritten};
 
 /// Faults found so far.
 pub(crate) struct Faults<'a> {
     path: &'a Path,
-    text: &'a str,
     found: Diagnostics,
 }
 
@@ -29,16 +31,23 @@ pub(crate) fn unreadable(path: &Path, error: &io::Error) -> Diagnostics {
     found
 }
 
-/// The file is not the YAML that a config is.
-pub(crate) fn unparsable(path: &Path, text: &str, error: &serde_saphyr::Error) -> Diagnostics {
-    Diagnostics::from_yaml_error("FC0002", path, text, error)
+/// Whether a text has the form of a URL with a user in it.
+pub(crate) fn holds_credentials(text: &str) -> bool {
+    text.split_once("://")
+        .is_some_and(|(_, rest)| rest.contains('@'))
+}
+
+/// What a URL may be.
+pub(crate) struct UrlRule {
+    pub(crate) schemes: &'static [&'static str],
+    /// Where credentials belong, which never stand in a URL.
+    pub(crate) credentials: &'static str,
 }
 
 impl<'a> Faults<'a> {
-    pub(crate) fn new(path: &'a Path, text: &'a str) -> Self {
+    pub(crate) fn new(path: &'a Path) -> Self {
         Self {
             path,
-            text,
             found: Diagnostics::default(),
         }
     }
@@ -48,10 +57,25 @@ impl<'a> Faults<'a> {
         Place::of(self.path, value)
     }
 
-    /// Notes a fault at the place of `value`.
+    /// Notes a fault at the place of `value`. The line is not shown: a secret may stand in it.
     pub(crate) fn add<T>(&mut self, value: &Spanned<T>, message: &str, help: &str) {
         let fault = Diagnostic::error("FC0003", self.place(value), message).with_help(help);
-        self.found.push(fault, self.text);
+        self.found.push(fault, "");
+    }
+
+    /// How many faults were found so far.
+    pub(crate) fn count(&self) -> usize {
+        self.found.len()
+    }
+
+    /// Notes that `word` is none of `choices`.
+    pub(crate) fn choice<T>(&mut self, value: &Spanned<T>, word: &str, choices: &[&str]) {
+        let all = format!("one of: {}", choices.join(", "));
+        let help = match nearest(word, choices.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`? {all}"),
+            None => all,
+        };
+        self.add(value, &format!("`{word}` is not known here"), &help);
     }
 
     /// `config` when nothing was found.
@@ -63,75 +87,100 @@ impl<'a> Faults<'a> {
         }
     }
 
-    /// A duration such as `250ms`, `2s`, `5m`, `24h`.
+    /// A duration such as `250ms`, `2s`, `5m`, `24h`, within its range.
     pub(crate) fn duration(
         &mut self,
-        written: Option<&Spanned<String>>,
-        usual: Duration,
+        written: Option<&Spanned<DurationWritten>>,
+        range: &Times,
     ) -> Duration {
-        let Some(written) = written else { return usual };
-        freshet_registry::duration::parse(&written.value).unwrap_or_else(|| {
-            self.add(
-                written,
-                &format!("`{}` is not a duration", written.value),
-                "a whole number and a unit: 250ms, 2s, 5m, 24h, 28d",
-            );
-            usual
-        })
+        let Some(written) = written else {
+            return range.usual;
+        };
+        let Some(duration) = freshet_registry::duration::parse(&written.value.0) else {
+            let help = "a whole number and a unit: 250ms, 2s, 5m, 24h, 28d";
+            self.add(written, "is not a duration", help);
+            return range.usual;
+        };
+        if duration < range.least || duration > range.most {
+            let message = if duration < range.least {
+                "is too short"
+            } else {
+                "is too long"
+            };
+            let help = format!("from {:?} to {:?}", range.least, range.most);
+            self.add(written, message, &help);
+            return range.usual;
+        }
+        duration
     }
 
-    /// A number with a lower bound.
-    pub(crate) fn at_least(
-        &mut self,
-        least: u32,
-        written: Option<&Spanned<u32>>,
-        usual: u32,
-    ) -> u32 {
-        let Some(written) = written else { return usual };
-        if written.value < least {
-            self.add(
-                written,
-                &format!("`{}` is too small", written.value),
-                &format!("at least {least}"),
-            );
-            return usual;
+    /// A number within its range.
+    pub(crate) fn number(&mut self, written: Option<&Spanned<u32>>, range: &Numbers) -> u32 {
+        let Some(written) = written else {
+            return range.usual;
+        };
+        if written.value < range.least || written.value > range.most {
+            let size = if written.value < range.least {
+                "small"
+            } else {
+                "large"
+            };
+            let message = format!("`{}` is too {size}", written.value);
+            let help = format!("from {} to {}", range.least, range.most);
+            self.add(written, &message, &help);
+            return range.usual;
         }
         written.value
     }
 
-    /// A URL with one of `schemes`.
-    pub(crate) fn url(&mut self, written: &Spanned<String>, schemes: &[&str]) {
-        let url = &written.value;
+    /// A URL as `rule` says. The value is never repeated: it may hold a password.
+    pub(crate) fn url(&mut self, written: &Spanned<AddressWritten>, rule: &UrlRule) {
+        let url = &written.value.0;
         let known = url.split_once("://").is_some_and(|(scheme, rest)| {
-            schemes.contains(&scheme) && !rest.is_empty() && !rest.starts_with('/')
+            rule.schemes.contains(&scheme) && !rest.is_empty() && !rest.starts_with('/')
         });
-        if !known {
-            let forms: Vec<String> = schemes
-                .iter()
-                .map(|it| format!("{it}://host:port"))
-                .collect();
-            // The value is not repeated: it may hold a password.
+        if url.contains('@') {
+            self.add(written, "holds credentials", rule.credentials);
+        } else if !known {
+            let forms = rule.schemes.iter().map(|it| format!("{it}://host:port"));
+            let forms: Vec<String> = forms.collect();
             self.add(written, "is not such a URL", &forms.join(" or "));
+        } else if url.contains(['?', '#']) || url.contains(char::is_whitespace) {
+            let message = "holds a query, a fragment or a blank";
+            self.add(
+                written,
+                message,
+                "give the address alone; secrets have fields of their own",
+            );
         }
     }
 
     /// A secret from the environment or a file. Its value never appears in a fault.
-    pub(crate) fn secret(&mut self, written: &Spanned<SecretWritten>, base: &Path) -> String {
+    pub(crate) fn secret(&mut self, written: &Spanned<SecretWritten>, base: &Path) -> Secret {
         let read = match (&written.value.env, &written.value.file) {
-            (Some(name), None) => std::env::var(name)
-                .map_err(|_| format!("environment variable `{name}` is not set, or is not UTF-8")),
+            (Some(name), None) => std::env::var(name).map_err(|_| {
+                let name = shown(name);
+                format!("the environment variable{name} is not set, or is not UTF-8")
+            }),
+            // The path is not repeated: somebody may have written the secret itself.
             (None, Some(file)) => std::fs::read_to_string(base.join(file))
                 .map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
-                .map_err(|error| format!("secret file `{file}` cannot be read: {error}")),
+                .map_err(|error| format!("the secret file cannot be read: {error}")),
             _ => Err("a secret comes from exactly one place".to_owned()),
         };
-        read.unwrap_or_else(|message| {
-            self.add(
-                written,
-                &message,
-                "give `{ env: NAME }` or `{ file: PATH }`",
-            );
+        let read = read.unwrap_or_else(|message| {
+            self.add(written, &message, SECRET_FORM);
             String::new()
-        })
+        });
+        Secret::from(read)
+    }
+}
+
+/// The name of an environment variable, if it looks like one: somebody may have written the secret itself.
+fn shown(name: &str) -> String {
+    let usual = |it: u8| it.is_ascii_uppercase() || it == b'_';
+    match name.bytes().any(usual) && name.bytes().all(|it| usual(it) || it.is_ascii_digit()) {
+        true => format!(" `{name}`"),
+        false => String::new(),
     }
 }

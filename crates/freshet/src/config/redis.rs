@@ -5,10 +5,15 @@ use std::path::Path;
 use freshet_redis::{RedisTarget, Topology};
 use serde_saphyr::Spanned;
 
-use crate::config::faults::Faults;
-use crate::config::written::{ClusterWritten, RedisWritten, SentinelWritten};
+use super::faults::{Faults, UrlRule};
+use super::ranges::{DATABASE, KEYS_PER_COMMAND, SCAN_KEYS_PER_SECOND, TIMEOUT};
+use super::values::AddressWritten;
+use super::written::{ClusterWritten, RedisWritten, SentinelWritten};
 
-const SCHEMES: [&str; 2] = ["redis", "rediss"];
+const URL: UrlRule = UrlRule {
+    schemes: &["redis", "rediss"],
+    credentials: "give `username:` and `password: { env: NAME }` or `{ file: PATH }` instead",
+};
 
 /// What was decided; none when it is not even clear what kind of Redis it is.
 pub(crate) fn decide(
@@ -22,21 +27,16 @@ pub(crate) fn decide(
     target.password = written
         .password
         .as_ref()
-        .map(|secret| faults.secret(secret, base).into());
+        .map(|secret| faults.secret(secret, base));
     target.ca_file = written.ca_file.as_ref().map(|file| base.join(file));
-    target.connect_timeout =
-        faults.duration(written.connect_timeout.as_ref(), target.connect_timeout);
-    target.answer_timeout = faults.duration(written.answer_timeout.as_ref(), target.answer_timeout);
-    target.keys_per_command = faults.at_least(
-        1,
-        written.keys_per_command.as_ref(),
-        target.keys_per_command as u32,
-    ) as usize;
-    target.scan_keys_per_second = faults.at_least(
-        1,
-        written.scan_keys_per_second.as_ref(),
-        target.scan_keys_per_second,
-    );
+    let timeout = TIMEOUT.usually(target.connect_timeout);
+    target.connect_timeout = faults.duration(written.connect_timeout.as_ref(), &timeout);
+    let timeout = TIMEOUT.usually(target.answer_timeout);
+    target.answer_timeout = faults.duration(written.answer_timeout.as_ref(), &timeout);
+    let keys = faults.number(written.keys_per_command.as_ref(), &KEYS_PER_COMMAND);
+    target.keys_per_command = keys as usize;
+    let keys = faults.number(written.scan_keys_per_second.as_ref(), &SCAN_KEYS_PER_SECOND);
+    target.scan_keys_per_second = keys;
     Some(target)
 }
 
@@ -49,9 +49,9 @@ fn decide_topology(
     let written = &redis.value;
     match (&written.url, &written.sentinel, &written.cluster) {
         (Some(url), None, None) => {
-            check_url(url, faults);
+            faults.url(url, &URL);
             Some(Topology::Standalone {
-                url: url.value.clone(),
+                url: url.value.0.clone(),
             })
         }
         (None, Some(sentinel), None) => Some(decide_sentinel(sentinel, base, faults)),
@@ -93,12 +93,12 @@ fn decide_sentinel(
     Topology::Sentinel {
         nodes: values(&written.nodes),
         master: written.master.value.clone(),
-        database: faults.at_least(0, written.database.as_ref(), 0),
+        database: faults.number(written.database.as_ref(), &DATABASE),
         username: written.username.clone(),
         password: written
             .password
             .as_ref()
-            .map(|secret| faults.secret(secret, base).into()),
+            .map(|secret| faults.secret(secret, base)),
     }
 }
 
@@ -114,27 +114,17 @@ fn decide_cluster(cluster: &Spanned<ClusterWritten>, faults: &mut Faults<'_>) ->
     }
 }
 
-fn values(nodes: &[Spanned<String>]) -> Vec<String> {
-    nodes.iter().map(|node| node.value.clone()).collect()
-}
-
-fn check_url(url: &Spanned<String>, faults: &mut Faults<'_>) {
-    faults.url(url, &SCHEMES);
-    if url.value.contains('@') {
-        faults.add(
-            url,
-            "holds credentials",
-            "give `username:` and `password: { env: NAME }` or `{ file: PATH }` instead",
-        );
-    }
+fn values(nodes: &[Spanned<AddressWritten>]) -> Vec<String> {
+    nodes.iter().map(|node| node.value.0.clone()).collect()
 }
 
 /// Nodes share a scheme, since that of the first is used for those that are learned from them.
-fn check_nodes(nodes: &[Spanned<String>], database: &str, faults: &mut Faults<'_>) {
-    let scheme = |node: &Spanned<String>| node.value.split("://").next().map(str::to_owned);
+fn check_nodes(nodes: &[Spanned<AddressWritten>], database: &str, faults: &mut Faults<'_>) {
+    let scheme =
+        |node: &Spanned<AddressWritten>| node.value.0.split("://").next().map(str::to_owned);
     for node in nodes {
-        check_url(node, faults);
-        let rest = node.value.split_once("://").map_or("", |(_, rest)| rest);
+        faults.url(node, &URL);
+        let rest = node.value.0.split_once("://").map_or("", |(_, rest)| rest);
         if rest.trim_end_matches('/').contains('/') {
             faults.add(node, "holds a database", database);
         }

@@ -3,14 +3,17 @@
 use std::path::Path;
 use std::time::Duration;
 
-use freshet_cdn::{FastlyTarget, VarnishTarget};
+use freshet_cdn::{FastlyTarget, SecretHeader, VarnishTarget};
 use freshet_pipeline::round::Window;
 use freshet_redis::RedisTarget;
 use serde_saphyr::Spanned;
 
-use super::faults::Faults;
+use super::faults::{Faults, UrlRule};
+use super::ranges::{
+    BACKLOG_PURGES_PER_SECOND, MAX_WAIT, REPLAY_WINDOW, SPILL_AFTER, TIMEOUT, WINDOW,
+};
 use super::redis;
-use super::written::{FastlyWritten, TargetWritten, VarnishWritten};
+use super::written::{FastlyWritten, SecretHeaderWritten, TargetWritten, VarnishWritten};
 
 /// One target and its lanes.
 #[derive(Debug)]
@@ -40,16 +43,13 @@ pub(super) fn decide(
 ) -> Option<TargetConfig> {
     // A store answers in well under a millisecond; a CDN takes hundreds of them, and seconds when it is throttled.
     let spill_after = match &written.value.redis {
-        Some(_) => Duration::from_millis(500),
-        None => Duration::from_secs(10),
+        Some(_) => SPILL_AFTER,
+        None => SPILL_AFTER.usually(Duration::from_secs(10)),
     };
-    let spill_after = faults.duration(written.value.spill_after.as_ref(), spill_after);
+    let spill_after = faults.duration(written.value.spill_after.as_ref(), &spill_after);
     let rate = written.value.backlog_purges_per_second.as_ref();
-    let backlog_purges_per_second = faults.at_least(1, rate, 10_000);
-    let replay_window = faults.duration(
-        written.value.replay_window.as_ref(),
-        Duration::from_secs(10),
-    );
+    let backlog_purges_per_second = faults.number(rate, &BACKLOG_PURGES_PER_SECOND);
+    let replay_window = faults.duration(written.value.replay_window.as_ref(), &REPLAY_WINDOW);
     if let Some(late) = &written.value.replay_window
         && written.value.redis.is_none()
     {
@@ -73,8 +73,8 @@ fn decide_cache(
     faults: &mut Faults<'_>,
 ) -> Option<Target> {
     let window = Window {
-        quiet: faults.duration(written.value.window.as_ref(), Duration::from_millis(50)),
-        max_wait: faults.duration(written.value.max_wait.as_ref(), Duration::from_millis(500)),
+        quiet: faults.duration(written.value.window.as_ref(), &WINDOW),
+        max_wait: faults.duration(written.value.max_wait.as_ref(), &MAX_WAIT),
     };
     let target = &written.value;
     match (&target.redis, &target.varnish, &target.fastly) {
@@ -91,9 +91,10 @@ fn decide_cache(
             redis.node_patience = spill_after.mul_f64(0.8);
             Some(Target::Redis(redis))
         }
-        (None, Some(varnish), None) => {
-            Some(Target::Varnish(decide_varnish(varnish, faults), window))
-        }
+        (None, Some(varnish), None) => Some(Target::Varnish(
+            decide_varnish(varnish, base, faults),
+            window,
+        )),
         (None, None, Some(fastly)) => {
             Some(Target::Fastly(decide_fastly(fastly, base, faults), window))
         }
@@ -108,14 +109,22 @@ fn decide_cache(
     }
 }
 
-fn decide_varnish(written: &VarnishWritten, faults: &mut Faults<'_>) -> VarnishTarget {
+const VARNISH_URL: UrlRule = UrlRule {
+    schemes: &["http", "https"],
+    credentials: "give a secret that the VCL asks for as `secret_header: { name: HEADER, value: { env: NAME } }`",
+};
+
+const FASTLY_URL: UrlRule = UrlRule {
+    schemes: &["https", "http"],
+    credentials: "give the token as `token: { env: NAME }`, and what a proxy wants as `secret_header`",
+};
+
+fn decide_varnish(written: &VarnishWritten, base: &Path, faults: &mut Faults<'_>) -> VarnishTarget {
     for node in &written.nodes {
-        faults.url(node, &["http", "https"]);
+        faults.url(node, &VARNISH_URL);
     }
-    let nodes = written
-        .nodes
-        .iter()
-        .map(|node| node.value.trim_end_matches('/').to_owned());
+    let nodes = written.nodes.iter();
+    let nodes = nodes.map(|node| node.value.0.trim_end_matches('/').to_owned());
     let mut target = VarnishTarget::new(nodes.collect());
     target.host = written.host.clone();
     if let Some(header) = &written.purge_header {
@@ -124,17 +133,56 @@ fn decide_varnish(written: &VarnishWritten, faults: &mut Faults<'_>) -> VarnishT
     if let Some(header) = &written.soft_header {
         target.soft_header.clone_from(header);
     }
-    target.timeout = faults.duration(written.timeout.as_ref(), target.timeout);
+    let taken = [
+        target.purge_header.as_str(),
+        target.soft_header.as_str(),
+        "host",
+    ];
+    let secret = written.secret_header.as_ref();
+    target.secret_header = secret.and_then(|it| decide_header(it, base, &taken, faults));
+    let timeout = TIMEOUT.usually(target.timeout);
+    target.timeout = faults.duration(written.timeout.as_ref(), &timeout);
     target
 }
 
 fn decide_fastly(written: &FastlyWritten, base: &Path, faults: &mut Faults<'_>) -> FastlyTarget {
     let token = faults.secret(&written.token, base);
-    let mut target = FastlyTarget::new(written.service_id.value.clone(), token.into());
+    let mut target = FastlyTarget::new(written.service_id.value.clone(), token);
     if let Some(api) = &written.api {
-        faults.url(api, &["https", "http"]);
-        api.value.trim_end_matches('/').clone_into(&mut target.api);
+        faults.url(api, &FASTLY_URL);
+        api.value
+            .0
+            .trim_end_matches('/')
+            .clone_into(&mut target.api);
     }
-    target.timeout = faults.duration(written.timeout.as_ref(), target.timeout);
+    let taken = ["fastly-key", "fastly-soft-purge", "accept", "host"];
+    let secret = written.secret_header.as_ref();
+    target.secret_header = secret.and_then(|it| decide_header(it, base, &taken, faults));
+    let timeout = TIMEOUT.usually(target.timeout);
+    target.timeout = faults.duration(written.timeout.as_ref(), &timeout);
     target
+}
+
+/// A secret header whose name is none of those that a purge has already.
+fn decide_header(
+    written: &SecretHeaderWritten,
+    base: &Path,
+    taken: &[&str],
+    faults: &mut Faults<'_>,
+) -> Option<SecretHeader> {
+    let before = faults.count();
+    let value = faults.secret(&written.value, base);
+    let name = &written.name;
+    if taken.iter().any(|it| it.eq_ignore_ascii_case(&name.value)) {
+        let help = "name a header of its own, such as X-Purge-Secret";
+        faults.add(name, "is a header that a purge has already", help);
+    }
+    let header = SecretHeader::new(&name.value, &value);
+    if let Err(error) = &header
+        && faults.count() == before
+    {
+        let help = "letters, digits and `-` in the name, visible ASCII in the value";
+        faults.add(name, &error.to_string(), help);
+    }
+    header.ok()
 }

@@ -60,6 +60,7 @@ pub(crate) fn connection(bootstrap: &str, protocol: Protocol) -> KafkaConnection
     KafkaConnection {
         brokers: bootstrap.to_owned(),
         properties,
+        ..KafkaConnection::default()
     }
 }
 

@@ -1,0 +1,116 @@
+//! How to reach Kafka: brokers, and properties of librdkafka with a rule for each.
+
+use std::path::Path;
+
+use freshet_kafka::{KafkaConnection, StartAt, check_property, is_read, is_secret};
+use serde_saphyr::Spanned;
+
+use super::faults::{Faults, holds_credentials};
+use super::values::PropertyWritten;
+use super::written::KafkaWritten;
+
+pub(crate) fn decide(
+    spanned: &Spanned<KafkaWritten>,
+    base: &Path,
+    faults: &mut Faults<'_>,
+) -> KafkaConnection {
+    let written = &spanned.value;
+    let before = faults.count();
+    check_brokers(written, faults);
+    let mut connection = KafkaConnection {
+        brokers: written.brokers.value.0.clone(),
+        ..KafkaConnection::default()
+    };
+    for (name, value) in &written.properties {
+        if check_plain(name, value, faults) {
+            let value = value.value.0.expose().to_owned();
+            connection.properties.insert(name.clone(), value);
+        }
+    }
+    for (name, secret) in &written.secret_properties {
+        if written.properties.contains_key(name) {
+            faults.add(
+                secret,
+                &format!("`{name}` stands in `properties` too"),
+                "keep it in `secret_properties` only",
+            );
+        }
+        if is_read(name) {
+            let message = format!("`{name}` is not a secret");
+            faults.add(secret, &message, "move it to `properties`");
+        }
+        let known = faults.count();
+        let value = faults.secret(secret, base);
+        if faults.count() == known
+            && let Err(error) = check_property(name, &value)
+        {
+            faults.add(secret, &error.to_string(), &error.help());
+        }
+        connection.secret_properties.insert(name.clone(), value);
+    }
+    if faults.count() == before
+        && let Err(error) = connection.check()
+    {
+        let help = "librdkafka refuses the properties together, though each is good by itself";
+        faults.add(spanned, &error.to_string(), help);
+    }
+    connection
+}
+
+fn check_brokers(written: &KafkaWritten, faults: &mut Faults<'_>) {
+    let brokers = &written.brokers;
+    if brokers.value.0.trim().is_empty() {
+        faults.add(
+            brokers,
+            "names no broker",
+            "for example: kafka-1:9092,kafka-2:9092",
+        );
+    }
+    if brokers.value.0.contains('@') {
+        faults.add(
+            brokers,
+            "holds credentials",
+            "give `sasl.username` in `properties`, and `sasl.password: { env: NAME }` in `secret_properties`",
+        );
+    }
+}
+
+/// Whether a property may stand in `properties`.
+fn check_plain(name: &str, value: &Spanned<PropertyWritten>, faults: &mut Faults<'_>) -> bool {
+    let secret = &value.value.0;
+    if is_secret(name) {
+        let help = format!(
+            "move it to `secret_properties` as `{name}: {{ env: NAME }}` or `{{ file: PATH }}`"
+        );
+        faults.add(value, &format!("the value of `{name}` is secret"), &help);
+        return false;
+    }
+    if let Err(error) = check_property(name, secret) {
+        faults.add(value, &error.to_string(), &error.help());
+        return false;
+    }
+    if holds_credentials(secret.expose()) {
+        faults.add(
+            value,
+            &format!("`{name}` holds credentials"),
+            "remove `user:password@` and give them in `secret_properties`",
+        );
+        return false;
+    }
+    true
+}
+
+pub(crate) fn decide_start(kafka: &KafkaWritten, faults: &mut Faults<'_>) -> StartAt {
+    let Some(start) = &kafka.start else {
+        return StartAt::Earliest;
+    };
+    match start.value.as_str() {
+        "earliest" => StartAt::Earliest,
+        "latest" => StartAt::Latest,
+        "error" => StartAt::Error,
+        other => {
+            faults.choice(start, other, &["earliest", "latest", "error"]);
+            StartAt::Earliest
+        }
+    }
+}

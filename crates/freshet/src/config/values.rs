@@ -1,0 +1,90 @@
+//! The forms of single values. None of them has `Debug` or `Display`.
+
+use std::fmt;
+
+use freshet_core::secret::Secret;
+use serde::Deserialize;
+use serde::de::{self, MapAccess, Unexpected, Visitor};
+
+/// What an error says of a secret that is not written as one. Nothing of what was written is repeated.
+pub(crate) const SECRET_FORM: &str = "a secret is written as { env: NAME } or { file: PATH }";
+
+/// The address of a server. Somebody may have written credentials into it.
+#[derive(Deserialize)]
+#[serde(transparent)]
+pub(crate) struct AddressWritten(pub(crate) String);
+
+/// A duration such as `250ms`.
+#[derive(Deserialize)]
+#[serde(transparent)]
+pub(crate) struct DurationWritten(pub(crate) String);
+
+/// The value of a librdkafka property. Somebody may have written a password here.
+pub(crate) struct PropertyWritten(pub(crate) Secret);
+
+impl<'de> Deserialize<'de> for PropertyWritten {
+    fn deserialize<D: de::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        String::deserialize(from).map(|text| Self(Secret::from(text)))
+    }
+}
+
+/// Where a secret is: in the environment or in a file, never in the config itself.
+#[derive(Default)]
+pub(crate) struct SecretWritten {
+    pub(crate) env: Option<String>,
+    pub(crate) file: Option<String>,
+}
+
+impl<'de> Deserialize<'de> for SecretWritten {
+    fn deserialize<D: de::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(SecretVisitor)
+    }
+}
+
+/// Reads a secret by hand: what is wrong may be the secret itself, and derived errors repeat what is wrong.
+struct SecretVisitor;
+
+impl<'de> Visitor<'de> for SecretVisitor {
+    type Value = SecretWritten;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(SECRET_FORM)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<SecretWritten, A::Error> {
+        let mut written = SecretWritten::default();
+        while let Some(key) = map.next_key::<String>()? {
+            let field = match key.as_str() {
+                "env" => &mut written.env,
+                "file" => &mut written.file,
+                _ => return Err(de::Error::custom(SECRET_FORM)),
+            };
+            *field = Some(map.next_value()?);
+        }
+        Ok(written)
+    }
+
+    fn visit_str<E: de::Error>(self, _: &str) -> Result<SecretWritten, E> {
+        Err(de::Error::custom(SECRET_FORM))
+    }
+
+    fn visit_bool<E: de::Error>(self, _: bool) -> Result<SecretWritten, E> {
+        Err(de::Error::custom(SECRET_FORM))
+    }
+
+    fn visit_i64<E: de::Error>(self, _: i64) -> Result<SecretWritten, E> {
+        Err(de::Error::custom(SECRET_FORM))
+    }
+
+    fn visit_u64<E: de::Error>(self, _: u64) -> Result<SecretWritten, E> {
+        Err(de::Error::custom(SECRET_FORM))
+    }
+
+    fn visit_f64<E: de::Error>(self, _: f64) -> Result<SecretWritten, E> {
+        Err(de::Error::custom(SECRET_FORM))
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<SecretWritten, E> {
+        Err(de::Error::invalid_type(Unexpected::Unit, &self))
+    }
+}
