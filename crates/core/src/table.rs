@@ -31,6 +31,15 @@ pub struct TableShape {
     pub connector: Arc<Connector>,
     /// Bound columns, in slot order.
     pub columns: Vec<ColumnShape>,
+    /// The names of all columns that the source file declares, bound or not, as they stand in a row.
+    pub declared: Arc<[Arc<str>]>,
+}
+
+impl TableShape {
+    /// Whether the table has a column of this name, as far as its source file knows.
+    pub fn declares(&self, name: &str) -> bool {
+        self.declared.iter().any(|declared| **declared == *name)
+    }
 }
 
 /// One bound column.

@@ -19,8 +19,6 @@ const NOT_YET: &[&str] = &[
     "04-mysql-datetime-fraction",
     "05-null-becomes-default",
     "07-custom-unavailable",
-    "08a-cloudevents-text-id",
-    "08b-canal-int-id",
     "09-mysql-zero-date",
     "18-tinyint1-as-boolean",
     "22-table-with-a-space",

@@ -123,6 +123,7 @@ impl Canary {
                 identity: ReplicaIdentity::Default,
                 connector: Arc::default(),
                 columns: Vec::new(),
+                declared: Arc::default(),
             },
             bindings: Vec::new(),
         }

@@ -190,6 +190,10 @@ impl<'a> Compile<'a> {
                     Some(topic) => topic.value.clone(),
                     None => name.clone(),
                 };
+                let names = declared
+                    .columns
+                    .iter()
+                    .map(|it| Arc::from(it.name.as_str()));
                 Table {
                     shape: TableShape {
                         id: TableId(at as u32),
@@ -199,6 +203,7 @@ impl<'a> Compile<'a> {
                         identity: declared.replica_identity.identity(),
                         connector: Arc::clone(&table.known.connector),
                         columns: table.columns,
+                        declared: names.collect(),
                     },
                     bindings: table.bindings,
                 }

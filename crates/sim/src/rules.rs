@@ -105,6 +105,7 @@ fn table((id, name): (u32, &str), key: Template, tags: Vec<Template>) -> Table {
             identity: ReplicaIdentity::Full,
             connector: Arc::default(),
             columns: vec![column("id", true), column("category_id", false)],
+            declared: Arc::default(),
         },
         bindings: vec![Binding {
             family: FamilyId(id as _),

@@ -15,6 +15,7 @@ use crate::avro::unframe;
 use crate::boundary::{self, BoundaryRead};
 use crate::error::DecodeError;
 use crate::facts::{Facts, Part};
+use crate::foreign;
 use crate::form::{Form, form_of, lacks_key, read_json};
 use crate::images::{self, ImageRules};
 use crate::json::cursor::Cursor;
@@ -120,9 +121,12 @@ impl Decoder {
             Some(b'{' | b' ' | b'\t' | b'\r' | b'\n' | b'n') => {
                 self.decode_json(record, value, (shape, change))
             }
-            _ => Err(DecodeError::BadFraming {
-                what: "neither a JSON object nor Avro in Confluent framing",
-            }),
+            _ => match foreign::of_text(value) {
+                Some(format) => Err(DecodeError::Foreign { format }),
+                None => Err(DecodeError::BadFraming {
+                    what: "neither a JSON object nor Avro in Confluent framing",
+                }),
+            },
         }
     }
 
@@ -203,6 +207,11 @@ impl Decoder {
         (shape, change): (&TableShape, &mut Change),
     ) -> Result<Decoded, DecodeError> {
         let (id, bytes) = unframe(value)?;
+        // No schema has this id.
+        if id == 0 && foreign::is_open_protocol(value) {
+            let format = "TiCDC open protocol";
+            return Err(DecodeError::Foreign { format });
+        }
         let Some(compiled) = self.schemas.get(id)? else {
             return Ok(Decoded::SchemaWanted { id });
         };

@@ -75,6 +75,12 @@ pub enum DecodeError {
         /// What is missing or wrong.
         what: &'static str,
     },
+    /// A record of another system's format.
+    #[error("not a Debezium record: it has the format of {format}")]
+    Foreign {
+        /// The format's name.
+        format: &'static str,
+    },
     /// The change's `op` is none that is known.
     #[error("unknown op: expected one of c, u, d, r, t, m")]
     UnknownOp,
@@ -82,7 +88,7 @@ pub enum DecodeError {
 
 impl DecodeError {
     /// Every reason, as it stands in labels and dead letters.
-    pub const REASONS: [&'static str; 10] = [
+    pub const REASONS: [&'static str; 11] = [
         "bad_json",
         "bad_utf8",
         "too_deep",
@@ -92,6 +98,7 @@ impl DecodeError {
         "bad_avro",
         "bad_schema",
         "bad_envelope",
+        "foreign_format",
         "unknown_op",
     ];
 
@@ -107,6 +114,7 @@ impl DecodeError {
             Self::BadAvro { .. } => "bad_avro",
             Self::BadSchema { .. } => "bad_schema",
             Self::BadEnvelope { .. } => "bad_envelope",
+            Self::Foreign { .. } => "foreign_format",
             Self::UnknownOp => "unknown_op",
         }
     }

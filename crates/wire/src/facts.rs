@@ -66,6 +66,10 @@ pub(crate) struct Facts {
     pub(crate) op: Option<OpCode>,
     /// `__deleted`, in the flattened form.
     pub(crate) deleted: Option<bool>,
+    /// A field that is no column may lead the format of another system.
+    pub(crate) maybe_foreign: bool,
+    /// An envelope has marks of the flattened form beside its own fields: it is a row with such columns.
+    pub(crate) marked: bool,
     begins_or_ends: bool,
     data_collections: bool,
     ddl: bool,
@@ -175,7 +179,7 @@ impl Facts {
     /// Whether this is Debezium's envelope.
     pub(crate) fn is_envelope(&self) -> bool {
         let parts = [self.before, self.after, self.source];
-        self.op.is_some() && parts.contains(&Part::Read)
+        !self.marked && self.op.is_some() && parts.contains(&Part::Read)
     }
 
     /// Whether the flattened form left its marks.

@@ -6,11 +6,13 @@ use freshet_core::table::TableShape;
 
 use crate::error::DecodeError;
 use crate::facts::Facts;
+use crate::foreign;
 use crate::images;
 use crate::json::cursor::Cursor;
 use crate::json::track::Tracks;
 use crate::json::{envelope, flattened};
 use crate::row_rules::RowRules;
+use crate::skipped::Skipped;
 
 /// The form of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -41,19 +43,37 @@ pub(crate) fn read_json(
         *cursor = start.clone();
     }
     envelope::read(cursor, rules, (&mut *change, &mut *facts), scratch)?;
-    if facts.is_envelope() || facts.skipped().is_some() {
+    if is_enveloped(facts, rules.shape) {
         tracks.learn(&start, rules);
         return Ok(Form::Envelope);
     }
     change.before.clear();
-    *cursor = start;
+    *cursor = start.clone();
     flattened::read(cursor, rules, (&mut *change, &mut *facts), scratch)?;
+    if facts.maybe_foreign
+        && !facts.is_flattened()
+        && let Some(format) = foreign::of_object(start, rules.shape)?
+    {
+        return Err(DecodeError::Foreign { format });
+    }
     form_of(facts, rules.shape, &change.after)
+}
+
+/// Whether the record is an envelope, or one of Debezium's records that are no changes. A row may have columns that
+/// are called as the fields of those.
+fn is_enveloped(facts: &Facts, shape: &TableShape) -> bool {
+    let declares = |names: [&str; 2]| names.into_iter().all(|name| shape.declares(name));
+    match facts.skipped() {
+        Some(Skipped::Transaction) => !declares(["status", "data_collections"]),
+        Some(Skipped::SchemaChange) => !declares(["ddl", "databaseName"]),
+        Some(_) => true,
+        None => facts.is_envelope(),
+    }
 }
 
 /// Which form the facts prove. Without any mark, a row that has its key columns is a flattened one.
 pub(crate) fn form_of(facts: &Facts, shape: &TableShape, row: &Image) -> Result<Form, DecodeError> {
-    if facts.is_envelope() || facts.skipped().is_some() {
+    if is_enveloped(facts, shape) {
         return Ok(Form::Envelope);
     }
     let keyed = images::key_slots(shape).next().is_some();

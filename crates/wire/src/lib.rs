@@ -16,6 +16,7 @@ mod decimal;
 mod decode;
 mod error;
 mod facts;
+mod foreign;
 mod form;
 mod images;
 mod json;

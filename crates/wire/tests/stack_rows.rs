@@ -505,6 +505,64 @@ fn columns_named_like_the_envelope_do_not_confuse_the_form() {
 }
 
 #[test]
+fn p15_records_of_other_formats_are_named_and_never_rows() {
+    let event = r#"{"id":7,"source":"/shop","specversion":"1.0","type":"changed","data":null}"#;
+    let event = event.replace("7", r#""7""#);
+    let canal = r#"{"id":9,"database":"shop","table":"t","type":"UPDATE","isDdl":false,"data":[]}"#;
+    let wrapped = format!(r#"{{"schema":null,"payload":{event}}}"#);
+    let framed = "\0\0\0\0\x07\x02".to_owned() + "\x0217\x02a\x021\x02b";
+    let open = "\0\0\0\0\0\0\0\x02{}";
+    let listed = "table public.t: INSERT: id[integer]:1";
+    let fields = ["id", "source", "specversion", "type"]
+        .map(|name| format!(r#"{{"name":"{name}","type":"string"}}"#))
+        .join(",");
+    let schema = format!(r#"{{"type":"record","name":"E","fields":[{fields}]}}"#);
+    let columns = [("id", ColumnKind::Uuid)];
+    for (value, format) in [
+        (&*event, "CloudEvents"),
+        (&wrapped, "CloudEvents"),
+        (&framed, "CloudEvents"),
+        (canal, "Canal"),
+        (open, "TiCDC open protocol"),
+        (listed, "test_decoding"),
+    ] {
+        let mut stand = Stand::of(&columns);
+        stand.decoder.add_writer_schema(7, &schema).expect("valid");
+        // Whatever the topic looked like before.
+        for before in [None, Some(r#"{"id":null,"__op":"u"}"#)] {
+            if let Some(before) = before {
+                stand.change("t.full", None, before);
+            }
+            let error = stand.try_decode("t.full", Some("{}"), Some(value));
+            let error = error.expect_err("no change");
+            assert_eq!(error.reason(), "foreign_format", "{value}");
+            assert!(error.to_string().ends_with(format), "{error}");
+        }
+    }
+}
+
+#[test]
+fn a_row_with_all_fields_of_another_format_is_a_row() {
+    let mut stand = Stand::of(&[("id", ColumnKind::Uuid)]);
+    let names = [
+        "id",
+        "source",
+        "specversion",
+        "type",
+        "status",
+        "data_collections",
+    ];
+    for table in &mut stand.registry.tables {
+        table.shape.declared = names.map(Into::into).into();
+    }
+    let values = names.map(|name| format!(r#""{name}":"BEGIN""#)).join(",");
+    let id = "0f8fad5b-d9cb-469f-a165-70867728950e";
+    let row = format!("{{{values}}}").replacen("BEGIN", id, 1);
+    let told = stand.change("t.full", None, &row);
+    assert!(told.starts_with("Update"), "{told}");
+}
+
+#[test]
 fn topics_that_nobody_owns_are_unowned_and_stay_unread() {
     let mut stand = Stand::new(shop::shop());
     stand.registry.tables[0].bindings.clear();

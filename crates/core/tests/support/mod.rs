@@ -1,6 +1,7 @@
 //! Small registries and changes to test with.
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use freshet_core::change::{Change, Op};
@@ -89,6 +90,7 @@ impl RegistryBuilder {
                 identity: ReplicaIdentity::Full,
                 connector: std::sync::Arc::default(),
                 columns: columns.collect(),
+                declared: Arc::default(),
             },
             bindings: Vec::new(),
         });

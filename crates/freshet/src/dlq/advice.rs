@@ -1,7 +1,7 @@
 //! What to do about each reason.
 
 /// The reason and what to do; docs/dead-letters.md says it too.
-const ADVICE: [(&str, &str); 13] = [
+const ADVICE: [(&str, &str); 14] = [
     (
         "bad_json",
         "The record is no JSON. Somebody else writes to the topic, or the connector's converter was changed.",
@@ -41,6 +41,11 @@ const ADVICE: [(&str, &str); 13] = [
     (
         "bad_envelope",
         "The record is well-formed and no change. Somebody else writes to the topic, or a transform changes its form.",
+    ),
+    (
+        "foreign_format",
+        "The record has another system's format; the detail names it. Somebody else writes to the topic, or the \
+         connector's converter was changed. Write Debezium's envelope, then discard.",
     ),
     (
         "unknown_op",

@@ -59,6 +59,7 @@ pub fn registry() -> Registry {
         identity: ReplicaIdentity::Full,
         connector: Arc::default(),
         columns: vec![column("id", true), column("category_id", false)],
+        declared: Arc::default(),
     };
     let table = Table {
         shape,

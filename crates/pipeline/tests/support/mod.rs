@@ -446,6 +446,7 @@ pub fn registry() -> Registry {
             identity: ReplicaIdentity::Full,
             connector: Arc::default(),
             columns: vec![column("id", true), column("category_id", false)],
+            declared: Arc::default(),
         },
         bindings: vec![binding],
     };

@@ -12,6 +12,7 @@ use super::usual::Usual;
 use crate::column_text::{self, BoundColumn};
 use crate::error::DecodeError;
 use crate::facts::{EnvelopeField, Facts, FlatMark, Part, SourceField, TransactionField};
+use crate::foreign;
 use crate::row_rules::RowRules;
 use crate::scalar::{Encoding, Scalar};
 
@@ -31,6 +32,8 @@ enum PlanForm {
     Envelope(EnvelopePlan),
     /// The flattened form, and record keys.
     Flattened(RowSteps),
+    /// Another system's format, by its name.
+    Foreign(&'static str),
 }
 
 /// How an envelope is read.
@@ -84,13 +87,18 @@ impl Plan {
             field.is_some_and(|(_, id)| schema.record(*id).is_some())
         };
         let has_parts = ["before", "after", "source"].into_iter().any(is_structure);
+        let marked = has("__op") || has("__deleted");
+        // A row may have columns that are called as the fields of Debezium's other records.
+        let has_other = |name: &str| has(name) && !rules.shape.declares(name);
         let enveloped = (has("op") && has_parts)
-            || (has("status") && has("data_collections"))
-            || (has("ddl") && has("databaseName") && is_structure("source"));
-        let (form, usual) = if enveloped {
+            || (has("status") && has_other("data_collections"))
+            || (has("ddl") && has_other("databaseName") && is_structure("source"));
+        let (form, usual) = if enveloped && !marked {
             let plan = EnvelopePlan::compile(schema, record, rules);
             let usual = Usual::envelope(schema, record, rules);
             (PlanForm::Envelope(plan), usual)
+        } else if !marked && let Some(format) = foreign::of_schema(schema, record, rules.shape) {
+            (PlanForm::Foreign(format), None)
         } else {
             let steps = row_steps(schema, record, (rules, true));
             let usual = Usual::flattened(schema, record, rules);
@@ -123,6 +131,9 @@ impl Plan {
         (change, facts): (&mut Change, &mut Facts),
         columns: usize,
     ) -> Result<(), DecodeError> {
+        if let PlanForm::Foreign(format) = self.form {
+            return Err(DecodeError::Foreign { format });
+        }
         if let Some(usual) = &self.usual {
             if usual
                 .run(datum, (&mut *change, &mut *facts), columns)
@@ -150,6 +161,8 @@ impl Plan {
         }
         match &self.form {
             PlanForm::Envelope(plan) => plan.run(datum, (change, facts), columns)?,
+            // Refused before its bytes are read.
+            PlanForm::Foreign(_) => return Ok(()),
             PlanForm::Flattened(steps) => {
                 change.after.begin(columns);
                 run_row(steps, datum, &mut change.after, |mark, value| {

@@ -135,6 +135,11 @@ pub(crate) enum FlatMark {
 }
 
 impl FlatMark {
+    /// Whether a field of this name is a mark that no envelope has.
+    pub(crate) fn tells_form(name: &[u8]) -> bool {
+        matches!(name, b"__op" | b"__deleted")
+    }
+
     /// By its name: two underscores, `source_` where the field was asked for as `source.x`.
     pub(crate) fn named(name: &[u8]) -> Option<Self> {
         let name = name.strip_prefix(b"__")?;

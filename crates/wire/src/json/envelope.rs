@@ -5,7 +5,7 @@ use freshet_core::change::Change;
 use super::cursor::Cursor;
 use super::row;
 use crate::error::DecodeError;
-use crate::facts::{EnvelopeField, Facts, Part, SourceField, TransactionField};
+use crate::facts::{EnvelopeField, Facts, FlatMark, Part, SourceField, TransactionField};
 use crate::row_rules::RowRules;
 
 /// Reads an object as an envelope. What is not part of one is skipped, so that the facts tell afterwards
@@ -19,7 +19,10 @@ pub(crate) fn read(
     *facts = Facts::default();
     cursor.object(|cursor, name| {
         match EnvelopeField::named(name) {
-            None => cursor.skip()?,
+            None => {
+                facts.marked |= FlatMark::tells_form(name);
+                cursor.skip()?;
+            }
             Some(EnvelopeField::Before) => {
                 facts.before = row::read(cursor, rules, &mut change.before, scratch)?;
             }

@@ -7,6 +7,7 @@ use super::cursor::Cursor;
 use crate::column_text;
 use crate::error::DecodeError;
 use crate::facts::{Facts, FlatMark};
+use crate::foreign;
 use crate::row_rules::RowRules;
 
 /// Reads an object as a flattened row, into the after-image.
@@ -24,6 +25,7 @@ pub(crate) fn read(
         } else if let Some(mark) = FlatMark::named(name) {
             facts.set_mark(mark, cursor.scalar(scratch)?);
         } else {
+            facts.maybe_foreign |= foreign::may_lead(name, rules.shape);
             cursor.skip()?;
         }
         Ok(())

@@ -19,5 +19,6 @@ pub(crate) fn shape(columns: &[(&str, ColumnKind)]) -> TableShape {
         identity: ReplicaIdentity::Full,
         connector: Arc::default(),
         columns: columns.collect(),
+        declared: Arc::default(),
     }
 }

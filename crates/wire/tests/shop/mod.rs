@@ -60,6 +60,7 @@ pub(crate) fn table(
             identity,
             connector: Arc::default(),
             columns: columns.collect(),
+            declared: Arc::default(),
         },
         bindings: vec![Binding {
             family: FamilyId(0),
