@@ -1,10 +1,12 @@
 //! Records golden change events from the real databases and connectors.
 //!
 //! `testbed-record FOLDER [FORM…]` writes `FOLDER/FORM.jsonl`, for all forms when none is named.
+//! `testbed-record FOLDER types [postgres|mariadb]` writes every column type below `FOLDER` instead.
 
 mod output;
 mod recording;
 mod scenarios;
+mod values;
 
 use std::path::PathBuf;
 
@@ -35,6 +37,10 @@ fn main() -> Result<()> {
             .context("usage: testbed-record FOLDER [FORM…]")?,
     );
     let named: Vec<String> = arguments.collect();
+    if named.first().is_some_and(|name| name == "types") {
+        require_programs()?;
+        return values::record(&folder, named.get(1).map(String::as_str));
+    }
     for name in &named {
         ensure!(
             FORMS.contains(&name.as_str()),

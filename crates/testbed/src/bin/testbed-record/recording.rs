@@ -166,7 +166,7 @@ fn is_history(record: &TopicRecord) -> bool {
 }
 
 /// Confluent framing: a zero, then four bytes of id.
-fn schema_id(bytes: &[u8]) -> Option<u32> {
+pub(crate) fn schema_id(bytes: &[u8]) -> Option<u32> {
     match bytes {
         [0, a, b, c, d, ..] => Some(u32::from_be_bytes([*a, *b, *c, *d])),
         _ => None,
