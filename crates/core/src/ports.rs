@@ -126,13 +126,23 @@ pub trait Source: Send {
         wait: Option<Duration>,
     ) -> Result<(), SourceError>;
 
-    /// Reads these topics from now on, and no others. A source with one thing to read has nothing to do.
+    /// Reads something else from now on. A source with one thing to read has nothing to do, and one that cannot hold a
+    /// stream goes on giving records of it.
     ///
     /// # Errors
     /// The topics cannot be read; the ones before still are.
-    fn follow(&mut self, _topics: &[&str]) -> Result<(), SourceError> {
+    fn follow(&mut self, _reading: Reading<'_>) -> Result<(), SourceError> {
         Ok(())
     }
+}
+
+/// What a source reads.
+#[derive(Debug, Clone, Copy)]
+pub enum Reading<'a> {
+    /// These topics, and no others.
+    Topics(&'a [&'a str]),
+    /// The same topics, but nothing of these streams, which keep their places; every other stream flows.
+    Without(&'a [StreamId]),
 }
 
 /// Why a source failed.
@@ -246,12 +256,12 @@ pub struct OutboxError {
 }
 
 /// Avro writer schemas by id.
-pub trait WriterSchemas: Send {
-    /// Fetches a schema's JSON. Blocking, bounded in time by the adapter.
+pub trait WriterSchemas: Send + Sync {
+    /// Fetches a schema's JSON. Blocking, on a thread that may wait; bounded in time and size by the adapter.
     ///
     /// # Errors
     /// See [`WriterSchemaError`].
-    fn fetch(&mut self, id: u32) -> Result<String, WriterSchemaError>;
+    fn fetch(&self, id: u32) -> Result<String, WriterSchemaError>;
 }
 
 /// Why a writer schema is not at hand.
@@ -263,7 +273,15 @@ pub enum WriterSchemaError {
         /// The id.
         id: u32,
     },
-    /// The registry does not answer. The record waits.
+    /// The registry has it, and it cannot be used. The record is poison.
+    #[error("the schema with id {id} cannot be used: {reason}")]
+    Unusable {
+        /// The id.
+        id: u32,
+        /// Why.
+        reason: String,
+    },
+    /// The registry does not answer, or not as it should. The record waits.
     #[error("the schema registry did not answer for id {id}: {reason}")]
     Unreachable {
         /// The id.

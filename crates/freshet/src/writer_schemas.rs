@@ -22,7 +22,7 @@ impl AnyWriterSchemas {
 }
 
 impl WriterSchemas for AnyWriterSchemas {
-    fn fetch(&mut self, id: u32) -> Result<String, WriterSchemaError> {
+    fn fetch(&self, id: u32) -> Result<String, WriterSchemaError> {
         match self {
             Self::Http(schemas) => schemas.fetch(id),
             Self::None => Err(WriterSchemaError::NotConfigured { id }),

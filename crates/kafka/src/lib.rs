@@ -8,6 +8,7 @@ mod connection;
 mod consumer_state;
 mod deliver;
 mod gap;
+mod hold;
 mod mend;
 #[cfg(feature = "mock")]
 pub mod mock;

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use freshet_core::ports::{Demand, Origin, RawRecord, Source, SourceError, SourceEvent};
+use freshet_core::ports::{Demand, Origin, RawRecord, Reading, Source, SourceError, SourceEvent};
 use freshet_core::position::{StreamId, StreamPosition, UnixMicros};
 use rdkafka::Message;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -38,7 +38,9 @@ pub struct KafkaSource {
     epoch: u64,
     last: usize,
     starved_since: Option<Instant>,
-    paused: bool,
+    pub(crate) paused: bool,
+    /// Streams of which nothing is to be given.
+    pub(crate) held: Vec<StreamId>,
     /// Records that came while nothing was asked for.
     kept: VecDeque<(StreamId, OwnedMessage)>,
     anchors: Anchors,
@@ -96,6 +98,7 @@ impl KafkaSource {
             last: 0,
             starved_since: None,
             paused: false,
+            held: Vec::new(),
             kept: VecDeque::new(),
             anchors: Anchors::new(lookup.clone()),
             stalls: Stalls::new(lookup.clone()),
@@ -110,6 +113,7 @@ impl KafkaSource {
     pub(crate) fn begin_anew(&mut self, carried: Carried) {
         self.streams.clear();
         self.kept.clear();
+        self.held.clear();
         (self.epoch, self.last) = (self.consumer.context().epoch(), 0);
         (self.starved_since, self.paused) = (None, false);
         self.mending.begin_anew(carried);
@@ -121,7 +125,7 @@ impl KafkaSource {
         if self.paused {
             self.stalls.forget();
         }
-        let stall = self.stalls.serve(self.consumer.context());
+        let stall = self.stalls.serve(self.consumer.context(), &self.held);
         self.mending.take_worn().or(stall.map(|it| it.to_string()))
     }
 
@@ -175,8 +179,9 @@ impl KafkaSource {
 
     fn set_paused(&mut self, paused: bool) {
         let state = self.consumer.context().state();
-        // What is being given away stays paused.
-        let partitions = partitions_of(state.assigned.iter().filter(|it| !it.leaving));
+        // What is being given away stays paused, and what is held.
+        let flows = |it: &&Assigned| !it.leaving && !self.held.contains(&it.stream);
+        let partitions = partitions_of(state.assigned.iter().filter(flows));
         drop(state);
         let outcome = if paused {
             self.consumer.pause(&partitions)
@@ -291,11 +296,19 @@ impl Source for KafkaSource {
         }
     }
 
-    fn follow(&mut self, topics: &[&str]) -> Result<(), SourceError> {
-        self.config.topics = topics.iter().map(|&it| it.to_owned()).collect();
-        self.consumer
-            .subscribe(topics)
-            .map_err(|error| SourceError::Follow(error.to_string()))
+    fn follow(&mut self, reading: Reading<'_>) -> Result<(), SourceError> {
+        match reading {
+            Reading::Topics(topics) => {
+                self.config.topics = topics.iter().map(|&it| it.to_owned()).collect();
+                self.consumer
+                    .subscribe(topics)
+                    .map_err(|error| SourceError::Follow(error.to_string()))
+            }
+            Reading::Without(streams) => {
+                self.hold_streams(streams);
+                Ok(())
+            }
+        }
     }
 }
 
@@ -318,6 +331,7 @@ impl KafkaSource {
                 wait = Duration::ZERO;
             }
         }
+        let mut came_although_held = false;
         for _ in 0..left {
             let polled = self.consumer.poll(wait);
             wait = Duration::ZERO;
@@ -337,7 +351,12 @@ impl KafkaSource {
             {
                 known.read.handed(message.offset());
                 take(raw_record(&message, known));
+                came_although_held |= self.held.contains(&known.stream);
             }
+        }
+        if came_although_held {
+            // A rebalance or a mended partition has taken the pause back.
+            self.pause_held();
         }
         Ok(())
     }

@@ -91,8 +91,8 @@ impl Stalls {
         self.places.0.clear();
     }
 
-    /// Takes the next step; a stall, if there is one.
-    pub(crate) fn serve(&mut self, callbacks: &Callbacks) -> Option<Stall> {
+    /// Takes the next step; a stall, if there is one. Nothing is fetched of streams that are `held`.
+    pub(crate) fn serve(&mut self, callbacks: &Callbacks, held: &[StreamId]) -> Option<Stall> {
         let now = Instant::now();
         if now < self.look_at {
             return None;
@@ -100,7 +100,7 @@ impl Stalls {
         self.look_at = now + LOOK_EVERY;
         let answer = self.asker.answer();
         let state = callbacks.state();
-        self.places.note(&state.assigned, now);
+        self.places.note(&state.assigned, held, now);
         // Brokers that do not answer are away, which is told elsewhere.
         if let Some(Ok(ends)) = answer {
             self.places.compare(&ends, now);
@@ -145,12 +145,13 @@ impl Places {
         })
     }
 
-    fn note(&mut self, assigned: &[Assigned], now: Instant) {
+    fn note(&mut self, assigned: &[Assigned], held: &[StreamId], now: Instant) {
         self.0
             .retain(|stream, _| assigned.iter().any(|it| it.stream == *stream));
         for it in assigned.iter().filter(|it| !it.leaving) {
-            let Some(place) = it.place() else {
-                // What was fetched waits to be taken.
+            let place = it.place().filter(|_| !held.contains(&it.stream));
+            let Some(place) = place else {
+                // What was fetched waits to be taken, or nothing is to be fetched.
                 self.0.remove(&it.stream);
                 continue;
             };

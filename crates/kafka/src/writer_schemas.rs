@@ -1,18 +1,16 @@
 //! Avro writer schemas from a schema registry with Confluent's interface: `GET {url}/schemas/ids/{id}`.
 
-use std::io::Read;
 use std::time::Duration;
 
 use freshet_core::ports::{WriterSchemaError, WriterSchemas};
 use freshet_core::secret::Secret;
-use reqwest::StatusCode;
-use reqwest::blocking::{Client, Response};
+use reqwest::{Client, StatusCode};
 use serde::Deserialize;
 
 use crate::connection::KafkaClientError;
 
-/// No schema is larger than this in bytes.
-const ANSWER_BYTES_MAX: u64 = 4 << 20;
+/// A larger answer, in bytes, holds no schema that can be used. A table of 4096 columns takes 600 000.
+const ANSWER_BYTES_MAX: usize = 4 << 20;
 
 /// Where the registry is and who we are there.
 #[derive(Debug, Clone)]
@@ -25,17 +23,15 @@ pub struct WriterSchemasConfig {
     pub password: Option<Secret>,
     /// Bearer token.
     pub bearer: Option<Secret>,
-    /// An answer takes no longer than this.
+    /// The whole answer is here within this, or the request has failed.
     pub timeout: Duration,
 }
 
-/// A client behind the [`WriterSchemas`] port. Blocking, for the intake's own thread; it keeps nothing, because
-/// the decoder keeps every schema it was given.
+/// A client behind the [`WriterSchemas`] port. It keeps nothing, because the decoder keeps every schema it was given.
 #[derive(Debug)]
 pub struct HttpWriterSchemas {
     config: WriterSchemasConfig,
-    /// Made at the first use: a blocking client must not be made on a runtime's thread.
-    client: Option<Client>,
+    client: Client,
 }
 
 #[derive(Deserialize)]
@@ -45,62 +41,118 @@ struct SchemaAnswer {
     schema_type: Option<String>,
 }
 
+/// What a registry says when it has no such schema. Whoever answers 404 without it is no schema registry.
+#[derive(Deserialize)]
+struct RefusalAnswer {
+    error_code: u32,
+}
+
+/// Registries number their refusals by the status: 40403 is "schema not found".
+const NOT_FOUND_CODES: std::ops::Range<u32> = 40_400..40_500;
+
+/// An answer as it came, within the limits.
+struct Answer {
+    status: StatusCode,
+    text: Vec<u8>,
+}
+
+/// Why there is no answer.
+enum NoAnswer {
+    TooLarge,
+    Failed(String),
+}
+
 impl HttpWriterSchemas {
     /// A client; the registry need not be there.
     ///
     /// # Errors
-    /// The address is not a URL.
+    /// The address is not a URL, or the machine has no TLS roots.
     pub fn new(config: WriterSchemasConfig) -> Result<Self, KafkaClientError> {
         reqwest::Url::parse(&config.url)
             .map_err(|error| KafkaClientError::Refused(format!("schema_registry.url: {error}")))?;
-        Ok(Self {
-            config,
-            client: None,
-        })
+        let client = Client::builder()
+            // Each request has a runtime of its own, with which its connection ends.
+            .pool_max_idle_per_host(0)
+            // A registry that redirects elsewhere is not the one that was configured.
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .map_err(|error| KafkaClientError::Refused(format!("schema_registry: {error}")))?;
+        Ok(Self { config, client })
     }
 
-    fn ask(&mut self, id: u32) -> Result<Response, reqwest::Error> {
-        let client = match &mut self.client {
-            Some(client) => client,
-            empty => empty.insert(
-                Client::builder()
-                    .timeout(self.config.timeout)
-                    .connect_timeout(self.config.timeout)
-                    // A registry that redirects elsewhere is not the one that was configured.
-                    .redirect(reqwest::redirect::Policy::none())
-                    .build()?,
-            ),
-        };
-        let mut request = client.get(format!("{}/schemas/ids/{id}", self.config.url));
+    async fn ask(&self, id: u32) -> Result<Answer, NoAnswer> {
+        // The address is ours to know; an error's text would repeat it for every record.
+        let failed = |error: reqwest::Error| NoAnswer::Failed(error.without_url().to_string());
+        let mut request = self
+            .client
+            .get(format!("{}/schemas/ids/{id}", self.config.url));
         if let Some(user) = &self.config.username {
             request = request.basic_auth(user, self.config.password.as_ref().map(Secret::expose));
         }
         if let Some(token) = &self.config.bearer {
             request = request.bearer_auth(token.expose());
         }
-        request.send()
+        let mut response = request.send().await.map_err(failed)?;
+        let status = response.status();
+        let mut text = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(failed)? {
+            if text.len() + chunk.len() > ANSWER_BYTES_MAX {
+                return Err(NoAnswer::TooLarge);
+            }
+            text.extend_from_slice(&chunk);
+        }
+        Ok(Answer { status, text })
+    }
+
+    /// Waits for the whole answer, however slowly it comes, until the timeout.
+    fn ask_in_time(&self, id: u32) -> Result<Answer, NoAnswer> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| NoAnswer::Failed(error.to_string()))?;
+        let within = self.config.timeout;
+        let answer = runtime.block_on(async { tokio::time::timeout(within, self.ask(id)).await });
+        // A name that is looked up still must not hold the thread up.
+        runtime.shutdown_background();
+        answer.unwrap_or_else(|_| {
+            let within = within.as_millis();
+            Err(NoAnswer::Failed(format!(
+                "no whole answer within {within} ms"
+            )))
+        })
     }
 }
 
 impl WriterSchemas for HttpWriterSchemas {
-    fn fetch(&mut self, id: u32) -> Result<String, WriterSchemaError> {
+    fn fetch(&self, id: u32) -> Result<String, WriterSchemaError> {
         let unreachable = |reason: String| WriterSchemaError::Unreachable { id, reason };
-        // The address is ours to know; an error's text would repeat it for every record.
-        let answer = self
-            .ask(id)
-            .map_err(|error| unreachable(error.without_url().to_string()))?;
-        match answer.status() {
+        let unusable = |reason: String| WriterSchemaError::Unusable { id, reason };
+        let Answer { status, text } = match self.ask_in_time(id) {
+            Ok(answer) => answer,
+            Err(NoAnswer::TooLarge) => {
+                return Err(unusable(format!(
+                    "it is larger than {ANSWER_BYTES_MAX} bytes"
+                )));
+            }
+            Err(NoAnswer::Failed(reason)) => return Err(unreachable(reason)),
+        };
+        match status {
             StatusCode::OK => {}
-            StatusCode::NOT_FOUND => return Err(WriterSchemaError::Unknown { id }),
+            StatusCode::NOT_FOUND => {
+                let refusal = serde_json::from_slice::<RefusalAnswer>(&text);
+                return Err(match refusal {
+                    Ok(it) if NOT_FOUND_CODES.contains(&it.error_code) => {
+                        WriterSchemaError::Unknown { id }
+                    }
+                    _ => unreachable(format!(
+                        "it answered {status}, not as a schema registry does"
+                    )),
+                });
+            }
             status => return Err(unreachable(format!("it answered {status}"))),
         }
-        let mut text = String::new();
-        answer
-            .take(ANSWER_BYTES_MAX)
-            .read_to_string(&mut text)
-            .map_err(|error| unreachable(error.to_string()))?;
-        let parsed: SchemaAnswer = serde_json::from_str(&text)
-            .map_err(|error| unreachable(format!("its answer is not understood: {error}")))?;
+        let parsed: SchemaAnswer = serde_json::from_slice(&text)
+            .map_err(|_| unreachable("its answer is not understood".to_owned()))?;
         match parsed.schema_type.as_deref() {
             None | Some("AVRO") => Ok(parsed.schema),
             // JSON Schema and Protobuf are other wire forms; no Avro schema has this id.

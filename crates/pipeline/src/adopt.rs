@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 
-use freshet_core::ports::Source;
+use freshet_core::ports::{Reading, Source};
 
 use crate::intake::{Intake, Progress};
 use crate::lag::LagOf;
-use crate::take::Take;
+use crate::taking::Take;
 
 impl<S: Source, T: Take> Intake<S, T> {
     /// Puts a new registry to use. Its topics are asked for only when the open round resolves by it: a record of
     /// a table that is new would be nobody's under the rules before, and would settle unpurged.
     pub(crate) fn adopt_rules(&mut self, progress: &mut Progress) {
+        self.hold_streams();
         if progress.open.is_empty() {
             let rules = self.rules.current();
             if !Arc::ptr_eq(&rules, &progress.open.rules) {
@@ -32,7 +33,7 @@ impl<S: Source, T: Take> Intake<S, T> {
                 .chain(heartbeats.iter().map(String::as_str))
                 .chain(self.transactions.iter().map(String::as_str))
                 .collect();
-            match self.source.follow(&topics) {
+            match self.source.follow(Reading::Topics(&topics)) {
                 Ok(()) => {
                     tracing::info!(intake = %self.name, topics = topics.len(), "topics of the new registry are followed")
                 }

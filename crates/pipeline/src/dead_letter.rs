@@ -1,6 +1,6 @@
 //! Dead letters: what was put aside and why, with no more of the row than its families allow.
 
-use freshet_core::ports::RawRecord;
+use freshet_core::ports::{RawRecord, WriterSchemaError};
 use freshet_core::position::UnixMicros;
 use freshet_core::purge::WantedPurge;
 use freshet_core::registry::{Family, FamilyId, LetterPolicy, Registry};
@@ -14,6 +14,26 @@ pub(crate) struct Reason {
     pub(crate) label: &'static str,
     /// For people. Holds no row data.
     pub(crate) detail: String,
+}
+
+impl Reason {
+    /// Of a record whose writer schema is not to be had.
+    pub(crate) fn of_schema(error: &WriterSchemaError) -> Self {
+        let label = match error {
+            WriterSchemaError::Unusable { .. } => "bad_schema",
+            _ => "unknown_schema",
+        };
+        let detail = error.to_string();
+        Self { label, detail }
+    }
+
+    /// Of a record that its schemas do not help.
+    pub(crate) fn endless() -> Self {
+        Self {
+            label: "unknown_schema",
+            detail: "it asks for one writer schema after another".to_owned(),
+        }
+    }
 }
 
 /// The families that a letter is about.

@@ -9,7 +9,7 @@ use freshet_core::ports::Source;
 use freshet_core::position::UnixMicros;
 
 use crate::intake::{Intake, Progress};
-use crate::take::Take;
+use crate::taking::Take;
 
 /// Debezium's default for `topic.heartbeat.prefix`.
 const PREFIX: &str = "__debezium-heartbeat.";

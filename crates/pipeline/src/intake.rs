@@ -1,7 +1,7 @@
 //! The loop of one source: take what is at hand, send rounds, settle what is done, commit the prefix.
 //!
-//! It runs on a thread of its own and holds no lock. Nothing here waits for a target: when rounds are
-//! under way and the open one is full, the source is asked for nothing but keeps its session.
+//! It runs on a thread of its own and holds no lock. Nothing here waits for a target: when rounds are under way and the
+//! open one is full, the source is asked for nothing but keeps its session.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -24,7 +24,7 @@ use crate::metrics;
 use crate::round::{Bounds, Round};
 use crate::rules::{Rules, RulesInForce};
 use crate::status::Status;
-use crate::take::Take;
+use crate::taking::Take;
 
 /// How often slow-moving gauges are set.
 const GAUGES_EVERY: Duration = Duration::from_millis(500);
@@ -163,7 +163,7 @@ impl<S: Source, T: Take> Intake<S, T> {
         if progress.open.is_empty() {
             return Demand {
                 records_max: room,
-                wait: self.bounds.idle_wait,
+                wait: self.idle_wait(),
             };
         }
         // Something waits to be sent: for a round under way to come back, see `settle_done`, or for its window.
@@ -171,7 +171,7 @@ impl<S: Source, T: Take> Intake<S, T> {
             records_max: room,
             wait: match self.is_full(progress) {
                 true => Duration::ZERO,
-                false => self.window_left(progress).min(self.bounds.idle_wait),
+                false => self.window_left(progress).min(self.idle_wait()),
             },
         }
     }
@@ -179,7 +179,7 @@ impl<S: Source, T: Take> Intake<S, T> {
     fn pull(&mut self, progress: &mut Progress, demand: Demand) -> Result<(), SourceError> {
         let (clock, source, take) = (&self.clock, &mut self.source, &mut self.take);
         let Progress { ledger, open, .. } = progress;
-        // The clock is asked once for all that is at hand, and not before it came.
+        // The clock is read once for all that is at hand, and not before.
         let mut came = None;
         let events = source.next(demand, &mut |record| {
             let waits_for = take.take(record, open, *came.get_or_insert_with(|| clock.now()));
@@ -229,8 +229,8 @@ impl<S: Source, T: Take> Intake<S, T> {
                 detail,
             } => {
                 self.take.spoil(&topic);
-                let detail = format!("partition {partition}: {detail}");
-                self.note_gap(progress, &topic, (cause, detail));
+                let gap = (cause, format!("partition {partition}: {detail}"));
+                self.note_gap(progress, &topic, gap);
             }
             SourceEvent::Behind { stream, records } => {
                 progress.behind.insert(stream, records);
@@ -248,7 +248,7 @@ impl<S: Source, T: Take> Intake<S, T> {
         }
     }
 
-    /// Whether as many rounds are under way as may be.
+    /// Whether no more rounds may be under way.
     fn is_full(&self, progress: &Progress) -> bool {
         progress.in_flight.len() >= self.bounds.rounds_in_flight_max
     }
@@ -282,8 +282,7 @@ impl<S: Source, T: Take> Intake<S, T> {
         progress.merged.increment(round.purges.merged() as u64);
         progress.gaps_under_way += usize::from(!round.unproven_topics.is_empty());
         progress.in_flight.push((round.number, round.oldest));
-        // The channel holds as many rounds as may be in flight, so it cannot be full; it is closed only when
-        // the runtime is gone, and then nothing settles and everything comes again.
+        // It has room for all rounds in flight, and closes with the runtime: nothing settles then, all comes again.
         if self.rounds.try_send(round).is_err() {
             tracing::error!(intake = %self.name, "rounds are no longer taken");
         }
@@ -321,8 +320,9 @@ impl<S: Source, T: Take> Intake<S, T> {
 
     fn note_oldest(&self, progress: &Progress) {
         let under_way = progress.in_flight.iter().filter_map(|(_, oldest)| *oldest);
-        self.status
-            .oldest_unpurged(&self.name, under_way.chain(progress.open.oldest).min());
+        let waiting = progress.open.oldest.into_iter().chain(self.take.oldest());
+        let oldest = under_way.chain(waiting).min();
+        self.status.oldest_unpurged(&self.name, oldest);
     }
 
     fn commit(&mut self, progress: &mut Progress, wait: Option<Duration>) {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use freshet_core::ports::{OutboxRecord, RawRecord};
-use freshet_core::position::{StreamId, UnixMicros};
+use freshet_core::position::UnixMicros;
 use freshet_core::purge::WantedPurge;
 use freshet_core::registry::{FamilyId, FreshnessClass, PurgeMode, Registry, Scope, TargetId};
 use freshet_wire::{PurgeRequest, RequestedPurge};
@@ -11,7 +11,7 @@ use freshet_wire::{PurgeRequest, RequestedPurge};
 use crate::clock::Clock;
 use crate::dead_letter::{self, Concerned, Reason};
 use crate::round::Round;
-use crate::take::Take;
+use crate::taking::Take;
 
 /// Takes purge requests.
 pub(crate) struct TakeRequests {
@@ -49,14 +49,6 @@ impl Take for TakeRequests {
         round.purges.add_position(record.position);
         1
     }
-
-    fn is_held_up(&self) -> bool {
-        false
-    }
-
-    fn retry(&mut self, _round: &mut Round) {}
-
-    fn forget(&mut self, _stream: StreamId) {}
 }
 
 impl TakeRequests {

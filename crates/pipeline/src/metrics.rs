@@ -37,6 +37,8 @@ pub const MERGED: &str = "freshet_purges_merged_total";
 pub const LOAD_FAILURES: &str = "freshet_registry_load_failures_total";
 /// Purges that were put into a target's backlog because they could not be done in time.
 pub const SPILLED: &str = "freshet_spilled_purges_total";
+/// Writer schemas that were asked for.
+pub const SCHEMA_FETCHES: &str = "freshet_schema_fetches_total";
 /// Gaps in the log.
 pub const GAPS: &str = "freshet_gaps_total";
 /// What became of transactions, once for each bound table that they changed.

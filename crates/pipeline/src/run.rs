@@ -24,7 +24,8 @@ use crate::round::{Bounds, Round, Window};
 use crate::rules::RulesInForce;
 use crate::served::{Lane, Served, TargetState};
 use crate::status::Status;
-use crate::take::{Take, TakeChanges, TakeParts};
+use crate::take::{TakeChanges, TakeParts};
+use crate::taking::Take;
 
 /// Why the pipeline ended on its own.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -178,6 +179,11 @@ impl<S: Source + 'static, O: Outbox + 'static> Start<S, O> {
             reads: self.reads.clone(),
             dice: self.settings.dice.clone(),
             transactions: self.settings.transactions.clone(),
+            drive: self.settings.drive,
+            part: match at {
+                0 => "schema registry".to_owned(),
+                _ => format!("schema registry (intake {at})"),
+            },
         });
         let seat = Seat {
             name: format!("intake {at}"),

@@ -1,12 +1,11 @@
 //! take: one raw record → the open round. Decodes, resolves, merges; puts poison aside.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use freshet_core::change::Change;
 use freshet_core::coalesce::ChangeTimes;
-use freshet_core::ports::{OutboxRecord, RawRecord, WriterSchemaError, WriterSchemas};
+use freshet_core::ports::{OutboxRecord, RawRecord, WriterSchemas};
 use freshet_core::position::{StreamId, UnixMicros};
 use freshet_core::purge::PurgeSet;
 use freshet_core::registry::FreshnessClass;
@@ -20,42 +19,20 @@ use crate::clock::Clock;
 use crate::dead_letter::{self, Concerned, Reason};
 use crate::gaps::Order;
 use crate::metrics::IntakeHandles;
-use crate::parked::ParkedRecord;
+use crate::parked::{Parked, ParkedStream};
+use crate::parts::Drive;
 use crate::round::Round;
 use crate::sample::{Reads, Sampling};
+use crate::schemas::{Blame, Fetches};
 use crate::status::Status;
+use crate::taking::Take;
 use crate::tally::Tally;
 use crate::transactions::{Transactions, Watch};
-
-/// What an intake does with each record it is given.
-pub(crate) trait Take: Send {
-    /// Puts what the record asks for into `round`. Returns how many answers its position waits for: zero
-    /// settles it at once, one waits for the round. Records that were at hand together have one `now`.
-    fn take(&mut self, record: RawRecord<'_>, round: &mut Round, now: UnixMicros) -> u32;
-
-    /// Whether records wait for something else than a round; nothing more is to be taken until they do not.
-    fn is_held_up(&self) -> bool;
-
-    /// Tries again what was held up, when its time has come.
-    fn retry(&mut self, round: &mut Round);
-
-    /// Drops what is held up for a stream that somebody else reads now.
-    fn forget(&mut self, stream: StreamId);
-
-    /// A partition is read here from now on.
-    fn assigned(&mut self, _stream: StreamId, _of: (&Arc<str>, i32)) {}
-
-    /// Records of a topic are lost.
-    fn spoil(&mut self, _topic: &str) {}
-
-    /// Looks for what can be said only after some time. Called before each pull.
-    fn look(&mut self, _round: &mut Round) {}
-}
 
 /// Takes Debezium's records.
 pub(crate) struct TakeChanges<W> {
     pub(crate) decoder: Decoder,
-    pub(crate) schemas: W,
+    pub(crate) fetches: Fetches<W>,
     pub(crate) handles: IntakeHandles,
     tally: Tally,
     pub(crate) clock: Clock,
@@ -63,16 +40,14 @@ pub(crate) struct TakeChanges<W> {
     pub(crate) dead_letter_topic: Arc<str>,
     pub(crate) sampling: Sampling,
     pub(crate) reads: Reads,
-    pub(crate) dice: Dice,
     order: Order,
     /// Counts the changes of transactions, when asked to.
     pub(crate) watch: Option<Box<Watch>>,
     revision: u64,
     pub(crate) change: Change,
     pub(crate) set: PurgeSet,
-    pub(crate) parked: VecDeque<ParkedRecord>,
-    pub(crate) parked_attempts: u32,
-    pub(crate) parked_until: UnixMicros,
+    pub(crate) parked: Parked,
+    blame: Blame,
 }
 
 /// What became of one attempt to take a record.
@@ -81,7 +56,7 @@ pub(crate) enum Taken {
     WantsSchema(u32),
 }
 
-impl<W: WriterSchemas> TakeChanges<W> {
+impl<W: WriterSchemas + 'static> TakeChanges<W> {
     pub(crate) fn new(parts: TakeParts<W>) -> Self {
         let TakeParts {
             decoder,
@@ -93,6 +68,8 @@ impl<W: WriterSchemas> TakeChanges<W> {
             reads,
             dice,
             transactions,
+            drive,
+            part,
         } = parts;
         let watch = Watch::new(transactions).map(Box::new);
         let handles = IntakeHandles::new(&Skipped::NAMES);
@@ -102,7 +79,7 @@ impl<W: WriterSchemas> TakeChanges<W> {
         };
         Self {
             decoder,
-            schemas,
+            fetches: Fetches::new(schemas, drive, dice),
             tally: Tally::new(handles.changes.clone()),
             handles,
             clock,
@@ -113,15 +90,13 @@ impl<W: WriterSchemas> TakeChanges<W> {
                 next: UnixMicros(0),
             },
             reads: Reads::new(reads),
-            dice,
             order: Order::default(),
             watch,
             revision: 0,
             change: Change::default(),
             set: PurgeSet::default(),
-            parked: VecDeque::new(),
-            parked_attempts: 0,
-            parked_until: UnixMicros(0),
+            parked: Parked::default(),
+            blame: Blame::new(part),
         }
     }
 
@@ -155,7 +130,13 @@ impl<W: WriterSchemas> TakeChanges<W> {
                 }
                 Taken::Done(0)
             }
-            Ok(Decoded::SchemaWanted { id }) => Taken::WantsSchema(id),
+            Ok(Decoded::SchemaWanted { id }) => match self.fetches.refusal(id, now) {
+                None => Taken::WantsSchema(id),
+                Some(error) => {
+                    let reason = Reason::of_schema(error);
+                    Taken::Done(self.take_poison(record, reason, round))
+                }
+            },
             Err(error) => {
                 let reason = Reason {
                     label: error.reason(),
@@ -262,87 +243,91 @@ impl<W: WriterSchemas> TakeChanges<W> {
         1
     }
 
-    /// Fetches a schema and puts it to use. Some answer when the record is poison or must wait.
-    fn fetch(&mut self, id: u32) -> Result<(), WriterSchemaError> {
-        let json = self.schemas.fetch(id)?;
-        if let Err(error) = self.decoder.add_writer_schema(id, &json) {
-            // The decoder remembers the broken schema and says so for each record that names it.
-            tracing::warn!(schema_id = id, error = %error, "writer schema cannot be used");
+    /// Takes the records of a stream whose first one has what it waited for, until one waits again.
+    fn take_parked(
+        &mut self,
+        (stream, mut held): (StreamId, ParkedStream),
+        round: &mut Round,
+        now: UnixMicros,
+    ) {
+        while let Some(parked) = held.records.pop_front() {
+            let record = parked.as_raw();
+            let waits_for = match self.try_take(&record, round, now) {
+                Taken::Done(waits_for) => waits_for,
+                Taken::WantsSchema(id) if held.came < SCHEMAS_PER_RECORD => {
+                    held.came += 1;
+                    held.wants = id;
+                    held.records.push_front(parked);
+                    self.fetches.want(id, now);
+                    self.parked.put_back(stream, held);
+                    return;
+                }
+                Taken::WantsSchema(_) => self.take_poison(&record, Reason::endless(), round),
+            };
+            held.came = 0;
+            // A record that settles without a round still has an open position: it joins the round bare.
+            if waits_for == 0 {
+                round.purges.add_position(parked.position);
+            }
         }
-        self.status.ready("schema registry");
-        Ok(())
     }
 }
 
 /// A record may name two schemas: its value's and, for a delete without a before-image, its key's.
 const SCHEMAS_PER_RECORD: usize = 2;
 
-impl<W: WriterSchemas> Take for TakeChanges<W> {
+impl<W: WriterSchemas + 'static> Take for TakeChanges<W> {
     fn take(&mut self, record: RawRecord<'_>, round: &mut Round, now: UnixMicros) -> u32 {
-        for _ in 0..=SCHEMAS_PER_RECORD {
-            let id = match self.try_take(&record, round, now) {
-                Taken::Done(waits_for) => return waits_for,
-                Taken::WantsSchema(id) => id,
-            };
-            // While others wait for the registry, asking again for each record would hammer it.
-            let answer = if self.parked.is_empty() {
-                self.fetch(id)
-            } else {
-                Err(WriterSchemaError::Unreachable {
-                    id,
-                    reason: "waiting to ask again".to_owned(),
-                })
-            };
-            match answer {
-                Ok(()) => {}
-                Err(error @ WriterSchemaError::Unreachable { .. }) => {
-                    self.park(&record, &error.to_string());
-                    return 1;
-                }
-                Err(error) => {
-                    let reason = Reason {
-                        label: "unknown_schema",
-                        detail: error.to_string(),
-                    };
-                    return self.take_poison(&record, reason, round);
-                }
+        // In the order of its stream, also where the source goes on giving.
+        if self.parked.holds(record.position.stream) {
+            self.parked.park(&record, 0);
+            return 1;
+        }
+        match self.try_take(&record, round, now) {
+            Taken::Done(waits_for) => waits_for,
+            Taken::WantsSchema(id) => {
+                self.fetches.want(id, now);
+                self.parked.park(&record, id);
+                1
             }
         }
-        let detail = "it asks for one writer schema after another".to_owned();
-        self.take_poison(
-            &record,
-            Reason {
-                label: "unknown_schema",
-                detail,
-            },
-            round,
-        )
     }
 
     fn is_held_up(&self) -> bool {
-        !self.parked.is_empty()
+        self.parked.is_full()
+    }
+
+    fn held(&mut self) -> Option<Vec<StreamId>> {
+        self.parked.take_changed()
+    }
+
+    fn is_asking(&self) -> bool {
+        self.fetches.is_under_way()
+    }
+
+    fn oldest(&self) -> Option<UnixMicros> {
+        self.parked.oldest()
     }
 
     fn retry(&mut self, round: &mut Round) {
-        if self.parked.is_empty() {
+        if self.fetches.is_idle() && !self.blame.is_said() {
             return;
         }
         let now = self.clock.now();
-        if now < self.parked_until {
-            return;
-        }
-        let waiting = std::mem::take(&mut self.parked);
-        for parked in waiting {
-            // A record that settles without a round still has an open position: it joins the round bare.
-            if self.take(parked.as_raw(), round, now) == 0 {
-                round.purges.add_position(parked.position);
+        while let Some((id, answer)) = self.fetches.next_answer(now) {
+            // The decoder remembers a schema that cannot be used and says so for each record that names it.
+            if let Ok(json) = answer
+                && let Err(error) = self.decoder.add_writer_schema(id, &json)
+            {
+                tracing::warn!(schema_id = id, error = %error, "writer schema cannot be used");
+            }
+            while let Some(stream) = self.parked.take_waiting_for(id) {
+                self.take_parked(stream, round, now);
             }
         }
-        self.parked_attempts = if self.parked.is_empty() {
-            0
-        } else {
-            self.parked_attempts + 1
-        };
+        let parked = &self.parked;
+        self.fetches.keep(|id| parked.wants(id));
+        self.blame.say((&self.fetches, parked), &self.status, now);
     }
 
     fn assigned(&mut self, stream: StreamId, of: (&Arc<str>, i32)) {
@@ -371,8 +356,7 @@ impl<W: WriterSchemas> Take for TakeChanges<W> {
         if let Some(watch) = &mut self.watch {
             watch.revoked(stream, self.clock.now());
         }
-        self.parked
-            .retain(|parked| parked.position.stream != stream);
+        self.parked.forget(stream);
     }
 }
 
@@ -387,4 +371,7 @@ pub(crate) struct TakeParts<W> {
     pub(crate) reads: Option<mpsc::Sender<ReadSample>>,
     pub(crate) dice: Dice,
     pub(crate) transactions: Transactions,
+    pub(crate) drive: Drive,
+    /// What [`Status`] calls the schema registry.
+    pub(crate) part: String,
 }

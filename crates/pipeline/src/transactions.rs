@@ -258,7 +258,7 @@ fn in_words(database: &str, missing: &Missing) -> String {
     )
 }
 
-impl<W: WriterSchemas> TakeChanges<W> {
+impl<W: WriterSchemas + 'static> TakeChanges<W> {
     /// Counts a record of a table's topic, whatever it is.
     pub(crate) fn watch_taken(
         &mut self,

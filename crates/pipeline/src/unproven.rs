@@ -12,7 +12,7 @@ use crate::gaps::DueGap;
 use crate::intake::{Intake, Progress};
 use crate::metrics;
 use crate::round::Round;
-use crate::take::Take;
+use crate::taking::Take;
 
 impl<S: Source, T: Take> Intake<S, T> {
     /// Notes a gap: told and counted at once, purged as soon as its neighbours are gathered.

@@ -47,7 +47,7 @@ const STEP: Duration = Duration::from_millis(5);
 struct NoSchemas;
 
 impl WriterSchemas for NoSchemas {
-    fn fetch(&mut self, id: u32) -> Result<String, WriterSchemaError> {
+    fn fetch(&self, id: u32) -> Result<String, WriterSchemaError> {
         Err(WriterSchemaError::NotConfigured { id })
     }
 }

@@ -17,7 +17,7 @@ fn standing_at(next: i64, waiting: i64) -> State {
 fn p2_what_is_not_fetched_for_long_is_a_stall() {
     let (state, begun) = (standing_at(7, 0), Instant::now());
     let (assigned, mut places) = (&state.assigned, Places::default());
-    places.note(assigned, begun);
+    places.note(assigned, &[], begun);
     assert!(
         places.unmoved(assigned, begun + SECOND).is_empty(),
         "too soon"
@@ -26,7 +26,7 @@ fn p2_what_is_not_fetched_for_long_is_a_stall() {
     let question = places.unmoved(assigned, asked);
     assert_eq!(question.len(), 1);
     places.compare(&vec![(question[0].0, 9)], asked);
-    places.note(assigned, asked + SECOND);
+    places.note(assigned, &[], asked + SECOND);
     assert_eq!(
         places.stall(assigned, asked + SECOND),
         None,
@@ -49,17 +49,17 @@ fn a_partition_at_rest_or_on_its_way_is_no_stall() {
     let mut places = Places::default();
     let stream = state.assigned[0].stream;
     let late = begun + FETCHED_WITHIN * 10;
-    places.note(&state.assigned, begun);
+    places.note(&state.assigned, &[], begun);
     places.compare(&vec![(stream, 7)], begun);
     assert_eq!(places.stall(&state.assigned, late), None, "read to its end");
     // It moved after the brokers were asked.
     places.compare(&vec![(stream, 9)], begun);
     let moved = standing_at(8, 0);
-    places.note(&moved.assigned, begun + SECOND);
+    places.note(&moved.assigned, &[], begun + SECOND);
     assert_eq!(places.stall(&moved.assigned, late), None);
     // What was fetched waits for the pipeline.
     places.compare(&vec![(stream, 9)], begun);
-    places.note(&standing_at(8, 1).assigned, begun + SECOND);
+    places.note(&standing_at(8, 1).assigned, &[], begun + SECOND);
     assert_eq!(places.stall(&moved.assigned, late), None);
 }
 
@@ -67,7 +67,7 @@ fn a_partition_at_rest_or_on_its_way_is_no_stall() {
 fn p2_a_client_that_never_began_is_a_stall() {
     let (state, begun) = (standing_at(-1001, 0), Instant::now());
     let mut places = Places::default();
-    places.note(&state.assigned, begun);
+    places.note(&state.assigned, &[], begun);
     places.compare(&vec![(state.assigned[0].stream, 3)], begun);
     let late = begun + FETCHED_WITHIN;
     assert!(places.stall(&state.assigned, late).is_some());

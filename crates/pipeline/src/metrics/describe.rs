@@ -79,6 +79,11 @@ fn describe_counters() {
 
 fn describe_losses() {
     describe_counter!(
+        SCHEMA_FETCHES,
+        Unit::Count,
+        "Avro writer schemas that were asked for, by what the schema registry answered"
+    );
+    describe_counter!(
         GAPS,
         Unit::Count,
         "Gaps in the log: changes that nobody can read any more, by what they were noticed by"

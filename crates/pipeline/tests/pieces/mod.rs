@@ -61,7 +61,7 @@ pub fn family(name: &str, prefix: &[u8]) -> Family {
 pub struct NoSchemas;
 
 impl WriterSchemas for NoSchemas {
-    fn fetch(&mut self, id: u32) -> Result<String, WriterSchemaError> {
+    fn fetch(&self, id: u32) -> Result<String, WriterSchemaError> {
         Err(WriterSchemaError::NotConfigured { id })
     }
 }

@@ -3,6 +3,7 @@
 mod backlog;
 mod poison;
 mod rounds;
+mod schemas;
 mod settled;
 #[path = "../support/mod.rs"]
 mod support;

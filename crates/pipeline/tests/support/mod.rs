@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use freshet_core::ports::{
-    Demand, Origin, Outbox, OutboxError, OutboxRecord, Purger, RawRecord, Source, SourceError,
-    SourceEvent, TopicEnds,
+    Demand, Origin, Outbox, OutboxError, OutboxRecord, Purger, RawRecord, Reading, Source,
+    SourceError, SourceEvent, TopicEnds,
 };
 use freshet_core::position::{StreamId, StreamPosition, UnixMicros};
 use freshet_core::purge::{PurgeBatch, PurgeOutcome, PurgeReport};
@@ -232,6 +232,90 @@ impl Source for MemoryTopicsSource {
             if let Some(source) = self.0.get_mut(position.stream.0 as usize) {
                 source.commit(&[*position], wait)?;
             }
+        }
+        Ok(())
+    }
+}
+
+/// Partitions of one topic, read by one member that holds what the pipeline asks it to hold.
+#[derive(Clone, Default)]
+pub struct HeldPartitions(pub Vec<(&'static str, Topic)>, Arc<Mutex<Vec<u32>>>);
+
+pub struct HeldPartitionsSource {
+    partitions: MemoryTopicsSource,
+    held: Arc<Mutex<Vec<u32>>>,
+}
+
+impl HeldPartitions {
+    pub fn of(topic: &'static str, partitions: usize) -> Self {
+        let partitions = (0..partitions).map(|_| (topic, Topic::default()));
+        Self(partitions.collect(), Arc::default())
+    }
+
+    pub fn source(&self) -> HeldPartitionsSource {
+        self.1.lock().expect("unpoisoned").clear();
+        HeldPartitionsSource {
+            partitions: MemoryTopics(self.0.clone()).source(),
+            held: Arc::clone(&self.1),
+        }
+    }
+
+    /// A source of nothing.
+    pub fn empty(&self) -> HeldPartitionsSource {
+        Self::default().source()
+    }
+
+    /// Streams that are held.
+    pub fn held(&self) -> Vec<u32> {
+        self.1.lock().expect("unpoisoned").clone()
+    }
+}
+
+impl Source for HeldPartitionsSource {
+    fn next(
+        &mut self,
+        demand: Demand,
+        take: &mut dyn FnMut(RawRecord<'_>),
+    ) -> Result<Vec<SourceEvent>, SourceError> {
+        let held = self.held.lock().expect("unpoisoned").clone();
+        let mut events = Vec::new();
+        for (at, source) in self.partitions.0.iter_mut().enumerate() {
+            let stream = StreamId(at as u32);
+            let demand = match held.contains(&stream.0) {
+                true => Demand {
+                    records_max: 0,
+                    ..demand
+                },
+                false => demand,
+            };
+            let told = source.next(demand, &mut |mut record| {
+                record.position.stream = stream;
+                record.origin.partition = at as i32;
+                take(record);
+            })?;
+            events.extend(told.into_iter().map(|event| match event {
+                SourceEvent::Assigned { topic, .. } => SourceEvent::Assigned {
+                    stream,
+                    topic,
+                    partition: at as i32,
+                },
+                other => other,
+            }));
+        }
+        Ok(events)
+    }
+
+    fn commit(
+        &mut self,
+        settled: &[StreamPosition],
+        wait: Option<Duration>,
+    ) -> Result<(), SourceError> {
+        self.partitions.commit(settled, wait)
+    }
+
+    fn follow(&mut self, reading: Reading<'_>) -> Result<(), SourceError> {
+        if let Reading::Without(streams) = reading {
+            *self.held.lock().expect("unpoisoned") = streams.iter().map(|it| it.0).collect();
         }
         Ok(())
     }

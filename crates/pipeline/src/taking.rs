@@ -1,0 +1,50 @@
+//! What a loop does with its records: the seam between how they come and what they are.
+
+use std::sync::Arc;
+
+use freshet_core::ports::RawRecord;
+use freshet_core::position::{StreamId, UnixMicros};
+
+use crate::round::Round;
+
+/// What an intake does with each record it is given.
+pub(crate) trait Take: Send {
+    /// Puts what the record asks for into `round`. Returns how many answers its position waits for: zero
+    /// settles it at once, one waits for the round. Records that were at hand together have one `now`.
+    fn take(&mut self, record: RawRecord<'_>, round: &mut Round, now: UnixMicros) -> u32;
+
+    /// Whether more records wait for something else than a round than may; nothing more is to be taken until fewer do.
+    fn is_held_up(&self) -> bool {
+        false
+    }
+
+    /// Streams whose records wait for something else than a round, when they are others than at the last call.
+    fn held(&mut self) -> Option<Vec<StreamId>> {
+        None
+    }
+
+    /// Whether an answer that records wait for is on its way.
+    fn is_asking(&self) -> bool {
+        false
+    }
+
+    /// When the oldest record that waits so was stored by the source.
+    fn oldest(&self) -> Option<UnixMicros> {
+        None
+    }
+
+    /// Takes what was held up, when what it waits for has come.
+    fn retry(&mut self, _round: &mut Round) {}
+
+    /// Drops what is held up for a stream that somebody else reads now.
+    fn forget(&mut self, _stream: StreamId) {}
+
+    /// A partition is read here from now on.
+    fn assigned(&mut self, _stream: StreamId, _of: (&Arc<str>, i32)) {}
+
+    /// Records of a topic are lost.
+    fn spoil(&mut self, _topic: &str) {}
+
+    /// Looks for what can be said only after some time. Called before each pull.
+    fn look(&mut self, _round: &mut Round) {}
+}
