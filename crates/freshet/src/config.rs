@@ -23,6 +23,7 @@ use freshet_kafka::{KafkaConnection, SourceConfig, StartAt, WriterSchemasConfig}
 use freshet_pipeline::heartbeat::Heartbeats;
 use freshet_pipeline::round::Bounds;
 use freshet_registry::diagnostics::Diagnostics;
+use freshet_wire::Limits;
 use serde_saphyr::Spanned;
 
 use crate::cli::LogForm;
@@ -53,7 +54,7 @@ pub(crate) struct Config {
     pub(crate) transactions: BTreeMap<Arc<str>, Duration>,
     pub(crate) intake_threads: u32,
     pub(crate) intake: Bounds,
-    pub(crate) value_bytes_max: usize,
+    pub(crate) limits: Limits,
     pub(crate) sample_every: Option<Duration>,
     /// Entries of snapshot rows that are looked at; none for none.
     pub(crate) snapshot_looks_per_second: Option<NonZeroU32>,
@@ -131,6 +132,7 @@ fn decide(written: ConfigWritten, base: &Path, faults: &mut Faults<'_>) -> Confi
             "name the directory that holds `sources/` and `families/`, relative to the config file",
         );
     }
+    let limits = decide_limits(&written.intake, written.schema_registry.as_ref(), faults);
     let targets: BTreeMap<Arc<str>, TargetConfig> = written
         .targets
         .into_iter()
@@ -158,7 +160,7 @@ fn decide(written: ConfigWritten, base: &Path, faults: &mut Faults<'_>) -> Confi
         heartbeats: decide_heartbeats(written.heartbeats, faults),
         transactions: decide_transactions(written.transactions, faults),
         intake_threads: faults.number(intake.threads.as_ref(), &THREADS),
-        value_bytes_max: faults.number(intake.value_bytes_max.as_ref(), &VALUE_BYTES_MAX) as usize,
+        limits,
         intake: decide_intake(intake, faults),
         sample_every: (rate > 0).then(|| Duration::from_secs(1) / rate.max(1)),
         snapshot_looks_per_second: NonZeroU32::new(
@@ -257,6 +259,22 @@ fn decide_schemas(
         password,
         bearer,
         timeout,
+        answer_bytes_max: faults.number(written.answer_bytes_max.as_ref(), &ANSWER_BYTES_MAX)
+            as usize,
+    }
+}
+
+fn decide_limits(
+    intake: &IntakeWritten,
+    schemas: Option<&SchemaRegistryWritten>,
+    faults: &mut Faults<'_>,
+) -> Limits {
+    let cache = schemas.and_then(|it| it.cache_bytes_max.as_ref());
+    Limits {
+        value_bytes_max: faults.number(intake.value_bytes_max.as_ref(), &VALUE_BYTES_MAX) as usize,
+        steps_max: faults.number(intake.steps_max.as_ref(), &STEPS_MAX) as usize,
+        writer_schemas_bytes_max: faults.number(cache, &CACHE_BYTES_MAX) as usize,
+        ..Limits::default()
     }
 }
 

@@ -21,7 +21,6 @@ use freshet_pipeline::rules::RulesInForce;
 use freshet_pipeline::status::Status;
 use freshet_pipeline::transactions::Transactions;
 use freshet_redis::RedisPurger;
-use freshet_wire::Limits;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -165,10 +164,7 @@ fn settings(config: &Config, transactions: Transactions) -> Settings {
         ping_every: Duration::from_secs(2),
         // What remains is for the commit, closing the sources and the runtime.
         drain_within: config.stop_within.saturating_sub(Duration::from_secs(7)),
-        limits: Limits {
-            value_bytes_max: config.value_bytes_max,
-            ..Limits::default()
-        },
+        limits: config.limits.clone(),
         heartbeats: config.heartbeats.clone(),
         transactions,
         drive: Drive::Threads,

@@ -9,9 +9,6 @@ use serde::Deserialize;
 
 use crate::connection::KafkaClientError;
 
-/// A larger answer, in bytes, holds no schema that can be used. A table of 4096 columns takes 600 000.
-const ANSWER_BYTES_MAX: usize = 4 << 20;
-
 /// Where the registry is and who we are there.
 #[derive(Debug, Clone)]
 pub struct WriterSchemasConfig {
@@ -25,6 +22,8 @@ pub struct WriterSchemasConfig {
     pub bearer: Option<Secret>,
     /// The whole answer is here within this, or the request has failed.
     pub timeout: Duration,
+    /// A larger answer, in bytes, holds no schema that can be used. A table of 4096 columns takes 600 000.
+    pub answer_bytes_max: usize,
 }
 
 /// A client behind the [`WriterSchemas`] port. It keeps nothing, because the decoder keeps every schema it was given.
@@ -96,7 +95,7 @@ impl HttpWriterSchemas {
         let status = response.status();
         let mut text = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(failed)? {
-            if text.len() + chunk.len() > ANSWER_BYTES_MAX {
+            if text.len() + chunk.len() > self.config.answer_bytes_max {
                 return Err(NoAnswer::TooLarge);
             }
             text.extend_from_slice(&chunk);
@@ -130,9 +129,8 @@ impl WriterSchemas for HttpWriterSchemas {
         let Answer { status, text } = match self.ask_in_time(id) {
             Ok(answer) => answer,
             Err(NoAnswer::TooLarge) => {
-                return Err(unusable(format!(
-                    "it is larger than {ANSWER_BYTES_MAX} bytes"
-                )));
+                let bytes_max = self.config.answer_bytes_max;
+                return Err(unusable(format!("it is larger than {bytes_max} bytes")));
             }
             Err(NoAnswer::Failed(reason)) => return Err(unreachable(reason)),
         };

@@ -94,6 +94,7 @@ fn p14_no_answer_of_a_schema_registry_takes_longer_or_more_than_its_limit() {
         password: None,
         bearer: None,
         timeout: TIMEOUT,
+        answer_bytes_max: 4 << 20,
     })
     .expect("a URL");
     let shown = |id: u32| {

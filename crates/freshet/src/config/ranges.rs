@@ -47,6 +47,9 @@ pub(crate) const CANARY_WITHIN: Times = times(SECOND, DAY, MINUTE);
 pub(crate) const TRANSACTIONS_WITHIN: Times = times(SECOND, DAY, MINUTE);
 pub(crate) const STOP_WITHIN: Times = times(SECOND, 10 * MINUTE, 25 * SECOND);
 
+pub(crate) const ANSWER_BYTES_MAX: Numbers = numbers(65_536, 16 << 20, 4 << 20);
+/// The largest schema and the largest key's schema fit in together.
+pub(crate) const CACHE_BYTES_MAX: Numbers = numbers(64 << 20, 4_000_000_000, 64 << 20);
 pub(crate) const SCHEMAS_TIMEOUT: Times = times(10, MINUTE, 2 * SECOND);
 /// Of one request, of a connection, of a command; what is usual depends on the server.
 pub(crate) const TIMEOUT: Times = times(10, MINUTE, 2 * SECOND);
@@ -70,6 +73,7 @@ pub(crate) const ROUND_RECORDS_MAX: Numbers = numbers(1, 100_000, 2_048);
 pub(crate) const ROUNDS_IN_FLIGHT_MAX: Numbers = numbers(1, 64, 4);
 pub(crate) const COMMIT_EVERY: Times = times(10, MINUTE, 250);
 pub(crate) const VALUE_BYTES_MAX: Numbers = numbers(1_024, 1_000_000_000, 16 << 20);
+pub(crate) const STEPS_MAX: Numbers = numbers(65_536, 1_000_000_000, 1 << 20);
 
 pub(crate) const SAMPLES_PER_SECOND: Numbers = numbers(0, 10_000, 20);
 pub(crate) const SNAPSHOT_LOOKS_PER_SECOND: Numbers = numbers(0, 10_000, 50);

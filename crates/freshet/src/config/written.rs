@@ -58,6 +58,8 @@ pub(crate) struct SchemaRegistryWritten {
     pub(crate) password: Option<Spanned<SecretWritten>>,
     pub(crate) bearer: Option<Spanned<SecretWritten>>,
     pub(crate) timeout: Option<Spanned<DurationWritten>>,
+    pub(crate) answer_bytes_max: Option<Spanned<u32>>,
+    pub(crate) cache_bytes_max: Option<Spanned<u32>>,
 }
 
 #[derive(Deserialize)]
@@ -167,6 +169,7 @@ pub(crate) struct IntakeWritten {
     pub(crate) rounds_in_flight_max: Option<Spanned<u32>>,
     pub(crate) commit_every: Option<Spanned<DurationWritten>>,
     pub(crate) value_bytes_max: Option<Spanned<u32>>,
+    pub(crate) steps_max: Option<Spanned<u32>>,
 }
 
 #[derive(Default, Deserialize)]

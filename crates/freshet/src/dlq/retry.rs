@@ -8,7 +8,7 @@ use freshet_core::position::UnixMicros;
 use freshet_core::purge::{PurgeBatch, PurgeSet, WantedPurge};
 use freshet_core::registry::{Registry, TargetId, Tier};
 use freshet_pipeline::requests::requests_of;
-use freshet_wire::{Decoder, Limits, ResolutionAction};
+use freshet_wire::{Decoder, ResolutionAction};
 
 use crate::config::OutboxConfig;
 use crate::dlq::args::RetryArgs;
@@ -28,10 +28,7 @@ pub(super) fn retry(args: &RetryArgs) -> Result<Exit, DlqError> {
     let mut redo = Redo {
         registry: &registry,
         scan: &desk.scan,
-        decoder: Decoder::new(Limits {
-            value_bytes_max: desk.config.value_bytes_max,
-            ..Limits::default()
-        }),
+        decoder: Decoder::new(desk.config.limits.clone()),
         schemas,
     };
     let mut owed = Owed::default();
