@@ -118,7 +118,7 @@ pub(crate) fn canaries(
             canary.targets.iter().map(|target| {
                 let is_store = target.tier == Tier::Store;
                 let topic = if is_store {
-                    Arc::clone(canary.topic(registry))
+                    canary.topic(registry)
                 } else {
                     config.outbox.lane_topic(&target.name)
                 };

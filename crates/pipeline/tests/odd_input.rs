@@ -21,11 +21,9 @@ const NOT_YET: &[&str] = &[
     "07-custom-unavailable",
     "09-mysql-zero-date",
     "18-tinyint1-as-boolean",
-    "22-table-with-a-space",
     "28-pg-infinity-timestamp",
     "37-null-in-a-not-null-column",
     "38-resnapshot-after-restart",
-    "41-two-tables-one-topic",
     "50-decimal-scale-has-changed",
 ];
 

@@ -12,6 +12,8 @@ use freshet_core::registry::{
 use freshet_core::table::{Engine, ReplicaIdentity, TableId, TableShape};
 use freshet_core::template::{NameForm, Segment, Template};
 
+use crate::names;
+
 /// What every canary's entry begins with. A team's key begins with its domain and `v<n>:`, so the two never meet.
 const ENTRIES: &str = "freshet:canary:";
 /// An entry lives at least this long, so that an outage of hours leaves something to be purged behind it.
@@ -69,14 +71,20 @@ impl Canary {
     }
 
     /// The topic that its changes come through.
-    pub fn topic<'a>(&'a self, registry: &'a Registry) -> &'a Arc<str> {
+    pub fn topic(&self, registry: &Registry) -> Arc<str> {
         let table = registry
             .tables
             .iter()
             .find(|it| it.shape.name == self.table);
-        table.map_or(self.topic.as_ref().unwrap_or(&self.table), |it| {
-            &it.shape.topic
-        })
+        table.map_or_else(|| self.arrives_through(), |it| Arc::clone(&it.shape.topic))
+    }
+
+    /// The same, of a table that no source file declares.
+    fn arrives_through(&self) -> Arc<str> {
+        match &self.topic {
+            Some(topic) => Arc::clone(topic),
+            None => Arc::from(names::topic_of(&self.table)),
+        }
     }
 
     /// The registry with this canary: a family for each of its targets, bound to its table.
@@ -118,7 +126,7 @@ impl Canary {
             shape: TableShape {
                 id,
                 name: Arc::clone(&self.table),
-                topic: Arc::clone(self.topic.as_ref().unwrap_or(&self.table)),
+                topic: self.arrives_through(),
                 engine,
                 identity: ReplicaIdentity::Default,
                 connector: Arc::default(),

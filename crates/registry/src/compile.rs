@@ -17,6 +17,7 @@ use crate::compile::snapshot::Held;
 use crate::diagnostics::{Diagnostic, Diagnostics, Place};
 use crate::family_file::{BindingWritten, FamilyFile};
 use crate::load::FamilySource;
+use crate::names;
 use crate::rules;
 use crate::source_file::{self, KnownTable, KnownTables};
 
@@ -186,14 +187,10 @@ impl<'a> Compile<'a> {
             .enumerate()
             .map(|(at, (name, table))| {
                 let declared = &table.known.table;
-                let topic = match &declared.topic {
-                    Some(topic) => topic.value.clone(),
-                    None => name.clone(),
-                };
-                let names = declared
-                    .columns
-                    .iter()
-                    .map(|it| Arc::from(it.name.as_str()));
+                let topic = declared.arrives_through();
+                let mode = table.known.connector.field_names;
+                let fields = declared.columns.iter();
+                let fields = fields.map(|it| Arc::from(names::field_of(&it.name, mode)));
                 Table {
                     shape: TableShape {
                         id: TableId(at as u32),
@@ -203,7 +200,7 @@ impl<'a> Compile<'a> {
                         identity: declared.replica_identity.identity(),
                         connector: Arc::clone(&table.known.connector),
                         columns: table.columns,
-                        declared: names.collect(),
+                        declared: fields.collect(),
                     },
                     bindings: table.bindings,
                 }
@@ -216,7 +213,8 @@ impl<'a> Compile<'a> {
 impl TableInProgress<'_> {
     /// The slot of a column, made at its first use; none when the table has no such column.
     fn slot(&mut self, column: &str) -> Option<ColumnSlot> {
-        if let Some(at) = self.columns.iter().position(|known| &*known.name == column) {
+        let field = names::field_of(column, self.known.connector.field_names);
+        if let Some(at) = self.columns.iter().position(|known| *known.name == *field) {
             return Some(ColumnSlot(at as u16));
         }
         let declared = self
@@ -233,7 +231,7 @@ impl TableInProgress<'_> {
             .any(|key| key.value == column);
         let kind = source_file::column_kind(&declared.kind);
         self.columns.push(ColumnShape {
-            name: Arc::from(column),
+            name: Arc::from(field),
             kind,
             in_key,
         });

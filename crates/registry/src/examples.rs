@@ -13,6 +13,7 @@ use serde_json::Value;
 use crate::diagnostics::{Diagnostic, Diagnostics, Place, Severity};
 use crate::family_file::{ExampleChange, ExampleWritten};
 use crate::load::FamilySource;
+use crate::names;
 use crate::rules;
 
 /// What the examples came to.
@@ -133,7 +134,10 @@ fn fill(table: &Table, row: &BTreeMap<String, Value>, image: &mut Image) {
     image.begin(table.shape.columns.len());
     for (at, column) in table.shape.columns.iter().enumerate() {
         let slot = ColumnSlot(at as u16);
-        match row.get(&*column.name) {
+        // Examples name columns as the table does.
+        let mode = table.shape.connector.field_names;
+        let named = |(name, _): &(&String, &Value)| *names::field_of(name, mode) == *column.name;
+        match row.iter().find(named).map(|(_, value)| value) {
             None => {}
             Some(Value::Null) => image.set_null(slot),
             Some(Value::String(text)) => image.set_text(slot, text),

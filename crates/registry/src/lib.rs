@@ -10,6 +10,7 @@ pub mod duration;
 mod examples;
 mod family_file;
 mod load;
+pub mod names;
 mod rules;
 pub mod source_file;
 mod sources;

@@ -1,5 +1,6 @@
 //! `sources/*.yaml`: the tables that families bind to, as `freshet source pull` writes them.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::Arc;
@@ -8,6 +9,8 @@ use freshet_core::connector::Connector;
 use freshet_core::table::{ColumnKind, Engine, ReplicaIdentity};
 use serde::Deserialize;
 use serde_saphyr::Spanned;
+
+use crate::names;
 
 mod connector;
 
@@ -110,6 +113,16 @@ pub struct SourceTable {
     /// Foreign keys.
     #[serde(default)]
     pub foreign_keys: Vec<ForeignKey>,
+}
+
+impl SourceTable {
+    /// The topic that carries the table's changes: the one that is written, else Debezium's for such a table.
+    pub fn arrives_through(&self) -> Cow<'_, str> {
+        match &self.topic {
+            Some(topic) => Cow::Borrowed(&topic.value),
+            None => names::topic_of(&self.table.value),
+        }
+    }
 }
 
 /// One column.

@@ -1,12 +1,15 @@
 //! Source files → the tables that families may bind, with the rules that only these files can break.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use freshet_core::connector::FieldNames;
 use serde_saphyr::Spanned;
 
 use crate::diagnostics::{Diagnostic, Diagnostics, Place};
+use crate::names;
 use crate::source_file::{KnownTable, KnownTables, SourceFile, SourceTable};
 
 /// What the source files read so far declare.
@@ -38,6 +41,7 @@ impl Sources {
         let mut reading = Reading { path, text, found };
         for table in file.tables {
             reading.check_primary_key(&table);
+            reading.check_fields(&table, connector.field_names);
             if !reading.check_name(&table.table, &file.database.value) {
                 continue;
             }
@@ -69,18 +73,24 @@ impl Sources {
         true
     }
 
-    /// A record is told by its topic alone: of two tables on one topic, one would never be purged.
+    /// A record's table is known by its topic alone: of two tables on one topic, one would never be purged.
     fn check_topic(&mut self, table: &SourceTable, reading: &mut Reading<'_>) {
         let written = table.topic.as_ref().unwrap_or(&table.table);
         let place = Place::of(reading.path, written);
-        if let Some(first) = self.topics.get(&written.value) {
-            let message = format!("topic `{}` is another table's already", written.value);
+        let topic = table.arrives_through();
+        if !names::is_topic(&topic) {
+            let message = format!("`{topic}` cannot be the name of a topic");
+            let help = "Kafka allows letters a to z and A to Z, digits, `.`, `_` and `-`, at most 249 of them, and neither `.` nor `..` alone";
+            let fault = Diagnostic::error("FR0006", place, &message).with_help(help);
+            reading.found.push(fault, reading.text);
+        } else if let Some(first) = self.topics.get(&*topic) {
+            let message = format!("topic `{topic}` is another table's already");
             let fault = Diagnostic::error("FR0005", place, &message)
                 .with_also(first.clone(), "said here")
                 .with_help("let the connector or its router give each table a topic of its own");
             reading.found.push(fault, reading.text);
         } else {
-            self.topics.insert(written.value.clone(), place);
+            self.topics.insert(topic.into_owned(), place);
         }
     }
 }
@@ -95,6 +105,25 @@ impl Reading<'_> {
                     .with_help(&format!("the table has: {}", names.join(", ")));
                 self.found.push(fault, self.text);
             }
+        }
+    }
+
+    /// Two columns that arrive under one name cannot be distinguished.
+    fn check_fields(&mut self, table: &SourceTable, mode: Option<FieldNames>) {
+        let mut fields: BTreeMap<Cow<'_, str>, &str> = BTreeMap::new();
+        for column in &table.columns {
+            let field = names::field_of(&column.name, mode);
+            let Some(first) = fields.insert(field.clone(), &column.name) else {
+                continue;
+            };
+            let message = format!(
+                "columns `{first}` and `{}` both arrive as `{field}`",
+                column.name
+            );
+            let help = "rename one, or set `field.name.adjustment.mode=avro_unicode` and `field_names: avro_unicode`";
+            let place = Place::of(self.path, &table.table);
+            let fault = Diagnostic::error("FR0007", place, &message).with_help(help);
+            self.found.push(fault, self.text);
         }
     }
 

@@ -501,6 +501,12 @@ fn two_tables_on_one_topic_are_refused_with_both_places() {
         (place.file.display().to_string(), place.line),
         ("sources/a.yaml".to_owned(), 4)
     );
+    // Debezium writes both to one topic.
+    let adjusted = SOURCE
+        .replace("shop.public.items", "\"shop.public.a b\"")
+        .replace("shop.public.notes", "\"shop.public.a_b\"");
+    let found = found_in(&[("sources/a.yaml", &adjusted)]);
+    assert_eq!(found, [("FR0005", "sources/a.yaml:12:12".to_owned())]);
     let renamed = SOURCE.replace(
         "  - table: shop.public.notes\n",
         "  - table: shop.public.notes\n    topic: notes\n",

@@ -230,3 +230,44 @@ fn every_type_becomes_text_as_its_database_says() {
         assert_eq!(column_kind(declared), kind, "{declared}");
     }
 }
+
+#[test]
+fn a_table_is_bound_under_the_names_that_arrive() {
+    let source = "\
+database: shop
+engine: postgres
+connector: { field_names: avro }
+tables:
+  - table: \"shop.public.Order Items\"
+    replica_identity: full
+    primary_key: [\"Item ID\"]
+    columns:
+      - { name: \"Item ID\", type: bigint, nullable: false }
+      - { name: größe, type: bigint, nullable: false }
+";
+    let family = "\
+family: catalog.item
+schema_version: 1
+owner: { team: catalog }
+lifecycle: active
+freshness: { class: strict, within: 2s, objective: 99.9%, window: 28d }
+max_ttl: 1h
+redis: { target: main, keys: [\"catalog:v1:item:{id}:{size}\"] }
+sources:
+  - table: \"shop.public.Order Items\"
+    bind: { id: \"Item ID\", size: größe }
+examples:
+  - change: { table: \"shop.public.Order Items\", op: c, after: { \"Item ID\": 7, größe: 2 } }
+    purges: { redis: [\"catalog:v1:item:7:2\"] }
+";
+    let files = [("sources/s.yaml", source), ("families/f.yaml", family)];
+    let files = files.map(|(path, text)| (path.into(), text.to_owned()));
+    let loaded = freshet_registry::load_files(files.to_vec());
+    let loaded = loaded.unwrap_or_else(|found| panic!("{}", found.render()));
+    let table = &loaded.registry.tables[0].shape;
+    assert_eq!(&*table.name, "shop.public.Order Items");
+    assert_eq!(&*table.topic, "shop.public.Order_Items");
+    let names: Vec<&str> = table.columns.iter().map(|it| &*it.name).collect();
+    assert_eq!(names, ["Item_ID", "gr__e"]);
+    assert!(table.columns[0].in_key);
+}
