@@ -23,6 +23,7 @@ use freshet_kafka::{KafkaConnection, SourceConfig, StartAt, WriterSchemasConfig}
 use freshet_pipeline::heartbeat::Heartbeats;
 use freshet_pipeline::round::Bounds;
 use freshet_registry::diagnostics::Diagnostics;
+use freshet_registry::files::{self, CONFIG_BYTES_MAX};
 use freshet_wire::Limits;
 use serde_saphyr::Spanned;
 
@@ -109,7 +110,7 @@ impl From<Diagnostics> for Refused {
 /// # Errors
 /// Every fault of the file, with its place.
 pub(crate) fn load(path: &Path) -> Result<Config, Refused> {
-    let text = match std::fs::read_to_string(path) {
+    let text = match files::read_text(path, CONFIG_BYTES_MAX) {
         Ok(text) => text,
         Err(error) => return Err(faults::unreadable(path, &error).into()),
     };

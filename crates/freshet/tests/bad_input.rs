@@ -279,3 +279,34 @@ fn wrong_flags_exit_with_two() {
     let completions = freshet(&["completions", "bash"], folder.path());
     assert!(!completions.stdout.is_empty());
 }
+
+/// A pipe would hold the process until somebody writes, a device would fill its memory. Each run ends within 30 s.
+#[test]
+fn p9_a_config_or_secret_that_is_a_pipe_or_a_device_is_refused() {
+    let ends = |folder: &Path| {
+        let (tell, answer) = std::sync::mpsc::channel();
+        let folder = folder.to_owned();
+        std::thread::spawn(move || tell.send(freshet(&["run", "--dry-run"], &folder)));
+        let answer = answer.recv_timeout(std::time::Duration::from_secs(30));
+        let output = answer.expect("an answer in time");
+        assert_eq!(output.status.code(), Some(2));
+        told(&output)
+    };
+    let with_secret = CONFIG.replace(
+        "redis://127.0.0.1:1\" }",
+        "redis://127.0.0.1:1\", password: { file: odd } }",
+    );
+    for (name, config) in [("freshet.yaml", CONFIG), ("odd", &with_secret)] {
+        let folder = deployment(config, FAMILY);
+        let odd = folder.path().join(name);
+        let _ = fs::remove_file(&odd);
+        let made = Command::new("mkfifo").arg(&odd).status().expect("mkfifo");
+        assert!(made.success());
+        let faults = ends(folder.path());
+        assert!(faults.contains("it is a pipe"), "{faults}");
+        fs::remove_file(&odd).expect("removed");
+        std::os::unix::fs::symlink("/dev/zero", &odd).expect("a link");
+        let faults = ends(folder.path());
+        assert!(faults.contains("it is a device"), "{faults}");
+    }
+}

@@ -9,6 +9,8 @@ pub mod diagnostics;
 pub mod duration;
 mod examples;
 mod family_file;
+pub mod files;
+mod folder;
 mod load;
 pub mod names;
 mod rules;

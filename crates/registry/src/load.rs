@@ -7,9 +7,10 @@ use freshet_core::registry::{Registry, RegistryRevision};
 use sha2::{Digest, Sha256};
 
 use crate::compile::Compile;
-use crate::diagnostics::{Diagnostic, Diagnostics, Place};
+use crate::diagnostics::Diagnostics;
 use crate::examples::{self, ExampleReport};
 use crate::family_file::FamilyFile;
+use crate::folder;
 use crate::rules;
 use crate::sources::Sources;
 
@@ -39,17 +40,12 @@ pub(crate) struct FamilySource {
 /// # Errors
 /// Every fault of every file.
 pub fn load(dir: &Path) -> Result<Loaded, Diagnostics> {
-    let mut files = Vec::new();
-    let mut faults = Diagnostics::default();
-    for folder in ["sources", "families"] {
-        collect(&dir.join(folder), &mut files, &mut faults);
+    let (files, found) = folder::read(dir);
+    if found.has_errors() {
+        return Err(found);
     }
-    if faults.has_errors() {
-        return Err(faults);
-    }
-    files.sort();
     // Shown as given, hashed by what they are called below the directory.
-    load_below(dir, files)
+    load_below(dir, files, found)
 }
 
 /// Loads files that are in memory already, given as (path, text); a path tells by a component `sources` or
@@ -58,11 +54,14 @@ pub fn load(dir: &Path) -> Result<Loaded, Diagnostics> {
 /// # Errors
 /// Every fault of every file.
 pub fn load_files(files: Vec<(PathBuf, String)>) -> Result<Loaded, Diagnostics> {
-    load_below(Path::new(""), files)
+    load_below(Path::new(""), files, Diagnostics::default())
 }
 
-fn load_below(base: &Path, files: Vec<(PathBuf, String)>) -> Result<Loaded, Diagnostics> {
-    let mut found = Diagnostics::default();
+fn load_below(
+    base: &Path,
+    files: Vec<(PathBuf, String)>,
+    mut found: Diagnostics,
+) -> Result<Loaded, Diagnostics> {
     let (mut sources, mut families) = (Sources::default(), Vec::new());
     let content_hash = hash_of(base, &files);
     let count = files.len();
@@ -100,52 +99,6 @@ fn load_below(base: &Path, files: Vec<(PathBuf, String)>) -> Result<Loaded, Diag
         examples,
         files: count,
     })
-}
-
-fn collect(dir: &Path, files: &mut Vec<(PathBuf, String)>, faults: &mut Diagnostics) {
-    let entries = match std::fs::read_dir(dir) {
-        Ok(entries) => entries,
-        Err(error) => {
-            let message = format!("directory cannot be read: {error}");
-            let fault = Diagnostic::error("FR0001", Place::file(dir), &message)
-                .with_help("a registry holds `sources/` and `families/`");
-            faults.push(fault, "");
-            return;
-        }
-    };
-    for entry in entries {
-        let path = match entry {
-            Ok(entry) => entry.path(),
-            Err(error) => {
-                faults.push(unreadable(dir, &error), "");
-                continue;
-            }
-        };
-        // A mounted ConfigMap keeps its earlier copies in hidden folders beside the files.
-        let hidden = path
-            .file_name()
-            .is_some_and(|name| name.to_string_lossy().starts_with('.'));
-        if hidden {
-            continue;
-        }
-        if path.is_dir() {
-            collect(&path, files, faults);
-        } else if path
-            .extension()
-            .is_some_and(|it| it == "yaml" || it == "yml")
-        {
-            match std::fs::read_to_string(&path) {
-                Ok(text) => files.push((path, text)),
-                Err(error) => faults.push(unreadable(&path, &error), ""),
-            }
-        }
-    }
-}
-
-fn unreadable(path: &Path, error: &std::io::Error) -> Diagnostic {
-    let message = format!("cannot be read: {error}");
-    Diagnostic::error("FR0001", Place::file(path), &message)
-        .with_help("a registry file is UTF-8 text that this user may read")
 }
 
 /// First 16 hex digits of the SHA-256 over names and contents, in order of names.

@@ -48,8 +48,9 @@ fn every_code_answers_as_its_section_shows() {
     let sample = sample();
     for (code, section) in sections() {
         let shown = *blocks(&section, "text").first().expect("an answer");
-        let rendered = if code == "FR0001" {
-            without_families()
+        let of_folder = of_a_folder(&code);
+        let rendered = if let Some(found) = of_folder {
+            found
         } else {
             let diff = *blocks(&section, "diff").first().expect("a change");
             let found = match check(&patched(&sample, diff)) {
@@ -68,13 +69,33 @@ fn every_code_answers_as_its_section_shows() {
     }
 }
 
-/// What is said of a directory that has `sources/` only.
-fn without_families() -> String {
+/// What is said of a directory, for codes that are not about what stands in a file.
+fn of_a_folder(code: &str) -> Option<String> {
     let folder = tempfile::tempdir().expect("a folder");
-    std::fs::create_dir(folder.path().join("sources")).expect("sources");
-    let found = freshet_registry::load(folder.path()).expect_err("nothing there");
+    let path = |name: &str| folder.path().join(name);
+    std::fs::create_dir(path("sources")).expect("sources");
+    if code != "FR0001" {
+        for (name, text) in sample() {
+            let name = path(name.strip_prefix("registry/").expect("below"));
+            std::fs::create_dir_all(name.parent().expect("a folder")).expect("a folder");
+            std::fs::write(name, text).expect("a file");
+        }
+    }
+    match code {
+        "FR0001" => {}
+        "FR0006" => {
+            let large = std::fs::File::create(path("sources/large.yaml")).expect("a file");
+            large.set_len(9 << 20).expect("its size");
+        }
+        "FR0007" => std::fs::write(path("families/catalog/Cart.YAML"), "").expect("a file"),
+        _ => return None,
+    }
+    let found = match freshet_registry::load(folder.path()) {
+        Ok(loaded) => loaded.warnings,
+        Err(found) => found,
+    };
     let path = folder.path().display().to_string();
-    found.render().replace(&path, "registry")
+    Some(found.render().replace(&path, "registry"))
 }
 
 /// Fields by the path of their object, as the page has them below `heading`.

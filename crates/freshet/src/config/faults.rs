@@ -1,12 +1,12 @@
 //! Collects the faults of a config file, each with its place, and reads the small value forms.
 
-use std::io;
 use std::path::Path;
 use std::time::Duration;
 
 use freshet_core::nearest::nearest;
 use freshet_core::secret::Secret;
 use freshet_registry::diagnostics::{Diagnostic, Diagnostics, Place};
+use freshet_registry::files::{self, FileError, SECRET_BYTES_MAX};
 use serde_saphyr::Spanned;
 
 use super::ranges::{Numbers, Times};
@@ -19,7 +19,7 @@ pub(crate) struct Faults<'a> {
 }
 
 /// The file itself cannot be read.
-pub(crate) fn unreadable(path: &Path, error: &io::Error) -> Diagnostics {
+pub(crate) fn unreadable(path: &Path, error: &FileError) -> Diagnostics {
     let mut found = Diagnostics::default();
     let fault = Diagnostic::error(
         "FC0001",
@@ -163,7 +163,7 @@ impl<'a> Faults<'a> {
                 format!("the environment variable{name} is not set, or is not UTF-8")
             }),
             // The path is not repeated: somebody may have written the secret itself.
-            (None, Some(file)) => std::fs::read_to_string(base.join(file))
+            (None, Some(file)) => files::read_text(&base.join(file), SECRET_BYTES_MAX)
                 .map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
                 .map_err(|error| format!("the secret file cannot be read: {error}")),
             _ => Err("a secret comes from exactly one place".to_owned()),

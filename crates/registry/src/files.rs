@@ -1,0 +1,67 @@
+//! Reads files that somebody else may have put there: regular files only, and never more than a stated size.
+
+use std::fs::{File, FileType, Metadata};
+use std::io::{self, Read};
+use std::os::unix::fs::FileTypeExt;
+use std::path::Path;
+
+/// Largest config file, in bytes.
+pub const CONFIG_BYTES_MAX: u64 = 1 << 20;
+/// Largest file that holds a secret or a certificate, in bytes.
+pub const SECRET_BYTES_MAX: u64 = 64 << 10;
+
+/// Why a file was not read.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// A directory, a pipe, a device: reading it may never end.
+    #[error("it is {0}, not a regular file")]
+    NotRegular(&'static str),
+    /// More than the given number of bytes.
+    #[error("it is larger than {0} bytes")]
+    TooLarge(u64),
+    /// Not text.
+    #[error("it is not UTF-8 text")]
+    NotText,
+    /// What the system says.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// Reads a regular file of at most `bytes_max` bytes as text.
+///
+/// # Errors
+/// See [`FileError`].
+pub fn read_text(path: &Path, bytes_max: u64) -> Result<String, FileError> {
+    // Opening a pipe waits for a writer, so that it is looked at first; the open file is looked at again, since
+    // another one may have taken its name.
+    check(&path.metadata()?, bytes_max)?;
+    let file = File::open(path)?;
+    check(&file.metadata()?, bytes_max)?;
+    let mut bytes = Vec::new();
+    // A file may grow while it is read, and some report no size at all.
+    file.take(bytes_max + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > bytes_max {
+        return Err(FileError::TooLarge(bytes_max));
+    }
+    String::from_utf8(bytes).map_err(|_| FileError::NotText)
+}
+
+fn check(file: &Metadata, bytes_max: u64) -> Result<(), FileError> {
+    if !file.is_file() {
+        return Err(FileError::NotRegular(kind_of(file.file_type())));
+    }
+    if file.len() > bytes_max {
+        return Err(FileError::TooLarge(bytes_max));
+    }
+    Ok(())
+}
+
+fn kind_of(file: FileType) -> &'static str {
+    match file {
+        it if it.is_dir() => "a directory",
+        it if it.is_fifo() => "a pipe",
+        it if it.is_socket() => "a socket",
+        it if it.is_char_device() || it.is_block_device() => "a device",
+        _ => "something else",
+    }
+}
