@@ -130,14 +130,17 @@ async fn refusals_are_told_apart() {
         http(
             "401 Unauthorized",
             "",
-            r#"{"msg":"Provided credentials are missing or invalid"}"#,
+            r#"{"msg":"The token token-abc is missing or invalid"}"#,
         )
     });
     let report = purger(&api).purge(&batch(1, PurgeMode::Hard)).await;
     assert!(matches!(report.outcomes[0], PurgeOutcome::Throttled { .. }));
     let reason = report.reason.expect("a reason");
     assert!(
-        reason.contains("401") && !reason.contains("token-abc"),
+        reason.contains("401")
+            && reason.contains("<secret>")
+            && reason.contains("`fastly.token`")
+            && !reason.contains("token-abc"),
         "{reason}"
     );
 

@@ -1,5 +1,7 @@
 //! `/metrics`, `/livez`, `/readyz`.
 
+pub(crate) mod serve;
+
 use std::fmt::Write;
 use std::time::Duration;
 

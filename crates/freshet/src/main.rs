@@ -7,6 +7,7 @@ mod cli;
 mod config;
 mod dlq;
 mod exit;
+mod files;
 mod parts;
 mod purger;
 mod reload;

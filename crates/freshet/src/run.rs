@@ -17,6 +17,7 @@ use crate::admin::{self, Admin};
 use crate::cli::{LogForm, RunArgs};
 use crate::config::{self, Config, Target};
 use crate::exit::Exit;
+use crate::files;
 use crate::parts;
 use crate::reload::Reload;
 use crate::signals::{self, Signals};
@@ -160,6 +161,7 @@ fn describe(config: &Config, registry: &Registry) -> Exit {
 }
 
 async fn run_until_stopped(config: Config, registry: Registry) -> anyhow::Result<()> {
+    files::raise_limit();
     let metrics = telemetry::start_metrics()?;
     let (status, clock) = (Status::default(), Clock::system());
     let mut tasks = JoinSet::new();
@@ -180,11 +182,7 @@ async fn run_until_stopped(config: Config, registry: Registry) -> anyhow::Result
         &registry,
         listener.local_addr().unwrap_or(config.listen),
     );
-    tasks.spawn(async move {
-        if let Err(error) = axum::serve(listener, admin::router(admin)).await {
-            tracing::error!(error = %error, "admin endpoints ended");
-        }
-    });
+    tasks.spawn(admin::serve::serve(listener, admin::router(admin)));
     let rules = RulesInForce::new(registry);
     let reload = Reload {
         folder: config.registry.clone(),

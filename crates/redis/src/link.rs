@@ -89,7 +89,6 @@ impl Dialler {
         };
         Ok(Link {
             client,
-            password: self.password.clone(),
             config: self.config.clone(),
             peer,
             made: Mutex::new(Made::default()),
@@ -101,8 +100,6 @@ impl Dialler {
 /// A connection and how to make another.
 pub(crate) struct Link {
     client: Client,
-    /// What the server's errors must not repeat.
-    password: Option<Secret>,
     config: AsyncConnectionConfig,
     peer: Peer,
     made: Mutex<Made>,
@@ -159,11 +156,10 @@ impl Link {
     }
 
     async fn connect(&self) -> Result<MultiplexedConnection, RedisError> {
-        let connected = self
+        let mut connection = self
             .client
-            .get_multiplexed_async_connection_with_config(&self.config);
-        let connected = connected.await;
-        let mut connection = connected.map_err(|error| without(&error, self.password.as_ref()))?;
+            .get_multiplexed_async_connection_with_config(&self.config)
+            .await?;
         if !matches!(self.peer, Peer::Sentinel) {
             self.introduce(&mut connection, true).await?;
         }
@@ -258,19 +254,6 @@ impl Link {
         if made.generation == borrowed.generation {
             made.connection = None;
         }
-    }
-}
-
-/// The error of a connection attempt, without the password that a server repeats when it does not know `AUTH`.
-fn without(error: &RedisError, password: Option<&Secret>) -> RedisError {
-    let text = error.to_string();
-    match password.map(|password| password.conceal(&text)) {
-        Some(concealed) if concealed != text => RedisError::from((
-            error.kind(),
-            "the server does not take the credentials",
-            concealed,
-        )),
-        _ => error.clone(),
     }
 }
 
