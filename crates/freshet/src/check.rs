@@ -2,12 +2,18 @@
 
 use crate::cli::CheckArgs;
 use crate::exit::Exit;
+use crate::own_topics::OwnTopics;
 
 /// Runs the command. Findings go to standard error, the summary to standard output.
 #[allow(clippy::print_stdout)] // the command's answer
 pub(crate) fn check(args: &CheckArgs) -> Exit {
     match freshet_registry::load(&args.dir) {
         Ok(loaded) => {
+            // No config is known here, so Freshet's own topics have their usual names.
+            if let Err(faults) = OwnTopics::usual().check(&loaded.registry) {
+                eprintln!("{faults}");
+                return Exit::BadInput;
+            }
             if !loaded.warnings.is_empty() {
                 eprintln!("{}", loaded.warnings.render().trim_end());
             }

@@ -78,6 +78,19 @@ pub(crate) struct OutboxConfig {
     pub(crate) create_topics: bool,
 }
 
+impl Default for OutboxConfig {
+    fn default() -> Self {
+        Self {
+            topic_prefix: "freshet.purges.".to_owned(),
+            backlog_prefix: "freshet.backlog.".to_owned(),
+            dead_letters: Arc::from("freshet.dead-letters"),
+            positions: Arc::from("freshet.positions"),
+            partitions: PARTITIONS.usual,
+            create_topics: true,
+        }
+    }
+}
+
 impl OutboxConfig {
     /// The topic of a target's live lane.
     pub(crate) fn lane_topic(&self, target: &str) -> Arc<str> {
@@ -191,24 +204,18 @@ fn decide_level(written: Option<&Spanned<String>>, faults: &mut Faults<'_>) -> S
 }
 
 fn decide_outbox(outbox: &OutboxWritten, faults: &mut Faults<'_>) -> OutboxConfig {
+    let usual = OutboxConfig::default();
+    let named = |name: &Option<String>, usual| name.as_deref().map_or(usual, Arc::from);
     OutboxConfig {
-        topic_prefix: outbox
-            .topic_prefix
-            .clone()
-            .unwrap_or_else(|| "freshet.purges.".to_owned()),
+        topic_prefix: outbox.topic_prefix.clone().unwrap_or(usual.topic_prefix),
         backlog_prefix: outbox
             .backlog_prefix
             .clone()
-            .unwrap_or_else(|| "freshet.backlog.".to_owned()),
-        dead_letters: Arc::from(
-            outbox
-                .dead_letters
-                .as_deref()
-                .unwrap_or("freshet.dead-letters"),
-        ),
-        positions: Arc::from(outbox.positions.as_deref().unwrap_or("freshet.positions")),
+            .unwrap_or(usual.backlog_prefix),
+        dead_letters: named(&outbox.dead_letters, usual.dead_letters),
+        positions: named(&outbox.positions, usual.positions),
         partitions: faults.number(outbox.partitions.as_ref(), &PARTITIONS),
-        create_topics: outbox.create_topics.unwrap_or(true),
+        create_topics: outbox.create_topics.unwrap_or(usual.create_topics),
     }
 }
 

@@ -8,6 +8,7 @@ mod config;
 mod dlq;
 mod exit;
 mod files;
+mod own_topics;
 mod parts;
 mod purger;
 mod reload;

@@ -9,6 +9,7 @@ use freshet_pipeline::rules::RulesInForce;
 use tokio::signal::unix::Signal;
 
 use crate::config::{CanaryConfig, add_canaries};
+use crate::own_topics::OwnTopics;
 
 /// Where the registry is and who goes by it.
 pub(crate) struct Reload {
@@ -18,6 +19,8 @@ pub(crate) struct Reload {
     pub(crate) canaries: Arc<[CanaryConfig]>,
     /// Targets that have a lane since the start.
     pub(crate) served: Vec<Target>,
+    /// Topics that no registry may read.
+    pub(crate) own_topics: OwnTopics,
 }
 
 impl Reload {
@@ -48,6 +51,10 @@ impl Reload {
                 "error: target `{}` has no lane in this process\n  help: targets are read at start; restart to serve it",
                 new.name
             ));
+            return;
+        }
+        if let Err(faults) = self.own_topics.check(&registry) {
+            refuse(&faults);
             return;
         }
         let (before, after) = (

@@ -18,6 +18,7 @@ use crate::cli::{LogForm, RunArgs};
 use crate::config::{self, Config, Target};
 use crate::exit::Exit;
 use crate::files;
+use crate::own_topics::OwnTopics;
 use crate::parts;
 use crate::reload::Reload;
 use crate::signals::{self, Signals};
@@ -64,7 +65,8 @@ pub(crate) fn run(args: &RunArgs) -> Exit {
     }
 }
 
-/// The registry with the canaries of the config, and a configured target for each that it names.
+/// The registry with the canaries of the config, a configured target for each that it names, and no topic that
+/// Freshet writes itself.
 fn load_registry(config: &Config, form: LogForm) -> Result<Registry, String> {
     let loaded = freshet_registry::load(&config.registry).map_err(|faults| faults.render())?;
     if !loaded.warnings.is_empty() {
@@ -79,6 +81,9 @@ fn load_registry(config: &Config, form: LogForm) -> Result<Registry, String> {
     let registry = config::add_canaries(&config.canaries, loaded.registry);
     let registry = registry.map_err(|faults| faults.render())?;
     check_targets(config, &registry)?;
+    let own = OwnTopics::of(config);
+    own.check_themselves()?;
+    own.check(&registry)?;
     Ok(registry)
 }
 
@@ -189,6 +194,7 @@ async fn run_until_stopped(config: Config, registry: Registry) -> anyhow::Result
         canaries: Arc::clone(&config.canaries),
         rules: rules.clone(),
         served: rules.current().registry.targets.clone(),
+        own_topics: OwnTopics::of(&config),
     };
     tasks.spawn(reload.at_every(signals::hang_up()?));
     let parts = parts::build(

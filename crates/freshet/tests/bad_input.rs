@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
+use std::time::{Duration, Instant};
 
 fn freshet(args: &[&str], dir: &Path) -> Output {
     Command::new(env!("CARGO_BIN_EXE_freshet"))
@@ -309,4 +310,115 @@ fn p9_a_config_or_secret_that_is_a_pipe_or_a_device_is_refused() {
         let faults = ends(folder.path());
         assert!(faults.contains("it is a device"), "{faults}");
     }
+}
+
+/// A source file whose table is read from this topic.
+fn read_from(topic: &str) -> String {
+    SOURCE.replace(
+        "    replica_identity",
+        &format!("    topic: {topic:?}\n    replica_identity"),
+    )
+}
+
+/// Dead letters of the topic of dead letters would make further ones, for ever.
+#[test]
+fn p14_no_table_is_read_from_a_topic_that_freshet_writes() {
+    let renamed = format!(
+        "{CONFIG}outbox: {{ dead_letters: our.letters, positions: our.places, topic_prefix: our.purges., backlog_prefix: our.backlog. }}\n"
+    );
+    let bare = format!("{CONFIG}outbox: {{ topic_prefix: \"\", backlog_prefix: b- }}\n");
+    for (config, topic, reason) in [
+        (CONFIG, "freshet.dead-letters", "outbox.dead_letters"),
+        (CONFIG, "freshet.positions", "outbox.positions"),
+        (CONFIG, "freshet.purges.main", "outbox.topic_prefix"),
+        (CONFIG, "freshet.purges.another", "outbox.topic_prefix"),
+        (CONFIG, "freshet.backlog.main", "outbox.backlog_prefix"),
+        (CONFIG, "__consumer_offsets", "the brokers' own"),
+        (CONFIG, "^.*", "pattern"),
+        (CONFIG, "^shop.public.items", "pattern"),
+        (CONFIG, "shop public items", "characters"),
+        (CONFIG, "..", "no name"),
+        (CONFIG, &"a".repeat(250), "249"),
+        (&renamed, "our.letters", "outbox.dead_letters"),
+        (&renamed, "our.places", "outbox.positions"),
+        (&renamed, "our.purges.main", "outbox.topic_prefix"),
+        (&renamed, "our.backlog.main", "outbox.backlog_prefix"),
+        (&bare, "main", "outbox.topic_prefix"),
+        (&bare, "b-main", "outbox.backlog_prefix"),
+    ] {
+        let folder = deployment(config, FAMILY);
+        fs::write(folder.path().join("registry/sources/shop.yaml"), read_from(topic)).expect("source");
+        for args in [&["run", "--dry-run"][..], &["run"]] {
+            let output = freshet(args, folder.path());
+            assert_eq!(output.status.code(), Some(2), "{topic}: {}", told(&output));
+            assert!(told(&output).contains(reason), "{topic}: {}", told(&output));
+        }
+        if config == CONFIG {
+            let output = freshet(&["check", "registry"], folder.path());
+            assert_eq!(output.status.code(), Some(2), "{topic}: {}", told(&output));
+        }
+    }
+}
+
+#[test]
+fn topics_of_our_own_are_legal_and_differ() {
+    for (outbox, reason) in [
+        ("dead_letters: freshet.positions", "both make topic"),
+        ("backlog_prefix: freshet.purges.", "both make topic"),
+        ("dead_letters: \"dead letters\"", "characters"),
+        ("topic_prefix: \"^\"", "pattern"),
+    ] {
+        let config = format!("{CONFIG}outbox: {{ {outbox} }}\n");
+        let output = freshet(&["run", "--dry-run"], deployment(&config, FAMILY).path());
+        assert_eq!(output.status.code(), Some(2), "{outbox}: {}", told(&output));
+        assert!(told(&output).contains(reason), "{outbox}: {}", told(&output));
+    }
+    let config = format!("{CONFIG}transactions: {{ \"^.*\": {{}} }}\n");
+    let output = freshet(&["run", "--dry-run"], deployment(&config, FAMILY).path());
+    assert_eq!(output.status.code(), Some(2), "{}", told(&output));
+}
+
+/// The brokers are away, and the registry is read again all the same.
+#[test]
+fn p9_a_registry_that_reads_our_own_topics_never_takes_over() {
+    let config = format!("{CONFIG}admin: {{ listen: \"127.0.0.1:0\" }}\n");
+    let folder = deployment(&config, FAMILY);
+    let log_at = folder.path().join("log");
+    let log = fs::File::create(&log_at).expect("a log");
+    let mut running = Command::new(env!("CARGO_BIN_EXE_freshet"))
+        .arg("run")
+        .current_dir(folder.path())
+        .env_remove("FRESHET_LOG")
+        .stdout(log.try_clone().expect("a log"))
+        .stderr(log)
+        .spawn()
+        .expect("freshet runs");
+    let until = |wanted: &str| {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        loop {
+            let log = fs::read_to_string(&log_at).expect("a log");
+            if log.contains(wanted) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "never {wanted}: {log}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    };
+    until("freshet starts");
+    let source = folder.path().join("registry/sources/shop.yaml");
+    fs::write(&source, read_from("freshet.dead-letters")).expect("source");
+    let hang_up = || {
+        let sent = Command::new("kill")
+            .args(["-HUP", &running.id().to_string()])
+            .status();
+        assert!(sent.expect("kill runs").success());
+    };
+    hang_up();
+    until("registry refused");
+    until("outbox.dead_letters");
+    fs::write(&source, read_from("shop.items")).expect("source");
+    hang_up();
+    until("registry in force");
+    running.kill().expect("it still runs");
+    running.wait().expect("it ends");
 }

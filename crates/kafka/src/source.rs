@@ -80,6 +80,7 @@ impl KafkaSource {
             .create_with_context(Callbacks::new(connection.drain_within()))
             .map_err(|error| KafkaClientError::from_kafka(&error))?;
         let topics: Vec<&str> = config.topics.iter().map(String::as_str).collect();
+        refuse_patterns(&topics).map_err(KafkaClientError::Refused)?;
         consumer
             .subscribe(&topics)
             .map_err(|error| KafkaClientError::from_kafka(&error))?;
@@ -299,6 +300,7 @@ impl Source for KafkaSource {
     fn follow(&mut self, reading: Reading<'_>) -> Result<(), SourceError> {
         match reading {
             Reading::Topics(topics) => {
+                refuse_patterns(topics).map_err(SourceError::Follow)?;
                 self.config.topics = topics.iter().map(|&it| it.to_owned()).collect();
                 self.consumer
                     .subscribe(topics)
@@ -359,6 +361,14 @@ impl KafkaSource {
             self.pause_held();
         }
         Ok(())
+    }
+}
+
+/// librdkafka reads every topic that a name with this beginning fits.
+fn refuse_patterns(topics: &[&str]) -> Result<(), String> {
+    match topics.iter().find(|topic| topic.starts_with('^')) {
+        Some(topic) => Err(format!("{topic:?} is a pattern, not a topic")),
+        None => Ok(()),
     }
 }
 
