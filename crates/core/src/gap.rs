@@ -17,19 +17,22 @@ pub enum GapCause {
     SnapshotAgain,
     /// The connector's heartbeat stopped.
     HeartbeatSilent,
+    /// A record cannot be fetched: it is larger than the client may receive, or does not unpack.
+    Unreadable,
     /// A transaction ended with more changes of the table than ever arrived: the connector or a transform dropped some.
     MembersMissing,
 }
 
 impl GapCause {
     /// Every cause.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::OffsetsGone,
         Self::Truncated,
         Self::Recreated,
         Self::PositionBack,
         Self::SnapshotAgain,
         Self::HeartbeatSilent,
+        Self::Unreadable,
         Self::MembersMissing,
     ];
 
@@ -42,6 +45,7 @@ impl GapCause {
             Self::PositionBack => "position_back",
             Self::SnapshotAgain => "snapshot_again",
             Self::HeartbeatSilent => "heartbeat_silent",
+            Self::Unreadable => "unreadable",
             Self::MembersMissing => "members_missing",
         }
     }

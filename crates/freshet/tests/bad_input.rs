@@ -347,7 +347,11 @@ fn p14_no_table_is_read_from_a_topic_that_freshet_writes() {
         (&bare, "b-main", "outbox.backlog_prefix"),
     ] {
         let folder = deployment(config, FAMILY);
-        fs::write(folder.path().join("registry/sources/shop.yaml"), read_from(topic)).expect("source");
+        fs::write(
+            folder.path().join("registry/sources/shop.yaml"),
+            read_from(topic),
+        )
+        .expect("source");
         for args in [&["run", "--dry-run"][..], &["run"]] {
             let output = freshet(args, folder.path());
             assert_eq!(output.status.code(), Some(2), "{topic}: {}", told(&output));
@@ -371,7 +375,11 @@ fn topics_of_our_own_are_legal_and_differ() {
         let config = format!("{CONFIG}outbox: {{ {outbox} }}\n");
         let output = freshet(&["run", "--dry-run"], deployment(&config, FAMILY).path());
         assert_eq!(output.status.code(), Some(2), "{outbox}: {}", told(&output));
-        assert!(told(&output).contains(reason), "{outbox}: {}", told(&output));
+        assert!(
+            told(&output).contains(reason),
+            "{outbox}: {}",
+            told(&output)
+        );
     }
     let config = format!("{CONFIG}transactions: {{ \"^.*\": {{}} }}\n");
     let output = freshet(&["run", "--dry-run"], deployment(&config, FAMILY).path());

@@ -13,6 +13,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use crate::connection::KafkaConnection;
 use crate::consumer_state::Before;
 use crate::positions::{self, Place};
+use crate::unreadable;
 
 /// A question to the brokers takes no longer than this.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
@@ -33,6 +34,8 @@ pub(crate) struct Suspect {
     pub(crate) before: Before,
     /// Where an earlier client was about to read on, with everything before it told.
     pub(crate) carried: Option<i64>,
+    /// It may hold a record that cannot be fetched: how many offsets to step over then.
+    pub(crate) step: Option<i64>,
 }
 
 /// What is to be done about a suspect.
@@ -196,7 +199,12 @@ impl Lookup {
                 committed: committed.get(&place).copied(),
                 remembered: remembered.get(&place).copied(),
             };
-            let verdict = judge(&suspect, facts);
+            let mut verdict = judge(&suspect, facts);
+            if verdict == Verdict::Readable
+                && let Some(gap) = unreadable::judge(&consumer, &suspect, facts)
+            {
+                verdict = gap;
+            }
             looked.verdicts.push((suspect, verdict));
         }
         Ok(looked)
@@ -222,7 +230,14 @@ impl Lookup {
             // What fails is told by whoever asked.
             ("log_level", "0"),
         ];
-        let config = connection.client(&[("client.id", "freshet")], &fixed);
+        // One record tells whether a partition can be read.
+        let usual = [
+            ("client.id", "freshet"),
+            ("fetch.max.bytes", "4194304"),
+            ("fetch.message.max.bytes", "1024"),
+            ("queued.min.messages", "1"),
+        ];
+        let config = connection.client(&usual, &fixed);
         config.create().map_err(|error| error.to_string())
     }
 }

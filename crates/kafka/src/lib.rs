@@ -23,6 +23,7 @@ mod source;
 mod source_config;
 mod stall;
 mod topic_ends;
+mod unreadable;
 mod writer_schemas;
 
 pub use connection::{KafkaClientError, KafkaConnection};

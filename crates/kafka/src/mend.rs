@@ -16,6 +16,7 @@ use crate::consumer_state::{Anchor, Assigned, Callbacks};
 use crate::gap::{Looked, Lookup, Suspect, Verdict};
 use crate::renew::Carried;
 use crate::source_config::StartAt;
+use crate::unreadable::Doubts;
 
 /// Brokers that could not say are asked again after this.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
@@ -38,6 +39,7 @@ pub(crate) struct Mending {
     carried: Carried,
     /// Why this client should not read on.
     worn: Option<String>,
+    pub(crate) doubts: Doubts,
 }
 
 impl Mending {
@@ -52,6 +54,7 @@ impl Mending {
             idle: HashMap::new(),
             carried: Carried::new(),
             worn: None,
+            doubts: Doubts::default(),
         }
     }
 
@@ -120,6 +123,7 @@ impl Mending {
         }
         drop(state);
         self.suspicious |= self.idle.values().any(|&since| stopped(since));
+        self.suspicious |= self.doubts.is_due();
     }
 
     fn ask(&mut self, callbacks: &Callbacks) {
@@ -144,6 +148,9 @@ impl Mending {
             cut_off: it.anchor == Anchor::Lost,
             before: it.before,
             carried: self.carried.get(&place).copied(),
+            // What was fetched and waits to be taken can be read.
+            step: (self.doubts.are_open() && it.place().is_some())
+                .then(|| self.doubts.step_of(&place, it.read.expected())),
         }
     }
 
@@ -225,6 +232,10 @@ impl Mending {
         }
         if first {
             commit_start(consumer.context(), suspect, at);
+        }
+        if let (Some((GapCause::Unreadable, _)), Some(step)) = (&gap, suspect.step) {
+            let place = (Arc::clone(&suspect.topic), suspect.partition);
+            self.doubts.note_step(place, at, step);
         }
         let told = gap.is_some();
         if let Some((cause, detail)) = gap {

@@ -21,6 +21,7 @@ use crate::rebalance::{release_now, serve_release};
 use crate::renew::{Carried, in_time};
 use crate::source_config::SourceConfig;
 use crate::stall::Stalls;
+use crate::unreadable::is_of_a_record;
 
 /// A pause throws away what was fetched ahead, so a short lack of demand only stops polling.
 const PAUSE_AFTER: Duration = Duration::from_millis(500);
@@ -123,7 +124,8 @@ impl KafkaSource {
 
     /// Why the client cannot go on, if so.
     fn worn(&mut self) -> Option<String> {
-        if self.paused {
+        // Another client would not get further either.
+        if self.paused || self.mending.doubts.are_open() {
             self.stalls.forget();
         }
         let stall = self.stalls.serve(self.consumer.context(), &self.held);
@@ -210,6 +212,13 @@ impl KafkaSource {
             // No offset to begin with, or one that is out of range.
             KafkaError::MessageConsumption(RDKafkaErrorCode::AutoOffsetReset) => {
                 self.mending.suspect();
+                Ok(())
+            }
+            KafkaError::MessageConsumption(code) | KafkaError::Global(code)
+                if is_of_a_record(*code) =>
+            {
+                tracing::warn!(error = %error, "a record cannot be fetched, its partition is searched for");
+                self.mending.doubts.raise();
                 Ok(())
             }
             // The callback has told it, with its reason; here it comes with every poll.

@@ -17,6 +17,7 @@ fn suspect(expected: Option<i64>, stopped: bool) -> Suspect {
         cut_off: false,
         before: Before::default(),
         carried: None,
+        step: None,
     }
 }
 
