@@ -1,5 +1,6 @@
-//! Streams that the pipeline holds: their partitions are paused, and every other one flows.
+//! What is read: topics, and streams that the pipeline holds, whose partitions are paused while every other one flows.
 
+use freshet_core::ports::{Reading, SourceError};
 use freshet_core::position::StreamId;
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::Consumer;
@@ -7,10 +8,28 @@ use rdkafka::consumer::Consumer;
 use crate::consumer_state::Assigned;
 use crate::mend::partitions_of;
 use crate::source::KafkaSource;
+use crate::source_config::refuse_patterns;
 
 impl KafkaSource {
+    /// Reads other topics, or nothing of some streams.
+    pub(crate) fn read_from_now_on(&mut self, reading: Reading<'_>) -> Result<(), SourceError> {
+        match reading {
+            Reading::Topics(topics) => {
+                refuse_patterns(topics).map_err(SourceError::Follow)?;
+                self.config.topics = topics.iter().map(|&it| it.to_owned()).collect();
+                self.consumer
+                    .subscribe(topics)
+                    .map_err(|error| SourceError::Follow(error.to_string()))
+            }
+            Reading::Without(streams) => {
+                self.hold_streams(streams);
+                Ok(())
+            }
+        }
+    }
+
     /// Holds these streams, and lets those go that were held before.
-    pub(crate) fn hold_streams(&mut self, streams: &[StreamId]) {
+    fn hold_streams(&mut self, streams: &[StreamId]) {
         let before = std::mem::replace(&mut self.held, streams.to_vec());
         let is_let_go =
             |it: &Assigned| before.contains(&it.stream) && !streams.contains(&it.stream);

@@ -19,7 +19,7 @@ use crate::mend::{Mending, partitions_of};
 use crate::positions::Positions;
 use crate::rebalance::{release_now, serve_release};
 use crate::renew::{Carried, in_time};
-use crate::source_config::SourceConfig;
+use crate::source_config::{SourceConfig, refuse_patterns};
 use crate::stall::Stalls;
 use crate::unreadable::is_of_a_record;
 
@@ -307,19 +307,7 @@ impl Source for KafkaSource {
     }
 
     fn follow(&mut self, reading: Reading<'_>) -> Result<(), SourceError> {
-        match reading {
-            Reading::Topics(topics) => {
-                refuse_patterns(topics).map_err(SourceError::Follow)?;
-                self.config.topics = topics.iter().map(|&it| it.to_owned()).collect();
-                self.consumer
-                    .subscribe(topics)
-                    .map_err(|error| SourceError::Follow(error.to_string()))
-            }
-            Reading::Without(streams) => {
-                self.hold_streams(streams);
-                Ok(())
-            }
-        }
+        self.read_from_now_on(reading)
     }
 }
 
@@ -370,14 +358,6 @@ impl KafkaSource {
             self.pause_held();
         }
         Ok(())
-    }
-}
-
-/// librdkafka reads every topic that a name with this beginning fits.
-fn refuse_patterns(topics: &[&str]) -> Result<(), String> {
-    match topics.iter().find(|topic| topic.starts_with('^')) {
-        Some(topic) => Err(format!("{topic:?} is a pattern, not a topic")),
-        None => Ok(()),
     }
 }
 

@@ -35,6 +35,14 @@ pub struct SourceConfig {
     pub positions: Option<Arc<str>>,
 }
 
+/// librdkafka reads every topic that a name with this beginning fits.
+pub(crate) fn refuse_patterns(topics: &[&str]) -> Result<(), String> {
+    match topics.iter().find(|topic| topic.starts_with('^')) {
+        Some(topic) => Err(format!("{topic:?} is a pattern, not a topic")),
+        None => Ok(()),
+    }
+}
+
 impl SourceConfig {
     pub(crate) fn client(&self, connection: &KafkaConnection) -> ClientConfig {
         let usual = [
