@@ -11,7 +11,8 @@ pub const REDIS_VALUE_BYTES_MAX: usize = 128;
 /// support 32 characters and no more).
 pub const TAG_BYTES_MAX: usize = 32;
 
-const TAG_HEAD_BYTES: usize = 11;
+/// Bytes that a shortened tag keeps of its beginning.
+pub const TAG_HEAD_BYTES: usize = 11;
 const HEX_UPPER: &[u8; 16] = b"0123456789ABCDEF";
 const HEX_LOWER: &[u8; 16] = b"0123456789abcdef";
 
@@ -77,6 +78,68 @@ pub fn is_redis_literal(literal: &str) -> bool {
     literal
         .bytes()
         .all(|byte| byte.is_ascii_graphic() && !b"*?[]\\%~".contains(&byte))
+}
+
+/// Whether a rendered value of a Redis key can hold `byte`: what stands for itself, and the marks of an escape and a hash.
+pub fn is_redis_value_byte(byte: u8) -> bool {
+    is_redis_safe(byte) || matches!(byte, b'%' | b'~')
+}
+
+/// Whether the tag `tag` can come from a template of these literals, with a value between each two of them.
+pub fn is_tag_of(tag: &[u8], literals: &[&[u8]]) -> bool {
+    let [first, rest @ ..] = literals else {
+        return false;
+    };
+    let is_whole = tag.strip_prefix(*first).is_some_and(|tag| match rest {
+        [] => tag.is_empty(),
+        _ => is_tag_tail(tag, rest),
+    });
+    is_whole || may_be_shortened(tag, literals)
+}
+
+/// Whether `tag` is values and these literals by turns. Tags are short: all ways are followed at once.
+fn is_tag_tail(tag: &[u8], literals: &[&[u8]]) -> bool {
+    // Where a literal may end in the tag; before the first one, at its beginning.
+    let mut ends = vec![false; tag.len() + 1];
+    ends[0] = true;
+    for literal in literals {
+        let mut reached = ends;
+        for at in 0..tag.len() {
+            if reached[at] {
+                let escaped = tag[at..].starts_with(b"_")
+                    && tag
+                        .get(at + 1..at + 3)
+                        .is_some_and(|hex| hex.iter().all(|it| HEX_LOWER.contains(it)));
+                if is_tag_safe(tag[at]) {
+                    reached[at + 1] = true;
+                } else if escaped {
+                    reached[at + 3] = true;
+                }
+            }
+        }
+        ends = vec![false; tag.len() + 1];
+        for at in 0..=tag.len() {
+            if reached[at] && tag[at..].starts_with(literal) {
+                ends[at + literal.len()] = true;
+            }
+        }
+    }
+    ends[tag.len()]
+}
+
+/// Whether `tag` has the form of a shortened one whose head these literals can produce. Which tags a hash stands for is
+/// not known, so each may be.
+fn may_be_shortened(tag: &[u8], literals: &[&[u8]]) -> bool {
+    let Some((head, hash)) = tag.split_at_checked(TAG_HEAD_BYTES) else {
+        return false;
+    };
+    let is_hash = tag.len() == TAG_BYTES_MAX
+        && hash[0] == b'.'
+        && hash[1..].iter().all(|it| HEX_LOWER.contains(it));
+    let first = literals.first().copied().unwrap_or_default();
+    let fits = head.starts_with(first) || (first.starts_with(head));
+    let is_long = literals.len() > 1 || first.len() > TAG_BYTES_MAX;
+    is_hash && fits && is_long
 }
 
 fn is_redis_safe(byte: u8) -> bool {

@@ -20,6 +20,7 @@ pub mod registry;
 pub mod resolve;
 pub mod sample;
 pub mod secret;
+pub mod shape;
 pub mod table;
 pub mod template;
 pub mod transaction;

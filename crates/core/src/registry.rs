@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use rustc_hash::FxHashMap;
 
+use crate::shape;
 use crate::table::{ColumnSlot, TableId, TableShape};
 use crate::template::Template;
 
@@ -56,7 +57,8 @@ pub enum Scope {
     Keys,
     /// One CDN tag.
     Tag,
-    /// Everything of the family on that target: a key prefix in Redis, the family tag at a CDN.
+    /// Everything of the family on that target: in Redis the names of one [shape](crate::shape), at a CDN those that
+    /// carry the family tag.
     Family,
 }
 
@@ -191,8 +193,18 @@ pub struct Family {
 pub struct RedisSide {
     /// Where its entries live.
     pub target: TargetId,
-    /// The literal prefixes that cover every key of the family; the family scope is these.
-    pub prefixes: Vec<Box<[u8]>>,
+    /// The [shapes](crate::shape) of its key templates; the family scope is the names that these can produce.
+    pub shapes: Vec<Box<[u8]>>,
+}
+
+impl RedisSide {
+    /// What the family scope purges: a template without a placeholder names one entry, which needs no `SCAN`.
+    pub fn scope(&self) -> impl Iterator<Item = (Scope, &[u8])> {
+        self.shapes.iter().map(|shape| match shape::is_open(shape) {
+            true => (Scope::Family, &**shape),
+            false => (Scope::Keys, &**shape),
+        })
+    }
 }
 
 /// A family's CDN side.

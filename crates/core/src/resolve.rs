@@ -203,8 +203,8 @@ fn widen_redis(redis: Option<&RedisSide>, family: FamilyId, set: &mut PurgeSet) 
         family,
         mode: PurgeMode::Hard,
     };
-    for prefix in &redis.prefixes {
-        set.add(place, Scope::Family, prefix);
+    for (scope, name) in redis.scope() {
+        set.add(place, scope, name);
     }
 }
 

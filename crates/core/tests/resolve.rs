@@ -60,7 +60,7 @@ fn verdicts(registry: &Registry, change: &Change) -> Vec<FamilyVerdict> {
 /// The whole `catalog.item`: its key prefix and its tag.
 fn whole_family() -> Vec<Purged> {
     vec![
-        wide(REDIS, "catalog:v2:item:"),
+        wide(REDIS, "catalog:v2:item:*"),
         wide(FASTLY, "f-catalog.item"),
     ]
 }
@@ -259,7 +259,7 @@ fn unknown_outweighs_null() {
     ] {
         assert_eq!(
             purged(&registry, &created(&cells)),
-            [wide(REDIS, "catalog:v2:item:")]
+            [wide(REDIS, "catalog:v2:item:*")]
         );
     }
 }
@@ -499,7 +499,7 @@ fn a_side_without_templates_takes_the_family() {
         tags: &["category-{category}"],
         ..Names::default()
     };
-    let expected = [wide(REDIS, "catalog:v2:item:"), tag("category-books")];
+    let expected = [wide(REDIS, "catalog:v2:item:*"), tag("category-books")];
     assert_eq!(purged(&one(item_family(), tags_only), &change), expected);
     let keys_only = Names {
         keys: &["catalog:v2:item:{id}"],
@@ -674,7 +674,7 @@ fn expected(case: &Case) -> BTreeSet<Purged> {
     let mut expected = BTreeSet::new();
     match redis {
         Some(names) => expected.extend(names.iter().map(|name| key(name))),
-        None => drop(expected.insert(wide(REDIS, "m:"))),
+        None => drop(expected.insert(wide(REDIS, "m:*"))),
     }
     for target in [FASTLY, VARNISH] {
         match &cdn {

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use freshet_core::ports::{OutboxRecord, RawRecord};
 use freshet_core::position::UnixMicros;
 use freshet_core::purge::WantedPurge;
-use freshet_core::registry::{FamilyId, FreshnessClass, PurgeMode, Registry, Scope, TargetId};
+use freshet_core::registry::{
+    FamilyId, FreshnessClass, PurgeMode, Registry, Scope, TargetId, Tier,
+};
+use freshet_core::shape;
 use freshet_wire::{PurgeRequest, RequestedPurge};
 
 use crate::clock::Clock;
@@ -84,6 +87,10 @@ impl TakeRequests {
                 .and_then(|id| registry.family(id))
                 .map_or(FreshnessClass::Strict, |family| family.freshness.class);
             round.note(purge.committed, class, now);
+            if is_prefix(purge) && tier_of(&registry, target) == Some(Tier::Store) {
+                self.add_prefix(purge, target, round);
+                continue;
+            }
             // A family that the registry forgot meanwhile is purged all the same; it only has no series.
             let wanted = WantedPurge {
                 family: known.unwrap_or(FamilyId(u32::MAX)),
@@ -96,17 +103,65 @@ impl TakeRequests {
         }
     }
 
+    /// Earlier releases named a Redis family by a prefix, which other families' names may begin with too. The family's
+    /// own names are purged in its place.
+    fn add_prefix(&self, purge: &RequestedPurge, target: TargetId, round: &mut Round) {
+        let registry = Arc::clone(&round.rules.registry);
+        let family = registry.family_named(&purge.family);
+        let mut wanted = WantedPurge {
+            family: family.unwrap_or(FamilyId(u32::MAX)),
+            scope: Scope::Family,
+            mode: purge.mode,
+            committed: purge.committed,
+            name: &purge.name,
+        };
+        let mut is_known = false;
+        for (scope, name) in family
+            .into_iter()
+            .flat_map(|id| names_at(&registry, id, target))
+        {
+            is_known |= name.starts_with(&purge.name);
+            (wanted.scope, wanted.name) = (scope, name);
+            round.purges.add(target, wanted);
+        }
+        if is_known {
+            return;
+        }
+        // Nothing says what its names were: one value behind the prefix, unless that could be somebody else's entry.
+        let shape = [&*purge.name, &[shape::VALUE]].concat();
+        let all = (0..registry.families.len()).map(|at| FamilyId(at as u32));
+        let others = all.filter(|id| Some(*id) != family);
+        let mut taken = others.flat_map(|id| names_at(&registry, id, target));
+        if taken.any(|(_, name)| shape::shared_name(name, &shape).is_some()) {
+            tracing::warn!(
+                family = %purge.family,
+                "an earlier release asked for a family that the registry in force does not name so, and another family \
+                 has entries there; its old entries stay until their time to live is over"
+            );
+            return;
+        }
+        (wanted.scope, wanted.name) = (Scope::Family, &shape);
+        round.purges.add(target, wanted);
+    }
+
     /// A request that cannot be read may have asked for anything on this target: every family there is purged.
     fn take_poison(&self, record: &RawRecord<'_>, detail: &str, round: &mut Round) {
         tracing::error!(origin = %record.origin, detail, "purge request cannot be read");
         let now = self.clock.now();
         let registry = Arc::clone(&round.rules.registry);
         let mut families = Vec::new();
-        for (target, id, name, mode) in scopes_from(&registry, &self.target) {
+        for Scoped {
+            target,
+            family: id,
+            scope,
+            mode,
+            name,
+        } in scopes_from(&registry, &self.target)
+        {
             round.note(record.appended, FreshnessClass::Strict, now);
             let wanted = WantedPurge {
                 family: id,
-                scope: Scope::Family,
+                scope,
                 mode,
                 committed: record.appended,
                 name,
@@ -128,41 +183,68 @@ impl TakeRequests {
     }
 }
 
+/// One purge of a family scope.
+struct Scoped<'a> {
+    target: TargetId,
+    family: FamilyId,
+    scope: Scope,
+    mode: PurgeMode,
+    name: &'a [u8],
+}
+
+/// Whether a request asks for a Redis family as earlier releases did.
+fn is_prefix(purge: &RequestedPurge) -> bool {
+    purge.scope == Scope::Family && !shape::is_open(&purge.name)
+}
+
+fn tier_of(registry: &Registry, target: TargetId) -> Option<Tier> {
+    registry.target(target).map(|it| it.tier)
+}
+
+/// Scope and name of everything that a family has in a Redis.
+fn names_at(
+    registry: &Registry,
+    family: FamilyId,
+    target: TargetId,
+) -> impl Iterator<Item = (Scope, &[u8])> {
+    let redis = registry.family(family).and_then(|it| it.redis.as_ref());
+    let redis = redis.filter(|redis| redis.target == target);
+    redis.into_iter().flat_map(|redis| redis.scope())
+}
+
 /// The family scopes of everything that is cached at a target, and at those outside of it, since a request may say
 /// what follows there.
-fn scopes_from<'a>(
-    registry: &'a Registry,
-    target: &str,
-) -> impl Iterator<Item = (TargetId, FamilyId, &'a [u8], PurgeMode)> {
+fn scopes_from<'a>(registry: &'a Registry, target: &str) -> impl Iterator<Item = Scoped<'a>> {
     let tier = registry
         .target_named(target)
-        .and_then(|id| registry.target(id))
-        .map(|it| it.tier);
+        .and_then(|id| tier_of(registry, id));
     let targets = registry.targets.iter().enumerate();
     let concerned = targets.filter(|(_, it)| {
         tier.is_some_and(|tier| it.tier > tier || (it.tier == tier && *it.name == *target))
     });
     let concerned: Vec<TargetId> = concerned.map(|(at, _)| TargetId(at as u32)).collect();
-    concerned.into_iter().flat_map(move |target| {
-        scopes_at(registry, target).map(move |(family, name, mode)| (target, family, name, mode))
-    })
+    concerned
+        .into_iter()
+        .flat_map(move |target| scopes_at(registry, target))
 }
 
-fn scopes_at(
-    registry: &Registry,
-    target: TargetId,
-) -> impl Iterator<Item = (FamilyId, &[u8], PurgeMode)> {
+fn scopes_at(registry: &Registry, target: TargetId) -> impl Iterator<Item = Scoped<'_>> {
     let families = registry.families.iter().enumerate();
     families.flat_map(move |(at, family)| {
         let id = FamilyId(at as u32);
+        let scoped = move |scope, mode, name| Scoped {
+            target,
+            family: id,
+            scope,
+            mode,
+            name,
+        };
         let cdn = family.cdn.as_ref();
         let cdn = cdn.filter(|cdn| cdn.targets.contains(&target));
-        let redis = family.redis.as_ref();
-        let redis = redis.filter(|redis| redis.target == target);
         let tags = cdn
             .into_iter()
-            .map(move |cdn| (id, &*cdn.family_tag, cdn.mode));
-        let prefixes = redis.into_iter().flat_map(|redis| &redis.prefixes);
-        tags.chain(prefixes.map(move |prefix| (id, &**prefix, PurgeMode::Hard)))
+            .map(move |cdn| scoped(Scope::Family, cdn.mode, &*cdn.family_tag));
+        let names = names_at(registry, id, target);
+        tags.chain(names.map(move |(scope, name)| scoped(scope, PurgeMode::Hard, name)))
     })
 }

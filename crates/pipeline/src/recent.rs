@@ -9,7 +9,7 @@ use freshet_core::position::UnixMicros;
 use freshet_core::purge::{PurgeBatch, WantedPurge};
 use freshet_core::registry::{FamilyId, PurgeMode, Scope, TargetId};
 
-use crate::report::add_family_scope;
+use crate::report::scope_at;
 use crate::rules::Rules;
 
 /// Bytes kept for one target. What does not fit is remembered by its families.
@@ -184,15 +184,17 @@ impl Bucket {
             batch_of(&mut batches, kept.target).add(wanted);
         }
         for &(target, family) in &self.families {
-            let lost = WantedPurge {
-                family,
-                scope: Scope::Keys,
-                mode: PurgeMode::Hard,
-                // Of many changes, which came in when is not kept.
-                committed: UnixMicros(0),
-                name: &[],
-            };
-            add_family_scope(&self.rules, lost, batch_of(&mut batches, target));
+            let batch = batch_of(&mut batches, target);
+            for (scope, name) in scope_at(&self.rules, family, target) {
+                batch.add(WantedPurge {
+                    family,
+                    scope,
+                    mode: PurgeMode::Hard,
+                    // Of many changes, which came in when is not kept.
+                    committed: UnixMicros(0),
+                    name,
+                });
+            }
         }
         Replay {
             rules: Arc::clone(&self.rules),

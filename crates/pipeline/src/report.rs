@@ -3,38 +3,42 @@
 use std::time::Duration;
 
 use freshet_core::purge::{BatchedPurge, PurgeBatch, PurgeOutcome, PurgeReport, WantedPurge};
-use freshet_core::registry::{FamilyId, Scope};
+use freshet_core::registry::{FamilyId, Scope, TargetId};
 
 use crate::rules::Rules;
 
 /// Adds the family scope in place of a purge that was refused. Where the family scope itself was refused there is
-/// nothing wider to fall back to.
+/// nothing wider to fall back to. An entry with a name of its own is left out: the refused change has named it too.
 pub(crate) fn add_family_scope(rules: &Rules, refused: WantedPurge<'_>, left: &mut PurgeBatch) {
-    let Some(family) = rules.registry.family(refused.family) else {
-        return;
-    };
     if refused.scope == Scope::Family {
         return;
     }
-    let cdn = family
-        .cdn
-        .as_ref()
-        .filter(|cdn| cdn.targets.contains(&left.target()));
-    let tag = cdn.map(|cdn| &*cdn.family_tag);
-    let redis = family
-        .redis
-        .as_ref()
-        .filter(|redis| redis.target == left.target());
-    let prefixes = redis
-        .iter()
-        .flat_map(|redis| redis.prefixes.iter().map(|prefix| &**prefix));
-    for name in tag.into_iter().chain(prefixes) {
+    let wide =
+        scope_at(rules, refused.family, left.target()).filter(|(scope, _)| *scope == Scope::Family);
+    for (scope, name) in wide {
         left.add(WantedPurge {
-            scope: Scope::Family,
+            scope,
             name,
             ..refused
         });
     }
+}
+
+/// Scope and name of everything that a family has at a target.
+pub(crate) fn scope_at(
+    rules: &Rules,
+    family: FamilyId,
+    target: TargetId,
+) -> impl Iterator<Item = (Scope, &[u8])> {
+    let family = rules.registry.family(family);
+    let cdn = family.and_then(|family| family.cdn.as_ref());
+    let cdn = cdn.filter(|cdn| cdn.targets.contains(&target));
+    let tag = cdn.map(|cdn| &*cdn.family_tag);
+    let redis = family.and_then(|family| family.redis.as_ref());
+    let redis = redis.filter(|redis| redis.target == target);
+    let tag = tag.map(|tag| (Scope::Family, tag));
+    let names = redis.into_iter().flat_map(|redis| redis.scope());
+    tag.into_iter().chain(names)
 }
 
 pub(crate) fn wanted<'a>(purge: &BatchedPurge, name: &'a [u8]) -> WantedPurge<'a> {

@@ -20,7 +20,7 @@ use support::{
 };
 
 const WITHIN: Duration = Duration::from_millis(150);
-const FAMILY: &str = "catalog:v1:item:";
+const FAMILY: &str = "catalog:v1:item:*";
 
 #[derive(Default)]
 struct World {

@@ -1,7 +1,8 @@
-//! Redis behind Freshet's ports: purging exact keys and key prefixes, and looking at entries.
+//! Redis behind Freshet's ports: purging exact keys and whole families, and looking at entries.
 
 mod by_slot;
 mod cluster;
+mod family_scan;
 mod identity;
 mod link;
 mod nodes;

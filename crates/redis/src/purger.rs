@@ -1,4 +1,4 @@
-//! Purging: exact names, and prefixes by paced `SCAN`.
+//! Purging: exact names, and whole families by paced `SCAN`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,6 +10,7 @@ use freshet_core::registry::Scope;
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
 use crate::cluster::ClusterRoute;
+use crate::family_scan::FamilyScan;
 use crate::link::Link;
 use crate::outcome::{outcome_of, reason_of};
 use crate::route::Route;
@@ -23,7 +24,7 @@ pub struct RedisPurger {
     takeovers: Arc<AtomicU64>,
 }
 
-/// Why a prefix is not gone.
+/// Why a family is not gone.
 struct Left {
     outcome: PurgeOutcome,
     reason: Option<String>,
@@ -74,19 +75,18 @@ impl RedisPurger {
         report.reason = answered.reason;
     }
 
-    /// Removes everything that begins with `prefix`, on every server. A server that was replaced meanwhile has not
-    /// been looked through, and a cursor means nothing to another one: then all is asked for again.
-    async fn remove_prefix(&self, prefix: &[u8]) -> Result<u64, Left> {
-        let pattern = glob_of(prefix);
+    /// Removes all entries of the scan's families, on every server. A server that was replaced meanwhile has not been
+    /// looked through, and a cursor means nothing to another one: then all is asked for again.
+    async fn remove_families(&self, scan: &mut FamilyScan) -> Result<u64, Left> {
         let before = self.takeovers();
         let removed = match &self.route {
-            Route::Single(link) => self.remove_matching(link, &pattern).await?,
+            Route::Single(link) => self.remove_matching(link, scan).await?,
             Route::Sentinel(route) => {
                 let link = route.primary().await?;
-                let removed = self.remove_matching(&link, &pattern).await;
+                let removed = self.remove_matching(&link, scan).await;
                 removed.inspect_err(|_| route.doubt())?
             }
-            Route::Cluster(route) => self.remove_everywhere(route, &pattern).await?,
+            Route::Cluster(route) => self.remove_everywhere(route, scan).await?,
         };
         if self.takeovers() == before {
             Ok(removed)
@@ -98,24 +98,28 @@ impl RedisPurger {
 
     /// On every primary of a cluster. A key that is handed over meanwhile, from a node not yet looked through to one
     /// that has been, is found by a second pass: it is there for the whole of it.
-    async fn remove_everywhere(&self, route: &ClusterRoute, pattern: &[u8]) -> Result<u64, Left> {
+    async fn remove_everywhere(
+        &self,
+        route: &ClusterRoute,
+        scan: &mut FamilyScan,
+    ) -> Result<u64, Left> {
         route.refresh().await?;
         let before = (route.table(), route.is_resharding().await?);
-        let mut removed = self.one_pass(route, pattern).await?;
+        let mut removed = self.one_pass(route, scan).await?;
         route.refresh().await?;
         let after = (route.table(), route.is_resharding().await?);
         if before.1 || after != before {
-            removed += self.one_pass(route, pattern).await?;
+            removed += self.one_pass(route, scan).await?;
         }
         Ok(removed)
     }
 
-    async fn one_pass(&self, route: &ClusterRoute, pattern: &[u8]) -> Result<u64, Left> {
+    async fn one_pass(&self, route: &ClusterRoute, scan: &mut FamilyScan) -> Result<u64, Left> {
         let mut removed = 0;
         for node in route.primaries() {
             let link = route.link(&node)?;
             let began = Instant::now();
-            let found = self.remove_matching(&link, pattern).await;
+            let found = self.remove_matching(&link, scan).await;
             removed += found.inspect_err(|left| match left.outcome {
                 PurgeOutcome::Unreachable => route.miss(&node, began),
                 _ => route.doubt(&node),
@@ -124,7 +128,7 @@ impl RedisPurger {
         Ok(removed)
     }
 
-    /// What becomes of a prefix while a node of a cluster is down: it is not begun.
+    /// What becomes of a family while a node of a cluster is down: its scan is not started.
     fn node_down(&self, report: &mut PurgeReport) -> Option<PurgeOutcome> {
         let Route::Cluster(route) = &self.route else {
             return None;
@@ -135,17 +139,18 @@ impl RedisPurger {
         Some(PurgeOutcome::NodeDown)
     }
 
-    async fn remove_matching(&self, link: &Link, pattern: &[u8]) -> Result<u64, Left> {
+    async fn remove_matching(&self, link: &Link, families: &mut FamilyScan) -> Result<u64, Left> {
         let rate = f64::from(self.target.scan_keys_per_second.max(1));
         let pause = Duration::from_secs_f64(self.target.scan_count as f64 / rate);
+        let pattern = families.pattern();
         let (mut removed, mut cursor) = (0, 0_u64);
         loop {
             let mut scan = redis::cmd("SCAN");
-            scan.arg(cursor).arg("MATCH").arg(pattern);
+            scan.arg(cursor).arg("MATCH").arg(&pattern);
             scan.arg("COUNT").arg(self.target.scan_count);
             let (next, found): (u64, Vec<Vec<u8>>) = link.ask(&scan).await?;
-            if !found.is_empty() {
-                let names: Vec<&[u8]> = found.iter().map(Vec::as_slice).collect();
+            let names = families.select(&found);
+            if !names.is_empty() {
                 let report = self.route.unlink(&self.target, &names).await;
                 removed += report.removed;
                 let unsettled = |it: &&PurgeOutcome| **it != PurgeOutcome::Purged;
@@ -167,33 +172,33 @@ impl Purger for RedisPurger {
     async fn purge(&self, batch: &PurgeBatch) -> PurgeReport {
         let mut report = PurgeReport::all(PurgeOutcome::Forgotten, batch.len());
         self.unlink(batch, &mut report).await;
-        // A server that does not answer is waited for once a batch. A prefix needs all of them.
+        // A server that does not answer is waited for once a batch. A family needs all of them.
         let held_up = |outcome: &PurgeOutcome| {
             matches!(outcome, PurgeOutcome::Unreachable | PurgeOutcome::NodeDown)
         };
         let mut held = report.outcomes.iter().copied().find(held_up);
-        for (place, (purge, prefix)) in batch.iter().enumerate() {
-            if purge.scope != Scope::Family {
-                continue;
-            }
+        for mut scan in FamilyScan::all_of(batch) {
             held = held.or_else(|| self.node_down(&mut report));
-            if let Some(outcome) = held {
-                report.outcomes[place] = outcome;
-                continue;
-            }
-            let outcome = match self.remove_prefix(prefix).await {
-                Ok(0) => PurgeOutcome::NothingCached,
-                Ok(removed) => {
-                    report.removed += removed;
-                    PurgeOutcome::Purged
-                }
-                Err(left) => {
-                    report.reason = left.reason;
-                    left.outcome
-                }
+            let failed = match held {
+                Some(outcome) => Some(outcome),
+                None => match self.remove_families(&mut scan).await {
+                    Ok(removed) => {
+                        report.removed += removed;
+                        None
+                    }
+                    Err(left) => {
+                        report.reason = left.reason;
+                        Some(left.outcome)
+                    }
+                },
             };
-            held = Some(outcome).filter(held_up);
-            report.outcomes[place] = outcome;
+            for (place, is_found) in scan.places() {
+                report.outcomes[place] = failed.unwrap_or(match is_found {
+                    true => PurgeOutcome::Purged,
+                    false => PurgeOutcome::NothingCached,
+                });
+            }
+            held = failed.filter(held_up);
         }
         if let Route::Cluster(route) = &self.route {
             report.nodes_down = route.silent();
@@ -208,17 +213,4 @@ impl Purger for RedisPurger {
     fn takeovers(&self) -> u64 {
         self.takeovers.load(Ordering::Acquire)
     }
-}
-
-/// A pattern that matches what begins with `prefix` and nothing else.
-fn glob_of(prefix: &[u8]) -> Vec<u8> {
-    let mut pattern = Vec::with_capacity(prefix.len() + 1);
-    for &byte in prefix {
-        if matches!(byte, b'*' | b'?' | b'[' | b']' | b'\\' | b'^' | b'-') {
-            pattern.push(b'\\');
-        }
-        pattern.push(byte);
-    }
-    pattern.push(b'*');
-    pattern
 }

@@ -52,8 +52,8 @@ async fn p6_a_silent_node_of_a_cluster_is_waited_for_no_longer() {
     })
     .await;
     nobody_waits(&purger, patience).await;
-    // A prefix needs all nodes.
-    let report = purger.purge(&batch(Scope::Family, &[b"p:"])).await;
+    // A family needs all nodes.
+    let report = purger.purge(&batch(Scope::Family, &[b"p:*"])).await;
     assert_eq!(report.outcomes, [NodeDown], "{report:?}");
     cluster.node(0).resume().expect("resume");
     cluster.node(3).resume().expect("resume");
@@ -61,7 +61,7 @@ async fn p6_a_silent_node_of_a_cluster_is_waited_for_no_longer() {
     let report = purger.purge(&all).await;
     assert_eq!(report.outcomes, [Purged; 3], "{report:?}");
     assert_eq!((report.nodes_down, report.reason), (0, None));
-    let report = purger.purge(&batch(Scope::Family, &[b"p:"])).await;
+    let report = purger.purge(&batch(Scope::Family, &[b"p:*"])).await;
     assert!(report.is_settled(), "{report:?}");
 }
 

@@ -83,12 +83,12 @@ async fn thousands_of_names_go_in_one_batch() {
 }
 
 #[tokio::test]
-async fn a_family_scope_takes_its_prefix_and_no_pattern() {
+async fn a_family_scope_takes_literals_for_themselves() {
     let server = RedisServer::start().expect("redis");
-    let names: [&[u8]; 4] = [b"a:[x]*:1", b"a:[x]*:2", b"a:x-:1", b"b:1"];
+    let names: [&[u8]; 4] = [b"a:[x]:1", b"a:[x]:2", b"a:x:1", b"b:1"];
     let mut connection = filled(&server, &names);
     let report = purger(&server)
-        .purge(&batch(Scope::Family, &[b"a:[x]*:"]))
+        .purge(&batch(Scope::Family, &[b"a:[x]:*"]))
         .await;
     assert_eq!(
         (report.outcomes[0], report.removed),
@@ -96,11 +96,55 @@ async fn a_family_scope_takes_its_prefix_and_no_pattern() {
     );
     let mut left = connection.keys::<_, Vec<String>>("*").expect("keys");
     left.sort();
-    assert_eq!(left, ["a:x-:1", "b:1"]);
+    assert_eq!(left, ["a:x:1", "b:1"]);
     let report = purger(&server)
-        .purge(&batch(Scope::Family, &[b"none:"]))
+        .purge(&batch(Scope::Family, &[b"none:*"]))
         .await;
     assert_eq!(report.outcomes, [PurgeOutcome::NothingCached]);
+}
+
+/// Families whose names begin alike, purged in one batch by one walk: each gets its own answer, and what a third family
+/// has beneath them stays.
+#[tokio::test]
+async fn p13_a_family_scope_takes_what_its_templates_can_produce() {
+    let server = RedisServer::start().expect("redis");
+    let gone: [&[u8]; 6] = [
+        b"shop:v1:item:7",
+        b"shop:v1:item:",
+        b"shop:v1:item:%C3%A9~",
+        b"shop:v1:item:7:reviews",
+        b"shop:v1:item:8:reviews",
+        b"shop:v1:item:featured",
+    ];
+    let kept: [&[u8]; 5] = [
+        b"shop:v1:item:7:prices",
+        b"shop:v1:item:7:reviews:2",
+        b"shop:v1:item:7 8",
+        b"shop:v1:items:7",
+        b"shop:v1:item",
+    ];
+    let all = [&gone[..], &kept[..]].concat();
+    let mut connection = filled(&server, &all);
+    let mut target = RedisTarget::new(server.url());
+    target.scan_count = 3;
+    let purger = RedisPurger::connect(target).expect("usable");
+    let shapes: [&[u8]; 3] = [
+        b"shop:v1:item:*:reviews",
+        b"shop:v1:item:*",
+        b"shop:v1:item:*:stock",
+    ];
+    let report = purger.purge(&batch(Scope::Family, &shapes)).await;
+    let nothing = PurgeOutcome::NothingCached;
+    assert_eq!(
+        report.outcomes,
+        [PurgeOutcome::Purged, PurgeOutcome::Purged, nothing]
+    );
+    assert_eq!(report.removed, gone.len() as u64);
+    let mut left = connection.keys::<_, Vec<Vec<u8>>>("*").expect("keys");
+    left.sort();
+    let mut kept = kept.map(<[u8]>::to_vec);
+    kept.sort();
+    assert_eq!(left, kept);
 }
 
 #[tokio::test]
@@ -165,7 +209,7 @@ async fn a_frozen_server_holds_a_large_batch_up_once() {
     for (scope, count) in [(Scope::Keys, 10_000), (Scope::Family, 20)] {
         for at in 0..count {
             let (family, mode, committed) = (FamilyId(0), PurgeMode::Hard, UnixMicros(1));
-            let name = format!("k:{at}:");
+            let name = format!("k:{at}:*");
             let name = name.as_bytes();
             large.add(WantedPurge {
                 family,

@@ -56,7 +56,7 @@ async fn p8_a_failover_by_hand_is_followed_and_told() {
         purger.observe(b"c", None).await,
         Observation::Present { .. }
     ));
-    let report = purger.purge(&batch(Scope::Family, &[b"c"])).await;
+    let report = purger.purge(&batch(Scope::Family, &[b"c*"])).await;
     assert_eq!(report.outcomes, [PurgeOutcome::Purged]);
     assert_eq!(purger.takeovers(), 0);
     assert_eq!(redis.failover().expect("a failover"), 1);

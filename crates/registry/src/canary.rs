@@ -152,7 +152,7 @@ impl Canary {
             max_ttl: self.ttl(),
             redis: is_store.then(|| RedisSide {
                 target: id,
-                prefixes: vec![self.entry(&target.name).into()],
+                shapes: vec![self.entry(&target.name).into()],
             }),
             cdn: (!is_store).then(|| CdnSide {
                 targets: vec![id],

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use freshet_core::change::{Change, Op};
 use freshet_core::image::Image;
 use freshet_core::purge::PurgeSet;
-use freshet_core::registry::{Registry, Scope, Table, Tier};
+use freshet_core::registry::{Registry, Table, Tier};
 use freshet_core::resolve::resolve;
 use freshet_core::table::{ColumnSlot, ReplicaIdentity};
 use serde_json::Value;
@@ -48,7 +48,7 @@ pub(crate) fn run(
                 Err(message) => {
                     let place = Place::of(&source.path, example);
                     let fault = Diagnostic::error("FR0030", place, &message).with_help(
-                        "names are compared as rendered; a family scope is written `<prefix>*`",
+                        "names are compared as rendered; a family scope is written as the key with `*` for each placeholder",
                     );
                     found.push(fault, &source.text);
                 }
@@ -78,7 +78,6 @@ fn check(
         let name = String::from_utf8_lossy(name).into_owned();
         let tier = registry.target(purge.target).map(|target| target.tier);
         match (tier, purge.scope) {
-            (Some(Tier::Store), Scope::Family) => keys.insert(format!("{name}*")),
             (Some(Tier::Store), _) => keys.insert(name),
             _ => tags.insert(name),
         };

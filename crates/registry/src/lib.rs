@@ -13,6 +13,7 @@ pub mod files;
 mod folder;
 mod load;
 pub mod names;
+mod overlap;
 mod rules;
 pub mod source_file;
 mod sources;

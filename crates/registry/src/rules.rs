@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::diagnostics::{Diagnostic, Diagnostics, Place};
 use crate::load::FamilySource;
-use crate::template_text::{self, Piece};
+use crate::overlap;
 
 /// Whether a family of this lifecycle purges.
 pub(crate) fn is_bound(lifecycle: &str) -> bool {
@@ -14,7 +14,8 @@ pub(crate) fn is_bound(lifecycle: &str) -> bool {
 /// Checks what no file can tell alone.
 pub(crate) fn across_families(families: &[FamilySource], found: &mut Diagnostics) {
     duplicate_names(families, found);
-    overlapping_keys(families, found);
+    overlap::keys(families, found);
+    overlap::tags(families, found);
     tiers(families, found);
 }
 
@@ -31,80 +32,6 @@ fn duplicate_names(families: &[FamilySource], found: &mut Diagnostics) {
             found.push(fault, &other.text);
         }
     }
-}
-
-fn overlapping_keys(families: &[FamilySource], found: &mut Diagnostics) {
-    let mut templates = Vec::new();
-    for source in families
-        .iter()
-        .filter(|it| is_bound(&it.file.lifecycle.value))
-    {
-        for key in source.file.redis.iter().flat_map(|redis| &redis.keys) {
-            if let Ok(pieces) = template_text::parse(&key.value) {
-                let target = source
-                    .file
-                    .redis
-                    .as_ref()
-                    .map(|redis| redis.target.value.as_str());
-                templates.push((source, key, target, pieces));
-            }
-        }
-    }
-    for (at, (source, key, target, pieces)) in templates.iter().enumerate() {
-        for (other, other_key, other_target, other_pieces) in &templates[..at] {
-            let same_family = std::ptr::eq(*source, *other);
-            if same_family || target != other_target || !may_meet(pieces, other_pieces) {
-                continue;
-            }
-            let fault = Diagnostic::error(
-                "FR0020",
-                Place::of(&source.path, key),
-                &format!(
-                    "`{}` can name an entry that family `{}` owns",
-                    key.value, other.file.family.value
-                ),
-            )
-            .with_also(Place::of(&other.path, other_key), "owned here")
-            .with_help("an entry has one owner: give one of the keys another literal part");
-            found.push(fault, &source.text);
-        }
-    }
-}
-
-/// Whether two templates can give the same name. Values hold no `:` (the codec escapes it), so templates are
-/// compared part by part; a part with a placeholder may be anything.
-fn may_meet(one: &[Piece], other: &[Piece]) -> bool {
-    let parts = |pieces: &[Piece]| -> Vec<Option<String>> {
-        let mut parts = vec![Some(String::new())];
-        for piece in pieces {
-            match piece {
-                Piece::Placeholder(_) => {
-                    if let Some(last) = parts.last_mut() {
-                        *last = None;
-                    }
-                }
-                Piece::Literal(text) => {
-                    for (at, part) in text.split(':').enumerate() {
-                        if at > 0 {
-                            parts.push(Some(part.to_owned()));
-                        } else if let Some(Some(last)) = parts.last_mut() {
-                            last.push_str(part);
-                        }
-                    }
-                }
-            }
-        }
-        parts
-    };
-    let (one, other) = (parts(one), parts(other));
-    one.len() == other.len()
-        && one
-            .iter()
-            .zip(&other)
-            .all(|(one, other)| match (one, other) {
-                (Some(one), Some(other)) => one == other,
-                _ => true,
-            })
 }
 
 /// A target is a store or an edge, not both.

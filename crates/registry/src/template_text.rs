@@ -1,5 +1,7 @@
 //! Templates as written: literals, `{placeholder}`, and `{{` / `}}` for braces.
 
+use freshet_core::shape;
+
 /// One piece of a template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Piece {
@@ -65,6 +67,19 @@ pub(crate) fn literal_prefix(pieces: &[Piece]) -> &str {
         Some(Piece::Literal(text)) => text,
         _ => "",
     }
+}
+
+/// The names of the template as a [shape]; values side by side are as good as one.
+pub(crate) fn shape(pieces: &[Piece]) -> Vec<u8> {
+    let mut text = Vec::new();
+    for piece in pieces {
+        match piece {
+            Piece::Literal(literal) => text.extend_from_slice(literal.as_bytes()),
+            Piece::Placeholder(_) if text.last() == Some(&shape::VALUE) => {}
+            Piece::Placeholder(_) => text.push(shape::VALUE),
+        }
+    }
+    text
 }
 
 #[cfg(test)]

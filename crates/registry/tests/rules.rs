@@ -318,6 +318,108 @@ fn two_owners_of_one_key_space_are_both_shown() {
     assert!(check(&files).is_ok());
 }
 
+/// A pair of families over the notes, by their keys and tags.
+fn two_families(one: [&str; 3], other: [&str; 3]) -> Result<Loaded, Diagnostics> {
+    let family = |name: &str, [keys, tags, family_tag]: [&str; 3]| {
+        format!(
+            "family: catalog.{name}\nschema_version: 1\nowner: {{ team: catalog }}\nlifecycle: active\n\
+             freshness: {{ class: soft, within: 2s, objective: 99%, window: 28d }}\nmax_ttl: 1h\n\
+             redis: {{ target: main, keys: [\"{keys}\"] }}\n\
+             cdn: {{ targets: [edge], tags: [\"{tags}\"], family_tag: {family_tag} }}\n\
+             sources:\n  - table: shop.public.notes\n    bind: {{ id: id }}\n"
+        )
+    };
+    check(&[
+        ("sources/shop.yaml", SOURCE),
+        ("families/one.yaml", &family("one", one)),
+        ("families/other.yaml", &family("other", other)),
+    ])
+}
+
+#[test]
+fn p13_keys_of_two_families_share_no_name() {
+    let with = |one: &str, other: &str| {
+        two_families(
+            [one, "one-{id}", "all-one"],
+            [other, "other-{id}", "all-other"],
+        )
+    };
+    for (one, other, shared) in [
+        (
+            "catalog:v1:item:{id}",
+            "catalog:v1:item:{id}",
+            "catalog:v1:item:1",
+        ),
+        (
+            "catalog:v1:item:{id}",
+            "catalog:v1:item:x{id}",
+            "catalog:v1:item:x1",
+        ),
+        (
+            "catalog:v1:item:{id}:eu",
+            "catalog:v1:item:7:{id}",
+            "catalog:v1:item:7:eu",
+        ),
+        (
+            "catalog:v1:item-{id}",
+            "catalog:v1:item-list-{id}",
+            "catalog:v1:item-list-1",
+        ),
+        ("catalog:v1:item{id}", "catalog:v1:item:{id}", ""),
+        ("catalog:v1:item:{id}", "catalog:v1:item:{id}:reviews", ""),
+        ("catalog:v1:item:{id}", "catalog:v1:item:{id}:", ""),
+        ("catalog:v1:item-{id}", "catalog:v1:list-{id}", ""),
+        ("catalog:v1:item:{id}-a", "catalog:v1:item:{id}-b", ""),
+    ] {
+        match with(one, other) {
+            Ok(_) => assert_eq!(shared, "", "{one} {other}"),
+            Err(found) => {
+                let fault = found.iter().find(|it| it.code == "FR0020");
+                let fault = fault.unwrap_or_else(|| panic!("{}", found.render()));
+                let wanted = format!("both name `{shared}`");
+                assert!(
+                    !shared.is_empty() && fault.message.ends_with(&wanted),
+                    "{}",
+                    found.render()
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn p13_no_tag_is_another_familys_tag() {
+    let with = |one: [&str; 2], other: [&str; 2]| {
+        let [one_tag, one_family] = one;
+        let [other_tag, other_family] = other;
+        two_families(
+            ["catalog:v1:one:{id}", one_tag, one_family],
+            ["catalog:v1:other:{id}", other_tag, other_family],
+        )
+    };
+    for (one, other, line) in [
+        (["one-{id}", "all"], ["other-{id}", "all"], 8),
+        (["one-{id}", "one-list"], ["other-{id}", "all"], 0),
+        (["one-{id}", "all"], ["other-{id}", "one-list"], 8),
+        (["one-{id}", "all"], ["one-list", "one-list"], 8),
+        (["one-{id}", "all"], ["one-{id}", "every"], 0),
+    ] {
+        match with(one, other) {
+            Ok(_) => assert_eq!(line, 0, "{one:?} {other:?}"),
+            Err(found) => {
+                let fault = found.iter().find(|it| it.code == "FR0029");
+                let fault = fault.unwrap_or_else(|| panic!("{}", found.render()));
+                assert_eq!(
+                    fault.place.line,
+                    line,
+                    "{one:?} {other:?}: {}",
+                    found.render()
+                );
+            }
+        }
+    }
+}
+
 #[test]
 fn a_family_is_declared_once_and_a_target_is_one_thing() {
     let files = [

@@ -3,7 +3,7 @@
 use rand::Rng;
 
 use crate::oracle::{Shared, Want};
-use crate::rules::{ITEM_PREFIX, ITEM_TAG, ITEMS, NOTE_PREFIX, NOTES};
+use crate::rules::{ITEM_SHAPE, ITEM_TAG, ITEMS, NOTE_SHAPE, NOTES};
 
 /// An insert, an update, a delete with its tombstone, a change written twice, or something that nobody can read.
 pub(crate) fn write(shared: &Shared) {
@@ -16,26 +16,23 @@ pub(crate) fn write(shared: &Shared) {
     );
     let key = format!(r#"{{"id":{id}}}"#).into_bytes();
     if dice < 2 {
-        let wants = vec![
-            want("main", None, ITEM_PREFIX),
-            want("edge", None, ITEM_TAG),
-        ];
+        let wants = vec![want("main", None, ITEM_SHAPE), want("edge", None, ITEM_TAG)];
         return state.change(ITEMS, key, Some(b"{\"after\":".to_vec()), wants);
     }
     if dice < 20 {
         let value = envelope("c", None, Some((id, 0)));
         let wants = vec![want(
             "main",
-            Some(format!("{NOTE_PREFIX}{id}")),
-            NOTE_PREFIX,
+            Some(format!("catalog:v1:note:{id}")),
+            NOTE_SHAPE,
         )];
         return state.change(NOTES, key, Some(value), wants);
     }
     let tag = |category| want("edge", Some(format!("category-{category}")), ITEM_TAG);
     let mut wants = vec![want(
         "main",
-        Some(format!("{ITEM_PREFIX}{id}")),
-        ITEM_PREFIX,
+        Some(format!("catalog:v1:item:{id}")),
+        ITEM_SHAPE,
     )];
     let (op, old, new) = match dice {
         20..50 => ("c", None, Some((id, after))),

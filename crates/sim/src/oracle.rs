@@ -267,8 +267,8 @@ impl State {
             let name = name_of(target, purge);
             let family = match (*target, purge.family.as_str()) {
                 ("edge", _) => crate::rules::ITEM_TAG,
-                (_, "catalog.item") => crate::rules::ITEM_PREFIX,
-                _ => crate::rules::NOTE_PREFIX,
+                (_, "catalog.item") => crate::rules::ITEM_SHAPE,
+                _ => crate::rules::NOTE_SHAPE,
             };
             let family = ((*target).to_owned(), true, family.as_bytes().to_vec());
             let done = [&name, &family].iter().any(|name| {

@@ -15,24 +15,24 @@ use freshet_core::template::{NameForm, Segment, Template};
 pub(crate) const ITEMS: &str = "shop.public.items";
 pub(crate) const NOTES: &str = "shop.public.notes";
 /// Families' scopes: what is purged when nothing exact can be told.
-pub(crate) const ITEM_PREFIX: &str = "catalog:v1:item:";
+pub(crate) const ITEM_SHAPE: &str = "catalog:v1:item:*";
 pub(crate) const ITEM_TAG: &str = "catalog.item";
-pub(crate) const NOTE_PREFIX: &str = "catalog:v1:note:";
+pub(crate) const NOTE_SHAPE: &str = "catalog:v1:note:*";
 
 pub(crate) fn registry() -> Registry {
     let families = vec![
-        family("catalog.item", ITEM_PREFIX, Some(ITEM_TAG)),
-        family("catalog.note", NOTE_PREFIX, None),
+        family("catalog.item", ITEM_SHAPE, Some(ITEM_TAG)),
+        family("catalog.note", NOTE_SHAPE, None),
     ];
     let tables = vec![
         table(
             (0, ITEMS),
-            template(NameForm::RedisKey, ITEM_PREFIX, 0),
+            template(NameForm::RedisKey, "catalog:v1:item:", 0),
             vec![template(NameForm::SurrogateKey, "category-", 1)],
         ),
         table(
             (1, NOTES),
-            template(NameForm::RedisKey, NOTE_PREFIX, 0),
+            template(NameForm::RedisKey, "catalog:v1:note:", 0),
             Vec::new(),
         ),
     ];
@@ -61,7 +61,7 @@ fn template(form: NameForm, literal: &str, slot: u16) -> Template {
     }
 }
 
-fn family(name: &str, prefix: &str, tag: Option<&str>) -> Family {
+fn family(name: &str, shape: &str, tag: Option<&str>) -> Family {
     Family {
         name: Arc::from(name),
         owner: Arc::from("simulation"),
@@ -74,7 +74,7 @@ fn family(name: &str, prefix: &str, tag: Option<&str>) -> Family {
         max_ttl: Duration::from_secs(3600),
         redis: Some(RedisSide {
             target: TargetId(0),
-            prefixes: vec![prefix.as_bytes().into()],
+            shapes: vec![shape.as_bytes().into()],
         }),
         cdn: tag.map(|tag| CdnSide {
             targets: vec![TargetId(1)],

@@ -72,6 +72,12 @@ pub trait PurgedCache {
     /// The name that takes all of a family.
     fn family_name(&self, family: &str) -> Vec<u8>;
 
+    /// An entry of another family that has the whole name of `entry` in its own and begins with it; none where names
+    /// do not contain one another.
+    fn beneath(&self, _entry: &ContractEntry) -> Option<ContractEntry> {
+        None
+    }
+
     /// Puts entries in.
     ///
     /// # Errors
@@ -191,6 +197,8 @@ async fn family_scope<C: PurgedCache>(cache: &mut C) -> Result<()> {
     // Its name stands in theirs, before and behind.
     let mut kept = entries("leafy", ["a", "leaf", "leaf.1"]);
     kept.extend(entries("cloverleaf", ["a", "leaf", "leaf.1"]));
+    // P13: a family may have its entries beneath those of another one.
+    kept.extend(gone.iter().filter_map(|entry| cache.beneath(entry)));
     fill(cache, &[&gone, &kept])?;
     let mut batch = PurgeBatch::new(TargetId(0));
     add(&mut batch, Scope::Family, &cache.family_name("leaf"));

@@ -8,6 +8,7 @@ use anyhow::Result;
 use freshet_core::ports::Purger;
 use freshet_core::purge::{PurgeBatch, PurgeOutcome, PurgeReport};
 use freshet_core::registry::Scope;
+use freshet_core::shape::NameShape;
 use freshet_testbed::{ContractEntry, PurgedCache, purger_contract};
 
 /// What is wrong with a cache, and a part of what the contract has to say to it.
@@ -20,6 +21,7 @@ enum Flaw {
     ForgetsAChunk,
     SaysNothingOfNothing,
     TakesFamiliesByPart,
+    TakesFamiliesByPrefix,
     IgnoresFamilies,
     ReportsFamiliesFirst,
     IsDoneWhenAway,
@@ -49,14 +51,18 @@ impl MemoryCache {
 
     fn remove(&self, server: &mut Server, scope: Scope, name: &[u8]) -> usize {
         let before = server.names.len();
+        let shape = NameShape::new(name);
         let starts = |held: &[u8], name: &[u8]| held.starts_with(name);
         let parts = |held: &[u8], name: &[u8]| held.windows(name.len()).any(|it| it == name);
         match (scope, self.flaw) {
             (Scope::Family, Flaw::IgnoresFamilies) => {}
             (Scope::Family, Flaw::TakesFamiliesByPart) => {
-                server.names.retain(|held| !parts(held, name));
+                server.names.retain(|held| !parts(held, shape.prefix()));
             }
-            (Scope::Family, _) => server.names.retain(|held| !starts(held, name)),
+            (Scope::Family, Flaw::TakesFamiliesByPrefix) => {
+                server.names.retain(|held| !starts(held, shape.prefix()));
+            }
+            (Scope::Family, _) => server.names.retain(|held| !shape.matches(held)),
             (_, Flaw::SplitsNamesAtBlanks) => {
                 for part in name.split(|byte| *byte == b' ') {
                     server.names.remove(part);
@@ -150,7 +156,14 @@ impl PurgedCache for MemoryCache {
     }
 
     fn family_name(&self, family: &str) -> Vec<u8> {
-        format!("{family}:").into_bytes()
+        format!("{family}:*").into_bytes()
+    }
+
+    fn beneath(&self, entry: &ContractEntry) -> Option<ContractEntry> {
+        Some(ContractEntry {
+            family: format!("{}:{}", entry.family, entry.value),
+            value: "reviews".to_owned(),
+        })
     }
 
     fn store(&mut self, entries: &[ContractEntry]) -> Result<()> {
@@ -199,6 +212,7 @@ async fn every_flaw_is_found_and_named() {
         (Flaw::ForgetsAChunk, "thousands of names"),
         (Flaw::SaysNothingOfNothing, "purged again"),
         (Flaw::TakesFamiliesByPart, "family scope"),
+        (Flaw::TakesFamiliesByPrefix, "family scope"),
         (Flaw::IgnoresFamilies, "family scope"),
         (Flaw::ReportsFamiliesFirst, "in the batch's order"),
         (Flaw::IsDoneWhenAway, "away, and yet"),

@@ -5,22 +5,27 @@ use std::sync::LazyLock;
 use apache_avro::types::Value;
 use freshet_core::position::UnixMicros;
 use freshet_core::registry::{PurgeMode, Scope};
+use freshet_core::shape;
 
 use crate::single_object::{Fields, RecordError, RecordSchema, avro_field, avro_micros};
 
-/// In the order of the Avro enum.
-const SCOPES: [(Scope, &str); 3] = [
+/// In the order of the Avro enum. A family of a Redis has names of its own shape, one of a CDN has a tag.
+const SCOPES: [(Scope, &str); 4] = [
     (Scope::Keys, "keys"),
     (Scope::Tag, "tag"),
     (Scope::Family, "family"),
+    (Scope::Family, "shape"),
 ];
+/// Where `shape` stands.
+const SHAPE: usize = 3;
 /// In the order of the Avro enum.
 const MODES: [(PurgeMode, &str); 2] = [(PurgeMode::Soft, "soft"), (PurgeMode::Hard, "hard")];
 
 static SCHEMA: LazyLock<RecordSchema> = LazyLock::new(|| {
-    let earlier = [include_str!(
-        "../../../schemas/earlier/purge_request.1.avsc"
-    )];
+    let earlier = [
+        include_str!("../../../schemas/earlier/purge_request.2.avsc"),
+        include_str!("../../../schemas/earlier/purge_request.1.avsc"),
+    ];
     RecordSchema::new(
         include_str!("../../../schemas/purge_request.avsc"),
         &earlier,
@@ -61,7 +66,8 @@ pub struct RequestedPurge {
     pub scope: Scope,
     /// Soft or hard.
     pub mode: PurgeMode,
-    /// The rendered name.
+    /// The rendered name; a family's in Redis is a [shape](freshet_core::shape). One without a value in it is a prefix
+    /// that an earlier release wrote.
     pub name: Vec<u8>,
     /// When the oldest change behind it was committed; zero when not known.
     pub committed: UnixMicros,
@@ -127,7 +133,10 @@ fn from_avro(purges: Vec<Value>) -> Result<Vec<RequestedPurge>, RecordError> {
 
 impl RequestedPurge {
     fn to_avro(&self) -> Value {
-        let scope = SCOPES.iter().position(|(scope, _)| *scope == self.scope);
+        let scope = match self.scope {
+            Scope::Family if shape::is_open(&self.name) => Some(SHAPE),
+            known => SCOPES.iter().position(|(scope, _)| *scope == known),
+        };
         let mode = MODES.iter().position(|(mode, _)| *mode == self.mode);
         Value::Record(vec![
             avro_field("family", Value::String(self.family.clone())),

@@ -212,7 +212,7 @@ pub(crate) fn family(name: &str) -> Family {
 pub(crate) fn redis_side(prefix: &str) -> Option<RedisSide> {
     Some(RedisSide {
         target: REDIS,
-        prefixes: vec![prefix.as_bytes().into()],
+        shapes: vec![format!("{prefix}*").into_bytes().into()],
     })
 }
 

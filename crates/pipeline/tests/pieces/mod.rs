@@ -45,7 +45,7 @@ pub fn family(name: &str, prefix: &[u8]) -> Family {
         max_ttl: Duration::from_secs(3600),
         redis: Some(RedisSide {
             target: TargetId(0),
-            prefixes: vec![prefix.into()],
+            shapes: vec![[prefix, b"*"].concat().into()],
         }),
         cdn: None,
         fan_out_max: 64,

@@ -21,7 +21,7 @@ fn p4_poison_is_put_aside_and_its_family_is_purged() {
         world
             .redis
             .purged()
-            .contains(&"catalog:v1:item:".to_owned()),
+            .contains(&"catalog:v1:item:*".to_owned()),
         "family scope"
     );
     assert!(
@@ -116,6 +116,51 @@ fn requests_of_a_family_that_the_registry_forgot_are_purged_all_the_same() {
         .collect();
     let reasons: Vec<&str> = letters.iter().map(|it| it.reason.as_str()).collect();
     assert_eq!(reasons, ["refused"]);
+    assert!(running.stop());
+}
+
+/// Earlier releases named a Redis family by a prefix, beneath which other families may have their entries.
+#[test]
+fn p13_a_prefix_of_an_earlier_release_is_purged_as_the_names_of_its_family() {
+    let world = World::new();
+    let lane = world.outbox.topic("freshet.backlog.main");
+    for (family, prefix) in [
+        ("catalog.item", "catalog:v1:item:"),
+        // Its entries have been called otherwise since.
+        ("catalog.item", "catalog:v0:item:"),
+        // The registry has forgotten it, and nobody else has entries there.
+        ("catalog.gone", "catalog:v1:gone:"),
+        // The registry has forgotten it, and somebody else has.
+        ("catalog.gone", "catalog:v1:"),
+        ("catalog.gone", "catalog:v1:item:7"),
+    ] {
+        let purge = RequestedPurge {
+            family: family.to_owned(),
+            scope: Scope::Family,
+            mode: PurgeMode::Hard,
+            name: prefix.as_bytes().to_vec(),
+            committed: UnixMicros(0),
+        };
+        let request = PurgeRequest {
+            target: "main".to_owned(),
+            purges: vec![purge],
+            then: Vec::new(),
+            ..left_behind(&[])
+        };
+        lane.push(request.encode());
+    }
+    let running = world.start();
+    until("the lane moves on", || lane.committed() == Some(4));
+    let mut purged = world.redis.purged();
+    purged.sort();
+    purged.dedup();
+    let wanted = [
+        "catalog:v0:item:*",
+        "catalog:v1:*",
+        "catalog:v1:gone:*",
+        "catalog:v1:item:*",
+    ];
+    assert_eq!(purged, wanted);
     assert!(running.stop());
 }
 

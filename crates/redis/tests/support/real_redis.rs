@@ -46,7 +46,14 @@ impl PurgedCache for RealRedis {
     }
 
     fn family_name(&self, family: &str) -> Vec<u8> {
-        format!("{family}:").into_bytes()
+        format!("{family}:*").into_bytes()
+    }
+
+    fn beneath(&self, entry: &ContractEntry) -> Option<ContractEntry> {
+        Some(ContractEntry {
+            family: format!("{}:{}", entry.family, entry.value),
+            value: "reviews".to_owned(),
+        })
     }
 
     fn store(&mut self, entries: &[ContractEntry]) -> Result<()> {

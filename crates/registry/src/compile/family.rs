@@ -38,7 +38,7 @@ pub(super) fn compile(
         max_ttl: duration_of(speaker, &file.max_ttl),
         redis: redis.map(|target| RedisSide {
             target,
-            prefixes: prefixes(speaker),
+            shapes: shapes(speaker),
         }),
         cdn: file.cdn.as_ref().map(|_| cdn_side(speaker, cdn)),
         fan_out_max,
@@ -196,12 +196,13 @@ fn duration_of(speaker: &mut Speaker<'_, '_>, written: &Spanned<String>) -> Dura
         })
 }
 
-/// The family scope in Redis: literal prefixes that cover every key. Checks each key's beginning on the way.
-fn prefixes(speaker: &mut Speaker<'_, '_>) -> Vec<Box<[u8]>> {
+/// The family scope in Redis: the shapes of its keys. Checks each key's beginning on the way. Constants count as any
+/// value: a reader may fill entries for one that no source lists.
+fn shapes(speaker: &mut Speaker<'_, '_>) -> Vec<Box<[u8]>> {
     let file = speaker.source.file.clone();
     let domain = file.family.value.split('.').next().unwrap_or("").to_owned();
     let wanted = format!("{domain}:v{}:", file.schema_version.value);
-    let mut prefixes: Vec<String> = Vec::new();
+    let mut shapes: Vec<Box<[u8]>> = Vec::new();
     for key in file.redis.iter().flat_map(|redis| &redis.keys) {
         let pieces = match template_text::parse(&key.value) {
             Ok(pieces) => pieces,
@@ -214,7 +215,7 @@ fn prefixes(speaker: &mut Speaker<'_, '_>) -> Vec<Box<[u8]>> {
                 continue;
             }
         };
-        let prefix = template_text::literal_prefix(&pieces).to_owned();
+        let prefix = template_text::literal_prefix(&pieces);
         if !prefix.starts_with(&wanted) {
             let help = format!(
                 "begin it with `{wanted}`, so that families and schema versions stay apart"
@@ -227,21 +228,12 @@ fn prefixes(speaker: &mut Speaker<'_, '_>) -> Vec<Box<[u8]>> {
             speaker.error("FR0015", key, (message, help));
         }
         check_auth_scope(speaker, key, &pieces);
-        if !prefixes.contains(&prefix) {
-            prefixes.push(prefix);
+        let shape = template_text::shape(&pieces).into_boxed_slice();
+        if !shapes.contains(&shape) {
+            shapes.push(shape);
         }
     }
-    // A prefix that another one covers need not be scanned by itself.
-    let covered = |it: &String| {
-        prefixes
-            .iter()
-            .any(|other| other != it && it.starts_with(other.as_str()))
-    };
-    prefixes
-        .iter()
-        .filter(|it| !covered(it))
-        .map(|it| it.as_bytes().into())
-        .collect()
+    shapes
 }
 
 fn check_auth_scope(

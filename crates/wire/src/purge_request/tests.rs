@@ -68,6 +68,36 @@ fn a_dead_letter_is_no_request() {
     );
 }
 
+/// The release before named a Redis family by a prefix. It stays distinguishable from a shape.
+#[test]
+fn a_family_is_read_as_a_prefix_from_the_second_form_and_as_a_shape_from_this_one() {
+    let second = include_str!("../../../../schemas/earlier/purge_request.2.avsc");
+    let second = crate::single_object::RecordSchema::new(second, &[]);
+    let request = |name: &[u8]| PurgeRequest {
+        target: "main".to_owned(),
+        revision: "abc".to_owned(),
+        purges: vec![RequestedPurge {
+            family: "catalog.item".to_owned(),
+            scope: Scope::Family,
+            mode: PurgeMode::Hard,
+            name: name.to_vec(),
+            committed: UnixMicros(7),
+        }],
+        then: Vec::new(),
+        requested: UnixMicros(9),
+    };
+    let prefix = request(b"catalog:v1:item:");
+    let record = second.encode(prefix.to_value());
+    assert_eq!(PurgeRequest::decode(&record), Ok(prefix));
+    let shape = request(b"catalog:v1:item:*:reviews");
+    let record = shape.encode();
+    assert_eq!(PurgeRequest::decode(&record), Ok(shape));
+    // A process of the release before would take a shape for a prefix and purge nothing: it must not read it.
+    let answer = second.decode(&record);
+    let is_unknown = matches!(answer, Err(RecordError::UnknownSchema { .. }));
+    assert!(is_unknown, "{answer:?}");
+}
+
 /// Requests wait in topics while releases change. One of the first form is read as having nothing to do after it.
 #[test]
 fn a_request_of_the_first_form_is_still_read() {
