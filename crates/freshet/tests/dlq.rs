@@ -405,6 +405,27 @@ fn the_audit_trail_has_everything(world: &World, first: &str) {
     assert_eq!(resolution["action"], "families_purged");
     assert_eq!(resolution["because"], "looked into");
     assert_eq!(resolution["purges"], 3);
+    other_tools_read_the_topics(&records);
+}
+
+/// Everything of ours that the topics hold, as another implementation of Avro reads it.
+fn other_tools_read_the_topics(records: &[TopicRecord]) {
+    let ours = ["freshet.dead-letters", "freshet.backlog.main"];
+    let of_topics = records
+        .iter()
+        .filter(|record| ours.contains(&&*record.topic));
+    let values: Vec<Vec<u8>> = of_topics
+        .filter_map(|record| record.value.clone())
+        .collect();
+    let found = support::standard_reader::read(&values);
+    for schema in ["DeadLetter", "DeadLetterResolution", "PurgeRequest"] {
+        let schema = format!("freshet.{schema}");
+        assert!(
+            found.iter().any(|it| it["schema"] == *schema),
+            "{schema}: {found:?}"
+        );
+    }
+    assert_eq!(found.len(), values.len());
 }
 
 fn brokers_that_are_away_are_told_in_time(world: &mut World) {

@@ -1,4 +1,4 @@
-//! Java artefacts, fetched once with Maven and kept in the workspace's target folder.
+//! Java artefacts and a Python package, fetched once with Maven and pip and kept in the workspace's target folder.
 
 use std::env;
 use std::fs::{self, File};
@@ -17,8 +17,9 @@ const DEBEZIUM_MARIADB: &str = "3.5.0.Final";
 const APICURIO: &str = "2.6.13.Final";
 /// Binds the slf4j 1.7 interface, which is the one Kafka speaks.
 const LOG4J: &str = "2.24.3";
+const FASTAVRO: &str = "1.12.1";
 
-/// A folder of jars that one of the servers needs.
+/// A folder of jars or modules that a server or a test needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Artefact {
     /// Kafka broker and Connect, with their dependencies, flat.
@@ -33,17 +34,20 @@ pub enum Artefact {
     SchemaRegistry,
     /// Apicurio's Avro converter, a Connect plugin path.
     AvroConverter,
+    /// An implementation of Avro that is not ours, a path of Python modules.
+    FastAvro,
 }
 
 impl Artefact {
     /// Every artefact.
-    pub const ALL: [Artefact; 6] = [
+    pub const ALL: [Artefact; 7] = [
         Artefact::Kafka,
         Artefact::DebeziumPostgres,
         Artefact::DebeziumMySql,
         Artefact::DebeziumMariaDb,
         Artefact::SchemaRegistry,
         Artefact::AvroConverter,
+        Artefact::FastAvro,
     ];
 
     /// The folder's name; it has the version, so that a new version is a new download.
@@ -55,6 +59,7 @@ impl Artefact {
             Artefact::DebeziumMariaDb => format!("debezium-mariadb-{DEBEZIUM_MARIADB}"),
             Artefact::SchemaRegistry => format!("apicurio-registry-{APICURIO}"),
             Artefact::AvroConverter => format!("apicurio-converter-{APICURIO}"),
+            Artefact::FastAvro => format!("fastavro-{FASTAVRO}"),
         }
     }
 
@@ -96,6 +101,9 @@ impl Artefact {
                 copy_with_dependencies(scratch, &plugin, &[converter])?;
                 remove_what_connect_has(&plugin)?;
                 write_service_manifest(&plugin)
+            }
+            Artefact::FastAvro => {
+                install_python(scratch, content, &format!("fastavro=={FASTAVRO}"))
             }
         }
     }
@@ -151,6 +159,18 @@ fn base_folder() -> PathBuf {
         None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target"),
     };
     target.join("testbed")
+}
+
+/// A package with what it needs, without touching the machine's Python.
+fn install_python(scratch: &Path, into: &Path, package: &str) -> Result<()> {
+    let environment = scratch.join("environment");
+    let mut python = Command::new("python3");
+    python.args(["-m", "venv"]).arg(&environment);
+    run(python)?;
+    let mut pip = Command::new(environment.join("bin/pip"));
+    pip.args(["install", "-q", "--disable-pip-version-check", "--target"]);
+    pip.arg(into).arg(package);
+    run(pip).map(drop)
 }
 
 fn maven() -> Command {

@@ -29,6 +29,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("psql", "postgresql-client"),
     ("prometheus", "prometheus"),
     ("kcat", "kcat"),
+    ("python3", "python3-venv"),
 ];
 
 /// Everything that is missing on this machine, in a fixed order.

@@ -1,5 +1,5 @@
-//! Avro single-object encoding of our own records: `C3 01`, the CRC-64-AVRO fingerprint of the writer schema,
-//! the datum. A record that another release wrote is resolved to the schema of this one.
+//! Avro single-object encoding of our own records: `C3 01`, the CRC-64-AVRO fingerprint of the writer schema's Parsing
+//! Canonical Form, the datum. A record that another release wrote is resolved to the schema of this one.
 
 use apache_avro::Schema;
 use apache_avro::rabin::Rabin;
@@ -7,6 +7,7 @@ use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::types::Value;
 use apache_avro::writer::datum::GenericDatumWriter;
 use freshet_core::position::UnixMicros;
+use serde_json::Value as Json;
 
 const MARKER: [u8; 2] = [0xc3, 0x01];
 const FINGERPRINT_BYTES: usize = 8;
@@ -33,22 +34,30 @@ pub enum RecordError {
 pub(crate) struct RecordSchema {
     current: Schema,
     header: Vec<u8>,
-    writers: Vec<([u8; FINGERPRINT_BYTES], Schema)>,
+    writers: Vec<Writer>,
 }
+
+/// A schema that records may have been written under, and the fingerprints that name it.
+#[derive(Debug)]
+struct Writer {
+    schema: Schema,
+    fingerprint: Fingerprint,
+    /// Releases up to 0.1 took the fingerprint of a form in which `{"type":"long"}` was not simplified to `"long"`.
+    first_releases: Fingerprint,
+}
+
+type Fingerprint = [u8; FINGERPRINT_BYTES];
 
 impl RecordSchema {
     /// From the JSON of the current schema and of the earlier ones. They are part of this program, so one that
     /// cannot be parsed is a bug in it.
     pub(crate) fn new(current: &str, earlier: &[&str]) -> Self {
-        let parse = |json: &str| Schema::parse_str(json).expect("our own schemas are valid Avro");
-        let current_schema = parse(current);
-        let mut header = MARKER.to_vec();
-        header.extend(fingerprint_of(&current_schema));
-        let writers = std::iter::once(&current)
+        let writers: Vec<Writer> = std::iter::once(&current)
             .chain(earlier)
-            .map(|json| parse(json))
-            .map(|schema| (fingerprint_of(&schema), schema))
+            .map(|json| Writer::new(json))
             .collect();
+        let current_schema = writers[0].schema.clone();
+        let header = [&MARKER[..], &writers[0].fingerprint].concat();
         Self {
             current: current_schema,
             header,
@@ -76,14 +85,14 @@ impl RecordSchema {
         let Some((fingerprint, mut datum)) = rest.split_first_chunk::<FINGERPRINT_BYTES>() else {
             return Err(RecordError::Framing("shorter than its header"));
         };
-        let writer = self.writers.iter().find(|(known, _)| known == fingerprint);
-        let Some((_, writer)) = writer else {
+        let writer = self.writers.iter().position(|it| it.is_named(fingerprint));
+        let Some(at) = writer else {
             return Err(RecordError::UnknownSchema {
                 fingerprint: u64::from_le_bytes(*fingerprint),
             });
         };
-        let resolving = GenericDatumReader::builder(writer);
-        let reader = if *fingerprint == self.writers.first().map_or([0; 8], |(first, _)| *first) {
+        let resolving = GenericDatumReader::builder(&self.writers[at].schema);
+        let reader = if at == 0 {
             resolving.build()
         } else {
             resolving.reader_schema(&self.current).build()
@@ -102,7 +111,40 @@ impl RecordSchema {
     }
 }
 
-fn fingerprint_of(schema: &Schema) -> [u8; FINGERPRINT_BYTES] {
+impl Writer {
+    fn new(json: &str) -> Self {
+        let schema = Schema::parse_str(json).expect("our own schemas are valid Avro");
+        let mut plain: Json = serde_json::from_str(json).expect("our own schemas are valid JSON");
+        strip_logical_types(&mut plain);
+        let plain = Schema::parse(&plain).expect("a schema stays valid without its logical types");
+        Self {
+            fingerprint: fingerprint_of(&plain),
+            first_releases: fingerprint_of(&schema),
+            schema,
+        }
+    }
+
+    fn is_named(&self, fingerprint: &Fingerprint) -> bool {
+        [self.fingerprint, self.first_releases].contains(fingerprint)
+    }
+}
+
+/// Takes the logical types away, which the specification's Parsing Canonical Form does not have. The Avro library drops
+/// their names and leaves `{"type":"long"}` where the form has `"long"`, so that its fingerprint is not the
+/// specification's.
+fn strip_logical_types(schema: &mut Json) {
+    match schema {
+        Json::Object(fields) => {
+            fields.remove("logicalType");
+            fields.values_mut().for_each(strip_logical_types);
+        }
+        Json::Array(items) => items.iter_mut().for_each(strip_logical_types),
+        _ => {}
+    }
+}
+
+/// CRC-64-AVRO, in the byte order of the header.
+fn fingerprint_of(schema: &Schema) -> Fingerprint {
     let fingerprint = schema.fingerprint::<Rabin>();
     let mut bytes = [0; FINGERPRINT_BYTES];
     for (to, from) in bytes.iter_mut().zip(fingerprint.bytes) {

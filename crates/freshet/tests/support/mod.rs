@@ -5,3 +5,4 @@ pub mod deployment;
 pub mod origin;
 pub mod registry;
 pub mod schemas;
+pub mod standard_reader;

@@ -6,6 +6,27 @@ const OLD: &str = r#"{"type":"record","name":"R","fields":[{"name":"a","type":"l
 const NEW: &str = r#"{"type":"record","name":"R","fields":[
     {"name":"a","type":"long"},{"name":"b","type":"string","default":"none"}]}"#;
 
+const LETTER: &str = include_str!("../../../../schemas/dead_letter.avsc");
+const RESOLUTION: &str = include_str!("../../../../schemas/dead_letter_resolution.avsc");
+const POSITION: &str = include_str!("../../../../schemas/position.avsc");
+const REQUEST: &str = include_str!("../../../../schemas/purge_request.avsc");
+
+const REQUEST_2: &str = include_str!("../../../../schemas/earlier/purge_request.2.avsc");
+
+const PUBLISHED: [(&str, &str, u64); 4] = [
+    ("letter", LETTER, 0xc883_6faf_e3d8_0e1c),
+    ("resolution", RESOLUTION, 0x4621_2a98_39b9_53dc),
+    ("position", POSITION, 0x98b9_8754_563e_1eba),
+    ("request", REQUEST, 0xa2b0_dada_eb37_e5c5),
+];
+
+const FIRST_RELEASES: [(&str, &str, u64); 4] = [
+    ("letter", LETTER, 0x7436_71b4_8391_a8f6),
+    ("resolution", RESOLUTION, 0xe15b_2d94_5dd3_9234),
+    ("position", POSITION, 0x1549_0bc1_6cd7_eec8),
+    ("earlier request", REQUEST_2, 0xbd00_1aac_2b78_3b32),
+];
+
 fn fields(pairs: &[(&str, Value)]) -> Vec<(String, Value)> {
     let fields = pairs.iter();
     fields
@@ -19,6 +40,34 @@ fn a_record_begins_with_the_marker_and_the_fingerprint_of_its_schema() {
     let schema = RecordSchema::new(r#""null""#, &[]);
     let wanted = [0xc3, 0x01, 0x8a, 0x8f, 0x25, 0xcc, 0xe7, 0x24, 0xdd, 0x63];
     assert_eq!(schema.encode(Value::Null), wanted);
+}
+
+/// The fingerprints that another implementation (`fastavro`) gives the published schemas, as they stand in the header.
+#[test]
+fn records_name_the_fingerprint_that_the_specification_gives_their_schema() {
+    for (name, json, wanted) in PUBLISHED {
+        let writer = RecordSchema::new(json, &[]);
+        let found = u64::from_be_bytes(writer.header[2..].try_into().expect("eight bytes"));
+        assert_eq!(found, wanted, "{name}: {found:016x} for {wanted:016x}");
+    }
+}
+
+/// Releases up to 0.1 named their letters, positions and requests by another fingerprint; topics still hold them.
+#[test]
+fn a_record_that_carries_the_fingerprint_of_the_first_releases_is_read() {
+    for (name, json, earlier) in FIRST_RELEASES {
+        let schema = RecordSchema::new(json, &[]);
+        let named = schema.writers[0].is_named(&u64::to_be_bytes(earlier));
+        assert!(named, "{name}: {earlier:016x} is not known");
+    }
+    let json = r#"{"type":"record","name":"R","fields":[
+        {"name":"at","type":{"type":"long","logicalType":"timestamp-micros"}}]}"#;
+    let schema = RecordSchema::new(json, &[]);
+    let value = fields(&[("at", Value::TimestampMicros(7))]);
+    let mut record = schema.encode(Value::Record(value.clone()));
+    record[2..10].copy_from_slice(&schema.writers[0].first_releases);
+    assert_ne!(record, schema.encode(Value::Record(value.clone())));
+    assert_eq!(schema.decode(&record), Ok(value));
 }
 
 #[test]

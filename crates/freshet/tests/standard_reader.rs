@@ -1,0 +1,118 @@
+//! Our own records, read by an implementation of Avro that is not ours: `schemas/read.py` with `fastavro`, as
+//! `docs/dead-letters.md` tells operators to.
+
+mod support;
+
+use freshet_core::position::UnixMicros;
+use freshet_core::registry::{LetterPolicy, PurgeMode, Scope};
+use freshet_wire::{
+    DeadLetter, DeadLetterResolution, OuterPurges, PurgeRequest, ReadPosition, RequestedPurge,
+    ResolutionAction, RowBytes,
+};
+use serde_json::json;
+use support::standard_reader::read;
+
+const AT: UnixMicros = UnixMicros(1_795_406_543_404_140);
+
+fn request() -> PurgeRequest {
+    let purge = |scope, name: &str| RequestedPurge {
+        family: "catalog.item".to_owned(),
+        scope,
+        mode: PurgeMode::Hard,
+        name: name.as_bytes().to_vec(),
+        committed: AT,
+    };
+    PurgeRequest {
+        target: "main".to_owned(),
+        revision: "0123456789abcdef".to_owned(),
+        purges: vec![
+            purge(Scope::Keys, "catalog:v1:item:7"),
+            purge(Scope::Family, "catalog:v1:item:*:reviews"),
+        ],
+        then: vec![OuterPurges {
+            target: "edge".to_owned(),
+            purges: vec![
+                purge(Scope::Tag, "item-7"),
+                purge(Scope::Family, "catalog.item"),
+            ],
+        }],
+        requested: AT,
+    }
+}
+
+fn letter() -> DeadLetter {
+    DeadLetter {
+        topic: "shop.public.items".to_owned(),
+        partition: 3,
+        offset: 1 << 40,
+        reason: "bad_avro".to_owned(),
+        families: vec!["catalog.item".to_owned()],
+        at: AT,
+        policy: LetterPolicy::KeysOnly,
+        key: Some(RowBytes(b"{\"id\":7}".to_vec())),
+        ..DeadLetter::default()
+    }
+}
+
+#[test]
+fn a_standard_reader_reads_every_record_of_ours() {
+    let resolution = DeadLetterResolution {
+        letter_partition: 0,
+        letter_offset: 5,
+        action: ResolutionAction::FamiliesPurged,
+        because: "looked into".to_owned(),
+        actor: "ann@host".to_owned(),
+        families: vec!["catalog.item".to_owned()],
+        purges: 2,
+        at: AT,
+    };
+    let position = ReadPosition {
+        group: "freshet".to_owned(),
+        topic: "shop.public.items".to_owned(),
+        partition: 1,
+        offset: 9,
+        at: AT,
+    };
+    let records = [
+        letter().encode(),
+        resolution.encode(),
+        request().encode(),
+        position.encode(),
+    ];
+    let found = read(&records);
+    let at = "2026-11-23T04:02:23.404140+00:00";
+    assert_eq!(found.len(), 4);
+    assert_eq!(found[0]["schema"], "freshet.DeadLetter");
+    assert_eq!(found[0]["offset"], 1_u64 << 40);
+    assert_eq!(
+        (&found[0]["policy"], &found[0]["key"]),
+        (&json!("keys-only"), &json!("{\"id\":7}"))
+    );
+    assert_eq!(found[0]["at"], at);
+    assert_eq!(found[1]["schema"], "freshet.DeadLetterResolution");
+    assert_eq!(
+        (&found[1]["action"], &found[1]["actor"]),
+        (&json!("families_purged"), &json!("ann@host"))
+    );
+    assert_eq!(found[2]["schema"], "freshet.PurgeRequest");
+    let scopes = |purges: &serde_json::Value| -> Vec<(String, String)> {
+        let purges = purges.as_array().expect("an array").iter();
+        let text = |value: &serde_json::Value| value.as_str().expect("text").to_owned();
+        purges
+            .map(|it| (text(&it["scope"]), text(&it["name"])))
+            .collect()
+    };
+    let named = |scope: &str, name: &str| (scope.to_owned(), name.to_owned());
+    let wanted = [
+        named("keys", "catalog:v1:item:7"),
+        named("shape", "catalog:v1:item:*:reviews"),
+    ];
+    assert_eq!(scopes(&found[2]["purges"]), wanted);
+    let wanted = [named("tag", "item-7"), named("family", "catalog.item")];
+    assert_eq!(scopes(&found[2]["then"][0]["purges"]), wanted);
+    assert_eq!(found[3]["schema"], "freshet.Position");
+    assert_eq!(
+        (&found[3]["group"], &found[3]["offset"]),
+        (&json!("freshet"), &json!(9))
+    );
+}
