@@ -13,7 +13,8 @@ pub enum GapCause {
     /// A later commit has an earlier place in the database's log: a failover to a replica that was behind, or a
     /// database that was restored.
     PositionBack,
-    /// A snapshot began on a table whose changes had been streamed: the connector lost its place.
+    /// A snapshot began on a table that this group had read before, in this process or an earlier one: the connector
+    /// lost its place, and what was deleted meanwhile has no event.
     SnapshotAgain,
     /// The connector's heartbeat stopped.
     HeartbeatSilent,

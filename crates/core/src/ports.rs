@@ -64,6 +64,12 @@ pub enum SourceEvent {
         /// Its partition.
         partition: i32,
     },
+    /// The group reads a stream for the first time: no offset of it was ever committed. Reported before its first
+    /// record; whatever comes through another stream, an earlier process may have read on from.
+    Begins {
+        /// The stream.
+        stream: StreamId,
+    },
     /// A stream is about to end: nothing more of it is handed out, and it ends as soon as what was is committed.
     Revoking {
         /// The stream.

@@ -179,7 +179,7 @@ impl Mending {
         Ok(told)
     }
 
-    /// Carries a verdict out, unless the stream has moved since it was asked about; whether a gap is to be told.
+    /// Carries a verdict out, unless the stream has moved since it was asked about; whether there is something to report before the next record.
     fn carry_out(
         &mut self,
         consumer: &BaseConsumer<Callbacks>,
@@ -237,7 +237,7 @@ impl Mending {
             let place = (Arc::clone(&suspect.topic), suspect.partition);
             self.doubts.note_step(place, at, step);
         }
-        let told = gap.is_some();
+        let told = first || gap.is_some();
         if let Some((cause, detail)) = gap {
             tell_gap(consumer.context(), suspect, cause, (at, detail));
         }
@@ -303,7 +303,7 @@ fn stopped(since: Instant) -> bool {
     since.elapsed() >= STOPPED_AFTER
 }
 
-/// A first start is decided once: what comes after it is never skipped, also when nothing was read by then.
+/// Reports a first start. It is decided once: what comes after it is never skipped, also when nothing was read by then.
 fn commit_start(callbacks: &Callbacks, suspect: &Suspect, at: i64) {
     let mut state = callbacks.state();
     if let Some(known) = state.find(&suspect.topic, suspect.partition) {
@@ -311,6 +311,8 @@ fn commit_start(callbacks: &Callbacks, suspect: &Suspect, at: i64) {
         known.anchor = Anchor::None;
         state.commit_due = true;
     }
+    let stream = suspect.stream;
+    state.events.push(SourceEvent::Begins { stream });
 }
 
 /// Makes the client read a partition from `at`. A seek does not do: it is refused for a partition that has stopped.

@@ -63,6 +63,31 @@ fn p5_a_restart_is_no_gap() {
     again.close();
 }
 
+/// Only a first start begins a partition, and reports that before its first record.
+#[test]
+fn p5_a_partition_that_is_read_for_the_first_time_is_reported_and_a_restart_is_not() {
+    let begins = |member: &Member| -> Vec<usize> {
+        let is = |it: &Seen| matches!(it, Seen::Event(SourceEvent::Begins { .. }));
+        let seen = member.seen.iter().enumerate();
+        seen.filter(|(_, it)| is(it)).map(|(at, _)| at).collect()
+    };
+    BROKER.create_topic("begins", 1).expect("topic");
+    write("begins", 0, 0..3);
+    let mut first = member("begins");
+    first.until_values(&["v0", "v1", "v2"]);
+    let record = |it: &Seen| matches!(it, Seen::Record(..));
+    let first_record = first.seen.iter().position(record).expect("a record");
+    let begun = begins(&first);
+    assert!(matches!(&*begun, [at] if *at < first_record), "{begun:?}");
+    first.commit_all();
+    first.close();
+    write("begins", 0, 3..4);
+    let mut again = member("begins");
+    again.until_values(&["v3"]);
+    assert_eq!(begins(&again), [0; 0]);
+    again.close();
+}
+
 #[test]
 fn p5_a_first_start_at_the_end_is_decided_once() {
     BROKER.create_topic("latest", 1).expect("topic");

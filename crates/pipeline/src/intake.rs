@@ -201,13 +201,13 @@ impl<S: Source, T: Take> Intake<S, T> {
             } => {
                 tracing::info!(intake = %self.name, topic = %topic, partition, "partition assigned");
                 progress.heard.note(&topic, self.clock.now());
-                let seat = (self.name.as_str(), stream);
-                self.canaries
-                    .assigned(&topic, (seat, partition), self.clock.wall());
+                let (seat, now) = ((self.name.as_str(), stream), self.clock.wall());
+                self.canaries.assigned(&topic, (seat, partition), now);
                 self.take.assigned(stream, (&topic, partition));
                 progress.topics.insert(stream, topic);
                 self.status.ready(&self.name);
             }
+            SourceEvent::Begins { stream } => self.take.begins(stream),
             SourceEvent::Revoking { stream } => {
                 progress.leaving.insert(stream);
             }

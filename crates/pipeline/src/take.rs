@@ -105,7 +105,7 @@ impl<W: WriterSchemas + 'static> TakeChanges<W> {
         if self.revision != registry.revision.sequence {
             // Table ids belong to one registry.
             self.revision = registry.revision.sequence;
-            self.order.forget();
+            self.order.follow(registry);
         }
         if let Some(watch) = &mut self.watch
             && watch.tells_boundaries(record.origin.topic)
@@ -153,7 +153,7 @@ impl<W: WriterSchemas + 'static> TakeChanges<W> {
             self.handles.identity_drift.increment(1);
         }
         let rules = &round.rules;
-        if let Some(cause) = self.order.look(&self.change) {
+        if let Some(cause) = self.order.look(&self.change, record.position) {
             let topic = Arc::from(record.origin.topic);
             let detail = format!("noticed at {}", record.origin);
             round.gaps.push((topic, cause, detail));
@@ -336,6 +336,10 @@ impl<W: WriterSchemas + 'static> Take for TakeChanges<W> {
         }
     }
 
+    fn begins(&mut self, stream: StreamId) {
+        self.order.begins(stream);
+    }
+
     fn spoil(&mut self, topic: &str) {
         if let Some(watch) = &mut self.watch {
             watch.spoil(topic, self.clock.now());
@@ -353,6 +357,7 @@ impl<W: WriterSchemas + 'static> Take for TakeChanges<W> {
     }
 
     fn forget(&mut self, stream: StreamId) {
+        self.order.ended(stream);
         if let Some(watch) = &mut self.watch {
             watch.revoked(stream, self.clock.now());
         }

@@ -42,6 +42,9 @@ pub(crate) trait Take: Send {
     /// A partition is read here from now on.
     fn assigned(&mut self, _stream: StreamId, _of: (&Arc<str>, i32)) {}
 
+    /// The group reads a stream for the first time.
+    fn begins(&mut self, _stream: StreamId) {}
+
     /// Records of a topic are lost.
     fn spoil(&mut self, _topic: &str) {}
 

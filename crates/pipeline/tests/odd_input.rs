@@ -23,7 +23,6 @@ const NOT_YET: &[&str] = &[
     "18-tinyint1-as-boolean",
     "28-pg-infinity-timestamp",
     "37-null-in-a-not-null-column",
-    "38-resnapshot-after-restart",
     "50-decimal-scale-has-changed",
 ];
 

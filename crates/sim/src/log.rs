@@ -161,6 +161,11 @@ impl Log {
         }
     }
 
+    /// The offset that a group has committed.
+    pub(crate) fn committed(&self, group: &str, place: &Place) -> Option<u64> {
+        self.groups.get(group)?.committed.get(place).copied()
+    }
+
     /// Takes a partition that nobody reads; answers where to begin.
     pub(crate) fn claim(&mut self, group: &str, member: u64, place: &Place) -> Option<u64> {
         let group = self.groups.get_mut(group)?;

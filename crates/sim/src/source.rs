@@ -63,6 +63,7 @@ impl SimSource {
             if self.reading.contains_key(&place) {
                 continue;
             }
+            let committed = state.log.committed(&self.group, &place);
             let Some(begin) = state.log.claim(&self.group, self.member, &place) else {
                 continue;
             };
@@ -73,6 +74,9 @@ impl SimSource {
                 topic: Arc::from(place.0.as_str()),
                 partition: place.1 as i32,
             });
+            if committed.is_none() {
+                events.push(SourceEvent::Begins { stream });
+            }
             self.reading.insert(place, (stream, begin));
         }
         if state.log.generation(&self.group) == before {
@@ -98,6 +102,10 @@ impl Source for SimSource {
             return Ok(Vec::new());
         }
         let mut events = self.rebalance();
+        // What is reported of a stream comes before its first record.
+        if !events.is_empty() {
+            return Ok(events);
+        }
         let mut left = demand.records_max;
         for (place, (stream, next)) in &mut self.reading {
             let begin = self.shared.lock().log.begin_of(place);

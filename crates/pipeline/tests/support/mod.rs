@@ -110,6 +110,12 @@ impl Source for MemorySource {
                 topic,
                 partition: 0,
             });
+            if self.topic.committed().is_none() {
+                events.push(SourceEvent::Begins {
+                    stream: StreamId(0),
+                });
+            }
+            return Ok(events);
         }
         let due: Vec<Record> = {
             let mut state = self.topic.0.lock().expect("unpoisoned");
@@ -217,6 +223,7 @@ impl Source for MemoryTopicsSource {
                     topic,
                     partition,
                 },
+                SourceEvent::Begins { .. } => SourceEvent::Begins { stream },
                 other => other,
             }));
         }
