@@ -3,7 +3,7 @@
 use anyhow::{Context, bail};
 use freshet_core::change::Change;
 use freshet_core::ports::{Origin, RawRecord};
-use freshet_core::position::{StreamId, StreamPosition, UnixMicros};
+use freshet_core::position::{StreamId, StreamPosition, WallMicros};
 use freshet_core::purge::PurgeSet;
 use freshet_core::registry::Registry;
 use freshet_core::resolve::resolve;
@@ -88,7 +88,7 @@ fn record<'a>(at: usize, key: &'a [u8], value: &'a [u8]) -> RawRecord<'a> {
         },
         key: Some(key),
         value: Some(value),
-        appended: UnixMicros(0),
+        appended: WallMicros(0),
     }
 }
 

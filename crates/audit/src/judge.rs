@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::time::Duration;
 
 use freshet_core::ports::Observation;
-use freshet_core::position::UnixMicros;
+use freshet_core::position::WallMicros;
 use freshet_core::sample::PurgedSample;
 
 /// What a look came to.
@@ -43,7 +43,7 @@ impl Verdict {
 pub fn judge(
     sample: &PurgedSample,
     found: &Observation,
-    now: UnixMicros,
+    now: WallMicros,
     skew_max: Duration,
 ) -> Verdict {
     let (remaining_ttl, version) = match found {
@@ -129,9 +129,9 @@ mod tests {
             family: Arc::from("catalog.product"),
             target: Arc::from("main"),
             name: b"catalog:v1:product:7".to_vec(),
-            committed: UnixMicros(1_000 * SECOND),
+            committed: WallMicros(1_000 * SECOND),
             resolution_us: 1_000,
-            purged: UnixMicros(1_000 * SECOND),
+            purged: WallMicros(1_000 * SECOND),
             max_ttl: Duration::from_secs(60),
             version: version.map(|text| {
                 (
@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn an_entry_stored_before_the_commit_is_stale() {
-        let now = UnixMicros(1_001 * SECOND);
+        let now = WallMicros(1_001 * SECOND);
         // 5 s old one second after the commit: stored four seconds before it.
         assert_eq!(
             judge(&sample(None), &present(55, None), now, SKEW),
@@ -173,7 +173,7 @@ mod tests {
 
     #[test]
     fn within_the_clocks_disagreement_nothing_is_proven() {
-        let now = UnixMicros(1_001 * SECOND);
+        let now = WallMicros(1_001 * SECOND);
         let found = Observation::Present {
             remaining_ttl: Some(Duration::from_millis(58_600)),
             version: None,
@@ -187,7 +187,7 @@ mod tests {
 
     #[test]
     fn a_version_outweighs_the_age() {
-        let now = UnixMicros(1_001 * SECOND);
+        let now = WallMicros(1_001 * SECOND);
         assert_eq!(
             judge(&sample(Some("10")), &present(60, Some("9")), now, SKEW),
             Verdict::Stale
@@ -242,7 +242,7 @@ mod tests {
 
     #[test]
     fn without_ttl_and_version_there_is_no_proof() {
-        let now = UnixMicros(1_001 * SECOND);
+        let now = WallMicros(1_001 * SECOND);
         let forever = Observation::Present {
             remaining_ttl: None,
             version: None,

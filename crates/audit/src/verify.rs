@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use freshet_core::ports::{Outbox, OutboxRecord, Probe};
-use freshet_core::position::UnixMicros;
+use freshet_core::position::WallMicros;
 use freshet_core::registry::{PurgeMode, Scope};
 use freshet_core::sample::{OuterName, ReadSample};
 use freshet_wire::{OuterPurges, PurgeRequest, RequestedPurge};
@@ -37,7 +37,7 @@ pub async fn verify<R: Probe, O: Outbox>(
     (caches, outbox): (BTreeMap<Arc<str>, Cache<R>>, Arc<O>),
     mut rows: mpsc::Receiver<ReadSample>,
     looks_per_second: NonZeroU32,
-    now: impl Fn() -> UnixMicros,
+    now: impl Fn() -> WallMicros,
 ) {
     let mut pace = interval(Duration::from_secs(1) / looks_per_second.get());
     // A look that took long is not made up for by a burst.
@@ -90,13 +90,13 @@ async fn append<O: Outbox>(outbox: &O, record: OutboxRecord) {
 
 /// The stale entries, and behind them what outer caches may have made of them. No commit is known, so none of it counts
 /// for freshness.
-fn request(row: &ReadSample, stale: Vec<Vec<u8>>, now: UnixMicros) -> PurgeRequest {
+fn request(row: &ReadSample, stale: Vec<Vec<u8>>, now: WallMicros) -> PurgeRequest {
     let purge = |scope: Scope, mode: PurgeMode, name: Vec<u8>| RequestedPurge {
         family: row.family.to_string(),
         scope,
         mode,
         name,
-        committed: UnixMicros(0),
+        committed: WallMicros(0),
     };
     let mut then: Vec<OuterPurges> = Vec::new();
     for OuterName {

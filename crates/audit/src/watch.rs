@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use freshet_core::ports::Probe;
-use freshet_core::position::UnixMicros;
+use freshet_core::position::WallMicros;
 use freshet_core::sample::PurgedSample;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -45,7 +45,7 @@ pub async fn watch<R: Probe>(
     probes: BTreeMap<Arc<str>, Arc<R>>,
     mut samples: mpsc::Receiver<PurgedSample>,
     settings: AuditSettings,
-    now: impl Fn() -> UnixMicros,
+    now: impl Fn() -> WallMicros,
 ) {
     let mut waiting: [VecDeque<(Instant, PurgedSample)>; LOOKS.len()] = Default::default();
     loop {
@@ -93,7 +93,7 @@ async fn look_at<R: Probe>(
     probe: &R,
     sample: &PurgedSample,
     after: &'static str,
-    (settings, now): (&AuditSettings, &impl Fn() -> UnixMicros),
+    (settings, now): (&AuditSettings, &impl Fn() -> WallMicros),
 ) {
     let version = sample.version.as_ref().map(|(entry, _)| entry);
     let found = probe.observe(&sample.name, version).await;

@@ -57,7 +57,7 @@ pub(crate) fn chunks(batch: &PurgeBatch, bounds: Bounds) -> Vec<Chunk<'_>> {
 
 #[cfg(test)]
 mod tests {
-    use freshet_core::position::UnixMicros;
+    use freshet_core::position::WallMicros;
     use freshet_core::purge::WantedPurge;
     use freshet_core::registry::{FamilyId, Scope, TargetId};
 
@@ -70,7 +70,7 @@ mod tests {
                 family: FamilyId(0),
                 scope: Scope::Tag,
                 mode,
-                committed: UnixMicros(1),
+                committed: WallMicros(1),
                 name: tag.as_bytes(),
             });
         }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use anyhow::Result;
 use freshet_cdn::{FastlyPurger, FastlyTarget};
 use freshet_core::ports::Purger;
-use freshet_core::position::UnixMicros;
+use freshet_core::position::WallMicros;
 use freshet_core::purge::{PurgeBatch, PurgeOutcome, PurgeReport, WantedPurge};
 use freshet_core::registry::{FamilyId, PurgeMode, Scope, TargetId};
 use freshet_testbed::{ContractEntry, PurgedCache, purger_contract};
@@ -45,7 +45,7 @@ fn batch(tags: usize, mode: PurgeMode) -> PurgeBatch {
     let mut batch = PurgeBatch::new(TargetId(0));
     for at in 0..tags {
         let name = format!("item-{at}");
-        let (family, scope, committed) = (FamilyId(0), Scope::Tag, UnixMicros(1));
+        let (family, scope, committed) = (FamilyId(0), Scope::Tag, WallMicros(1));
         batch.add(WantedPurge {
             family,
             scope,

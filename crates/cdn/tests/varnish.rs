@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use freshet_cdn::SecretHeader;
 use freshet_core::ports::Purger;
-use freshet_core::position::UnixMicros;
+use freshet_core::position::WallMicros;
 use freshet_core::purge::{
     Disposition, PurgeBatch, PurgeOutcome, PurgeReport, WantedPurge, disposition,
 };
@@ -28,7 +28,7 @@ fn batch(tags: &[(&str, PurgeMode)]) -> PurgeBatch {
             family: FamilyId(0),
             scope: Scope::Tag,
             mode,
-            committed: UnixMicros(1),
+            committed: WallMicros(1),
             name: tag.as_bytes(),
         });
     }

@@ -11,7 +11,7 @@ use std::path::Path;
 
 use freshet_cdn::{FastlyPurger, FastlyTarget, VarnishPurger, VarnishTarget};
 use freshet_core::ports::Purger;
-use freshet_core::position::UnixMicros;
+use freshet_core::position::WallMicros;
 use freshet_core::purge::{PurgeBatch, PurgeOutcome, WantedPurge};
 use freshet_core::registry::{
     FamilyId,
@@ -29,7 +29,7 @@ fn batch(tags: &[(&str, PurgeMode)]) -> PurgeBatch {
             family: FamilyId(0),
             scope: Scope::Tag,
             mode,
-            committed: UnixMicros(1),
+            committed: WallMicros(1),
             name: tag.as_bytes(),
         });
     }

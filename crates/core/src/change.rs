@@ -1,7 +1,7 @@
 //! One decoded row change, in a buffer that is reused from record to record.
 
 use crate::image::Image;
-use crate::position::{ChangeVersion, UnixMicros};
+use crate::position::{ChangeVersion, WallMicros};
 use crate::table::TableId;
 use crate::transaction::Member;
 
@@ -24,7 +24,7 @@ pub enum Op {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct CommitTime {
     /// The commit, by the database's clock. Zero when the record does not say.
-    pub at: UnixMicros,
+    pub at: WallMicros,
     /// The clock's step in microseconds: 1 000 for `ts_ms`, 1 000 000 for MariaDB's binlog.
     /// Freshness is reported no finer than this.
     pub resolution_us: u32,
@@ -46,7 +46,7 @@ pub struct Change {
     /// When it was committed.
     pub committed: CommitTime,
     /// When the capture process saw it, zero when the record does not say.
-    pub captured: UnixMicros,
+    pub captured: WallMicros,
     /// A snapshot read the row that nobody asked for: the first one, or one of a connector that lost its place.
     pub snapshot: bool,
     /// The record contradicts the declared replica identity (an update without a before-image on a
@@ -65,7 +65,7 @@ impl Default for Change {
             after: Image::default(),
             version: ChangeVersion::default(),
             committed: CommitTime::default(),
-            captured: UnixMicros::default(),
+            captured: WallMicros::default(),
             snapshot: false,
             identity_drift: false,
             member: None,
@@ -82,7 +82,7 @@ impl Change {
         self.after.clear();
         self.version = ChangeVersion::default();
         self.committed = CommitTime::default();
-        self.captured = UnixMicros::default();
+        self.captured = WallMicros::default();
         self.snapshot = false;
         self.identity_drift = false;
         self.member = None;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::position::{StreamPosition, UnixMicros};
+use crate::position::{StreamPosition, WallMicros};
 use crate::purge::{PurgeBatch, PurgeSet, WantedPurge};
 use crate::registry::{FamilyId, Registry, TargetId};
 
@@ -12,9 +12,9 @@ pub struct RoundChange {
     /// The family that the change concerned.
     pub family: FamilyId,
     /// When it was committed; zero when the source does not say.
-    pub committed: UnixMicros,
+    pub committed: WallMicros,
     /// When Kafka (or another source) stored it.
-    pub appended: UnixMicros,
+    pub appended: WallMicros,
 }
 
 /// The purges of consecutive changes that settle together: one [`PurgeBatch`] per target, run in tier order.
@@ -143,7 +143,7 @@ impl PurgeRound {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ChangeTimes {
     /// When it was committed; zero when the source does not say.
-    pub committed: UnixMicros,
+    pub committed: WallMicros,
     /// When the source stored its record.
-    pub appended: UnixMicros,
+    pub appended: WallMicros,
 }

@@ -21,9 +21,9 @@ use std::time::Duration;
 
 use rustc_hash::FxHashMap;
 
-use crate::position::UnixMicros;
+use crate::position::Steady;
 use crate::transaction::{Boundary, Member, TransactionId};
-use finish::{Finish, later, opened};
+use finish::{Finish, opened};
 use orders::Orders;
 pub use table::Ends;
 use table::WatchedTable;
@@ -86,7 +86,7 @@ pub struct EndsQuestion {
     /// The database's transaction topic.
     pub boundaries: Arc<str>,
     /// When it was asked.
-    pub asked_at: UnixMicros,
+    pub asked_at: Steady,
     table: usize,
     generation: u64,
 }
@@ -156,7 +156,7 @@ impl Members {
     }
 
     /// A partition is read here from now on. True when it is one of this database's.
-    pub fn assigned(&mut self, topic: &str, partition: i32, now: UnixMicros) -> bool {
+    pub fn assigned(&mut self, topic: &str, partition: i32, now: Steady) -> bool {
         if topic == &*self.boundaries {
             self.held.insert(partition, 0);
             self.start_over_all(now);
@@ -173,7 +173,7 @@ impl Members {
     }
 
     /// Somebody else reads a partition from now on.
-    pub fn revoked(&mut self, topic: &str, partition: i32, now: UnixMicros) {
+    pub fn revoked(&mut self, topic: &str, partition: i32, now: Steady) {
         if topic == &*self.boundaries {
             self.held.remove(&partition);
             self.start_over_all(now);
@@ -187,7 +187,7 @@ impl Members {
 
     /// A change of a table arrived without saying what transaction it belongs to, or nobody can read it, or records
     /// of the topic are lost: what was counted there says nothing.
-    pub fn spoil(&mut self, topic: &str, now: UnixMicros) {
+    pub fn spoil(&mut self, topic: &str, now: Steady) {
         if topic == &*self.boundaries {
             self.start_over_all(now);
         } else if let Some(at) = self.table_at(topic) {
@@ -234,7 +234,7 @@ impl Members {
     }
 
     /// A transaction began or ended; the boundary was read at `partition` and `offset`.
-    pub fn note_boundary(&mut self, boundary: Boundary, place: (i32, i64), now: UnixMicros) {
+    pub fn note_boundary(&mut self, boundary: Boundary, place: (i32, i64), now: Steady) {
         let sequence = boundary.sequence();
         let Boundary {
             transaction,
@@ -272,8 +272,8 @@ impl Members {
     }
 
     /// Sets what the end of a transaction says against what has arrived.
-    fn count_parts(&mut self, id: TransactionId, counts: &[(String, u64)], now: UnixMicros) {
-        let due = later(now, self.within);
+    fn count_parts(&mut self, id: TransactionId, counts: &[(String, u64)], now: Steady) {
+        let due = now.plus(self.within);
         let Some(open) = self.open.get_mut(&id) else {
             return;
         };
@@ -311,7 +311,7 @@ impl Members {
     }
 
     /// What is to be asked of the brokers now, if anything.
-    pub fn question(&mut self, now: UnixMicros) -> Option<EndsQuestion> {
+    pub fn question(&mut self, now: Steady) -> Option<EndsQuestion> {
         if std::mem::take(&mut self.lost_track) {
             // Its boundaries are in the log by the time at which it is asked then.
             self.start_over_all(now);
@@ -332,7 +332,7 @@ impl Members {
     }
 
     /// The answer to a question: the ends of both topics, or none when the brokers could not say.
-    pub fn answer(&mut self, question: &EndsQuestion, ends: Option<(Ends, Ends)>, now: UnixMicros) {
+    pub fn answer(&mut self, question: &EndsQuestion, ends: Option<(Ends, Ends)>, now: Steady) {
         let Some(table) = self.tables.get_mut(question.table) else {
             return;
         };
@@ -341,7 +341,7 @@ impl Members {
         }
         table.asked = false;
         match ends {
-            None => table.ask_at = later(now, ASK_AGAIN),
+            None => table.ask_at = now.plus(ASK_AGAIN),
             Some(ends) => {
                 if !table.take_ends(question.asked_at, ends) {
                     self.start_over(question.table, now);

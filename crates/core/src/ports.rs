@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::gap::GapCause;
 use crate::members::Ends;
-use crate::position::{StreamId, StreamPosition, UnixMicros};
+use crate::position::{StreamId, StreamPosition, WallMicros};
 use crate::purge::{PurgeBatch, PurgeReport};
 use crate::registry::EntryVersion;
 
@@ -22,7 +22,7 @@ pub struct RawRecord<'a> {
     /// The record's value; none is a tombstone.
     pub value: Option<&'a [u8]>,
     /// When the source stored it; zero when it does not say.
-    pub appended: UnixMicros,
+    pub appended: WallMicros,
 }
 
 /// Where a record is to be found again.

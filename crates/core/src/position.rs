@@ -1,4 +1,6 @@
-//! Where a record stands in its source, and where a change stands in its database's log.
+//! Where a record stands in its source, where a change stands in its database's log, and the two kinds of time.
+
+use std::time::Duration;
 
 /// One ordered stream of records as a source handed it to this process.
 ///
@@ -36,18 +38,49 @@ impl ChangeVersion {
     }
 }
 
-/// Microseconds since the Unix epoch, UTC.
+/// A moment of the clock that only goes forward, in microseconds since some moment of this process.
+///
+/// Deadlines and durations are counted in it: setting the machine's clock does not move it. It means nothing outside
+/// this process, so it is never written down and never compared with a [`WallMicros`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct UnixMicros(pub u64);
+pub struct Steady(pub u64);
 
-impl UnixMicros {
+impl Steady {
+    /// Time from `earlier` to `self`; zero when `earlier` is later.
+    pub fn since(self, earlier: Steady) -> Duration {
+        Duration::from_micros(self.0.saturating_sub(earlier.0))
+    }
+
+    /// The moment `wait` after this one.
+    pub fn plus(self, wait: Duration) -> Steady {
+        Steady(self.0.saturating_add(micros(wait)))
+    }
+
+    /// The moment `age` before this one; the beginning of the clock when it is not that old.
+    pub fn minus(self, age: Duration) -> Steady {
+        Steady(self.0.saturating_sub(micros(age)))
+    }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// A moment of the wall clock, in microseconds since the Unix epoch, UTC.
+///
+/// Commit times and whatever is written down are counted in it. An administrator or NTP may set the clock that it
+/// comes from, so nothing waits for it: see [`Steady`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct WallMicros(pub u64);
+
+impl WallMicros {
     /// From whole milliseconds.
     pub fn from_millis(ms: u64) -> Self {
         Self(ms.saturating_mul(1000))
     }
 
     /// Microseconds from `earlier` to `self`; zero when the clocks disagree about the order.
-    pub fn since(self, earlier: UnixMicros) -> u64 {
+    pub fn since(self, earlier: WallMicros) -> u64 {
         self.0.saturating_sub(earlier.0)
     }
 }

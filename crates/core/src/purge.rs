@@ -6,7 +6,7 @@ use std::hash::{BuildHasher, Hasher};
 use hashbrown::{DefaultHashBuilder, HashTable};
 
 pub use crate::outcome::{Disposition, PurgeOutcome, PurgeReport, disposition};
-use crate::position::UnixMicros;
+use crate::position::WallMicros;
 use crate::registry::{FamilyId, PurgeMode, Scope, TargetId};
 
 /// One purge of a [`PurgeSet`]; its name is in the set's buffer.
@@ -156,7 +156,7 @@ pub struct BatchedPurge {
     /// Soft or hard; hard when anybody asked for hard.
     pub mode: PurgeMode,
     /// Commit time of the oldest change behind it that says when it was committed; zero when none does.
-    pub committed: UnixMicros,
+    pub committed: WallMicros,
     start: u32,
     end: u32,
 }
@@ -287,13 +287,13 @@ pub struct WantedPurge<'a> {
     /// Soft or hard.
     pub mode: PurgeMode,
     /// Commit time of the change behind it.
-    pub committed: UnixMicros,
+    pub committed: WallMicros,
     /// The rendered name.
     pub name: &'a [u8],
 }
 
 /// The older of two commit times. Zero says nothing, so it does not count as old.
-fn older(one: UnixMicros, other: UnixMicros) -> UnixMicros {
+fn older(one: WallMicros, other: WallMicros) -> WallMicros {
     match (one.0, other.0) {
         (0, _) => other,
         (_, 0) => one,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::position::UnixMicros;
+use crate::position::WallMicros;
 use crate::registry::{EntryVersion, PurgeMode, Scope};
 
 /// One purged entry: what was purged, on behalf of which change, and how to tell old from new.
@@ -16,11 +16,11 @@ pub struct PurgedSample {
     /// The entry's name.
     pub name: Vec<u8>,
     /// When the change was committed.
-    pub committed: UnixMicros,
+    pub committed: WallMicros,
     /// The step of the clock that `committed` was read from, in microseconds.
     pub resolution_us: u32,
     /// When the target had answered the purge; zero until then.
-    pub purged: UnixMicros,
+    pub purged: WallMicros,
     /// The family's longest life of an entry.
     pub max_ttl: Duration,
     /// Where entries carry their version, and the version that the change wrote.

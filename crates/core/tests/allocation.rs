@@ -7,7 +7,7 @@ use std::sync::Arc;
 use freshet_core::change::{Change, Op};
 use freshet_core::coalesce::{ChangeTimes, PurgeRound};
 use freshet_core::ledger::OffsetLedger;
-use freshet_core::position::{StreamId, StreamPosition, UnixMicros};
+use freshet_core::position::{StreamId, StreamPosition, WallMicros};
 use freshet_core::purge::PurgeSet;
 use freshet_core::registry::Registry;
 use freshet_core::resolve::resolve;
@@ -62,8 +62,8 @@ impl Stages {
             assert!(resolve(&self.registry, &self.change, &mut self.set));
             self.ledger.open(position, 1);
             let times = ChangeTimes {
-                committed: UnixMicros(self.ordinal),
-                appended: UnixMicros(self.ordinal),
+                committed: WallMicros(self.ordinal),
+                appended: WallMicros(self.ordinal),
             };
             self.round.merge(position, &self.set, times);
         }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use freshet_core::change::Op;
 use freshet_core::coalesce::{ChangeTimes, PurgeRound, RoundChange};
-use freshet_core::position::{StreamId, StreamPosition, UnixMicros};
+use freshet_core::position::{StreamId, StreamPosition, WallMicros};
 use freshet_core::purge::{PurgeBatch, PurgeSet, WantedPurge};
 use freshet_core::registry::{FamilyId, PurgeMode, Registry, Scope, TargetId};
 use freshet_core::resolve::resolve;
@@ -34,7 +34,7 @@ fn wanted(name: &str) -> WantedPurge<'_> {
         family: FAMILY,
         scope: Scope::Keys,
         mode: PurgeMode::Soft,
-        committed: UnixMicros(100),
+        committed: WallMicros(100),
         name: name.as_bytes(),
     }
 }
@@ -55,8 +55,8 @@ fn position(ordinal: u64) -> StreamPosition {
 
 fn times(committed: u64) -> ChangeTimes {
     ChangeTimes {
-        committed: UnixMicros(committed),
-        appended: UnixMicros(committed + 1),
+        committed: WallMicros(committed),
+        appended: WallMicros(committed + 1),
     }
 }
 
@@ -97,12 +97,12 @@ fn the_oldest_commit_time_stays_and_none_is_no_time() {
         let mut batch = PurgeBatch::new(REDIS);
         for committed in asked {
             batch.add(WantedPurge {
-                committed: UnixMicros(committed),
+                committed: WallMicros(committed),
                 ..wanted("a")
             });
         }
         let (purge, _) = batch.get(0).expect("one purge");
-        assert_eq!(purge.committed, UnixMicros(kept), "{asked:?}");
+        assert_eq!(purge.committed, WallMicros(kept), "{asked:?}");
     }
 }
 
@@ -156,13 +156,13 @@ fn a_round_merges_consecutive_changes_by_target() {
     );
     assert_eq!(names(batches[1]), ["item-7", "category-books", "item-8"]);
     let shared = batches[1].get(1).map(|(purge, _)| purge.committed);
-    assert_eq!(shared, Some(UnixMicros(100)));
+    assert_eq!(shared, Some(WallMicros(100)));
     assert_eq!((round.purges(), round.merged()), (5, 4));
     assert_eq!(round.positions(), [position(1), position(2), position(3)]);
     let expected = RoundChange {
         family: FAMILY,
-        committed: UnixMicros(200),
-        appended: UnixMicros(201),
+        committed: WallMicros(200),
+        appended: WallMicros(201),
     };
     assert_eq!(round.changes().len(), 3);
     assert_eq!(round.changes()[0], expected);
@@ -264,7 +264,7 @@ proptest! {
                     family: FAMILY,
                     scope: one.scope,
                     mode: if one.hard { PurgeMode::Hard } else { PurgeMode::Soft },
-                    committed: UnixMicros(one.committed),
+                    committed: WallMicros(one.committed),
                     name: one.name.as_bytes(),
                 });
             }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use freshet_core::members::{Ends, Members, MembersLimits, Missing, Outcomes};
-use freshet_core::position::UnixMicros;
+use freshet_core::position::Steady;
 use freshet_core::transaction::{Boundary, Member, TransactionId};
 use proptest::prelude::*;
 
@@ -73,8 +73,8 @@ impl World {
         world
     }
 
-    fn at(&self) -> UnixMicros {
-        UnixMicros(self.now * 1_000_000)
+    fn at(&self) -> Steady {
+        Steady(self.now * 1_000_000)
     }
 
     fn place(at: usize) -> (&'static str, i32) {

@@ -10,7 +10,6 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
-use freshet_core::position::UnixMicros;
 use freshet_pipeline::canary::Canaries;
 use freshet_pipeline::clock::Clock;
 use freshet_pipeline::metrics::{OLDEST_UNPURGED, READY};
@@ -52,7 +51,7 @@ async fn metrics_page(State(admin): State<Admin>) -> impl IntoResponse {
     let age_us = admin.status.oldest_unpurged_age_us(admin.clock.wall());
     // Set when asked for, so that it grows while nothing moves.
     metrics::gauge!(OLDEST_UNPURGED).set(age_us as f64 / 1e6);
-    admin.canaries.set_gauges(admin.clock.wall());
+    admin.canaries.set_gauges(admin.clock.now());
     metrics::gauge!(READY).set(if admin.status.unready().is_empty() {
         1.0
     } else {
@@ -94,13 +93,9 @@ async fn readyz(State(admin): State<Admin>) -> (StatusCode, String) {
     let now = admin.clock.now();
     let mut text = "not ready\n".to_owned();
     for part in unready {
-        let since = seconds(now, part.since);
+        let since = now.since(part.since).as_secs();
         // Writing to a String cannot fail.
         let _ = writeln!(text, "{}: {} (for {since} s)", part.part, part.reason);
     }
     (StatusCode::SERVICE_UNAVAILABLE, text)
-}
-
-fn seconds(now: UnixMicros, then: UnixMicros) -> u64 {
-    now.since(then) / 1_000_000
 }

@@ -14,7 +14,7 @@ mod show;
 use std::io::Write;
 
 use freshet_core::ports::OutboxError;
-use freshet_core::position::UnixMicros;
+use freshet_core::position::WallMicros;
 use freshet_core::registry::Registry;
 use freshet_kafka::{KafkaClientError, ScanError, TopicScan};
 use freshet_pipeline::clock::Clock;
@@ -101,7 +101,7 @@ impl DlqError {
 struct Desk {
     config: Config,
     scan: TopicScan,
-    now: UnixMicros,
+    now: WallMicros,
 }
 
 impl Desk {
@@ -111,7 +111,7 @@ impl Desk {
         Ok(Self {
             scan: TopicScan::connect(&config.kafka, reach.timeout)?,
             config,
-            now: Clock::system().now(),
+            now: Clock::system().wall(),
         })
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use freshet_audit::verify::{Cache, verify};
 use freshet_audit::watch::{LOOK_LABELS, watch};
 use freshet_cdn::{FastlyPurger, VarnishPurger};
-use freshet_core::position::UnixMicros;
+use freshet_core::position::Steady;
 use freshet_core::registry::{OnSnapshot, Registry, Tier};
 use freshet_core::sample::{PurgedSample, ReadSample};
 use freshet_kafka::{KafkaOutbox, KafkaSource, KafkaTopicEnds, TopicWanted};
@@ -109,7 +109,7 @@ pub(crate) fn build(
 pub(crate) fn canaries(
     config: &Config,
     registry: &Registry,
-    now: UnixMicros,
+    now: Steady,
 ) -> (Canaries, mpsc::Receiver<Beat>) {
     let seats = config
         .canaries

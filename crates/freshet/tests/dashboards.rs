@@ -88,7 +88,7 @@ fn expose_canary() {
         within: std::time::Duration::from_secs(60),
         entry: None,
     };
-    let now = freshet_core::position::UnixMicros(0);
+    let now = freshet_core::position::Steady(0);
     freshet_pipeline::canary::metrics::register(&seat);
     metrics::histogram!(
         freshet_pipeline::canary::metrics::CANARY, "database" => "shop", "target" => "main"

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use freshet_core::position::UnixMicros;
+use freshet_core::position::WallMicros;
 use freshet_testbed::{TopicReader, TopicRecord, TopicWriter};
 use freshet_wire::{DeadLetter, DeadLetterResolution, ResolutionAction};
 use rdkafka::admin::{AdminClient, AdminOptions};
@@ -300,7 +300,7 @@ fn a_request_that_can_be_read_now_goes_to_its_lane_again(world: &World) {
         partition: last.partition,
         offset: last.offset,
         reason: "bad_request".to_owned(),
-        at: UnixMicros(u64::MAX >> 12),
+        at: WallMicros(u64::MAX >> 12),
         ..DeadLetter::default()
     };
     let record = TopicRecord {

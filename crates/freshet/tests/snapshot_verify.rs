@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use freshet_audit::verify::{Cache, verify};
 use freshet_core::ports::{Outbox, OutboxError, OutboxRecord};
-use freshet_core::position::UnixMicros;
+use freshet_core::position::WallMicros;
 use freshet_core::registry::EntryVersion;
 use freshet_core::sample::ReadSample;
 use freshet_redis::{RedisPurger, RedisTarget};
@@ -100,7 +100,7 @@ async fn the_auditor_finds_what_is_older_in_a_real_redis_at_its_rate() {
     let outbox = Arc::new(MemoryOutbox::default());
     let rate = NonZeroU32::new(20).expect("not zero");
     let begun = Instant::now();
-    verify((caches, Arc::clone(&outbox)), taken, rate, || UnixMicros(1)).await;
+    verify((caches, Arc::clone(&outbox)), taken, rate, || WallMicros(1)).await;
     // Eight looks, the first of them at once.
     assert!(
         begun.elapsed() >= Duration::from_millis(7 * 50),

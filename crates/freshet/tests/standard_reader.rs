@@ -3,7 +3,7 @@
 
 mod support;
 
-use freshet_core::position::UnixMicros;
+use freshet_core::position::WallMicros;
 use freshet_core::registry::{LetterPolicy, PurgeMode, Scope};
 use freshet_wire::{
     DeadLetter, DeadLetterResolution, OuterPurges, PurgeRequest, ReadPosition, RequestedPurge,
@@ -12,7 +12,7 @@ use freshet_wire::{
 use serde_json::json;
 use support::standard_reader::read;
 
-const AT: UnixMicros = UnixMicros(1_795_406_543_404_140);
+const AT: WallMicros = WallMicros(1_795_406_543_404_140);
 
 fn request() -> PurgeRequest {
     let purge = |scope, name: &str| RequestedPurge {

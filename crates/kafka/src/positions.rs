@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
-use freshet_core::position::{StreamId, UnixMicros};
+use freshet_core::position::{StreamId, WallMicros};
 use freshet_wire::ReadPosition;
 use rdkafka::client::ClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -105,7 +105,7 @@ impl Positions {
             topic: of.topic.to_string(),
             partition: of.partition,
             offset: next,
-            at: UnixMicros(now.map_or(0, |now| now.as_micros() as u64)),
+            at: WallMicros(now.map_or(0, |now| now.as_micros() as u64)),
         };
         let (key, value) = (position.record_key(), position.encode());
         let record = BaseRecord::to(&self.topic).key(&key).payload(&value);

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use freshet_core::ports::{Origin, RawRecord};
-use freshet_core::position::{StreamId, StreamPosition, UnixMicros};
+use freshet_core::position::{StreamId, StreamPosition, WallMicros};
 use rdkafka::client::ClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -69,7 +69,7 @@ pub struct StoredRecord {
     /// The value; none is a tombstone.
     pub value: Option<Vec<u8>>,
     /// When the broker stored it; zero when it does not say.
-    pub appended: UnixMicros,
+    pub appended: WallMicros,
 }
 
 /// Key and value are row data: they are not shown by accident.
@@ -106,7 +106,7 @@ impl StoredRecord {
             offset: message.offset(),
             key: message.key().map(<[u8]>::to_vec),
             value: message.payload().map(<[u8]>::to_vec),
-            appended: UnixMicros(u64::try_from(millis).unwrap_or_default() * 1000),
+            appended: WallMicros(u64::try_from(millis).unwrap_or_default() * 1000),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use freshet_core::ports::{Demand, Origin, RawRecord, Reading, Source, SourceError, SourceEvent};
-use freshet_core::position::{StreamId, StreamPosition, UnixMicros};
+use freshet_core::position::{StreamId, StreamPosition, WallMicros};
 use rdkafka::Message;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -385,6 +385,6 @@ fn raw_record<'a, M: Message>(message: &'a M, of: &'a Assigned) -> RawRecord<'a>
         },
         key: message.key(),
         value: message.payload(),
-        appended: UnixMicros::from_millis(appended_ms.unwrap_or(0)),
+        appended: WallMicros::from_millis(appended_ms.unwrap_or(0)),
     }
 }

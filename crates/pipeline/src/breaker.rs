@@ -4,7 +4,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use freshet_core::position::UnixMicros;
+use freshet_core::position::Steady;
 
 use crate::backoff::Backoff;
 
@@ -36,8 +36,8 @@ pub(crate) enum Turn {
 #[derive(Debug, Clone, Copy)]
 enum State {
     Closed { failures: u32 },
-    Open { until: UnixMicros, probes: u32 },
-    Probing { until: UnixMicros, probes: u32 },
+    Open { until: Steady, probes: u32 },
+    Probing { until: Steady, probes: u32 },
 }
 
 /// The breaker of one target.
@@ -57,24 +57,24 @@ impl Breaker {
     }
 
     /// Whether an attempt may be made at `now`. Whoever gets a pass notes how it went.
-    pub(crate) fn admit(&self, now: UnixMicros) -> Admission {
+    pub(crate) fn admit(&self, now: Steady) -> Admission {
         let mut state = self.lock();
         let (until, probes) = match *state {
             State::Closed { .. } => return Admission::Pass,
             State::Open { until, probes } | State::Probing { until, probes } => (until, probes),
         };
         if now < until {
-            return Admission::Wait(Duration::from_micros(until.since(now)));
+            return Admission::Wait(until.since(now));
         }
         *state = State::Probing {
-            until: later(now, PROBE_EXPIRES),
+            until: now.plus(PROBE_EXPIRES),
             probes,
         };
         Admission::Pass
     }
 
     /// Notes that an attempt failed; `dice` in 0..1 spreads the next one.
-    pub(crate) fn failed(&self, now: UnixMicros, dice: f64) -> Turn {
+    pub(crate) fn failed(&self, now: Steady, dice: f64) -> Turn {
         let mut state = self.lock();
         let (turn, probes) = match *state {
             State::Closed { failures } if failures + 1 < FAILURES_TO_OPEN => {
@@ -87,7 +87,7 @@ impl Breaker {
             State::Open { probes, .. } => (Turn::None, probes),
             State::Probing { probes, .. } => (Turn::None, probes + 1),
         };
-        let until = later(now, self.probe_after.wait(probes, dice));
+        let until = now.plus(self.probe_after.wait(probes, dice));
         *state = State::Open { until, probes };
         turn
     }
@@ -106,10 +106,6 @@ impl Breaker {
     }
 }
 
-fn later(now: UnixMicros, by: Duration) -> UnixMicros {
-    UnixMicros(now.0 + by.as_micros() as u64)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -124,37 +120,37 @@ mod tests {
     #[test]
     fn opens_after_failures_in_a_row_and_lets_one_attempt_through_at_a_time() {
         let breaker = breaker();
-        let now = UnixMicros(1_000);
+        let now = Steady(1_000);
         assert_eq!(breaker.failed(now, 1.0), Turn::None);
         assert_eq!(breaker.answered(), Turn::None, "not in a row");
         assert_eq!(breaker.failed(now, 1.0), Turn::None);
         assert_eq!(breaker.failed(now, 1.0), Turn::None);
         assert_eq!(breaker.failed(now, 1.0), Turn::Opened);
         let wait = Duration::from_micros(60);
-        assert_eq!(breaker.admit(UnixMicros(1_040)), Admission::Wait(wait));
-        assert_eq!(breaker.admit(UnixMicros(1_100)), Admission::Pass);
-        assert_ne!(breaker.admit(UnixMicros(1_101)), Admission::Pass);
-        assert_eq!(breaker.failed(UnixMicros(1_200), 1.0), Turn::None);
+        assert_eq!(breaker.admit(Steady(1_040)), Admission::Wait(wait));
+        assert_eq!(breaker.admit(Steady(1_100)), Admission::Pass);
+        assert_ne!(breaker.admit(Steady(1_101)), Admission::Pass);
+        assert_eq!(breaker.failed(Steady(1_200), 1.0), Turn::None);
         assert_ne!(
-            breaker.admit(UnixMicros(1_399)),
+            breaker.admit(Steady(1_399)),
             Admission::Pass,
             "waits longer"
         );
-        assert_eq!(breaker.admit(UnixMicros(1_400)), Admission::Pass);
+        assert_eq!(breaker.admit(Steady(1_400)), Admission::Pass);
         assert_eq!(breaker.answered(), Turn::Closed);
-        assert_eq!(breaker.admit(UnixMicros(1_401)), Admission::Pass);
-        assert_eq!(breaker.admit(UnixMicros(1_401)), Admission::Pass);
+        assert_eq!(breaker.admit(Steady(1_401)), Admission::Pass);
+        assert_eq!(breaker.admit(Steady(1_401)), Admission::Pass);
     }
 
     #[test]
     fn an_attempt_that_never_told_does_not_keep_it_open_for_ever() {
         let breaker = breaker();
         for _ in 0..FAILURES_TO_OPEN {
-            breaker.failed(UnixMicros(0), 0.0);
+            breaker.failed(Steady(0), 0.0);
         }
-        assert_eq!(breaker.admit(UnixMicros(1_000)), Admission::Pass);
-        let expired = later(UnixMicros(1_000), PROBE_EXPIRES);
-        assert_ne!(breaker.admit(UnixMicros(expired.0 - 1)), Admission::Pass);
+        assert_eq!(breaker.admit(Steady(1_000)), Admission::Pass);
+        let expired = Steady(1_000).plus(PROBE_EXPIRES);
+        assert_ne!(breaker.admit(Steady(expired.0 - 1)), Admission::Pass);
         assert_eq!(breaker.admit(expired), Admission::Pass);
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use freshet_core::position::UnixMicros;
+use freshet_core::position::Steady;
 
 /// Retries per first attempt (Finagle's and Linkerd's figure).
 const RETRIES_PER_ATTEMPT: f64 = 0.2;
@@ -20,12 +20,12 @@ pub(crate) struct RetryBudget(Mutex<Saved>);
 #[derive(Debug, Clone, Copy)]
 struct Saved {
     tokens: f64,
-    at: UnixMicros,
+    at: Steady,
 }
 
 impl RetryBudget {
     /// A budget with a second's worth saved.
-    pub(crate) fn new(now: UnixMicros) -> Self {
+    pub(crate) fn new(now: Steady) -> Self {
         Self(Mutex::new(Saved {
             tokens: RETRIES_PER_SECOND,
             at: now,
@@ -39,9 +39,9 @@ impl RetryBudget {
     }
 
     /// Takes one retry. Returns how long to wait for it: zero when it may be made now. The retry is taken either way.
-    pub(crate) fn take(&self, now: UnixMicros) -> Duration {
+    pub(crate) fn take(&self, now: Steady) -> Duration {
         let mut saved = lock(&self.0);
-        let earned = now.since(saved.at) as f64 / 1e6 * RETRIES_PER_SECOND;
+        let earned = now.since(saved.at).as_secs_f64() * RETRIES_PER_SECOND;
         saved.at = saved.at.max(now);
         saved.tokens = (saved.tokens + earned).min(SAVED_MAX) - 1.0;
         if saved.tokens >= 0.0 {
@@ -55,7 +55,7 @@ impl RetryBudget {
 #[derive(Debug)]
 pub(crate) struct Pace {
     per_second: f64,
-    next: Mutex<UnixMicros>,
+    next: Mutex<Steady>,
 }
 
 impl Pace {
@@ -63,7 +63,7 @@ impl Pace {
     pub(crate) fn new(per_second: u32) -> Self {
         Self {
             per_second: f64::from(per_second.max(1)),
-            next: Mutex::new(UnixMicros(0)),
+            next: Mutex::new(Steady(0)),
         }
     }
 
@@ -73,12 +73,12 @@ impl Pace {
     }
 
     /// Takes `purges` from the rate; returns how long to wait before they may go out.
-    pub(crate) fn take(&self, now: UnixMicros, purges: usize) -> Duration {
+    pub(crate) fn take(&self, now: Steady, purges: usize) -> Duration {
         let mut next = lock(&self.next);
         let begin = (*next).max(now);
         let cost_us = purges as f64 / self.per_second * 1e6;
-        *next = UnixMicros(begin.0 + cost_us as u64);
-        Duration::from_micros(begin.since(now))
+        *next = Steady(begin.0 + cost_us as u64);
+        begin.since(now)
     }
 }
 
@@ -91,8 +91,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use super::*;
 
-    fn seconds(at: f64) -> UnixMicros {
-        UnixMicros((at * 1e6) as u64)
+    fn seconds(at: f64) -> Steady {
+        Steady((at * 1e6) as u64)
     }
 
     #[test]

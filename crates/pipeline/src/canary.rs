@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use freshet_core::position::{StreamId, UnixMicros};
+use freshet_core::position::{Steady, StreamId, WallMicros};
 use tokio::sync::mpsc;
 
 /// One canary at one target.
@@ -40,11 +40,11 @@ pub struct Beat {
     /// The target.
     pub target: Arc<str>,
     /// When the row moved.
-    pub committed: UnixMicros,
+    pub committed: WallMicros,
     /// When its round was begun: the purge was sent after this.
-    pub begun: UnixMicros,
+    pub begun: Steady,
     /// When the target had answered.
-    pub answered: UnixMicros,
+    pub answered: WallMicros,
 }
 
 /// What is known of all canaries, shared by whoever hears, proves and asks.
@@ -67,11 +67,11 @@ struct State {
     /// The partition that beats come through.
     carrier: Option<i32>,
     /// When a beat was heard.
-    heard: UnixMicros,
+    heard: Steady,
     /// Since when a beat is waited for.
-    since: UnixMicros,
+    since: Steady,
     /// When the newest beat that took effect was committed.
-    newest: UnixMicros,
+    newest: Steady,
     /// The last beat was answered and its entry was still there.
     ineffective: bool,
     late: bool,
@@ -91,7 +91,7 @@ const WAITING_MAX: usize = 256;
 
 impl Canaries {
     /// Watches `seats` from `now` on. The receiver is for [`prove`](prove::prove).
-    pub fn new(seats: Vec<CanarySeat>, now: UnixMicros) -> (Self, mpsc::Receiver<Beat>) {
+    pub fn new(seats: Vec<CanarySeat>, now: Steady) -> (Self, mpsc::Receiver<Beat>) {
         let (beats, answered) = mpsc::channel(WAITING_MAX);
         let state = |seat: CanarySeat| {
             let since = State {
@@ -117,7 +117,7 @@ impl Canaries {
         &self,
         topic: &str,
         ((intake, stream), partition): ((&str, StreamId), i32),
-        now: UnixMicros,
+        now: Steady,
     ) {
         for mut state in self.on(topic) {
             let others = state.is_ours(true);
@@ -136,7 +136,7 @@ impl Canaries {
     }
 
     /// A beat was taken from a partition of `topic`.
-    pub(crate) fn heard(&self, topic: &str, partition: i32, now: UnixMicros) {
+    pub(crate) fn heard(&self, topic: &str, partition: i32, now: Steady) {
         for mut state in self.on(topic) {
             state.carrier = Some(partition);
             state.heard = now;
@@ -153,7 +153,7 @@ impl Canaries {
     }
 
     /// A beat that was committed at `committed` has taken effect.
-    fn effective(&self, seat: &CanarySeat, committed: UnixMicros) {
+    fn effective(&self, seat: &CanarySeat, committed: Steady) {
         if let Some(mut state) = self.state(seat) {
             state.newest = state.newest.max(committed);
             state.ineffective = false;
@@ -172,24 +172,24 @@ impl Canaries {
         self.state(seat).is_some_and(|state| !state.held.is_empty())
     }
 
-    /// How old the newest beat is that took effect, in microseconds; of a beat that never came, how long it has been
+    /// How old the newest beat is that took effect; of a beat that never came, how long it has been
     /// waited for. Grows by itself.
-    pub fn age_us(&self, seat: &CanarySeat, now: UnixMicros) -> u64 {
-        self.state(seat).map_or(0, |state| state.age_us(now))
+    pub fn age(&self, seat: &CanarySeat, now: Steady) -> Duration {
+        self.state(seat)
+            .map_or(Duration::ZERO, |state| state.age(now))
     }
 
     /// What is to be told of a canary at `now`.
-    fn judge(&self, seat: &CanarySeat, now: UnixMicros) -> Told {
+    fn judge(&self, seat: &CanarySeat, now: Steady) -> Told {
         let Some(mut state) = self.state(seat) else {
             return Told {
                 reason: None,
                 became_late: false,
             };
         };
-        let within_us = seat.within.as_micros() as u64;
         let ours = state.is_ours(seat.in_first_partition);
         let was_late = state.late;
-        state.late = ours && state.age_us(now) > within_us;
+        state.late = ours && state.age(now) > seat.within;
         let reason = if ours && state.ineffective {
             Some(format!(
                 "the target answered a purge and the entry is still there: what readers of {} get is not fresh",
@@ -197,7 +197,7 @@ impl Canaries {
             ))
         } else if !state.late {
             None
-        } else if now.since(state.heard) <= within_us {
+        } else if now.since(state.heard) <= seat.within {
             Some(format!(
                 "beats come, and none took effect within {} s: purges at {} wait or fail",
                 seat.within.as_secs(),
@@ -218,9 +218,9 @@ impl Canaries {
     }
 
     /// Sets the ages, so that they grow while nothing moves. For whoever is asked for metrics.
-    pub fn set_gauges(&self, now: UnixMicros) {
+    pub fn set_gauges(&self, now: Steady) {
         for (seat, state) in &self.0.seats {
-            metrics::set_age(seat, lock(state).age_us(now));
+            metrics::set_age(seat, lock(state).age(now));
         }
     }
 
@@ -244,7 +244,7 @@ impl State {
         carrier.is_some_and(|carrier| self.held.values().any(|it| *it == carrier))
     }
 
-    fn age_us(&self, now: UnixMicros) -> u64 {
+    fn age(&self, now: Steady) -> Duration {
         now.since(self.newest.max(self.since))
     }
 }

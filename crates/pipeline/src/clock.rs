@@ -1,11 +1,14 @@
 //! The time, from outside, so that a test can hold it still.
 
 use std::sync::Arc;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use freshet_core::position::UnixMicros;
+use freshet_core::position::{Steady, WallMicros};
 
-/// Tells the time by two hands. Cheap to clone and to ask.
+/// What the steady clock of [`Clock::system`] shows at the start: late enough that zero is long ago.
+const START: Steady = Steady(3_600_000_000);
+
+/// Reads both clocks. Cheap to clone and to read.
 ///
 /// Whatever waits, expires or is due goes by [`now`](Self::now), which only goes forward, at the pace of real time.
 /// Whatever is compared with the time of a database, or is written down, goes by [`wall`](Self::wall), which an
@@ -14,29 +17,27 @@ use freshet_core::position::UnixMicros;
 pub struct Clock(Arc<Hands>);
 
 struct Hands {
-    steady: Box<Tell>,
-    wall: Box<Tell>,
+    steady: Box<dyn Fn() -> Steady + Send + Sync>,
+    wall: Box<dyn Fn() -> WallMicros + Send + Sync>,
 }
 
-type Tell = dyn Fn() -> UnixMicros + Send + Sync;
-
 impl Clock {
-    /// The machine's clocks. The steady one begins at the wall clock's time.
+    /// The machine's clocks.
     pub fn system() -> Self {
-        let (begun, at_begin) = (Instant::now(), machine_time());
-        let steady = move || UnixMicros(at_begin.0 + begun.elapsed().as_micros() as u64);
-        Self::from_hands(steady, machine_time)
+        let start = Instant::now();
+        Self::from_hands(move || START.plus(start.elapsed()), machine_time)
     }
 
-    /// One clock of one's own for both hands.
-    pub fn from_fn(now: impl Fn() -> UnixMicros + Clone + Send + Sync + 'static) -> Self {
-        Self::from_hands(now.clone(), now)
+    /// Both clocks from one count of microseconds, for tests.
+    pub fn from_fn(now: impl Fn() -> u64 + Clone + Send + Sync + 'static) -> Self {
+        let wall = now.clone();
+        Self::from_hands(move || Steady(now()), move || WallMicros(wall()))
     }
 
     /// Clocks of one's own.
     pub fn from_hands(
-        steady: impl Fn() -> UnixMicros + Send + Sync + 'static,
-        wall: impl Fn() -> UnixMicros + Send + Sync + 'static,
+        steady: impl Fn() -> Steady + Send + Sync + 'static,
+        wall: impl Fn() -> WallMicros + Send + Sync + 'static,
     ) -> Self {
         Self(Arc::new(Hands {
             steady: Box::new(steady),
@@ -45,25 +46,57 @@ impl Clock {
     }
 
     /// The time by which this process waits: never earlier than before.
-    pub fn now(&self) -> UnixMicros {
+    pub fn now(&self) -> Steady {
         (self.0.steady)()
     }
 
     /// The time by which the world dates its changes.
-    pub fn wall(&self) -> UnixMicros {
+    pub fn wall(&self) -> WallMicros {
         (self.0.wall)()
+    }
+
+    /// The steady moment of a commit time: now, less the age that the commit has by the wall clock.
+    ///
+    /// The one place where the two clocks meet. What is made of it ages steadily from here on, however the wall clock
+    /// is set afterwards.
+    pub fn steady_of(&self, committed: WallMicros) -> Steady {
+        let age = Duration::from_micros(self.wall().since(committed));
+        self.now().minus(age)
     }
 }
 
-fn machine_time() -> UnixMicros {
+fn machine_time() -> WallMicros {
     let since = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
-    UnixMicros(u64::try_from(since.as_micros()).unwrap_or(u64::MAX))
+    WallMicros(u64::try_from(since.as_micros()).unwrap_or(u64::MAX))
 }
 
 impl std::fmt::Debug for Clock {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         out.write_str("Clock")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: u64 = 3_600_000_000;
+
+    #[test]
+    fn p6_a_commit_time_becomes_steady_by_its_age() {
+        let (steady, wall) = (Steady(2 * HOUR), WallMicros(500 * HOUR));
+        let clock = Clock::from_hands(move || steady, move || wall);
+        for (committed, at) in [
+            (wall, steady),
+            (WallMicros(wall.0 - 7), Steady(steady.0 - 7)),
+            // The clock of a database is ahead of ours: not in the future.
+            (WallMicros(wall.0 + HOUR), steady),
+            // Older than this clock.
+            (WallMicros(wall.0 - 3 * HOUR), Steady(0)),
+        ] {
+            assert_eq!(clock.steady_of(committed), at, "{committed:?}");
+        }
     }
 }

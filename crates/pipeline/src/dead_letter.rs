@@ -1,7 +1,7 @@
 //! Dead letters: what was put aside and why, with no more of the row than its families allow.
 
 use freshet_core::ports::{RawRecord, WriterSchemaError};
-use freshet_core::position::UnixMicros;
+use freshet_core::position::WallMicros;
 use freshet_core::purge::WantedPurge;
 use freshet_core::registry::{Family, FamilyId, LetterPolicy, Registry};
 use freshet_wire::DeadLetter;
@@ -65,7 +65,7 @@ pub(crate) fn of_record(
     record: &RawRecord<'_>,
     reason: Reason,
     concerned: Concerned,
-    now: UnixMicros,
+    now: WallMicros,
 ) -> DeadLetter {
     metrics::dead_letter(reason.label);
     let mut letter = DeadLetter {
@@ -91,7 +91,7 @@ pub(crate) fn of_purge(
     purge: &WantedPurge<'_>,
     detail: String,
     family: &str,
-    now: UnixMicros,
+    now: WallMicros,
 ) -> DeadLetter {
     metrics::dead_letter("refused");
     DeadLetter {

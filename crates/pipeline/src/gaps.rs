@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use freshet_core::change::{Change, Op};
 use freshet_core::gap::GapCause;
-use freshet_core::position::{ChangeVersion, StreamId, StreamPosition, UnixMicros};
+use freshet_core::position::{ChangeVersion, Steady, StreamId, StreamPosition, WallMicros};
 use freshet_core::registry::Registry;
 use freshet_core::table::TableId;
 
@@ -22,12 +22,12 @@ const CLOCK_STEP: Duration = Duration::from_secs(5);
 #[derive(Debug, Default)]
 pub(crate) struct Gaps {
     waiting: BTreeMap<Arc<str>, Waiting>,
-    purged: BTreeMap<Arc<str>, UnixMicros>,
+    purged: BTreeMap<Arc<str>, Steady>,
 }
 
 #[derive(Debug)]
 struct Waiting {
-    due: UnixMicros,
+    due: Steady,
     cause: GapCause,
     detail: String,
 }
@@ -46,10 +46,10 @@ impl Gaps {
         &mut self,
         topic: &Arc<str>,
         (cause, detail): (GapCause, String),
-        now: UnixMicros,
+        now: Steady,
     ) {
-        let gathered = later(now, GATHER);
-        let spared = self.purged.get(topic).map(|&at| later(at, AT_MOST_EVERY));
+        let gathered = now.plus(GATHER);
+        let spared = self.purged.get(topic).map(|&at| at.plus(AT_MOST_EVERY));
         self.waiting.entry(Arc::clone(topic)).or_insert(Waiting {
             due: spared.map_or(gathered, |spared| spared.max(gathered)),
             cause,
@@ -64,7 +64,7 @@ impl Gaps {
     }
 
     /// A gap whose time has come. Its families are purged by whoever takes it.
-    pub(crate) fn take_due(&mut self, now: UnixMicros) -> Option<DueGap> {
+    pub(crate) fn take_due(&mut self, now: Steady) -> Option<DueGap> {
         let topic = self.waiting.iter().find(|(_, it)| it.due <= now)?.0.clone();
         let Waiting { cause, detail, .. } = self.waiting.remove(&topic)?;
         self.purged.insert(Arc::clone(&topic), now);
@@ -91,7 +91,7 @@ pub(crate) struct Order {
 struct Seen {
     topic: Arc<str>,
     newest: ChangeVersion,
-    committed: UnixMicros,
+    committed: WallMicros,
     streamed: bool,
     /// The last snapshots, the newest first: partitions are read one after the other, so rows of two may alternate.
     snapshots: [Option<Snapshot>; 2],
@@ -123,7 +123,7 @@ impl Order {
         }
         seen.streamed = true;
         let committed = change.committed.at;
-        if change.version == ChangeVersion::default() || committed == UnixMicros(0) {
+        if change.version == ChangeVersion::default() || committed == WallMicros(0) {
             seen.forget_placeless();
             return None;
         }
@@ -186,10 +186,6 @@ impl Seen {
     }
 }
 
-fn later(at: UnixMicros, by: Duration) -> UnixMicros {
-    UnixMicros(at.0 + by.as_micros() as u64)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -204,13 +200,13 @@ mod tests {
     fn p5_one_gap_of_many_partitions_is_one_purge() {
         let (mut gaps, topic) = (Gaps::default(), Arc::<str>::from("shop.public.items"));
         for at in 0..6 {
-            gaps.note(&topic, gap(), UnixMicros(at * 100_000));
+            gaps.note(&topic, gap(), Steady(at * 100_000));
         }
         assert!(gaps.is_waiting());
-        assert_eq!(gaps.take_due(UnixMicros(SECOND - 1)), None);
-        assert!(gaps.take_due(UnixMicros(SECOND)).is_some());
+        assert_eq!(gaps.take_due(Steady(SECOND - 1)), None);
+        assert!(gaps.take_due(Steady(SECOND)).is_some());
         assert!(!gaps.is_waiting());
-        assert_eq!(gaps.take_due(UnixMicros(90 * SECOND)), None, "exactly one");
+        assert_eq!(gaps.take_due(Steady(90 * SECOND)), None, "exactly one");
     }
 
     #[test]
@@ -218,8 +214,8 @@ mod tests {
         let (mut gaps, topic) = (Gaps::default(), Arc::<str>::from("shop.public.items"));
         let mut purges = 0;
         for at in 0..120 {
-            gaps.note(&topic, gap(), UnixMicros(at * SECOND));
-            purges += u32::from(gaps.take_due(UnixMicros(at * SECOND)).is_some());
+            gaps.note(&topic, gap(), Steady(at * SECOND));
+            purges += u32::from(gaps.take_due(Steady(at * SECOND)).is_some());
         }
         assert_eq!(purges, 4, "one every thirty seconds");
         assert!(gaps.is_waiting(), "the last ones wait for theirs");
@@ -229,7 +225,7 @@ mod tests {
         let mut change = Change::default();
         change.reset(TableId(0), op);
         change.version = ChangeVersion::from_postgres(position, position);
-        change.committed.at = UnixMicros(second * SECOND);
+        change.committed.at = WallMicros(second * SECOND);
         change
     }
 

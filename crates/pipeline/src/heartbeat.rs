@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use freshet_core::gap::GapCause;
 use freshet_core::ports::Source;
-use freshet_core::position::UnixMicros;
+use freshet_core::position::Steady;
 
 use crate::intake::{Intake, Progress};
 use crate::taking::Take;
@@ -31,13 +31,13 @@ pub(crate) struct Heard(BTreeMap<Arc<str>, Beat>);
 
 #[derive(Debug)]
 struct Beat {
-    last: UnixMicros,
+    last: Steady,
     silent: bool,
 }
 
 impl Heard {
     /// Notes a sign of life of the database behind `topic`; an assignment counts as one. True when it was silent.
-    pub(crate) fn note(&mut self, topic: &str, now: UnixMicros) -> Option<bool> {
+    pub(crate) fn note(&mut self, topic: &str, now: Steady) -> Option<bool> {
         let database = topic.strip_prefix(PREFIX)?;
         let alive = Beat {
             last: now,
@@ -55,10 +55,10 @@ impl Heard {
     }
 
     /// Databases that have been silent for longer than they may, each told once, with the time of silence.
-    fn gone_silent(&mut self, limits: &Heartbeats, now: UnixMicros) -> Vec<(Arc<str>, Duration)> {
+    fn gone_silent(&mut self, limits: &Heartbeats, now: Steady) -> Vec<(Arc<str>, Duration)> {
         let mut gone = Vec::new();
         for (database, beat) in &mut self.0 {
-            let silence = Duration::from_micros(now.since(beat.last));
+            let silence = now.since(beat.last);
             if !beat.silent && limits.0.get(database).is_some_and(|limit| silence > *limit) {
                 beat.silent = true;
                 gone.push((Arc::clone(database), silence));
@@ -73,7 +73,7 @@ impl<S: Source, T: Take> Intake<S, T> {
     pub(crate) fn listen(&self, progress: &mut Progress) {
         let now = self.clock.now();
         for (topic, partition) in progress.open.beats.drain(..) {
-            self.canaries.heard(&topic, partition, self.clock.wall());
+            self.canaries.heard(&topic, partition, now);
         }
         for topic in std::mem::take(&mut progress.open.heartbeats) {
             if progress.heard.note(&topic, now) == Some(true) {
@@ -120,7 +120,7 @@ mod tests {
             ["__debezium-heartbeat.shop"]
         );
         let (mut heard, topic) = (Heard::default(), "__debezium-heartbeat.shop");
-        let at = |seconds: u64| UnixMicros(seconds * 1_000_000);
+        let at = |seconds: u64| Steady(seconds * 1_000_000);
         assert!(
             heard.gone_silent(&limits, at(99)).is_empty(),
             "not heard here"

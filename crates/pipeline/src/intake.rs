@@ -12,7 +12,7 @@ use std::time::Duration;
 use ::metrics::{Counter, counter};
 use freshet_core::ledger::OffsetLedger;
 use freshet_core::ports::{Demand, Source, SourceError, SourceEvent};
-use freshet_core::position::{StreamId, StreamPosition, UnixMicros};
+use freshet_core::position::{Steady, StreamId, StreamPosition, WallMicros};
 use tokio::sync::{mpsc, watch};
 
 use crate::canary::Canaries;
@@ -62,13 +62,13 @@ pub(crate) struct Progress {
     /// Rounds under way that purge the scopes of gaps.
     gaps_under_way: usize,
     spare: Vec<Round>,
-    in_flight: Vec<(u64, Option<UnixMicros>)>,
+    in_flight: Vec<(u64, Option<WallMicros>)>,
     topics: HashMap<StreamId, Arc<str>>,
     behind: HashMap<StreamId, u64>,
     /// Streams that end as soon as what was handed out of them is committed.
     leaving: HashSet<StreamId>,
-    committed_at: UnixMicros,
-    gauges_at: UnixMicros,
+    committed_at: Steady,
+    gauges_at: Steady,
     beat: Arc<AtomicU64>,
     settled: Vec<StreamPosition>,
     merged: Counter,
@@ -118,7 +118,7 @@ impl<S: Source, T: Take> Intake<S, T> {
             behind: HashMap::new(),
             leaving: HashSet::new(),
             committed_at: now,
-            gauges_at: UnixMicros(0),
+            gauges_at: Steady(0),
             beat: self.status.heartbeat(&self.name, now),
             settled: Vec::new(),
             merged: counter!(metrics::MERGED),
@@ -139,11 +139,11 @@ impl<S: Source, T: Take> Intake<S, T> {
         let now = self.clock.now();
         progress.beat.store(now.0, Ordering::Relaxed);
         // Another process waits for a stream that leaves, so its last settled prefix is told at once.
-        let due = now.since(progress.committed_at) >= self.bounds.commit_every.as_micros() as u64;
+        let due = now.since(progress.committed_at) >= self.bounds.commit_every;
         if due || !progress.leaving.is_empty() {
             self.commit(progress, None);
         }
-        if now.since(progress.gauges_at) >= GAUGES_EVERY.as_micros() as u64 {
+        if now.since(progress.gauges_at) >= GAUGES_EVERY {
             progress.gauges_at = now;
             self.set_gauges(progress);
         }
@@ -200,8 +200,9 @@ impl<S: Source, T: Take> Intake<S, T> {
                 partition,
             } => {
                 tracing::info!(intake = %self.name, topic = %topic, partition, "partition assigned");
-                progress.heard.note(&topic, self.clock.now());
-                let (seat, now) = ((self.name.as_str(), stream), self.clock.wall());
+                let now = self.clock.now();
+                progress.heard.note(&topic, now);
+                let seat = (self.name.as_str(), stream);
                 self.canaries.assigned(&topic, (seat, partition), now);
                 self.take.assigned(stream, (&topic, partition));
                 progress.topics.insert(stream, topic);
@@ -359,15 +360,15 @@ impl<S: Source, T: Take> Intake<S, T> {
         }
     }
 
-    fn drain_until(&self) -> UnixMicros {
-        UnixMicros(self.clock.now().0 + self.drain_within.as_micros() as u64)
+    fn drain_until(&self) -> Steady {
+        self.clock.now().plus(self.drain_within)
     }
 
     /// Takes nothing more and lets rounds under way come back. True when none is left, or at the deadline.
     fn drain_step(
         &mut self,
         progress: &mut Progress,
-        deadline: UnixMicros,
+        deadline: Steady,
     ) -> Result<bool, SourceError> {
         self.settle_done(progress);
         if !progress.open.is_empty() && !self.is_full(progress) {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use freshet_core::ports::{OutboxRecord, RawRecord};
-use freshet_core::position::UnixMicros;
+use freshet_core::position::Steady;
 use freshet_core::purge::WantedPurge;
 use freshet_core::registry::{
     FamilyId, FreshnessClass, PurgeMode, Registry, Scope, TargetId, Tier,
@@ -24,7 +24,7 @@ pub(crate) struct TakeRequests {
 }
 
 impl Take for TakeRequests {
-    fn take(&mut self, record: RawRecord<'_>, round: &mut Round, now: UnixMicros) -> u32 {
+    fn take(&mut self, record: RawRecord<'_>, round: &mut Round, now: Steady) -> u32 {
         let Some(value) = record.value else { return 0 };
         let registry = Arc::clone(&round.rules.registry);
         let Some(target) = registry.target_named(&self.target) else {
@@ -59,7 +59,7 @@ impl TakeRequests {
         &self,
         request: &PurgeRequest,
         target: TargetId,
-        (round, now): (&mut Round, UnixMicros),
+        (round, now): (&mut Round, Steady),
     ) {
         self.add(&request.purges, target, (&mut *round, now));
         for outer in &request.then {
@@ -74,12 +74,7 @@ impl TakeRequests {
         }
     }
 
-    fn add(
-        &self,
-        purges: &[RequestedPurge],
-        target: TargetId,
-        (round, now): (&mut Round, UnixMicros),
-    ) {
+    fn add(&self, purges: &[RequestedPurge], target: TargetId, (round, now): (&mut Round, Steady)) {
         let registry = Arc::clone(&round.rules.registry);
         for purge in purges {
             let known = registry.family_named(&purge.family);

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use freshet_core::ports::{Origin, RawRecord};
-use freshet_core::position::{StreamId, StreamPosition, UnixMicros};
+use freshet_core::position::{StreamId, StreamPosition, WallMicros};
 
 /// Copies of waiting records take no more than this in bytes; beyond it the whole intake waits. A source that holds a
 /// stream at once leaves here only what it had handed out already.
@@ -20,7 +20,7 @@ pub(crate) struct ParkedRecord {
     offset: i64,
     key: Option<Vec<u8>>,
     value: Option<Vec<u8>>,
-    appended: UnixMicros,
+    appended: WallMicros,
 }
 
 impl ParkedRecord {
@@ -147,7 +147,7 @@ impl Parked {
     }
 
     /// When the source stored the record that waits for longest.
-    pub(crate) fn oldest(&self) -> Option<UnixMicros> {
+    pub(crate) fn oldest(&self) -> Option<WallMicros> {
         let first = |held: &ParkedStream| Some(held.records.front()?.appended);
         self.streams.values().filter_map(first).min()
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ::metrics::Histogram;
 use freshet_core::ports::{Outbox, OutboxRecord, Purger};
-use freshet_core::position::UnixMicros;
+use freshet_core::position::WallMicros;
 use freshet_core::purge::PurgeBatch;
 use freshet_core::registry::{FamilyId, Tier};
 use freshet_core::sample::PurgedSample;
@@ -58,8 +58,7 @@ impl<P: Purger, O: Outbox> RunRound<P, O> {
                 self.offer_samples(&mut round.samples);
             }
         }
-        self.purge_stage
-            .record(self.clock.now().since(round.begun) as f64 / 1e6);
+        self.purge_stage.record(self.clock.now().since(round.begun));
     }
 
     async fn run_batch(&self, round: &Round, tier: Tier, batch: &PurgeBatch) {
@@ -222,11 +221,11 @@ impl<P: Purger, O: Outbox> RunRound<P, O> {
         in_runs(settled.map(|(it, _)| (it.family, it.committed)), record);
     }
 
-    fn recorder(&self, round: &Round, batch: &PurgeBatch) -> impl Fn(FamilyId, UnixMicros, usize) {
+    fn recorder(&self, round: &Round, batch: &PurgeBatch) -> impl Fn(FamilyId, WallMicros, usize) {
         let (now, target) = (self.clock.wall(), batch.target());
         let (rules, begun) = (Arc::clone(&round.rules), round.begun);
         move |family, committed, count| {
-            if committed != UnixMicros(0)
+            if committed != WallMicros(0)
                 && let Some(handles) = rules.handles.pair(family, target)
             {
                 let age = now.since(committed) as f64 / 1e6;
@@ -258,10 +257,10 @@ impl<P: Purger, O: Outbox> RunRound<P, O> {
 
 /// Tells equal neighbours at once: changes of one transaction mostly stand together.
 fn in_runs(
-    all: impl Iterator<Item = (FamilyId, UnixMicros)>,
-    tell: impl Fn(FamilyId, UnixMicros, usize),
+    all: impl Iterator<Item = (FamilyId, WallMicros)>,
+    tell: impl Fn(FamilyId, WallMicros, usize),
 ) {
-    let mut run: Option<((FamilyId, UnixMicros), usize)> = None;
+    let mut run: Option<((FamilyId, WallMicros), usize)> = None;
     for next in all {
         match &mut run {
             Some((same, count)) if *same == next => *count += 1,

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use freshet_core::position::UnixMicros;
+use freshet_core::position::{Steady, WallMicros};
 use freshet_core::purge::{PurgeBatch, WantedPurge};
 use freshet_core::registry::{FamilyId, PurgeMode, Scope, TargetId};
 
@@ -29,14 +29,17 @@ struct Kept {
     /// Takeovers that were answered by sending everything again.
     takeovers: u64,
     /// Nothing grows old before this.
-    held_until: UnixMicros,
+    held_until: Steady,
 }
+
+/// How much time one bucket spans.
+const BUCKET: Duration = Duration::from_secs(1);
 
 /// Purges of about a second under one revision of the rules.
 #[derive(Debug)]
 struct Bucket {
-    begun: UnixMicros,
-    last: UnixMicros,
+    begun: Steady,
+    last: Steady,
     rules: Arc<Rules>,
     names: Vec<u8>,
     purges: Vec<KeptPurge>,
@@ -50,7 +53,7 @@ struct KeptPurge {
     family: FamilyId,
     scope: Scope,
     mode: PurgeMode,
-    committed: UnixMicros,
+    committed: WallMicros,
     end: usize,
 }
 
@@ -73,7 +76,7 @@ impl Recent {
     /// answered is not there any more, everything else was sent again already, and these have to follow.
     pub(crate) fn note<'a>(
         &self,
-        (rules, now, takeovers): (&Arc<Rules>, UnixMicros, u64),
+        (rules, now, takeovers): (&Arc<Rules>, Steady, u64),
         batches: impl Iterator<Item = &'a PurgeBatch>,
     ) -> bool {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
@@ -81,8 +84,7 @@ impl Recent {
             return false;
         }
         if now >= kept.held_until {
-            let keep_us = self.keep.as_micros() as u64;
-            kept.forget_before(UnixMicros(now.0.saturating_sub(keep_us)));
+            kept.forget_before(now.minus(self.keep));
         }
         kept.begin_bucket(rules, now);
         let mut bytes = kept.bytes;
@@ -98,9 +100,9 @@ impl Recent {
 
     /// Something of the target did not answer. Whoever answers in its place may not have seen what it was told last,
     /// so nothing grows old by the answers of others until the window has passed once more.
-    pub(crate) fn hold(&self, now: UnixMicros) {
+    pub(crate) fn hold(&self, now: Steady) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.held_until = UnixMicros(now.0 + self.keep.as_micros() as u64);
+        kept.held_until = now.plus(self.keep);
     }
 
     /// Everything that is kept, when `takeovers` is news; it is forgotten here.
@@ -118,7 +120,7 @@ impl Recent {
 }
 
 impl Kept {
-    fn forget_before(&mut self, begin: UnixMicros) {
+    fn forget_before(&mut self, begin: Steady) {
         while self.buckets.front().is_some_and(|it| it.last < begin) {
             if let Some(gone) = self.buckets.pop_front() {
                 self.bytes -= gone.size();
@@ -126,8 +128,8 @@ impl Kept {
         }
     }
 
-    fn begin_bucket(&mut self, rules: &Arc<Rules>, now: UnixMicros) {
-        let fits = |it: &Bucket| now.since(it.begun) < 1_000_000 && Arc::ptr_eq(&it.rules, rules);
+    fn begin_bucket(&mut self, rules: &Arc<Rules>, now: Steady) {
+        let fits = |it: &Bucket| now.since(it.begun) < BUCKET && Arc::ptr_eq(&it.rules, rules);
         if self.buckets.back().is_some_and(fits) {
             return;
         }
@@ -191,7 +193,7 @@ impl Bucket {
                     scope,
                     mode: PurgeMode::Hard,
                     // Of many changes, which came in when is not kept.
-                    committed: UnixMicros(0),
+                    committed: WallMicros(0),
                     name,
                 });
             }
@@ -234,7 +236,7 @@ mod tests {
             family: FamilyId(3),
             scope: Scope::Keys,
             mode: PurgeMode::Hard,
-            committed: UnixMicros(1),
+            committed: WallMicros(1),
             name,
         });
         batch
@@ -250,12 +252,12 @@ mod tests {
     fn p8_while_a_node_is_silent_answers_of_others_make_nothing_old() {
         let (recent, rules) = (Recent::new(Duration::from_secs(10)), rules());
         let note = |at: u64, name: &[u8]| {
-            let answered = (&rules, UnixMicros(at * 1_000_000), 0);
+            let answered = (&rules, Steady(at * 1_000_000), 0);
             assert!(recent.note(answered, [&batch(name)].into_iter()));
         };
         note(1, b"told-to-the-silent-one");
         for at in 2..60 {
-            recent.hold(UnixMicros(at * 1_000_000));
+            recent.hold(Steady(at * 1_000_000));
             note(at, b"told-to-another");
         }
         note(65, b"later");
@@ -266,7 +268,7 @@ mod tests {
 
     fn note_and_grow_old(recent: &Recent, rules: &Arc<Rules>) {
         for (at, name) in [(70, b"old"), (90, b"new")] {
-            let answered = (rules, UnixMicros(at * 1_000_000), 1);
+            let answered = (rules, Steady(at * 1_000_000), 1);
             assert!(recent.note(answered, [&batch(name)].into_iter()));
         }
         let replays = recent.take(2).expect("news");
@@ -277,7 +279,7 @@ mod tests {
     fn keeps_a_window_counted_back_from_the_newest_answer_and_gives_it_once() {
         let (recent, rules) = (Recent::new(Duration::from_secs(10)), rules());
         for (at, name) in [(1, b"a"), (2, b"b"), (2, b"b"), (11, b"c"), (13, b"d")] {
-            let answered = (&rules, UnixMicros(at * 1_000_000), 0);
+            let answered = (&rules, Steady(at * 1_000_000), 0);
             assert!(recent.note(answered, [&batch(name)].into_iter()));
         }
         assert!(recent.take(0).is_none(), "nobody was replaced");
@@ -290,16 +292,16 @@ mod tests {
     fn an_answer_of_the_server_before_comes_too_late_to_be_kept() {
         let (recent, rules) = (Recent::new(Duration::from_secs(10)), rules());
         assert!(recent.take(1).is_some());
-        let from_before = (&rules, UnixMicros(5), 0);
+        let from_before = (&rules, Steady(5), 0);
         assert!(!recent.note(from_before, [&batch(b"a")].into_iter()));
-        assert!(recent.note((&rules, UnixMicros(5), 1), [&batch(b"a")].into_iter()));
+        assert!(recent.note((&rules, Steady(5), 1), [&batch(b"a")].into_iter()));
     }
 
     #[test]
     fn what_does_not_fit_is_remembered_by_its_family() {
         let mut bucket = Bucket {
-            begun: UnixMicros(0),
-            last: UnixMicros(0),
+            begun: Steady(0),
+            last: Steady(0),
             rules: rules(),
             names: Vec::new(),
             purges: Vec::new(),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use freshet_core::position::UnixMicros;
+use freshet_core::position::WallMicros;
 use freshet_core::purge::{BatchedPurge, PurgeBatch};
 use freshet_core::registry::{FamilyId, Registry};
 use freshet_wire::{OuterPurges, PurgeRequest, RequestedPurge};
@@ -22,7 +22,7 @@ pub fn requests_of(
     registry: &Registry,
     batch: &PurgeBatch,
     outer: &[&PurgeBatch],
-    now: UnixMicros,
+    now: WallMicros,
 ) -> Vec<PurgeRequest> {
     let name_of = |target| {
         registry
@@ -40,7 +40,7 @@ pub fn requests_of(
     let own = |purge: &BatchedPurge| purge.committed;
     let behind = |purge: &BatchedPurge| match concerned.contains(&purge.family) {
         true => purge.committed,
-        false => UnixMicros(0),
+        false => WallMicros(0),
     };
     let mut requests: Vec<PurgeRequest> = chunks(registry, batch, own)
         .map(|purges| PurgeRequest { purges, ..empty() })
@@ -62,7 +62,7 @@ pub fn requests_of(
 fn chunks(
     registry: &Registry,
     batch: &PurgeBatch,
-    committed: impl Fn(&BatchedPurge) -> UnixMicros,
+    committed: impl Fn(&BatchedPurge) -> WallMicros,
 ) -> impl Iterator<Item = Vec<RequestedPurge>> {
     let mut chunks: Vec<Vec<RequestedPurge>> = Vec::new();
     let mut bytes = 0;

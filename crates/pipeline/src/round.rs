@@ -6,7 +6,7 @@ use std::time::Duration;
 use freshet_core::coalesce::PurgeRound;
 use freshet_core::gap::GapCause;
 use freshet_core::ports::OutboxRecord;
-use freshet_core::position::UnixMicros;
+use freshet_core::position::{Steady, WallMicros};
 use freshet_core::registry::FreshnessClass;
 use freshet_core::sample::PurgedSample;
 
@@ -24,11 +24,11 @@ pub struct Round {
     /// Purges that the auditor may look at again.
     pub samples: Vec<PurgedSample>,
     /// When the first record was taken; zero while the round is empty.
-    pub begun: UnixMicros,
+    pub begun: Steady,
     /// When the last record was taken.
-    pub grown: UnixMicros,
+    pub grown: Steady,
     /// Commit time of its oldest change; none when no change said.
-    pub oldest: Option<UnixMicros>,
+    pub oldest: Option<WallMicros>,
     /// Something in it must not be debounced.
     pub strict: bool,
     /// Gaps that its changes gave away: topic, cause, words.
@@ -54,8 +54,8 @@ impl Round {
             purges,
             dead_letters: Vec::new(),
             samples: Vec::new(),
-            begun: UnixMicros(0),
-            grown: UnixMicros(0),
+            begun: Steady(0),
+            grown: Steady(0),
             oldest: None,
             strict: false,
             gaps: Vec::new(),
@@ -73,8 +73,8 @@ impl Round {
         self.rules = rules;
         self.dead_letters.clear();
         self.samples.clear();
-        self.begun = UnixMicros(0);
-        self.grown = UnixMicros(0);
+        self.begun = Steady(0);
+        self.grown = Steady(0);
         self.oldest = None;
         self.strict = false;
         self.gaps.clear();
@@ -90,13 +90,13 @@ impl Round {
     }
 
     /// Notes that a change committed at `committed` is in the round since `now`.
-    pub fn note(&mut self, committed: UnixMicros, class: FreshnessClass, now: UnixMicros) {
-        if self.begun == UnixMicros(0) {
+    pub fn note(&mut self, committed: WallMicros, class: FreshnessClass, now: Steady) {
+        if self.begun == Steady(0) {
             self.begun = now;
         }
         self.grown = now;
         self.strict |= class == FreshnessClass::Strict;
-        if committed != UnixMicros(0) {
+        if committed != WallMicros(0) {
             self.oldest = Some(
                 self.oldest
                     .map_or(committed, |oldest| oldest.min(committed)),
@@ -117,16 +117,12 @@ pub struct Window {
 impl Window {
     /// How long `round` should still wait at `now`; zero means that it is due. A round with something strict
     /// never waits: its leading edge is what readers feel.
-    pub fn remaining(&self, round: &Round, now: UnixMicros) -> Duration {
+    pub fn remaining(&self, round: &Round, now: Steady) -> Duration {
         if round.strict || self.quiet.is_zero() {
             return Duration::ZERO;
         }
-        let until_quiet = self
-            .quiet
-            .saturating_sub(Duration::from_micros(now.since(round.grown)));
-        let until_max = self
-            .max_wait
-            .saturating_sub(Duration::from_micros(now.since(round.begun)));
+        let until_quiet = self.quiet.saturating_sub(now.since(round.grown));
+        let until_max = self.max_wait.saturating_sub(now.since(round.begun));
         until_quiet.min(until_max)
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use freshet_core::change::Op;
 use freshet_core::image::Column;
-use freshet_core::position::UnixMicros;
+use freshet_core::position::{Steady, WallMicros};
 use freshet_core::purge::{FamilyVerdict, PurgeSet};
 use freshet_core::registry::{FamilyId, Registry, Scope};
 use freshet_core::resolve::resolve_read;
@@ -21,7 +21,7 @@ use crate::take::TakeChanges;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sampling {
     pub(crate) every: Option<Duration>,
-    pub(crate) next: UnixMicros,
+    pub(crate) next: Steady,
 }
 
 /// Where rows that a snapshot read go, and the names they are in.
@@ -72,7 +72,7 @@ impl<W> TakeChanges<W> {
     }
 
     /// Offers one of the change's exact purges when it is time for another.
-    pub(crate) fn sample(&mut self, round: &mut Round, committed: UnixMicros, now: UnixMicros) {
+    pub(crate) fn sample(&mut self, round: &mut Round, committed: WallMicros, now: Steady) {
         let Some(every) = self.sampling.every else {
             return;
         };
@@ -104,14 +104,14 @@ impl<W> TakeChanges<W> {
             (Some(Column::Known(text)), Some(entry)) => Some((entry.clone(), text.to_owned())),
             _ => None,
         };
-        self.sampling.next = UnixMicros(now.0 + every.as_micros() as u64);
+        self.sampling.next = now.plus(every);
         round.samples.push(PurgedSample {
             family: Arc::clone(&family.name),
             target: Arc::clone(&target.name),
             name: name.to_vec(),
             committed,
             resolution_us: self.change.committed.resolution_us,
-            purged: UnixMicros(0),
+            purged: WallMicros(0),
             max_ttl: family.max_ttl,
             version,
         });

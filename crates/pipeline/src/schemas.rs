@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ::metrics::counter;
 use freshet_core::ports::{WriterSchemaError, WriterSchemas};
-use freshet_core::position::UnixMicros;
+use freshet_core::position::Steady;
 
 use crate::backoff::{Backoff, Dice};
 use crate::metrics::SCHEMA_FETCHES;
@@ -33,7 +33,7 @@ pub(crate) struct Fetches<W> {
     drive: Drive,
     dice: Dice,
     wanted: BTreeMap<u32, Wanted>,
-    refused: BTreeMap<u32, (WriterSchemaError, UnixMicros)>,
+    refused: BTreeMap<u32, (WriterSchemaError, Steady)>,
 }
 
 /// A schema that somebody waits for.
@@ -46,7 +46,7 @@ struct Wanted {
 
 enum State {
     /// To be asked for at this time.
-    Due(UnixMicros),
+    Due(Steady),
     Asked(Receiver<Answer>),
 }
 
@@ -62,13 +62,13 @@ impl<W: WriterSchemas + 'static> Fetches<W> {
     }
 
     /// Why there is no schema `id`, where the registry said so lately.
-    pub(crate) fn refusal(&self, id: u32, now: UnixMicros) -> Option<&WriterSchemaError> {
+    pub(crate) fn refusal(&self, id: u32, now: Steady) -> Option<&WriterSchemaError> {
         let (error, until) = self.refused.get(&id)?;
         (now < *until).then_some(error)
     }
 
     /// Fetches a schema, as soon as its turn comes.
-    pub(crate) fn want(&mut self, id: u32, now: UnixMicros) {
+    pub(crate) fn want(&mut self, id: u32, now: Steady) {
         self.wanted.entry(id).or_insert(Wanted {
             state: State::Due(now),
             attempts: 0,
@@ -100,7 +100,7 @@ impl<W: WriterSchemas + 'static> Fetches<W> {
     }
 
     /// A schema that came, or that the registry does not have. Asks for what is due.
-    pub(crate) fn next_answer(&mut self, now: UnixMicros) -> Option<(u32, Answer)> {
+    pub(crate) fn next_answer(&mut self, now: Steady) -> Option<(u32, Answer)> {
         self.ask(now);
         let came = |(id, it): (&u32, &Wanted)| match &it.state {
             State::Asked(answer) => match answer.try_recv() {
@@ -133,18 +133,18 @@ impl<W: WriterSchemas + 'static> Fetches<W> {
         None
     }
 
-    fn put_off(&mut self, id: u32, reason: String, now: UnixMicros) {
+    fn put_off(&mut self, id: u32, reason: String, now: Steady) {
         count("failed");
         let roll = self.dice.roll();
         if let Some(wanted) = self.wanted.get_mut(&id) {
             let wait = Backoff::default().wait(wanted.attempts, roll);
             wanted.attempts = wanted.attempts.saturating_add(1);
             wanted.failed = Some(reason);
-            wanted.state = State::Due(later(now, wait));
+            wanted.state = State::Due(now.plus(wait));
         }
     }
 
-    fn refuse(&mut self, id: u32, error: WriterSchemaError, now: UnixMicros) {
+    fn refuse(&mut self, id: u32, error: WriterSchemaError, now: Steady) {
         if self.refused.len() >= REFUSED_MAX {
             self.refused.retain(|_, (_, until)| now < *until);
         }
@@ -153,14 +153,14 @@ impl<W: WriterSchemas + 'static> Fetches<W> {
             let first = first.map(|(id, _)| *id);
             first.and_then(|id| self.refused.remove(&id));
         }
-        self.refused.insert(id, (error, later(now, REFUSED_FOR)));
+        self.refused.insert(id, (error, now.plus(REFUSED_FOR)));
     }
 
     /// Asks for what is due, for what is due the longest first.
-    fn ask(&mut self, now: UnixMicros) {
+    fn ask(&mut self, now: Steady) {
         let asked = |it: &&Wanted| matches!(it.state, State::Asked(_));
         let free = FETCHES_MAX.saturating_sub(self.wanted.values().filter(asked).count());
-        let mut due: Vec<(UnixMicros, u32)> = Vec::new();
+        let mut due: Vec<(Steady, u32)> = Vec::new();
         for (id, it) in &self.wanted {
             if let State::Due(at) = it.state
                 && at <= now
@@ -217,7 +217,7 @@ impl Blame {
         &mut self,
         (fetches, parked): (&Fetches<W>, &Parked),
         status: &Status,
-        now: UnixMicros,
+        now: Steady,
     ) {
         let mut failing = fetches.failing().filter(|(id, _)| parked.wants(*id));
         let Some((id, reason)) = failing.next() else {
@@ -248,10 +248,6 @@ fn unreachable(id: u32, reason: &str) -> WriterSchemaError {
         id,
         reason: reason.to_owned(),
     }
-}
-
-fn later(at: UnixMicros, by: Duration) -> UnixMicros {
-    UnixMicros(at.0 + by.as_micros() as u64)
 }
 
 fn count(outcome: &'static str) {

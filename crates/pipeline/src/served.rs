@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ::metrics::{Counter, Gauge, counter, gauge};
-use freshet_core::position::UnixMicros;
+use freshet_core::position::Steady;
 
 use crate::backoff::Backoff;
 use crate::breaker::Breaker;
@@ -56,7 +56,7 @@ impl TargetState {
         target: &str,
         backlog: &Arc<str>,
         keep: Option<Duration>,
-        (backoff, now): (Backoff, UnixMicros),
+        (backoff, now): (Backoff, Steady),
     ) -> Self {
         let open = gauge!(BREAKER_OPEN, "target" => target.to_owned());
         open.set(0.0);

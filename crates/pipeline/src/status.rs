@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use freshet_core::position::UnixMicros;
+use freshet_core::position::{Steady, WallMicros};
 
 /// Why a part is not ready.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,13 +14,13 @@ pub struct NotReady {
     /// In words for whoever is on call.
     pub reason: String,
     /// Since when.
-    pub since: UnixMicros,
+    pub since: Steady,
 }
 
 #[derive(Debug, Default)]
 struct Shared {
-    parts: Mutex<BTreeMap<String, Option<(String, UnixMicros)>>>,
-    oldest: Mutex<BTreeMap<String, UnixMicros>>,
+    parts: Mutex<BTreeMap<String, Option<(String, Steady)>>>,
+    oldest: Mutex<BTreeMap<String, WallMicros>>,
     beats: Mutex<BTreeMap<String, Arc<AtomicU64>>>,
 }
 
@@ -42,7 +42,7 @@ impl Status {
     }
 
     /// A part is not ready. Returns true when it was before, or gave another reason: the time to log it.
-    pub fn not_ready(&self, part: &str, reason: &str, now: UnixMicros) -> bool {
+    pub fn not_ready(&self, part: &str, reason: &str, now: Steady) -> bool {
         let mut parts = lock(&self.0.parts);
         let state = parts.entry(part.to_owned()).or_default();
         match state {
@@ -85,7 +85,7 @@ impl Status {
     }
 
     /// Notes the commit time of the oldest change a part has taken and not purged.
-    pub fn oldest_unpurged(&self, part: &str, committed: Option<UnixMicros>) {
+    pub fn oldest_unpurged(&self, part: &str, committed: Option<WallMicros>) {
         let mut oldest = lock(&self.0.oldest);
         match committed {
             Some(at) => oldest.insert(part.to_owned(), at),
@@ -95,7 +95,7 @@ impl Status {
 
     /// Age in microseconds of the oldest change that is not purged; zero when there is none. Grows by itself:
     /// nothing has to move for it to be asked.
-    pub fn oldest_unpurged_age_us(&self, now: UnixMicros) -> u64 {
+    pub fn oldest_unpurged_age_us(&self, now: WallMicros) -> u64 {
         lock(&self.0.oldest)
             .values()
             .map(|&at| now.since(at))
@@ -104,7 +104,7 @@ impl Status {
     }
 
     /// A heartbeat for one loop; the loop stores the time in it, in microseconds.
-    pub fn heartbeat(&self, part: &str, now: UnixMicros) -> Arc<AtomicU64> {
+    pub fn heartbeat(&self, part: &str, now: Steady) -> Arc<AtomicU64> {
         let beat = Arc::new(AtomicU64::new(now.0));
         lock(&self.0.beats).insert(part.to_owned(), Arc::clone(&beat));
         beat
@@ -112,7 +112,7 @@ impl Status {
 
     /// Loops that have not gone round for longer than `limit_us`. A loop that is wedged is found here, also
     /// when every dependency is well.
-    pub fn wedged(&self, now: UnixMicros, limit_us: u64) -> Vec<String> {
+    pub fn wedged(&self, now: Steady, limit_us: u64) -> Vec<String> {
         lock(&self.0.beats)
             .iter()
             .filter(|(_, beat)| now.0.saturating_sub(beat.load(Ordering::Relaxed)) > limit_us)
@@ -138,14 +138,14 @@ mod tests {
     #[test]
     fn tells_the_newest_reason_and_the_first_moment() {
         let status = Status::default();
-        assert!(status.not_ready("kafka", "no broker answers", UnixMicros(5)));
-        assert!(!status.not_ready("kafka", "no broker answers", UnixMicros(6)));
-        assert!(status.not_ready("kafka", "authentication failed", UnixMicros(7)));
+        assert!(status.not_ready("kafka", "no broker answers", Steady(5)));
+        assert!(!status.not_ready("kafka", "no broker answers", Steady(6)));
+        assert!(status.not_ready("kafka", "authentication failed", Steady(7)));
         let unready = status.unready();
         assert_eq!(unready.len(), 1);
         assert_eq!(
             (unready[0].reason.as_str(), unready[0].since),
-            ("authentication failed", UnixMicros(5))
+            ("authentication failed", Steady(5))
         );
         assert!(status.ready("kafka"));
         assert!(!status.ready("kafka"));
@@ -155,22 +155,22 @@ mod tests {
     #[test]
     fn p2_oldest_unpurged_grows_while_nothing_moves() {
         let status = Status::default();
-        assert_eq!(status.oldest_unpurged_age_us(UnixMicros(10)), 0);
-        status.oldest_unpurged("intake", Some(UnixMicros(10)));
-        status.oldest_unpurged("lane edge", Some(UnixMicros(4)));
-        assert_eq!(status.oldest_unpurged_age_us(UnixMicros(20)), 16);
-        assert_eq!(status.oldest_unpurged_age_us(UnixMicros(30)), 26);
+        assert_eq!(status.oldest_unpurged_age_us(WallMicros(10)), 0);
+        status.oldest_unpurged("intake", Some(WallMicros(10)));
+        status.oldest_unpurged("lane edge", Some(WallMicros(4)));
+        assert_eq!(status.oldest_unpurged_age_us(WallMicros(20)), 16);
+        assert_eq!(status.oldest_unpurged_age_us(WallMicros(30)), 26);
         status.oldest_unpurged("lane edge", None);
-        assert_eq!(status.oldest_unpurged_age_us(UnixMicros(30)), 20);
+        assert_eq!(status.oldest_unpurged_age_us(WallMicros(30)), 20);
     }
 
     #[test]
     fn a_loop_that_stands_still_is_wedged() {
         let status = Status::default();
-        let beat = status.heartbeat("intake", UnixMicros(0));
-        assert!(status.wedged(UnixMicros(10), 10).is_empty());
-        assert_eq!(status.wedged(UnixMicros(11), 10), ["intake"]);
+        let beat = status.heartbeat("intake", Steady(0));
+        assert!(status.wedged(Steady(10), 10).is_empty());
+        assert_eq!(status.wedged(Steady(11), 10), ["intake"]);
         beat.store(9, Ordering::Relaxed);
-        assert!(status.wedged(UnixMicros(11), 10).is_empty());
+        assert!(status.wedged(Steady(11), 10).is_empty());
     }
 }

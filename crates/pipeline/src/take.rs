@@ -6,7 +6,7 @@ use std::time::Duration;
 use freshet_core::change::Change;
 use freshet_core::coalesce::ChangeTimes;
 use freshet_core::ports::{OutboxRecord, RawRecord, WriterSchemas};
-use freshet_core::position::{StreamId, UnixMicros};
+use freshet_core::position::{Steady, StreamId, WallMicros};
 use freshet_core::purge::PurgeSet;
 use freshet_core::registry::FreshnessClass;
 use freshet_core::resolve::{resolve, resolve_fallback};
@@ -87,7 +87,7 @@ impl<W: WriterSchemas + 'static> TakeChanges<W> {
             dead_letter_topic,
             sampling: Sampling {
                 every: sample_every,
-                next: UnixMicros(0),
+                next: Steady(0),
             },
             reads: Reads::new(reads),
             order: Order::default(),
@@ -100,7 +100,7 @@ impl<W: WriterSchemas + 'static> TakeChanges<W> {
         }
     }
 
-    fn try_take(&mut self, record: &RawRecord<'_>, round: &mut Round, now: UnixMicros) -> Taken {
+    fn try_take(&mut self, record: &RawRecord<'_>, round: &mut Round, now: Steady) -> Taken {
         let registry = &round.rules.registry;
         if self.revision != registry.revision.sequence {
             // Table ids belong to one registry.
@@ -147,7 +147,7 @@ impl<W: WriterSchemas + 'static> TakeChanges<W> {
         }
     }
 
-    fn take_change(&mut self, record: &RawRecord<'_>, round: &mut Round, now: UnixMicros) -> u32 {
+    fn take_change(&mut self, record: &RawRecord<'_>, round: &mut Round, now: Steady) -> u32 {
         self.tally.change();
         if self.change.identity_drift {
             self.handles.identity_drift.increment(1);
@@ -175,7 +175,7 @@ impl<W: WriterSchemas + 'static> TakeChanges<W> {
             return 0;
         }
         let committed = match self.change.committed.at {
-            UnixMicros(0) => record.appended,
+            WallMicros(0) => record.appended,
             at => at,
         };
         let first = round.is_empty();
@@ -200,15 +200,15 @@ impl<W: WriterSchemas + 'static> TakeChanges<W> {
 
     /// Stages are measured on the first change of a round only: they are the same for its neighbours, and the
     /// histogram costs more than the decision it measures.
-    fn measure_stages(&self, record: &RawRecord<'_>, now: UnixMicros) {
-        let seconds = |later: UnixMicros, earlier: UnixMicros| later.since(earlier) as f64 / 1e6;
+    fn measure_stages(&self, record: &RawRecord<'_>, now: WallMicros) {
+        let seconds = |later: WallMicros, earlier: WallMicros| later.since(earlier) as f64 / 1e6;
         let [capture, append, intake, _] = &self.handles.stages;
         let (committed, captured) = (self.change.committed.at, self.change.captured);
-        if committed != UnixMicros(0) && captured != UnixMicros(0) {
+        if committed != WallMicros(0) && captured != WallMicros(0) {
             capture.record(seconds(captured, committed));
             append.record(seconds(record.appended, captured));
         }
-        if record.appended != UnixMicros(0) {
+        if record.appended != WallMicros(0) {
             intake.record(seconds(now, record.appended));
         }
     }
@@ -248,7 +248,7 @@ impl<W: WriterSchemas + 'static> TakeChanges<W> {
         &mut self,
         (stream, mut held): (StreamId, ParkedStream),
         round: &mut Round,
-        now: UnixMicros,
+        now: Steady,
     ) {
         while let Some(parked) = held.records.pop_front() {
             let record = parked.as_raw();
@@ -277,7 +277,7 @@ impl<W: WriterSchemas + 'static> TakeChanges<W> {
 const SCHEMAS_PER_RECORD: usize = 2;
 
 impl<W: WriterSchemas + 'static> Take for TakeChanges<W> {
-    fn take(&mut self, record: RawRecord<'_>, round: &mut Round, now: UnixMicros) -> u32 {
+    fn take(&mut self, record: RawRecord<'_>, round: &mut Round, now: Steady) -> u32 {
         // In the order of its stream, also where the source goes on giving.
         if self.parked.holds(record.position.stream) {
             self.parked.park(&record, 0);
@@ -305,7 +305,7 @@ impl<W: WriterSchemas + 'static> Take for TakeChanges<W> {
         self.fetches.is_under_way()
     }
 
-    fn oldest(&self) -> Option<UnixMicros> {
+    fn oldest(&self) -> Option<WallMicros> {
         self.parked.oldest()
     }
 

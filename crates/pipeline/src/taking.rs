@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use freshet_core::ports::RawRecord;
-use freshet_core::position::{StreamId, UnixMicros};
+use freshet_core::position::{Steady, StreamId, WallMicros};
 
 use crate::round::Round;
 
@@ -11,7 +11,7 @@ use crate::round::Round;
 pub(crate) trait Take: Send {
     /// Puts what the record asks for into `round`. Returns how many answers its position waits for: zero
     /// settles it at once, one waits for the round. Records that were at hand together have one `now`.
-    fn take(&mut self, record: RawRecord<'_>, round: &mut Round, now: UnixMicros) -> u32;
+    fn take(&mut self, record: RawRecord<'_>, round: &mut Round, now: Steady) -> u32;
 
     /// Whether more records wait for something else than a round than may; nothing more is to be taken until fewer do.
     fn is_held_up(&self) -> bool {
@@ -29,7 +29,7 @@ pub(crate) trait Take: Send {
     }
 
     /// When the oldest record that waits so was stored by the source.
-    fn oldest(&self) -> Option<UnixMicros> {
+    fn oldest(&self) -> Option<WallMicros> {
         None
     }
 

@@ -10,7 +10,7 @@ use freshet_core::change::{Change, Op};
 use freshet_core::gap::GapCause;
 use freshet_core::members::{Ends, EndsQuestion, Members, MembersLimits, Missing, Outcomes};
 use freshet_core::ports::{Origin, RawRecord, TopicEnds, WriterSchemas};
-use freshet_core::position::{StreamId, UnixMicros};
+use freshet_core::position::{Steady, StreamId};
 use freshet_core::registry::Registry;
 use freshet_core::transaction::Boundary;
 use freshet_wire::{BoundaryRead, DecodeError, Decoded, Skipped};
@@ -82,7 +82,7 @@ impl Watch {
     }
 
     /// Watches the tables of `registry` from now on.
-    fn follow(&mut self, registry: &Registry, now: UnixMicros) {
+    fn follow(&mut self, registry: &Registry, now: Steady) {
         if self.revision == Some(registry.revision.sequence) {
             return;
         }
@@ -117,7 +117,7 @@ impl Watch {
         &mut self,
         stream: StreamId,
         (topic, partition): (&Arc<str>, i32),
-        now: UnixMicros,
+        now: Steady,
     ) {
         for it in &mut self.databases {
             it.members.assigned(topic, partition, now);
@@ -126,7 +126,7 @@ impl Watch {
     }
 
     /// It is not any more.
-    pub(crate) fn revoked(&mut self, stream: StreamId, now: UnixMicros) {
+    pub(crate) fn revoked(&mut self, stream: StreamId, now: Steady) {
         let Some(at) = self.streams.iter().position(|(it, ..)| *it == stream) else {
             return;
         };
@@ -137,7 +137,7 @@ impl Watch {
     }
 
     /// Records of the topic are lost, or nobody can read one of them.
-    pub(crate) fn spoil(&mut self, topic: &str, now: UnixMicros) {
+    pub(crate) fn spoil(&mut self, topic: &str, now: Steady) {
         for it in &mut self.databases {
             it.members.spoil(topic, now);
         }
@@ -145,7 +145,7 @@ impl Watch {
 
     /// A record of a table's topic was taken. It may be no change; a change that somebody made belongs to a
     /// transaction.
-    pub(crate) fn note(&mut self, origin: Origin<'_>, change: Option<&Change>, now: UnixMicros) {
+    pub(crate) fn note(&mut self, origin: Origin<'_>, change: Option<&Change>, now: Steady) {
         for it in &mut self.databases {
             let read = (origin.partition, origin.offset);
             it.members.note_read(origin.topic, read.0, read.1);
@@ -160,12 +160,7 @@ impl Watch {
     }
 
     /// A transaction began or ended.
-    pub(crate) fn note_boundary(
-        &mut self,
-        origin: Origin<'_>,
-        boundary: Boundary,
-        now: UnixMicros,
-    ) {
+    pub(crate) fn note_boundary(&mut self, origin: Origin<'_>, boundary: Boundary, now: Steady) {
         let found = self.databases.iter_mut();
         if let Some(it) = found.into_iter().find(|it| *it.boundaries == *origin.topic) {
             let place = (origin.partition, origin.offset);
@@ -174,7 +169,7 @@ impl Watch {
     }
 
     /// Asks, judges, and puts what is missing into the round as gaps.
-    pub(crate) fn look(&mut self, round: &mut Round, now: UnixMicros) {
+    pub(crate) fn look(&mut self, round: &mut Round, now: Steady) {
         self.follow(&round.rules.registry, now);
         let ends = self.settings.ends.as_ref();
         for it in &mut self.databases {
@@ -197,7 +192,7 @@ impl Watch {
 }
 
 impl Watched {
-    fn receive(&mut self, now: UnixMicros) {
+    fn receive(&mut self, now: Steady) {
         let Some((question, answer)) = &self.asked else {
             return;
         };
@@ -212,7 +207,7 @@ impl Watched {
 
     /// Asks on a thread of its own, so that changes flow meanwhile. It is rare: once for each table and assignment,
     /// and before something is called missing.
-    fn ask(&mut self, ends: &Arc<dyn TopicEnds>, now: UnixMicros) {
+    fn ask(&mut self, ends: &Arc<dyn TopicEnds>, now: Steady) {
         if self.asked.is_some() {
             return;
         }

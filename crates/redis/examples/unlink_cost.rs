@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use freshet_core::ports::Purger;
-use freshet_core::position::UnixMicros;
+use freshet_core::position::WallMicros;
 use freshet_core::purge::{PurgeBatch, WantedPurge};
 use freshet_core::registry::{FamilyId, PurgeMode, Scope, TargetId};
 use freshet_redis::{RedisPurger, RedisTarget};
@@ -134,7 +134,7 @@ fn batches() -> Vec<PurgeBatch> {
                 family: FamilyId(0),
                 scope: Scope::Keys,
                 mode: PurgeMode::Hard,
-                committed: UnixMicros(1),
+                committed: WallMicros(1),
                 name: name(at).as_bytes(),
             });
         }

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use freshet_core::ports::{Observation, Probe, Purger};
-use freshet_core::position::UnixMicros;
+use freshet_core::position::WallMicros;
 use freshet_core::purge::{PurgeBatch, PurgeOutcome, WantedPurge};
 use freshet_core::registry::{EntryVersion, FamilyId, PurgeMode, Scope, TargetId};
 use freshet_redis::{RedisPurger, RedisTarget};
@@ -15,7 +15,7 @@ use redis::Commands;
 fn batch(scope: Scope, names: &[&[u8]]) -> PurgeBatch {
     let mut batch = PurgeBatch::new(TargetId(0));
     for name in names {
-        let (family, mode, committed) = (FamilyId(0), PurgeMode::Hard, UnixMicros(1));
+        let (family, mode, committed) = (FamilyId(0), PurgeMode::Hard, WallMicros(1));
         batch.add(WantedPurge {
             family,
             scope,
@@ -208,7 +208,7 @@ async fn a_frozen_server_holds_a_large_batch_up_once() {
     let mut large = batch(Scope::Keys, &[]);
     for (scope, count) in [(Scope::Keys, 10_000), (Scope::Family, 20)] {
         for at in 0..count {
-            let (family, mode, committed) = (FamilyId(0), PurgeMode::Hard, UnixMicros(1));
+            let (family, mode, committed) = (FamilyId(0), PurgeMode::Hard, WallMicros(1));
             let name = format!("k:{at}:*");
             let name = name.as_bytes();
             large.add(WantedPurge {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use freshet_core::ports::Purger;
-use freshet_core::position::UnixMicros;
+use freshet_core::position::WallMicros;
 use freshet_core::purge::{Disposition, PurgeBatch, PurgeOutcome, WantedPurge, disposition};
 use freshet_core::registry::{FamilyId, PurgeMode, Scope, TargetId};
 use freshet_redis::{RedisPurger, RedisTarget, Topology};
@@ -50,7 +50,7 @@ fn one_key() -> PurgeBatch {
         family: FamilyId(0),
         scope: Scope::Keys,
         mode: PurgeMode::Hard,
-        committed: UnixMicros(1),
+        committed: WallMicros(1),
         name: KEY,
     });
     batch

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use freshet_core::position::UnixMicros;
+use freshet_core::position::WallMicros;
 
 /// A partition of a topic.
 pub(crate) type Place = (String, usize);
@@ -12,7 +12,7 @@ pub(crate) type Place = (String, usize);
 pub(crate) struct LogRecord {
     pub(crate) key: Option<Vec<u8>>,
     pub(crate) value: Option<Vec<u8>>,
-    pub(crate) appended: UnixMicros,
+    pub(crate) appended: WallMicros,
     /// When it was appended, in the order of everything that happens.
     pub(crate) seq: u64,
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use freshet_core::ports::OutboxRecord;
-use freshet_core::position::UnixMicros;
+use freshet_core::position::WallMicros;
 use freshet_core::registry::Scope;
 use freshet_wire::{PurgeRequest, RequestedPurge};
 use rand_chacha::ChaCha8Rng;
@@ -113,7 +113,7 @@ impl State {
         self.modes.get(target).copied().unwrap_or_default()
     }
 
-    fn now(&self) -> UnixMicros {
+    fn now(&self) -> WallMicros {
         micros(self.began)
     }
 
@@ -347,8 +347,8 @@ impl State {
 }
 
 /// The virtual time.
-pub(crate) fn micros(began: Instant) -> UnixMicros {
-    UnixMicros(BEGIN_US + began.elapsed().as_micros() as u64)
+pub(crate) fn micros(began: Instant) -> WallMicros {
+    WallMicros(BEGIN_US + began.elapsed().as_micros() as u64)
 }
 
 /// What answers a want: the name itself, or its family's scope.

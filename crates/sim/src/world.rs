@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use freshet_core::ports::{WriterSchemaError, WriterSchemas};
-use freshet_core::position::UnixMicros;
+use freshet_core::position::{Steady, WallMicros};
 use freshet_pipeline::backoff::{Backoff, Dice};
 use freshet_pipeline::canary::Canaries;
 use freshet_pipeline::clock::Clock;
@@ -356,9 +356,9 @@ fn clock_of(shared: &Shared) -> Clock {
     let (began, shared) = (shared.lock().began(), shared.clone());
     let wall = move || {
         let off = shared.lock().clock_off_seconds * 1_000_000;
-        UnixMicros(micros(began).0.saturating_add_signed(off))
+        WallMicros(micros(began).0.saturating_add_signed(off))
     };
-    Clock::from_hands(move || micros(began), wall)
+    Clock::from_hands(move || Steady(micros(began).0), wall)
 }
 
 fn settings(shared: &Shared) -> Settings {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use freshet_core::ports::Purger;
-use freshet_core::position::UnixMicros;
+use freshet_core::position::WallMicros;
 use freshet_core::purge::{PurgeBatch, PurgeOutcome, PurgeReport, WantedPurge};
 use freshet_core::registry::{FamilyId, PurgeMode, Scope, TargetId};
 
@@ -353,7 +353,7 @@ fn add(batch: &mut PurgeBatch, scope: Scope, name: &[u8]) {
         family: FamilyId(0),
         scope,
         mode: PurgeMode::Hard,
-        committed: UnixMicros(1),
+        committed: WallMicros(1),
         name,
     });
 }

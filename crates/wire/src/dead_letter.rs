@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::LazyLock;
 
 use apache_avro::types::Value;
-use freshet_core::position::UnixMicros;
+use freshet_core::position::WallMicros;
 use freshet_core::registry::LetterPolicy;
 
 use crate::single_object::{Fields, RecordError, RecordSchema, avro_field, avro_micros};
@@ -47,9 +47,9 @@ pub struct DeadLetter {
     /// How often it was tried.
     pub attempts: u32,
     /// When it was given up.
-    pub at: UnixMicros,
+    pub at: WallMicros,
     /// When the source stored the record; zero when it does not say.
-    pub appended: UnixMicros,
+    pub appended: WallMicros,
     /// What was kept of the record.
     pub policy: LetterPolicy,
     /// The record's key, where the policy keeps it.

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use apache_avro::types::Value;
-use freshet_core::position::UnixMicros;
+use freshet_core::position::WallMicros;
 
 use crate::single_object::{Fields, RecordError, RecordSchema, avro_field, avro_micros};
 
@@ -57,7 +57,7 @@ pub struct DeadLetterResolution {
     /// How many purges were appended.
     pub purges: u64,
     /// When.
-    pub at: UnixMicros,
+    pub at: WallMicros,
 }
 
 impl DeadLetterResolution {

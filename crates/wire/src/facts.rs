@@ -1,7 +1,7 @@
 //! What a record says beside its row images, in whatever form it came, and what that makes of the change.
 
 use freshet_core::change::{Change, CommitTime, Op};
-use freshet_core::position::{ChangeVersion, UnixMicros};
+use freshet_core::position::{ChangeVersion, WallMicros};
 use freshet_core::table::Engine;
 use freshet_core::transaction::{Member, TransactionId};
 
@@ -241,9 +241,9 @@ impl Facts {
             self.number(Number::CapturedUs),
             self.number(Number::CapturedMs),
         ) {
-            (Some(us), _) => UnixMicros(us),
-            (None, Some(ms)) => UnixMicros::from_millis(ms),
-            (None, None) => UnixMicros::default(),
+            (Some(us), _) => WallMicros(us),
+            (None, Some(ms)) => WallMicros::from_millis(ms),
+            (None, None) => WallMicros::default(),
         };
         // A snapshot's time is that of the reading, not of any commit.
         if !self.snapshot && change.op != Op::Read {
@@ -262,8 +262,8 @@ impl Facts {
             self.number(Number::CommittedUs),
             self.number(Number::CommittedMs),
         ) {
-            (Some(us), _) if us > 0 => (UnixMicros(us), 1),
-            (_, Some(ms)) if ms > 0 => (UnixMicros::from_millis(ms), MILLI),
+            (Some(us), _) if us > 0 => (WallMicros(us), 1),
+            (_, Some(ms)) if ms > 0 => (WallMicros::from_millis(ms), MILLI),
             _ => return CommitTime::default(),
         };
         // The header of a MariaDB binlog event has whole seconds, whatever the field's name promises.

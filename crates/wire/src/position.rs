@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use apache_avro::types::Value;
-use freshet_core::position::UnixMicros;
+use freshet_core::position::WallMicros;
 
 use crate::single_object::{Fields, RecordError, RecordSchema, avro_field, avro_micros};
 
@@ -23,7 +23,7 @@ pub struct ReadPosition {
     /// The offset committed: the next one to be read.
     pub offset: i64,
     /// When the record was written.
-    pub at: UnixMicros,
+    pub at: WallMicros,
 }
 
 impl ReadPosition {

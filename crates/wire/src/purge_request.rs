@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use apache_avro::types::Value;
-use freshet_core::position::UnixMicros;
+use freshet_core::position::WallMicros;
 use freshet_core::registry::{PurgeMode, Scope};
 use freshet_core::shape;
 
@@ -45,7 +45,7 @@ pub struct PurgeRequest {
     /// purged here yet.
     pub then: Vec<OuterPurges>,
     /// When the request was made.
-    pub requested: UnixMicros,
+    pub requested: WallMicros,
 }
 
 /// Purges of one outer target.
@@ -70,7 +70,7 @@ pub struct RequestedPurge {
     /// that an earlier release wrote.
     pub name: Vec<u8>,
     /// When the oldest change behind it was committed; zero when not known.
-    pub committed: UnixMicros,
+    pub committed: WallMicros,
 }
 
 impl PurgeRequest {

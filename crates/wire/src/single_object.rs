@@ -6,7 +6,7 @@ use apache_avro::rabin::Rabin;
 use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::types::Value;
 use apache_avro::writer::datum::GenericDatumWriter;
-use freshet_core::position::UnixMicros;
+use freshet_core::position::WallMicros;
 use serde_json::Value as Json;
 
 const MARKER: [u8; 2] = [0xc3, 0x01];
@@ -236,9 +236,9 @@ impl Fields {
     }
 
     /// Takes a time; one before the epoch counts as not known.
-    pub(crate) fn micros(&mut self, name: &str) -> Result<UnixMicros, RecordError> {
+    pub(crate) fn micros(&mut self, name: &str) -> Result<WallMicros, RecordError> {
         let micros = self.long(name)?;
-        Ok(UnixMicros(u64::try_from(micros).unwrap_or_default()))
+        Ok(WallMicros(u64::try_from(micros).unwrap_or_default()))
     }
 }
 
@@ -249,7 +249,7 @@ impl From<Vec<(String, Value)>> for Fields {
 }
 
 /// A time as Avro has it.
-pub(crate) fn avro_micros(at: UnixMicros) -> Value {
+pub(crate) fn avro_micros(at: WallMicros) -> Value {
     Value::TimestampMicros(i64::try_from(at.0).unwrap_or(i64::MAX))
 }
 

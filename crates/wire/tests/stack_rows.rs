@@ -4,7 +4,7 @@
 mod shop;
 
 use freshet_core::change::{Change, Op};
-use freshet_core::position::{ChangeVersion, UnixMicros};
+use freshet_core::position::{ChangeVersion, WallMicros};
 use freshet_core::registry::Registry;
 use freshet_core::table::{ColumnKind, Engine, ReplicaIdentity};
 use freshet_wire::{DecodeError, Decoded, Decoder, Limits, Skipped};
@@ -314,7 +314,7 @@ fn a_binlog_time_has_whole_seconds_and_says_so() {
         let committed = stand.change.committed;
         assert_eq!(
             (committed.at, committed.resolution_us),
-            (UnixMicros(at), resolution)
+            (WallMicros(at), resolution)
         );
     }
 }
@@ -325,8 +325,8 @@ fn a_snapshot_read_has_no_commit_time() {
     let row = r#"{"id":3,"item_id":7,"tenant":1,"body":"b"}"#;
     let told = stand.change(NOTES, None, &envelope("r", "null", row));
     assert!(told.starts_with("Read after id=\"3\""), "{told}");
-    assert_eq!(stand.change.committed.at, UnixMicros(0));
-    assert_eq!(stand.change.captured, UnixMicros(1_717_156_800_200_000));
+    assert_eq!(stand.change.committed.at, WallMicros(0));
+    assert_eq!(stand.change.captured, WallMicros(1_717_156_800_200_000));
 }
 
 #[test]
@@ -436,7 +436,7 @@ fn the_flattened_form_has_no_before_image() {
     }
     stand.change(NOTES, None, &row("u", "false"));
     assert_eq!(stand.change.version, ChangeVersion::from_postgres(300, 300));
-    assert_eq!(stand.change.committed.at, UnixMicros(1_717_156_800_123_000));
+    assert_eq!(stand.change.committed.at, WallMicros(1_717_156_800_123_000));
 }
 
 #[test]

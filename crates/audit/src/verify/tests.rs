@@ -84,7 +84,7 @@ async fn verified(
     };
     let caches = BTreeMap::from([(Arc::from("main"), cache)]);
     let rate = NonZeroU32::new(10).expect("not zero");
-    verify((caches, Arc::clone(&outbox)), taken, rate, || UnixMicros(5)).await;
+    verify((caches, Arc::clone(&outbox)), taken, rate, || WallMicros(5)).await;
     let stored = outbox.stored.lock().expect("not poisoned");
     let requests = stored.iter().map(|record| {
         assert_eq!(&*record.topic, "freshet.backlog.main");
@@ -117,7 +117,7 @@ async fn only_what_is_older_than_the_row_is_purged_and_what_follows_outside() {
         panic!("not one purge: {request:?}");
     };
     assert_eq!((&purge.name[..], purge.scope), (&b"old"[..], Scope::Keys));
-    assert_eq!(purge.committed, UnixMicros(0), "no change, no freshness");
+    assert_eq!(purge.committed, WallMicros(0), "no change, no freshness");
     let [outer] = &request.then[..] else {
         panic!("nothing follows outside: {request:?}");
     };

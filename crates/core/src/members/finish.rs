@@ -2,12 +2,11 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
 
 use rustc_hash::FxHashMap;
 
 use super::{Members, Missing, Open};
-use crate::position::UnixMicros;
+use crate::position::Steady;
 use crate::transaction::TransactionId;
 
 /// What became of one transaction's changes of one table.
@@ -19,7 +18,7 @@ pub(super) enum Finish {
 }
 
 impl Members {
-    pub(super) fn take_due(&mut self, at: usize, asked_at: UnixMicros) -> Option<TransactionId> {
+    pub(super) fn take_due(&mut self, at: usize, asked_at: Steady) -> Option<TransactionId> {
         let table = self.tables.get_mut(at)?;
         let (due, _) = *table.waiting.front()?;
         if due > asked_at {
@@ -125,8 +124,8 @@ impl Members {
     }
 
     /// Forgets what is known of a table; what waited there is not judged.
-    pub(super) fn start_over(&mut self, at: usize, now: UnixMicros) {
-        let ask_at = later(now, self.within);
+    pub(super) fn start_over(&mut self, at: usize, now: Steady) {
+        let ask_at = now.plus(self.within);
         let Some(table) = self.tables.get_mut(at) else {
             return;
         };
@@ -142,7 +141,7 @@ impl Members {
         }
     }
 
-    pub(super) fn start_over_all(&mut self, now: UnixMicros) {
+    pub(super) fn start_over_all(&mut self, now: Steady) {
         for at in 0..self.tables.len() {
             self.start_over(at, now);
         }
@@ -159,8 +158,4 @@ pub(super) fn opened<'a>(
         oldest.push_back(id);
         Open::default()
     })
-}
-
-pub(super) fn later(at: UnixMicros, by: Duration) -> UnixMicros {
-    UnixMicros(at.0 + by.as_micros() as u64)
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use crate::position::UnixMicros;
+use crate::position::Steady;
 use crate::transaction::TransactionId;
 
 /// The end of every partition of a topic: what comes next has this offset.
@@ -20,16 +20,16 @@ pub(super) struct WatchedTable {
     /// Rises when everything that was known is forgotten: an answer to an earlier question counts no more.
     pub(super) generation: u64,
     /// Nothing is asked before.
-    pub(super) ask_at: UnixMicros,
+    pub(super) ask_at: Steady,
     /// A question is under way.
     pub(super) asked: bool,
     pub(super) judged_from: Option<JudgedFrom>,
     /// A transaction was seen whole, so that the topic does carry what the ends count.
     pub(super) proven: bool,
     /// Transactions that ended and are not whole, with the time that their records have.
-    pub(super) waiting: VecDeque<(UnixMicros, TransactionId)>,
+    pub(super) waiting: VecDeque<(Steady, TransactionId)>,
     /// How far has to be read before those that were due when it was asked are judged.
-    pub(super) until: Option<(UnixMicros, Ends)>,
+    pub(super) until: Option<(Steady, Ends)>,
 }
 
 /// From where on transactions can be judged.
@@ -48,7 +48,7 @@ impl WatchedTable {
             topic,
             held: BTreeMap::new(),
             generation: 0,
-            ask_at: UnixMicros(0),
+            ask_at: Steady(0),
             asked: false,
             judged_from: None,
             proven: false,
@@ -58,10 +58,7 @@ impl WatchedTable {
     }
 
     /// Forgets what was known; what waited is returned.
-    pub(super) fn start_over(
-        &mut self,
-        ask_at: UnixMicros,
-    ) -> VecDeque<(UnixMicros, TransactionId)> {
+    pub(super) fn start_over(&mut self, ask_at: Steady) -> VecDeque<(Steady, TransactionId)> {
         self.generation += 1;
         self.ask_at = ask_at;
         self.asked = false;
@@ -72,7 +69,7 @@ impl WatchedTable {
     }
 
     /// Whether the brokers are to be asked where the topics end.
-    pub(super) fn wants_ends(&self, now: UnixMicros) -> bool {
+    pub(super) fn wants_ends(&self, now: Steady) -> bool {
         if self.asked || self.held.is_empty() || now < self.ask_at {
             return false;
         }
@@ -81,7 +78,7 @@ impl WatchedTable {
     }
 
     /// Takes the answer to a question of `asked_at`. False when the table has to start over.
-    pub(super) fn take_ends(&mut self, asked_at: UnixMicros, (ends, begins): (Ends, Ends)) -> bool {
+    pub(super) fn take_ends(&mut self, asked_at: Steady, (ends, begins): (Ends, Ends)) -> bool {
         if !ends.keys().eq(self.held.keys()) {
             return false;
         }
@@ -114,7 +111,7 @@ impl WatchedTable {
     }
 
     /// The time of the question whose answer has been read past, once.
-    pub(super) fn take_passed(&mut self) -> Option<UnixMicros> {
+    pub(super) fn take_passed(&mut self) -> Option<Steady> {
         let (asked_at, until) = self.until.as_ref()?;
         let baseline = &self.judged_from.as_ref()?.baseline;
         let passed = until.iter().all(|(partition, end)| {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-use freshet_core::position::UnixMicros;
+use freshet_core::position::WallMicros;
 use freshet_kafka::{ScanError, StoredRecord, TopicScan};
 use freshet_wire::{DeadLetter, DeadLetterResolution};
 
@@ -132,7 +132,7 @@ impl Letters {
     }
 
     /// The letters that `filter` asks for, newest first; only open ones unless `all`.
-    pub(crate) fn matching(&self, filter: &Filter, all: bool, now: UnixMicros) -> Vec<&Letter> {
+    pub(crate) fn matching(&self, filter: &Filter, all: bool, now: WallMicros) -> Vec<&Letter> {
         let wanted = |letter: &&Letter| (all || letter.is_open()) && matches(filter, letter, now);
         let mut found: Vec<&Letter> = self.letters.values().filter(wanted).collect();
         found.sort_by_key(|letter| (std::cmp::Reverse(letter.content.at), letter.id));
@@ -140,7 +140,7 @@ impl Letters {
     }
 }
 
-fn matches(filter: &Filter, letter: &Letter, now: UnixMicros) -> bool {
+fn matches(filter: &Filter, letter: &Letter, now: WallMicros) -> bool {
     let content = &letter.content;
     let is = |wanted: &Option<String>, has: &str| wanted.as_ref().is_none_or(|it| it == has);
     let family = filter.family.as_ref();

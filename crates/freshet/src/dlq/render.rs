@@ -1,6 +1,6 @@
 //! Letters and what became of them as text and as JSON.
 
-use freshet_core::position::UnixMicros;
+use freshet_core::position::WallMicros;
 use freshet_wire::{DeadLetterResolution, RowBytes};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
@@ -212,7 +212,7 @@ fn record_of(letter: &Letter) -> Option<String> {
 }
 
 /// A time in UTC. None for zero, which says that it is not known.
-fn moment(at: UnixMicros, exact: bool) -> Option<String> {
+fn moment(at: WallMicros, exact: bool) -> Option<String> {
     let step = if exact { 1 } else { 1_000_000 };
     let nanos = i128::from(at.0 / step * step) * 1000;
     let moment = OffsetDateTime::from_unix_timestamp_nanos(nanos).ok()?;

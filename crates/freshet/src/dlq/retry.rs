@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use freshet_core::ports::OutboxRecord;
-use freshet_core::position::UnixMicros;
+use freshet_core::position::WallMicros;
 use freshet_core::purge::{PurgeBatch, PurgeSet, WantedPurge};
 use freshet_core::registry::{Registry, TargetId, Tier};
 use freshet_pipeline::requests::requests_of;
@@ -99,7 +99,7 @@ impl Owed {
                 scope: purge.scope,
                 mode: purge.mode,
                 // Readers are fresh since the families were purged: what is done by hand is not measured.
-                committed: UnixMicros(0),
+                committed: WallMicros(0),
                 name,
             });
             families.extend(registry.family(purge.family).map(|it| it.name.to_string()));
@@ -137,7 +137,7 @@ impl Owed {
         self,
         registry: &Registry,
         outbox: &OutboxConfig,
-        now: UnixMicros,
+        now: WallMicros,
     ) -> Vec<OutboxRecord> {
         let tier_of = |batch: &PurgeBatch| {
             let target = registry.target(batch.target());

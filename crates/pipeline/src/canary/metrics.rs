@@ -74,9 +74,9 @@ pub fn register(seat: &CanarySeat) {
     }
 }
 
-pub(crate) fn set_age(seat: &CanarySeat, age_us: u64) {
+pub(crate) fn set_age(seat: &CanarySeat, age: Duration) {
     let (database, target) = (seat.database.to_string(), seat.target.to_string());
-    gauge!(CANARY_AGE, "database" => database, "target" => target).set(age_us as f64 / 1e6);
+    gauge!(CANARY_AGE, "database" => database, "target" => target).set(age.as_secs_f64());
 }
 
 pub(crate) fn took(seat: &CanarySeat, took: Duration) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use freshet_core::ports::{Observation, Plant, Probe};
-use freshet_core::position::UnixMicros;
+use freshet_core::position::{Steady, WallMicros};
 use freshet_core::registry::EntryVersion;
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
@@ -26,7 +26,7 @@ const EVERY: Duration = Duration::from_secs(1);
 struct Planted {
     mark: String,
     /// When the cache had answered.
-    at: UnixMicros,
+    at: Steady,
 }
 
 struct Prove<C> {
@@ -94,8 +94,8 @@ impl<C: Probe + Plant> Prove<C> {
         };
         // The next entry was planted before the purge was sent, or after it; then it proves nothing. So it is with one
         // that has come to the end of its life.
-        let expires = planted.at.0.saturating_add(ttl.as_micros() as u64);
-        if planted.at > beat.begun || expires <= self.clock.now().0 {
+        let expires = planted.at.plus(*ttl);
+        if planted.at > beat.begun || expires <= self.clock.now() {
             return;
         }
         match cache.observe(name, Some(&self.version)).await {
@@ -119,10 +119,11 @@ impl<C: Probe + Plant> Prove<C> {
         }
     }
 
-    fn took_effect(&self, seat: &CanarySeat, beat: &Beat, now: UnixMicros) {
+    fn took_effect(&self, seat: &CanarySeat, beat: &Beat, now: WallMicros) {
         let took = Duration::from_micros(now.since(beat.committed));
         metrics::took(seat, took);
-        self.canaries.effective(seat, beat.committed);
+        self.canaries
+            .effective(seat, self.clock.steady_of(beat.committed));
         tracing::debug!(
             event = "canary",
             database = %seat.database,
@@ -144,7 +145,7 @@ impl<C: Probe + Plant> Prove<C> {
                 continue;
             }
             let now = self.clock.now();
-            let fresh = |it: &Planted| now.since(it.at) < ttl.as_micros() as u64 / 2;
+            let fresh = |it: &Planted| now.since(it.at) < *ttl / 2;
             let planted = self.planted.get(&at).and_then(Option::as_ref);
             if !planted.is_some_and(fresh) {
                 self.plant(at, seat).await;
@@ -157,7 +158,7 @@ impl<C: Probe + Plant> Prove<C> {
         let (Some((name, ttl)), Some(cache)) = (&seat.entry, self.caches.get(&seat.target)) else {
             return;
         };
-        let mark = format!("{}-{}", self.clock.now().0, std::process::id());
+        let mark = format!("{}-{}", self.clock.wall().0, std::process::id());
         let value = format!("{{\"{FIELD}\":\"{mark}\"}}");
         match cache.plant(name, value.as_bytes(), *ttl).await {
             Ok(()) => {
@@ -176,7 +177,7 @@ impl<C: Probe + Plant> Prove<C> {
 
     /// Readiness and log, once for each turn.
     fn tell(&self) {
-        let now = self.clock.wall();
+        let now = self.clock.now();
         for seat in self.canaries.seats() {
             let told = self.canaries.judge(seat, now);
             let part = format!("canary {} at {}", seat.database, seat.target);
@@ -191,7 +192,7 @@ impl<C: Probe + Plant> Prove<C> {
                 }
                 continue;
             };
-            if self.status.not_ready(&part, &reason, self.clock.now()) {
+            if self.status.not_ready(&part, &reason, now) {
                 tracing::error!(event = "canary", part, reason, "the canary is not well");
             }
         }

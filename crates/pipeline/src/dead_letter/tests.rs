@@ -53,7 +53,7 @@ fn letter(policies: &[LetterPolicy]) -> DeadLetter {
         },
         key: Some(b"the key"),
         value: Some(SECRET),
-        appended: UnixMicros(0),
+        appended: WallMicros(0),
     };
     let reason = Reason {
         label: "bad_json",
@@ -63,7 +63,7 @@ fn letter(policies: &[LetterPolicy]) -> DeadLetter {
         &record,
         reason,
         Concerned::by(&registry, ids),
-        UnixMicros(9),
+        WallMicros(9),
     )
 }
 

@@ -20,7 +20,7 @@ fn batch(target: u32, purges: &[(u32, &str)]) -> PurgeBatch {
             family: FamilyId(family),
             scope: Scope::Keys,
             mode: PurgeMode::Hard,
-            committed: UnixMicros(7),
+            committed: WallMicros(7),
             name: name.as_bytes(),
         });
     }
@@ -36,7 +36,7 @@ fn names(purges: &[RequestedPurge]) -> Vec<(String, u64)> {
 fn a_repeated_purge_is_measured_only_for_families_that_had_to_wait() {
     let late = batch(0, &[(1, "key")]);
     let outer = batch(1, &[(1, "tag-of-it"), (2, "tag-of-another")]);
-    let requests = requests_of(&registry(), &late, &[&outer], UnixMicros(9));
+    let requests = requests_of(&registry(), &late, &[&outer], WallMicros(9));
     let [request] = requests.as_slice() else {
         panic!("one record: {requests:?}");
     };
@@ -56,7 +56,7 @@ fn what_follows_comes_after_all_of_a_long_batch() {
     let keys: Vec<String> = (0..2_500).map(|at| format!("key-{at}")).collect();
     let purges: Vec<(u32, &str)> = keys.iter().map(|it| (1, it.as_str())).collect();
     let outer = batch(1, &[(1, "tag")]);
-    let requests = requests_of(&registry(), &batch(0, &purges), &[&outer], UnixMicros(9));
+    let requests = requests_of(&registry(), &batch(0, &purges), &[&outer], WallMicros(9));
     let lengths: Vec<(usize, usize)> = requests
         .iter()
         .map(|it| (it.purges.len(), it.then.len()))

@@ -1,6 +1,6 @@
 //! P4: what cannot be read and what is refused holds nothing up.
 
-use freshet_core::position::UnixMicros;
+use freshet_core::position::WallMicros;
 use freshet_core::registry::{PurgeMode, Scope};
 use freshet_wire::{DeadLetter, OuterPurges, PurgeRequest, RequestedPurge};
 
@@ -81,7 +81,7 @@ fn left_behind(names: &[&str]) -> PurgeRequest {
         scope: Scope::Tag,
         mode: PurgeMode::Hard,
         name: name.as_bytes().to_vec(),
-        committed: UnixMicros(0),
+        committed: WallMicros(0),
     });
     PurgeRequest {
         target: "edge".to_owned(),
@@ -91,7 +91,7 @@ fn left_behind(names: &[&str]) -> PurgeRequest {
             target: "a target that is gone".to_owned(),
             purges: Vec::new(),
         }],
-        requested: UnixMicros(1),
+        requested: WallMicros(1),
     }
 }
 
@@ -139,7 +139,7 @@ fn p13_a_prefix_of_an_earlier_release_is_purged_as_the_names_of_its_family() {
             scope: Scope::Family,
             mode: PurgeMode::Hard,
             name: prefix.as_bytes().to_vec(),
-            committed: UnixMicros(0),
+            committed: WallMicros(0),
         };
         let request = PurgeRequest {
             target: "main".to_owned(),

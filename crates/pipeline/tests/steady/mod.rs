@@ -13,7 +13,7 @@ use freshet_core::ports::{
     Demand, Origin, Outbox, OutboxError, OutboxRecord, Purger, RawRecord, Source, SourceError,
     SourceEvent,
 };
-use freshet_core::position::{StreamId, StreamPosition, UnixMicros};
+use freshet_core::position::{StreamId, StreamPosition, WallMicros};
 use freshet_core::purge::{PurgeBatch, PurgeOutcome, PurgeReport};
 use freshet_core::registry::{Binding, FamilyId, Registry, RegistryRevision, Table, Target, Tier};
 use freshet_core::table::{Engine, ReplicaIdentity, TableId, TableShape};
@@ -121,7 +121,7 @@ pub fn record(values: &[Vec<u8>], at: u64) -> RawRecord<'_> {
         },
         key: Some(b"{\"id\":1}"),
         value: Some(&values[row]),
-        appended: UnixMicros(1_795_000_000_000_000),
+        appended: WallMicros(1_795_000_000_000_000),
     }
 }
 

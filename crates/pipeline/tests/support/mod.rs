@@ -13,7 +13,7 @@ use freshet_core::ports::{
     Demand, Origin, Outbox, OutboxError, OutboxRecord, Purger, RawRecord, Reading, Source,
     SourceError, SourceEvent, TopicEnds,
 };
-use freshet_core::position::{StreamId, StreamPosition, UnixMicros};
+use freshet_core::position::{StreamId, StreamPosition, WallMicros};
 use freshet_core::purge::{PurgeBatch, PurgeOutcome, PurgeReport};
 use freshet_core::registry::{
     Binding, CdnSide, Family, FamilyId, PurgeMode, Registry, RegistryRevision, Table, Target,
@@ -144,7 +144,7 @@ impl Source for MemorySource {
                 },
                 key: record.key.as_deref(),
                 value: record.value.as_deref(),
-                appended: UnixMicros(1),
+                appended: WallMicros(1),
             });
             self.next += 1;
         }

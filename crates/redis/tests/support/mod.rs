@@ -4,7 +4,7 @@ use std::future::Future;
 use std::time::{Duration, Instant};
 
 use freshet_core::ports::Purger;
-use freshet_core::position::UnixMicros;
+use freshet_core::position::WallMicros;
 use freshet_core::purge::{PurgeBatch, PurgeReport, WantedPurge};
 use freshet_core::registry::{FamilyId, PurgeMode, Scope, TargetId};
 use freshet_redis::RedisPurger;
@@ -15,7 +15,7 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 pub(crate) fn batch<N: AsRef<[u8]>>(scope: Scope, names: &[N]) -> PurgeBatch {
     let mut batch = PurgeBatch::new(TargetId(0));
     for name in names {
-        let (family, mode, committed) = (FamilyId(0), PurgeMode::Hard, UnixMicros(1));
+        let (family, mode, committed) = (FamilyId(0), PurgeMode::Hard, WallMicros(1));
         batch.add(WantedPurge {
             family,
             scope,

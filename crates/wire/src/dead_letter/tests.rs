@@ -1,4 +1,4 @@
-use freshet_core::position::UnixMicros;
+use freshet_core::position::WallMicros;
 
 use freshet_core::registry::LetterPolicy;
 
@@ -18,8 +18,8 @@ fn letter() -> DeadLetter {
         families: vec!["catalog.item".to_owned(), "catalog.category".to_owned()],
         value_bytes: 1 << 33,
         attempts: u32::MAX,
-        at: UnixMicros(1_795_406_543_404_140),
-        appended: UnixMicros(0),
+        at: WallMicros(1_795_406_543_404_140),
+        appended: WallMicros(0),
         policy: LetterPolicy::Full,
         key: Some(RowBytes(b"{\"id\":7}".to_vec())),
         value: Some(RowBytes(vec![0, 0, 0, 0, 7])),

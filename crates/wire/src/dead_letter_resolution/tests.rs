@@ -12,7 +12,7 @@ fn a_resolution_comes_back_and_is_no_letter() {
             actor: "ada@ops-1".to_owned(),
             families: vec!["catalog.item".to_owned()],
             purges: 12,
-            at: UnixMicros(1_795_406_543_404_140),
+            at: WallMicros(1_795_406_543_404_140),
         };
         let record = resolution.encode();
         assert_eq!(DeadLetterResolution::decode(&record), Ok(resolution));

@@ -1,4 +1,4 @@
-use freshet_core::position::UnixMicros;
+use freshet_core::position::WallMicros;
 
 use super::ReadPosition;
 
@@ -8,7 +8,7 @@ fn position() -> ReadPosition {
         topic: "shop.public.items".to_owned(),
         partition: 7,
         offset: 1 << 40,
-        at: UnixMicros(1_795_406_543_404_140),
+        at: WallMicros(1_795_406_543_404_140),
     }
 }
 

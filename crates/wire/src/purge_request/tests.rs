@@ -1,4 +1,4 @@
-use freshet_core::position::UnixMicros;
+use freshet_core::position::WallMicros;
 use freshet_core::registry::{PurgeMode, Scope};
 use proptest::prelude::*;
 
@@ -15,7 +15,7 @@ fn any_purge() -> impl Strategy<Value = RequestedPurge> {
             scope,
             mode,
             name,
-            committed: UnixMicros(committed),
+            committed: WallMicros(committed),
         },
     )
 }
@@ -32,7 +32,7 @@ fn any_request() -> impl Strategy<Value = PurgeRequest> {
             revision,
             purges,
             then,
-            requested: UnixMicros(requested),
+            requested: WallMicros(requested),
         },
     )
 }
@@ -81,10 +81,10 @@ fn a_family_is_read_as_a_prefix_from_the_second_form_and_as_a_shape_from_this_on
             scope: Scope::Family,
             mode: PurgeMode::Hard,
             name: name.to_vec(),
-            committed: UnixMicros(7),
+            committed: WallMicros(7),
         }],
         then: Vec::new(),
-        requested: UnixMicros(9),
+        requested: WallMicros(9),
     };
     let prefix = request(b"catalog:v1:item:");
     let record = second.encode(prefix.to_value());
@@ -113,10 +113,10 @@ fn a_request_of_the_first_form_is_still_read() {
             scope: Scope::Tag,
             mode: PurgeMode::Soft,
             name: b"item-1".to_vec(),
-            committed: UnixMicros(7),
+            committed: WallMicros(7),
         }],
         then: Vec::new(),
-        requested: UnixMicros(9),
+        requested: WallMicros(9),
     };
     let apache_avro::types::Value::Record(mut fields) = request.to_value() else {
         panic!("a record");

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use freshet_core::change::Change;
 use freshet_core::image::{Column, Image};
 use freshet_core::ports::{Origin, RawRecord};
-use freshet_core::position::{StreamId, StreamPosition, UnixMicros};
+use freshet_core::position::{StreamId, StreamPosition, WallMicros};
 use freshet_core::registry::{Binding, FamilyId, Registry, RegistryRevision, Table};
 use freshet_core::table::{
     ColumnKind, ColumnShape, ColumnSlot, Engine, ReplicaIdentity, TableId, TableShape,
@@ -119,7 +119,7 @@ pub(crate) fn record<'a>(
         },
         key,
         value,
-        appended: UnixMicros(0),
+        appended: WallMicros(0),
     }
 }
 

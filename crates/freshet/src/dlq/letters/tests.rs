@@ -14,7 +14,7 @@ fn record(partition: i32, offset: i64, value: Vec<u8>) -> StoredRecord {
         offset,
         key: Some(b"shop.public.items".to_vec()),
         value: Some(value),
-        appended: UnixMicros(0),
+        appended: WallMicros(0),
     }
 }
 
@@ -23,7 +23,7 @@ fn letter(reason: &str, topic: &str, families: &[&str], at: u64) -> Vec<u8> {
         topic: topic.to_owned(),
         reason: reason.to_owned(),
         families: families.iter().map(|it| (*it).to_owned()).collect(),
-        at: UnixMicros(at),
+        at: WallMicros(at),
         ..DeadLetter::default()
     };
     letter.keep(LetterPolicy::Full, Some(b"key"), Some(b"value"));
@@ -39,7 +39,7 @@ fn resolution(partition: i32, offset: i64, (action, at): (ResolutionAction, u64)
         actor: "ada@ops".to_owned(),
         families: Vec::new(),
         purges: 0,
-        at: UnixMicros(at),
+        at: WallMicros(at),
     };
     resolution.encode()
 }
@@ -65,7 +65,7 @@ fn letters(whole: Option<LetterId>) -> Letters {
 
 fn ids(filter: &Filter, all: bool) -> Vec<String> {
     let letters = letters(None);
-    let found = letters.matching(filter, all, UnixMicros(4 * HOUR));
+    let found = letters.matching(filter, all, WallMicros(4 * HOUR));
     found.iter().map(|letter| letter.id.to_string()).collect()
 }
 

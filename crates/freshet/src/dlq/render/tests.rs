@@ -22,8 +22,8 @@ fn poison() -> Letter {
             families: vec!["catalog.item".to_owned(), "catalog.listing".to_owned()],
             value_bytes: 66,
             attempts: 1,
-            at: UnixMicros(1_795_406_543_404_140),
-            appended: UnixMicros(1_795_406_541_000_000),
+            at: WallMicros(1_795_406_543_404_140),
+            appended: WallMicros(1_795_406_541_000_000),
             ..DeadLetter::default()
         },
         resolution: None,
@@ -45,7 +45,7 @@ fn refused() -> Letter {
             detail: "target edge refused a purge: \u{1b}[2J".to_owned(),
             families: vec!["catalog.item".to_owned()],
             attempts: 1,
-            at: UnixMicros(1_795_400_000_000_000),
+            at: WallMicros(1_795_400_000_000_000),
             ..DeadLetter::default()
         },
         resolution: Some(DeadLetterResolution {
@@ -56,7 +56,7 @@ fn refused() -> Letter {
             actor: "ada@ops-1".to_owned(),
             families: Vec::new(),
             purges: 0,
-            at: UnixMicros(1_795_407_000_000_000),
+            at: WallMicros(1_795_407_000_000_000),
         }),
     }
 }

@@ -82,7 +82,7 @@ fn letters_that_ask_for_the_same_purge_it_once_and_inside_out() {
         partitions: 1,
         create_topics: true,
     };
-    let records = owed.records(&registry, &outbox, UnixMicros(9));
+    let records = owed.records(&registry, &outbox, WallMicros(9));
     let topics: Vec<&str> = records.iter().map(|record| &*record.topic).collect();
     assert_eq!(topics, ["backlog.main", "lane.edge"]);
     let requests = records
@@ -92,7 +92,7 @@ fn letters_that_ask_for_the_same_purge_it_once_and_inside_out() {
     for request in &requests {
         assert_eq!(request.purges.len(), 1, "merged");
         assert_eq!(request.purges[0].scope, Scope::Family);
-        assert_eq!(request.purges[0].committed, UnixMicros(0), "not measured");
+        assert_eq!(request.purges[0].committed, WallMicros(0), "not measured");
     }
     assert_eq!(
         requests[0].then.len(),

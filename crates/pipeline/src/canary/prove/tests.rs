@@ -58,7 +58,21 @@ struct Scene {
     prove: Prove<Cache>,
     cache: Arc<Cache>,
     now: Arc<AtomicU64>,
+    /// What the wall clock shows beyond `now`, in seconds.
+    ahead: Arc<AtomicU64>,
     seat: CanarySeat,
+}
+
+/// What the wall clock shows when the steady one shows zero, in seconds.
+const DAY: u64 = 86_400;
+
+fn clock_of(now: &Arc<AtomicU64>, ahead: &Arc<AtomicU64>) -> Clock {
+    let (steady, now, ahead) = (Arc::clone(now), Arc::clone(now), Arc::clone(ahead));
+    let wall = move || now.load(Ordering::Relaxed) + ahead.load(Ordering::Relaxed) * SECOND;
+    Clock::from_hands(
+        move || Steady(steady.load(Ordering::Relaxed)),
+        move || WallMicros(wall()),
+    )
 }
 
 impl Scene {
@@ -72,15 +86,16 @@ impl Scene {
             entry: Some((ENTRY.to_vec(), Duration::from_secs(3600))),
         };
         let now = Arc::new(AtomicU64::new(100 * SECOND));
-        let (canaries, _beats) = Canaries::new(vec![seat.clone()], UnixMicros(100 * SECOND));
+        let (canaries, _beats) = Canaries::new(vec![seat.clone()], Steady(100 * SECOND));
         let reader = (("intake 0", StreamId(0)), 0);
-        canaries.assigned(&seat.topic, reader, UnixMicros(100 * SECOND));
-        let (cache, told) = (Arc::new(Cache::default()), Arc::clone(&now));
+        canaries.assigned(&seat.topic, reader, Steady(100 * SECOND));
+        let ahead = Arc::new(AtomicU64::new(DAY));
+        let cache = Arc::new(Cache::default());
         let mut prove = Prove {
             caches: BTreeMap::from([(Arc::clone(&seat.target), Arc::clone(&cache))]),
             canaries,
             status: Status::default(),
-            clock: Clock::from_fn(move || UnixMicros(told.load(Ordering::Relaxed))),
+            clock: clock_of(&now, &ahead),
             planted: BTreeMap::new(),
             version: EntryVersion {
                 field: Arc::from(FIELD),
@@ -92,6 +107,7 @@ impl Scene {
             prove,
             cache,
             now,
+            ahead,
             seat,
         }
     }
@@ -101,13 +117,12 @@ impl Scene {
     }
 
     async fn beat(&mut self, begun: u64) {
-        let at = UnixMicros(begun * SECOND);
         let beat = Beat {
             database: Arc::from("shop"),
             target: Arc::from("main"),
-            committed: at,
-            begun: at,
-            answered: self.prove.clock.now(),
+            committed: WallMicros((DAY + begun) * SECOND),
+            begun: Steady(begun * SECOND),
+            answered: self.prove.clock.wall(),
         };
         self.prove.look(&beat).await;
         self.prove.tell();
@@ -115,7 +130,7 @@ impl Scene {
 
     fn age_s(&self) -> u64 {
         let now = self.prove.clock.now();
-        self.prove.canaries.age_us(&self.seat, now) / SECOND
+        self.prove.canaries.age(&self.seat, now).as_secs()
     }
 
     fn reasons(&self) -> Vec<String> {
@@ -192,4 +207,31 @@ async fn an_entry_is_planted_anew_before_it_expires() {
     scene.at(100 + 1800);
     scene.prove.plant_missing().await;
     assert_ne!(scene.cache.entry(), first);
+}
+
+#[tokio::test]
+async fn p6_a_clock_that_is_set_makes_no_canary_late_and_no_entry_old() {
+    for ahead in [DAY - 3_600, DAY + 3_600] {
+        let mut scene = Scene::begin().await;
+        scene.at(110);
+        scene.cache.set(None);
+        scene.beat(110).await;
+        assert_eq!(scene.age_s(), 0);
+        scene.at(120);
+        scene.ahead.store(ahead, Ordering::Relaxed);
+        scene.prove.plant_missing().await;
+        scene.prove.tell();
+        assert_eq!(scene.age_s(), 10, "as old as it was");
+        assert_eq!(scene.reasons(), Vec::<String>::new());
+        scene.at(169);
+        scene.prove.tell();
+        assert_eq!(
+            scene.reasons(),
+            Vec::<String>::new(),
+            "not late before its time"
+        );
+        scene.at(171);
+        scene.prove.tell();
+        assert_eq!(scene.reasons().len(), 1, "and late when it is");
+    }
 }
