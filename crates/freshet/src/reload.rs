@@ -10,9 +10,12 @@ use tokio::signal::unix::Signal;
 
 use crate::config::{CanaryConfig, add_canaries};
 use crate::own_topics::OwnTopics;
+use crate::telemetry::MetricsPage;
 
 /// Where the registry is and who goes by it.
 pub(crate) struct Reload {
+    /// The objectives of a new registry get buckets before its handles are made.
+    pub(crate) metrics: MetricsPage,
     pub(crate) folder: PathBuf,
     pub(crate) rules: RulesInForce,
     /// They join every registry.
@@ -62,6 +65,7 @@ impl Reload {
             Arc::clone(&registry.revision.content_hash),
         );
         let families = registry.families.len();
+        self.metrics.measure(&registry);
         self.rules.swap(registry);
         tracing::info!(%before, %after, families, "registry in force");
     }

@@ -168,6 +168,7 @@ fn describe(config: &Config, registry: &Registry) -> Exit {
 async fn run_until_stopped(config: Config, registry: Registry) -> anyhow::Result<()> {
     files::raise_limit();
     let metrics = telemetry::start_metrics()?;
+    metrics.measure(&registry);
     let (status, clock) = (Status::default(), Clock::system());
     let mut tasks = JoinSet::new();
     tasks.spawn(telemetry::fold_histograms(metrics.clone()));
@@ -176,7 +177,7 @@ async fn run_until_stopped(config: Config, registry: Registry) -> anyhow::Result
         canaries: canaries.clone(),
         status: status.clone(),
         clock: clock.clone(),
-        metrics,
+        metrics: metrics.clone(),
         process: metrics_process::Collector::default(),
     };
     let listener = tokio::net::TcpListener::bind(config.listen)
@@ -190,6 +191,7 @@ async fn run_until_stopped(config: Config, registry: Registry) -> anyhow::Result
     tasks.spawn(admin::serve::serve(listener, admin::router(admin)));
     let rules = RulesInForce::new(registry);
     let reload = Reload {
+        metrics,
         folder: config.registry.clone(),
         canaries: Arc::clone(&config.canaries),
         rules: rules.clone(),

@@ -4,6 +4,7 @@ use std::io::IsTerminal;
 use std::time::Duration;
 
 use freshet_core::nearest::nearest;
+use freshet_core::registry::Registry;
 use freshet_pipeline::metrics::{Bucketed, COUNTED, HistogramPage};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::EnvFilter;
@@ -82,6 +83,11 @@ pub(crate) struct MetricsPage {
 }
 
 impl MetricsPage {
+    /// Gives each family's freshness a bucket that ends at its objective.
+    pub(crate) fn measure(&self, registry: &Registry) {
+        self.histograms.measure(registry);
+    }
+
     /// Everything, in Prometheus' text form.
     pub(crate) fn render(&self) -> String {
         self.exporter.render() + &self.histograms.render()

@@ -271,21 +271,136 @@ fn alerts_say_what_they_mean_and_where_the_runbook_is() {
     assert!(pages.is_empty(), "pages of no alert: {pages:?}");
 }
 
-#[test]
-fn declared_objectives_are_bucket_bounds() {
-    let bounds: Vec<String> = freshet_pipeline::metrics::FRESHNESS_BUCKETS
-        .iter()
-        .map(f64::to_string)
-        .collect();
-    for rule in rules() {
-        if rule
-            .record
-            .is_some_and(|name| name.starts_with("freshet:freshness_objective:"))
-            && let Some(le) = rule.labels.get("le")
-        {
-            assert!(bounds.contains(le), "no bucket ends at {le} s: {bounds:?}");
-        }
+type Exporter = freshet_pipeline::metrics::Bucketed<metrics_exporter_prometheus::PrometheusRecorder>;
+
+/// The exporter as `freshet` installs it.
+fn exporter() -> Exporter {
+    let others = PrometheusBuilder::new().build_recorder();
+    freshet_pipeline::metrics::Bucketed::new(others, &freshet_pipeline::metrics::COUNTED)
+}
+
+/// The handles of this registry's families at their first target, as they are made when it takes over.
+fn put_in_force(exporter: &Exporter, registry: &freshet_core::registry::Registry) -> Vec<metrics::Histogram> {
+    use freshet_core::registry::{FamilyId, TargetId};
+    exporter.page().measure(registry);
+    metrics::with_local_recorder(exporter, || {
+        let handles = freshet_pipeline::metrics::RegistryHandles::new(registry);
+        let families = 0..registry.families.len() as u32;
+        let main = registry.targets.iter().position(|it| &*it.name == "main");
+        let main = TargetId(main.expect("a target") as u32);
+        let pairs = families.filter_map(|family| handles.pair(FamilyId(family), main));
+        pairs.map(|pair| pair.freshness.clone()).collect()
+    })
+}
+
+/// What the exporter shows of 100 changes of each family of this registry, one in ten of them in 4 s.
+fn freshness_of(registry: &freshet_core::registry::Registry) -> String {
+    let exporter = exporter();
+    for freshness in put_in_force(&exporter, registry) {
+        freshness.record_many(0.01, 90);
+        freshness.record_many(4.0, 10);
     }
+    exporter.page().render()
+}
+
+/// The shop's registry, with this `within` in every family.
+fn shop_within(within: &str) -> freshet_core::registry::Registry {
+    let dir = tempfile::tempdir().expect("a folder");
+    let form = Form {
+        domain: "catalog",
+        server: "shop",
+        schema: "public",
+        engine: "postgres",
+    };
+    registry::write(dir.path(), &[form]);
+    for entry in fs::read_dir(dir.path().join("families/catalog")).expect("families") {
+        let path = entry.expect("a family").path();
+        let text = fs::read_to_string(&path).expect("a family");
+        fs::write(&path, text.replace("within: 5s", &format!("within: {within}"))).expect("written");
+    }
+    freshet_registry::load(dir.path()).expect("compiles").registry
+}
+
+/// A test of promtool: what was exposed grows by as much each minute, under the rules as they are.
+fn burn_test(exposition: &str, fires: bool) -> String {
+    let rules = folder("dashboards").join("freshet.rules.yml");
+    let mut test = format!(
+        "rule_files: [{}, objectives.yml]\nevaluation_interval: 1m\ntests:\n  - interval: 1m\n    input_series:\n",
+        rules.display()
+    );
+    let of_family = |line: &&str| {
+        line.starts_with("freshet_freshness_seconds_")
+            && line.contains("family=\"catalog.item\"")
+            && line.contains("target=\"main\"")
+    };
+    for line in exposition.lines().filter(of_family) {
+        let (series, value) = line.rsplit_once(' ').expect("a value");
+        let series = series.replace('{', "{job=\"freshet\",instance=\"a\",");
+        test += &format!("      - series: '{series}'\n        values: 0+{value}x90\n");
+    }
+    let alert = "ALERTS{alertname=\"FreshetFreshnessBurnFast\",alertstate=\"firing\"}";
+    test + &format!(
+        "    promql_expr_test:\n      - expr: count({alert}) or vector(0)\n        eval_time: 85m\n        \
+         exp_samples: [{{ labels: '{{}}', value: {} }}]\n",
+        u8::from(fires)
+    )
+}
+
+fn declared(le: &str) -> String {
+    format!(
+        "groups:\n  - name: declared\n    rules:\n      - record: freshet:freshness_objective:declared\n        expr: vector(0.001)\n        labels: {{ family: catalog.item, le: \"{le}\" }}\n"
+    )
+}
+
+/// A reload brings another objective: nothing that was counted is lost, also where rounds of before go on counting.
+#[test]
+fn p2_a_reloaded_objective_gets_its_bucket_and_no_count_is_lost() {
+    let exporter = exporter();
+    let before = put_in_force(&exporter, &shop_within("5s"));
+    before[0].record_many(2.5, 10);
+    let after = put_in_force(&exporter, &shop_within("3s"));
+    after[0].record_many(2.5, 10);
+    before[0].record_many(4.0, 1);
+    let page = exporter.page().render();
+    let counted = |le: &str| {
+        let end = format!("le=\"{le}\"}} ");
+        let lines = page.lines().filter(|line| line.contains(&end));
+        let counts = lines.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok());
+        counts.max()
+    };
+    // What was counted without the bucket may have been slower than it.
+    assert_eq!((counted("2"), counted("3"), counted("5")), (Some(0), Some(10), Some(21)));
+    assert_eq!(counted("+Inf"), Some(21));
+    // Many reloads cost no more than a few buckets, and the newest objective is none of them.
+    for seconds in 100..200 {
+        put_in_force(&exporter, &shop_within(&format!("{seconds}s")));
+    }
+    let buckets = exporter.page().render().matches("_bucket{").count();
+    let series = exporter.page().render().matches("_count{").count();
+    assert!(buckets < 40 * series, "{buckets} buckets of {series} series");
+}
+
+/// From the family file through the exporter and the rules to the alert: whatever `within` is, it has a bucket.
+#[test]
+fn p2_an_alert_fires_for_whatever_a_family_calls_in_time() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let run = |exposition: &str, le: &str, fires: bool| {
+        fs::write(dir.path().join("objectives.yml"), declared(le)).expect("written");
+        let test = dir.path().join("burn.test.yml");
+        fs::write(&test, burn_test(exposition, fires)).expect("written");
+        promtool(&["test", "rules", &test.display().to_string()]);
+    };
+    for (within, le) in [("3s", "3"), ("1500ms", "1.5"), ("2s", "2")] {
+        let exposition = freshness_of(&shop_within(within));
+        assert!(exposition.contains(&format!("le=\"{le}\"")), "{exposition}");
+        run(&exposition, le, true);
+        // Without the bucket, nobody would hear of it.
+        let bucket = format!("le=\"{le}\"");
+        let without: Vec<&str> = exposition.lines().filter(|line| !line.contains(&bucket)).collect();
+        run(&without.join("\n"), le, false);
+    }
+    // In time for a family that allows five minutes.
+    run(&freshness_of(&shop_within("250s")), "250", false);
 }
 
 /// The rules hold families to what their files say.

@@ -58,8 +58,8 @@ pub const TARGET_UP: &str = "freshet_target_up";
 /// Whether readers may rely on this process.
 pub const READY: &str = "freshet_ready";
 
-/// Buckets in seconds for the freshness histograms; objectives of 0.25, 0.5, 1, 2, 5, 10, 30, 60 and 300 s
-/// lie exactly on one.
+/// Buckets in seconds for the freshness histograms. The series of a family have one more, which ends at its objective:
+/// [`HistogramPage::measure`].
 pub const FRESHNESS_BUCKETS: &[f64] = &[
     0.001, 0.0025, 0.005, 0.01, 0.015, 0.025, 0.05, 0.08, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0,
     30.0, 60.0, 300.0,

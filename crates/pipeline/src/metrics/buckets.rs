@@ -1,20 +1,29 @@
 //! Histograms that count where they stand. The exporter keeps every sample, with the time it came, until it is folded
 //! into buckets; at full speed that costs more than deciding what to purge. Whoever knows its buckets beforehand needs
 //! none of that: a sample is two atomic additions, and many equal ones are no more.
+//!
+//! Buckets follow from the registry: each family's freshness has one that ends at its objective. A reload that brings
+//! another objective continues the series with one more bucket.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use freshet_core::registry::{Family, Registry};
 use metrics::{
     Counter, Gauge, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder, SharedString, Unit,
 };
 
-/// One series.
+use super::FRESHNESS;
+
+/// A series is continued with further buckets this often at most; after that a new objective waits for a restart.
+const PARTS_MAX: usize = 16;
+
+/// The counts of one series, or of a part of its time.
 #[derive(Debug)]
 struct Buckets {
-    bounds: &'static [f64],
+    bounds: Arc<[f64]>,
     /// One for each bound, and one for what is above all of them.
     counts: Vec<AtomicU64>,
     /// The bits of an `f64`.
@@ -22,12 +31,29 @@ struct Buckets {
 }
 
 impl Buckets {
-    fn new(bounds: &'static [f64]) -> Self {
+    fn new(bounds: Arc<[f64]>) -> Self {
         Self {
-            bounds,
             counts: (0..=bounds.len()).map(|_| AtomicU64::new(0)).collect(),
+            bounds,
             sum: AtomicU64::new(0.0_f64.to_bits()),
         }
+    }
+
+    /// How many samples are known to be no larger than `bound`.
+    fn within(&self, bound: f64) -> u64 {
+        let below = self.bounds.partition_point(|&it| it <= bound);
+        self.counts
+            .iter()
+            .take(below)
+            .map(|count| count.load(Ordering::Relaxed))
+            .sum()
+    }
+
+    fn total(&self) -> u64 {
+        self.counts
+            .iter()
+            .map(|count| count.load(Ordering::Relaxed))
+            .sum()
     }
 }
 
@@ -49,12 +75,43 @@ impl HistogramFn for Buckets {
     }
 }
 
+/// One series: a part for each set of bounds that it had, the newest last. Whoever has a handle of an older part goes
+/// on counting there, and the series is the sum of all.
+#[derive(Debug, Default)]
+struct Series(Vec<Arc<Buckets>>);
+
+impl Series {
+    /// Where samples are counted from now on, with `bounds` and `objective` among the bounds.
+    fn newest(&mut self, bounds: &'static [f64], objective: Option<f64>) -> Arc<Buckets> {
+        let missing = |known: &[f64]| objective.filter(|it| !known.contains(it));
+        if let Some(newest) = self.0.last() {
+            match missing(&newest.bounds) {
+                Some(_) if self.0.len() < PARTS_MAX => {}
+                Some(late) => {
+                    tracing::warn!(seconds = late, "objective has no bucket of its own until the next start");
+                    return Arc::clone(newest);
+                }
+                None => return Arc::clone(newest),
+            }
+        }
+        // Bounds that were shown once stay: a series of theirs that ends would look like a restart.
+        let known = self.0.last().map_or(bounds, |newest| &newest.bounds);
+        let mut bounds: Vec<f64> = known.iter().copied().chain(missing(known)).collect();
+        bounds.sort_by(f64::total_cmp);
+        let newest = Arc::new(Buckets::new(bounds.into()));
+        self.0.push(Arc::clone(&newest));
+        newest
+    }
+}
+
 /// All series of one histogram, by their labels as they are written.
 #[derive(Debug)]
 struct Named {
     bounds: &'static [f64],
+    /// A further bound for the series of a family: its objective in seconds.
+    objectives: BTreeMap<String, f64>,
     help: String,
-    series: BTreeMap<String, Arc<Buckets>>,
+    series: BTreeMap<String, Series>,
 }
 
 /// The histograms' part of the exposition.
@@ -74,6 +131,7 @@ impl<R> Bucketed<R> {
         let named = histograms.iter().map(|&(name, bounds)| {
             let named = Named {
                 bounds,
+                objectives: BTreeMap::new(),
                 help: String::new(),
                 series: BTreeMap::new(),
             };
@@ -92,6 +150,18 @@ impl<R> Bucketed<R> {
 }
 
 impl HistogramPage {
+    /// Gives the freshness of each family a bucket that ends at its objective, so that what is in time can be counted
+    /// exactly. For the handles that are made from now on: before a registry's handles are.
+    pub fn measure(&self, registry: &Registry) {
+        let within = |family: &Family| {
+            let seconds = family.freshness.within.as_secs_f64();
+            (family.name.to_string(), seconds)
+        };
+        if let Some(freshness) = self.lock().get_mut(FRESHNESS) {
+            freshness.objectives = registry.families.iter().map(within).collect();
+        }
+    }
+
     /// Everything that was counted, in Prometheus' text form.
     pub fn render(&self) -> String {
         let mut out = String::new();
@@ -117,23 +187,27 @@ impl Named {
             writeln!(out, "# HELP {name} {help}")?;
         }
         writeln!(out, "# TYPE {name} histogram")?;
-        for (labels, buckets) in &self.series {
+        for (labels, Series(parts)) in &self.series {
             let separator = if labels.is_empty() { "" } else { "," };
-            let mut total = 0;
-            for (at, count) in buckets.counts.iter().enumerate() {
-                total += count.load(Ordering::Relaxed);
-                write!(out, "{name}_bucket{{{labels}{separator}le=\"")?;
-                match buckets.bounds.get(at) {
-                    Some(bound) => write!(out, "{bound}")?,
-                    None => out.push_str("+Inf"),
-                }
-                writeln!(out, "\"}} {total}")?;
+            let bounds = parts.last().map_or(&[][..], |newest| &newest.bounds);
+            for &bound in bounds {
+                let within: u64 = parts.iter().map(|part| part.within(bound)).sum();
+                writeln!(
+                    out,
+                    "{name}_bucket{{{labels}{separator}le=\"{bound}\"}} {within}"
+                )?;
             }
+            let total: u64 = parts.iter().map(|part| part.total()).sum();
+            writeln!(
+                out,
+                "{name}_bucket{{{labels}{separator}le=\"+Inf\"}} {total}"
+            )?;
             let labels = match labels.is_empty() {
                 true => String::new(),
                 false => format!("{{{labels}}}"),
             };
-            let sum = f64::from_bits(buckets.sum.load(Ordering::Relaxed));
+            let sum = |part: &Arc<Buckets>| f64::from_bits(part.sum.load(Ordering::Relaxed));
+            let sum: f64 = parts.iter().map(sum).sum();
             writeln!(out, "{name}_sum{labels} {sum}")?;
             writeln!(out, "{name}_count{labels} {total}")?;
         }
@@ -171,9 +245,11 @@ impl<R: Recorder> Recorder for Bucketed<R> {
         let Some(named) = page.get_mut(key.name()) else {
             return self.others.register_histogram(key, metadata);
         };
-        let fresh = || Arc::new(Buckets::new(named.bounds));
-        let series = named.series.entry(labels_of(key)).or_insert_with(fresh);
-        Histogram::from_arc(Arc::clone(series))
+        let mut labels = key.labels();
+        let family = labels.find(|label| label.key() == "family");
+        let objective = family.and_then(|it| named.objectives.get(it.value()).copied());
+        let series = named.series.entry(labels_of(key)).or_default();
+        Histogram::from_arc(series.newest(named.bounds, objective))
     }
 }
 
