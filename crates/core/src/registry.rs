@@ -2,6 +2,7 @@
 //!
 //! `freshet-registry` builds it from family and source files; here is only what resolution needs.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -256,6 +257,8 @@ pub struct Registry {
     pub targets: Vec<Target>,
     /// Topic → table.
     topics: FxHashMap<Arc<str>, TableId>,
+    /// Topics that may be missing.
+    optional: BTreeSet<Arc<str>>,
 }
 
 impl Registry {
@@ -276,6 +279,7 @@ impl Registry {
             tables,
             targets,
             topics,
+            optional: BTreeSet::new(),
         }
     }
 
@@ -315,6 +319,18 @@ impl Registry {
             .iter()
             .position(|target| &*target.name == name)
             .map(|at| TargetId(at as u32))
+    }
+
+    /// The same, with the topics that may be missing.
+    #[must_use]
+    pub fn with_optional(mut self, topics: BTreeSet<Arc<str>>) -> Self {
+        self.optional = topics;
+        self
+    }
+
+    /// Topics that may be missing.
+    pub fn optional(&self) -> &BTreeSet<Arc<str>> {
+        &self.optional
     }
 
     /// The topics a consumer must subscribe to: those of tables that some family owns.

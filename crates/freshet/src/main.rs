@@ -16,6 +16,7 @@ mod run;
 mod signals;
 mod source_pull;
 mod telemetry;
+mod topics;
 mod writer_schemas;
 
 use std::process::ExitCode;

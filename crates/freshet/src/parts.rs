@@ -26,6 +26,7 @@ use tokio::task::JoinSet;
 
 use crate::config::{CanaryConfig, Config, Target, TargetConfig, source_config};
 use crate::purger::AnyPurger;
+use crate::topics::TopicWatch;
 use crate::writer_schemas::AnyWriterSchemas;
 
 /// The pipeline on Kafka.
@@ -51,6 +52,13 @@ pub(crate) fn build(
             clock.clone(),
         ));
     }
+    let topics = TopicWatch {
+        client: Arc::new(KafkaTopicEnds::connect(&config.kafka)?),
+        rules: rules.clone(),
+        status: status.clone(),
+        clock: clock.clone(),
+    };
+    tasks.spawn(topics.run());
     let transactions = transactions(config)?;
     let topics: Vec<String> = registry
         .topics()

@@ -64,6 +64,7 @@ fn exposition_of_the_code() -> String {
         intake.stages.iter().for_each(|stage| stage.record(0.01));
         pipeline::dead_letter("bad_json");
         pipeline::consumer_lag("shop.public.items", 0);
+        pipeline::topic_missing("shop.public.items", false);
         gauge!(pipeline::OLDEST_UNPURGED).set(0.0);
         gauge!(pipeline::READY).set(1.0);
         gauge!("freshet_build_info", "version" => "0").set(1.0);
@@ -271,7 +272,8 @@ fn alerts_say_what_they_mean_and_where_the_runbook_is() {
     assert!(pages.is_empty(), "pages of no alert: {pages:?}");
 }
 
-type Exporter = freshet_pipeline::metrics::Bucketed<metrics_exporter_prometheus::PrometheusRecorder>;
+type Exporter =
+    freshet_pipeline::metrics::Bucketed<metrics_exporter_prometheus::PrometheusRecorder>;
 
 /// The exporter as `freshet` installs it.
 fn exporter() -> Exporter {
@@ -280,7 +282,10 @@ fn exporter() -> Exporter {
 }
 
 /// The handles of this registry's families at their first target, as they are made when it takes over.
-fn put_in_force(exporter: &Exporter, registry: &freshet_core::registry::Registry) -> Vec<metrics::Histogram> {
+fn put_in_force(
+    exporter: &Exporter,
+    registry: &freshet_core::registry::Registry,
+) -> Vec<metrics::Histogram> {
     use freshet_core::registry::{FamilyId, TargetId};
     exporter.page().measure(registry);
     metrics::with_local_recorder(exporter, || {
@@ -316,9 +321,15 @@ fn shop_within(within: &str) -> freshet_core::registry::Registry {
     for entry in fs::read_dir(dir.path().join("families/catalog")).expect("families") {
         let path = entry.expect("a family").path();
         let text = fs::read_to_string(&path).expect("a family");
-        fs::write(&path, text.replace("within: 5s", &format!("within: {within}"))).expect("written");
+        fs::write(
+            &path,
+            text.replace("within: 5s", &format!("within: {within}")),
+        )
+        .expect("written");
     }
-    freshet_registry::load(dir.path()).expect("compiles").registry
+    freshet_registry::load(dir.path())
+        .expect("compiles")
+        .registry
 }
 
 /// A test of promtool: what was exposed grows by as much each minute, under the rules as they are.
@@ -369,7 +380,10 @@ fn p2_a_reloaded_objective_gets_its_bucket_and_no_count_is_lost() {
         counts.max()
     };
     // What was counted without the bucket may have been slower than it.
-    assert_eq!((counted("2"), counted("3"), counted("5")), (Some(0), Some(10), Some(21)));
+    assert_eq!(
+        (counted("2"), counted("3"), counted("5")),
+        (Some(0), Some(10), Some(21))
+    );
     assert_eq!(counted("+Inf"), Some(21));
     // Many reloads cost no more than a few buckets, and the newest objective is none of them.
     for seconds in 100..200 {
@@ -377,7 +391,10 @@ fn p2_a_reloaded_objective_gets_its_bucket_and_no_count_is_lost() {
     }
     let buckets = exporter.page().render().matches("_bucket{").count();
     let series = exporter.page().render().matches("_count{").count();
-    assert!(buckets < 40 * series, "{buckets} buckets of {series} series");
+    assert!(
+        buckets < 40 * series,
+        "{buckets} buckets of {series} series"
+    );
 }
 
 /// From the family file through the exporter and the rules to the alert: whatever `within` is, it has a bucket.
@@ -396,7 +413,10 @@ fn p2_an_alert_fires_for_whatever_a_family_calls_in_time() {
         run(&exposition, le, true);
         // Without the bucket, nobody would hear of it.
         let bucket = format!("le=\"{le}\"");
-        let without: Vec<&str> = exposition.lines().filter(|line| !line.contains(&bucket)).collect();
+        let without: Vec<&str> = exposition
+            .lines()
+            .filter(|line| !line.contains(&bucket))
+            .collect();
         run(&without.join("\n"), le, false);
     }
     // In time for a family that allows five minutes.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use freshet_core::members::Ends;
 use freshet_core::ports::TopicEnds;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::RDKafkaErrorCode;
 
 use crate::connection::{KafkaClientError, KafkaConnection};
 
@@ -49,6 +50,33 @@ impl KafkaTopicEnds {
             .create()
             .map_err(|error| KafkaClientError::from_kafka(&error))?;
         Ok(Self { client })
+    }
+}
+
+impl KafkaTopicEnds {
+    /// Those of `topics` that do not exist. Waits for the brokers, for at most 5 s a topic.
+    ///
+    /// # Errors
+    /// The brokers do not answer.
+    pub fn missing(&self, topics: &[String]) -> Result<Vec<String>, String> {
+        let mut missing = Vec::new();
+        for topic in topics {
+            let metadata = self
+                .client
+                .fetch_metadata(Some(topic), ANSWER_WITHIN)
+                .map_err(|error| error.to_string())?;
+            let answer = metadata.topics().iter().find(|it| it.name() == topic);
+            let code = answer.and_then(|it| it.error()).map(RDKafkaErrorCode::from);
+            let unknown = [
+                RDKafkaErrorCode::UnknownTopicOrPartition,
+                RDKafkaErrorCode::UnknownTopic,
+                RDKafkaErrorCode::InvalidTopic,
+            ];
+            if code.is_some_and(|code| unknown.contains(&code)) {
+                missing.push(topic.clone());
+            }
+        }
+        Ok(missing)
     }
 }
 

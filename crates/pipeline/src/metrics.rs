@@ -55,6 +55,8 @@ pub const BREAKER_OPEN: &str = "freshet_breaker_open";
 pub const NODES_DOWN: &str = "freshet_target_nodes_down";
 /// Whether a target answered last time.
 pub const TARGET_UP: &str = "freshet_target_up";
+/// Whether a bound topic does not exist.
+pub const TOPIC_MISSING: &str = "freshet_topic_missing";
 /// Whether readers may rely on this process.
 pub const READY: &str = "freshet_ready";
 
@@ -264,6 +266,12 @@ pub fn registry_refused() {
 /// Sets a topic's lag.
 pub fn consumer_lag(topic: &str, records: u64) {
     gauge!(CONSUMER_LAG, "topic" => topic.to_owned()).set(records as f64);
+}
+
+/// Says whether a bound topic does not exist.
+pub fn topic_missing(topic: &str, is_missing: bool) {
+    let missing = if is_missing { 1.0 } else { 0.0 };
+    gauge!(TOPIC_MISSING, "topic" => topic.to_owned()).set(missing);
 }
 
 /// Sets a lane's backlog.

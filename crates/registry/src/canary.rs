@@ -96,6 +96,7 @@ impl Canary {
         let mut of_database = known.filter(|it| database_of(&it.shape.name) == &*self.database);
         let engine = of_database.next().map(|it| it.shape.engine).or(self.engine);
         let engine = engine.ok_or_else(|| CanaryError::UnknownEngine(self.database.clone()))?;
+        let optional = registry.optional().clone();
         let Registry {
             revision,
             mut families,
@@ -117,7 +118,7 @@ impl Canary {
             tables[at].bindings.push(self.binding(id, target));
             families.push(family);
         }
-        Ok(Registry::new(revision, families, tables, targets))
+        Ok(Registry::new(revision, families, tables, targets).with_optional(optional))
     }
 
     /// No column is bound: whatever happens to the row is a beat.

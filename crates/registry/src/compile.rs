@@ -181,13 +181,17 @@ impl<'a> Compile<'a> {
     }
 
     pub(crate) fn finish(self, revision: RegistryRevision) -> Registry {
+        let mut optional = BTreeSet::new();
         let tables = self
             .tables
             .into_iter()
             .enumerate()
             .map(|(at, (name, table))| {
                 let declared = &table.known.table;
-                let topic = declared.arrives_through();
+                let topic: Arc<str> = Arc::from(declared.arrives_through());
+                if declared.optional {
+                    optional.insert(Arc::clone(&topic));
+                }
                 let mode = table.known.connector.field_names;
                 let fields = declared.columns.iter();
                 let fields = fields.map(|it| Arc::from(names::field_of(&it.name, mode)));
@@ -195,7 +199,7 @@ impl<'a> Compile<'a> {
                     shape: TableShape {
                         id: TableId(at as u32),
                         name: Arc::from(name),
-                        topic: Arc::from(topic),
+                        topic,
                         engine: table.known.engine.engine(),
                         identity: declared.replica_identity.identity(),
                         connector: Arc::clone(&table.known.connector),
@@ -206,7 +210,7 @@ impl<'a> Compile<'a> {
                 }
             })
             .collect();
-        Registry::new(revision, self.families, tables, self.targets)
+        Registry::new(revision, self.families, tables, self.targets).with_optional(optional)
     }
 }
 

@@ -103,6 +103,9 @@ pub struct SourceTable {
     pub table: Spanned<String>,
     /// The topic, where it is not called as the table is.
     pub topic: Option<Spanned<String>>,
+    /// Whether the topic may be missing: the process is ready without it.
+    #[serde(default)]
+    pub optional: bool,
     /// What before-images hold.
     pub replica_identity: IdentityName,
     /// Key columns.
@@ -311,6 +314,9 @@ impl SourceFile {
             let _ = writeln!(out, "  - table: {}", quoted(&table.table.value));
             if let Some(topic) = &table.topic {
                 let _ = writeln!(out, "    topic: {}", quoted(&topic.value));
+            }
+            if table.optional {
+                out.push_str("    optional: true\n");
             }
             let _ = writeln!(
                 out,

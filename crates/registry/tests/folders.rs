@@ -49,7 +49,7 @@ fn registry() -> tempfile::TempDir {
 fn answer(dir: &Path) -> Result<Loaded, Diagnostics> {
     let (tell, told) = mpsc::channel();
     let dir = dir.to_owned();
-    std::thread::spawn(move || tell.send(load(&dir)));
+    std::thread::spawn(move || drop(tell.send(load(&dir))));
     told.recv_timeout(WITHIN).expect("an answer in time")
 }
 

@@ -36,6 +36,7 @@ fn source() -> Value {
             {
                 "table": "shop.db.notes",
                 "topic": "notes",
+                "optional": true,
                 "replica_identity": "full",
                 "primary_key": ["id"],
                 "columns": [

@@ -24,6 +24,7 @@ fn file(names: &[String]) -> SourceFile {
         tables: vec![SourceTable {
             table: unplaced(name(1)),
             topic: Some(unplaced(name(2))),
+            optional: true,
             replica_identity: IdentityName::Index,
             primary_key: vec![unplaced(name(3))],
             columns: vec![SourceColumn {

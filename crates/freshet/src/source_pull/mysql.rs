@@ -132,6 +132,7 @@ async fn columns(
             .or_insert_with(|| SourceTable {
                 table: unplaced(called),
                 topic: None,
+                optional: false,
                 replica_identity: identity,
                 primary_key: Vec::new(),
                 columns: Vec::new(),

@@ -119,6 +119,7 @@ async fn tables(client: &Client, wanted: &Wanted) -> anyhow::Result<Tables> {
         let read = SourceTable {
             table: unplaced(format!("{}.{schema}.{table}", wanted.server)),
             topic: None,
+            optional: false,
             replica_identity: match identity.as_str() {
                 "f" => IdentityName::Full,
                 "n" => IdentityName::Nothing,

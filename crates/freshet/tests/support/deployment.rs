@@ -14,12 +14,20 @@ use super::registry::{self, Form};
 /// How long anything may take to come true. Generous: the machine may be busy building.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
+/// The topics of the tables of a form.
+fn topics_of(form: &Form) -> Vec<String> {
+    let Form { server, schema, .. } = form;
+    let topic = |table: &str| format!("{server}.{schema}.{table}");
+    ["items", "notes"].map(topic).to_vec()
+}
+
 pub struct Deployment {
     pub kafka: KafkaBroker,
     pub redis: RedisServer,
     pub varnish: Varnish,
     pub origin: Origin,
     pub admin: String,
+    topics: Vec<String>,
     folder: tempfile::TempDir,
     freshet: Option<Child>,
 }
@@ -59,6 +67,7 @@ outbox: {{ partitions: 2 }}
             varnish,
             origin,
             admin,
+            topics: forms.iter().flat_map(topics_of).collect(),
             folder,
             freshet: None,
         }
@@ -105,8 +114,13 @@ outbox: {{ partitions: 2 }}
         self.freshet = Some(child);
     }
 
-    /// Starts `freshet` and waits until it says that it is ready.
+    /// Starts `freshet` and waits until it says that it is ready. That needs the topics of all tables, of which a test
+    /// may have made some, or Debezium.
     pub fn start_ready(&mut self) {
+        for topic in &self.topics {
+            // An error says that it is there.
+            let _ = self.kafka.create_topic(topic, 1);
+        }
         self.start();
         self.until("freshet is ready", || {
             self.get("/readyz").is_some_and(|(code, _)| code == 200)

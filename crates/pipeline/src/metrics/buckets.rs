@@ -88,7 +88,10 @@ impl Series {
             match missing(&newest.bounds) {
                 Some(_) if self.0.len() < PARTS_MAX => {}
                 Some(late) => {
-                    tracing::warn!(seconds = late, "objective has no bucket of its own until the next start");
+                    tracing::warn!(
+                        seconds = late,
+                        "objective has no bucket of its own until the next start"
+                    );
                     return Arc::clone(newest);
                 }
                 None => return Arc::clone(newest),

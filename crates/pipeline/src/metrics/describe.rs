@@ -125,6 +125,11 @@ fn describe_gauges() {
         "Records behind the end of a bound topic"
     );
     describe_gauge!(
+        TOPIC_MISSING,
+        Unit::Count,
+        "1 while a bound topic does not exist"
+    );
+    describe_gauge!(
         LANE_BACKLOG,
         Unit::Count,
         "Records of a lane's topic that are not settled"
