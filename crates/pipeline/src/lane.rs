@@ -1,9 +1,10 @@
 //! A lane's side of the outbox: records of its topic → rounds for its one target.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use freshet_core::ports::{OutboxRecord, RawRecord};
-use freshet_core::position::Steady;
+use freshet_core::position::{Steady, WallMicros};
 use freshet_core::purge::WantedPurge;
 use freshet_core::registry::{
     FamilyId, FreshnessClass, PurgeMode, Registry, Scope, TargetId, Tier,
@@ -51,6 +52,18 @@ impl Take for TakeRequests {
         }
         round.purges.add_position(record.position);
         1
+    }
+
+    fn families_of(&self, registry: &Registry, _topic: &str) -> Vec<Arc<str>> {
+        let scopes = scopes_from(registry, &self.target);
+        let known = scopes.filter_map(|it| registry.family(it.family));
+        let names: BTreeSet<_> = known.map(|family| Arc::clone(&family.name)).collect();
+        names.into_iter().collect()
+    }
+
+    /// A request that is lost may have asked for anything on this target, like one that cannot be read.
+    fn purge_lost(&self, _topic: &str, round: &mut Round, noticed: WallMicros) {
+        self.purge_all(round, noticed);
     }
 }
 
@@ -139,32 +152,31 @@ impl TakeRequests {
         round.purges.add(target, wanted);
     }
 
-    /// A request that cannot be read may have asked for anything on this target: every family there is purged.
-    fn take_poison(&self, record: &RawRecord<'_>, detail: &str, round: &mut Round) {
-        tracing::error!(origin = %record.origin, detail, "purge request cannot be read");
+    /// Purges every family at this target, and at those outside of it; returns which.
+    fn purge_all(&self, round: &mut Round, committed: WallMicros) -> Vec<FamilyId> {
         let now = self.clock.now();
         let registry = Arc::clone(&round.rules.registry);
         let mut families = Vec::new();
-        for Scoped {
-            target,
-            family: id,
-            scope,
-            mode,
-            name,
-        } in scopes_from(&registry, &self.target)
-        {
-            round.note(record.appended, FreshnessClass::Strict, now);
+        for it in scopes_from(&registry, &self.target) {
+            round.note(committed, FreshnessClass::Strict, now);
             let wanted = WantedPurge {
-                family: id,
-                scope,
-                mode,
-                committed: record.appended,
-                name,
+                family: it.family,
+                scope: it.scope,
+                mode: it.mode,
+                committed,
+                name: it.name,
             };
-            round.purges.add(target, wanted);
-            families.push(id);
+            round.purges.add(it.target, wanted);
+            families.push(it.family);
         }
-        let concerned = Concerned::by(&registry, families.into_iter());
+        families
+    }
+
+    /// A request that cannot be read may have asked for anything on this target: every family there is purged.
+    fn take_poison(&self, record: &RawRecord<'_>, detail: &str, round: &mut Round) {
+        tracing::error!(origin = %record.origin, detail, "purge request cannot be read");
+        let families = self.purge_all(round, record.appended);
+        let concerned = Concerned::by(&round.rules.registry, families.into_iter());
         let reason = Reason {
             label: "bad_request",
             detail: detail.to_owned(),

@@ -4,6 +4,9 @@ use std::sync::Arc;
 
 use freshet_core::ports::RawRecord;
 use freshet_core::position::{Steady, StreamId, WallMicros};
+use freshet_core::purge::{PurgeSet, WantedPurge};
+use freshet_core::registry::Registry;
+use freshet_core::resolve::resolve_fallback;
 
 use crate::round::Round;
 
@@ -38,6 +41,35 @@ pub(crate) trait Take: Send {
 
     /// Drops what is held up for a stream that somebody else reads now.
     fn forget(&mut self, _stream: StreamId) {}
+
+    /// The families whose purges may be lost with records of a topic.
+    fn families_of(&self, registry: &Registry, topic: &str) -> Vec<Arc<str>> {
+        let Some(table) = registry.table_of_topic(topic) else {
+            return Vec::new();
+        };
+        let bindings = table.bindings.iter();
+        bindings
+            .filter_map(|binding| registry.family(binding.family))
+            .map(|family| Arc::clone(&family.name))
+            .collect()
+    }
+
+    /// Puts the scopes of these families into the round.
+    fn purge_lost(&self, topic: &str, round: &mut Round, noticed: WallMicros) {
+        let registry = Arc::clone(&round.rules.registry);
+        let mut scopes = PurgeSet::default();
+        resolve_fallback(&registry, topic, &mut scopes);
+        for (purge, name) in scopes.iter() {
+            let wanted = WantedPurge {
+                family: purge.family,
+                scope: purge.scope,
+                mode: purge.mode,
+                committed: noticed,
+                name,
+            };
+            round.purges.add(purge.target, wanted);
+        }
+    }
 
     /// A partition is read here from now on.
     fn assigned(&mut self, _stream: StreamId, _of: (&Arc<str>, i32)) {}

@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use freshet_core::gap::GapCause;
 use freshet_core::ports::Source;
-use freshet_core::purge::{PurgeSet, WantedPurge};
 use freshet_core::registry::FreshnessClass;
-use freshet_core::resolve::resolve_fallback;
 
 use crate::gaps::DueGap;
 use crate::intake::{Intake, Progress};
@@ -23,7 +21,8 @@ impl<S: Source, T: Take> Intake<S, T> {
         (cause, detail): (GapCause, String),
     ) {
         metrics::gap(cause);
-        let families = families_of(&progress.open, topic);
+        let registry = &progress.open.rules.registry;
+        let families = self.take.families_of(registry, topic);
         tracing::error!(
             event = "gap",
             topic = %topic,
@@ -56,21 +55,10 @@ impl<S: Source, T: Take> Intake<S, T> {
         let (now, noticed) = (self.clock.now(), self.clock.wall());
         while let Some(DueGap { topic, .. }) = progress.gaps.take_due(now) {
             let round = &mut progress.open;
-            let registry = Arc::clone(&round.rules.registry);
-            let mut scopes = PurgeSet::default();
-            resolve_fallback(&registry, &topic, &mut scopes);
-            for (purge, name) in scopes.iter() {
-                let wanted = WantedPurge {
-                    family: purge.family,
-                    scope: purge.scope,
-                    mode: purge.mode,
-                    committed: noticed,
-                    name,
-                };
-                round.purges.add(purge.target, wanted);
-            }
+            self.take.purge_lost(&topic, round, noticed);
             round.note(noticed, FreshnessClass::Strict, now);
-            round.unproven.extend(families_of(round, &topic));
+            let families = self.take.families_of(&round.rules.registry, &topic);
+            round.unproven.extend(families);
             round.unproven_topics.push(topic);
         }
     }
@@ -85,16 +73,4 @@ impl<S: Source, T: Take> Intake<S, T> {
             self.status.ready(&format!("family {family}"));
         }
     }
-}
-
-fn families_of(round: &Round, topic: &str) -> Vec<Arc<str>> {
-    let registry = &round.rules.registry;
-    let Some(table) = registry.table_of_topic(topic) else {
-        return Vec::new();
-    };
-    let bindings = table.bindings.iter();
-    bindings
-        .filter_map(|binding| registry.family(binding.family))
-        .map(|family| Arc::clone(&family.name))
-        .collect()
 }

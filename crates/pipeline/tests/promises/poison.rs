@@ -199,3 +199,41 @@ fn requests_that_cannot_be_read_purge_every_family_of_their_target() {
         assert!(running.stop());
     }
 }
+
+/// What is lost of a lane's topic were purges of any family at its target.
+#[test]
+fn p5_a_gap_in_a_lane_s_topic_purges_every_family_of_its_target() {
+    let world = World::new();
+    let lane = world.outbox.topic(LANE_TOPIC);
+    lane.push(left_behind(&["gone-1"]).encode());
+    let running = world.start();
+    until("the lane moves", || lane.committed() == Some(0));
+    assert!(!world.edge.purged().contains(&"catalog.item".to_owned()));
+    lane.lose();
+    until("the families of the edge are purged", || {
+        world.edge.purged().contains(&"catalog.item".to_owned())
+    });
+    assert!(world.redis.purged().is_empty(), "an inner target");
+    until("proven again", || {
+        running.status.is_ready("family catalog.item")
+    });
+    assert!(running.stop());
+}
+
+/// A topic's own gap, of a record that nobody may fetch.
+#[test]
+fn p4_a_record_that_cannot_be_fetched_purges_its_families() {
+    let world = World::new();
+    world.changes.push(insert(1, 7));
+    let running = world.start();
+    until("it flows", || world.changes.committed() == Some(0));
+    world.changes.lose();
+    until("the family is purged", || {
+        world
+            .redis
+            .purged()
+            .contains(&"catalog:v1:item:*".to_owned())
+            && world.edge.purged().contains(&"catalog.item".to_owned())
+    });
+    assert!(running.stop());
+}

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use freshet_core::ports::{WriterSchemaError, WriterSchemas};
 use freshet_pipeline::canary::Canaries;
@@ -23,6 +23,8 @@ enum Says {
     Schema,
     Nothing,
     Unknown,
+    /// One whose records take steps without end.
+    Endless,
     /// The request does not end within the test.
     Hangs,
 }
@@ -56,6 +58,7 @@ impl WriterSchemas for Registry {
         };
         match says {
             Says::Schema => Ok(SCHEMA.to_owned()),
+            Says::Endless => Ok(endless()),
             Says::Unknown => Err(WriterSchemaError::Unknown { id }),
             Says::Nothing => Err(WriterSchemaError::Unreachable {
                 id,
@@ -67,6 +70,27 @@ impl WriterSchemas for Registry {
             }
         }
     }
+}
+
+/// Record types with two fields each of the one before: the last one is 2^59 values without a byte.
+fn endless() -> String {
+    let named = |level: usize, fields: &str| {
+        format!(
+            r#"{{"name":"d{level}","type":{{"type":"record","name":"D{level}","fields":[{fields}]}}}}"#
+        )
+    };
+    let mut types = vec![named(0, "")];
+    for level in 1..60 {
+        let before = level - 1;
+        let fields =
+            format!(r#"{{"name":"a","type":"D{before}"}},{{"name":"b","type":"D{before}"}}"#);
+        types.push(named(level, &fields));
+    }
+    let row = r#"{"name":"id","type":"long"},{"name":"category_id","type":"long"}"#;
+    format!(
+        r#"{{"type":"record","name":"R","fields":[{row},{}]}}"#,
+        types.join(",")
+    )
 }
 
 /// A flattened row `(id, category 0)` that names a schema.
@@ -274,5 +298,27 @@ fn p2_a_schema_registry_that_is_away_is_loud_and_makes_no_poison() {
     until("all flow", || {
         (0..4).all(|at| world.partition(at).committed() == Some(0))
     });
+    assert!(running.stop());
+}
+
+/// Within ten seconds on a busy machine and without optimisation; it takes a few milliseconds.
+#[test]
+fn p4_a_schema_whose_records_take_endless_steps_blocks_nothing() {
+    let world = World::of(1);
+    world.schemas.say(7, Says::Endless);
+    world.partition(0).push(avro(7, 1));
+    world.partition(0).push(insert(2, 7));
+    let began = Instant::now();
+    let running = world.start();
+    until("both are settled", || {
+        world.partition(0).committed() == Some(1)
+    });
+    let took = began.elapsed();
+    assert!(took < Duration::from_secs(10), "{took:?}");
+    let letters = world.outbox.topic(DEAD_LETTERS).values();
+    let letter = DeadLetter::decode(&letters[0]).expect("readable");
+    assert_eq!(letter.reason, "too_many_steps");
+    let family = "catalog:v1:item:*".to_owned();
+    assert!(world.redis.purged().contains(&family) && world.purged(2));
     assert!(running.stop());
 }

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use freshet_core::gap::GapCause;
 use freshet_core::ports::{
     Demand, Origin, Outbox, OutboxError, OutboxRecord, Purger, RawRecord, Reading, Source,
     SourceError, SourceEvent, TopicEnds,
@@ -34,6 +35,7 @@ struct TopicState {
     committed: Option<u64>,
     commits: Vec<u64>,
     asked: usize,
+    lost: bool,
 }
 
 #[derive(Clone)]
@@ -65,6 +67,11 @@ impl Topic {
             .iter()
             .filter_map(|record| record.value.clone())
             .collect()
+    }
+
+    /// The source says once that records of it are lost.
+    pub fn lose(&self) {
+        self.0.lock().expect("unpoisoned").lost = true;
     }
 
     /// Last committed offset.
@@ -120,6 +127,14 @@ impl Source for MemorySource {
         let due: Vec<Record> = {
             let mut state = self.topic.0.lock().expect("unpoisoned");
             state.asked += 1;
+            if std::mem::take(&mut state.lost) {
+                events.push(SourceEvent::Gap {
+                    topic: Arc::clone(&self.name),
+                    partition: 0,
+                    cause: GapCause::Unreadable,
+                    detail: "offsets 3 to 3 cannot be fetched".to_owned(),
+                });
+            }
             state
                 .records
                 .iter()
