@@ -16,7 +16,7 @@ use crate::boundary::{self, BoundaryRead};
 use crate::error::DecodeError;
 use crate::facts::{Facts, Part};
 use crate::foreign;
-use crate::form::{Form, form_of, lacks_key, read_json};
+use crate::form::{Form, form_of, needs_row_key, read_json};
 use crate::images::{self, ImageRules};
 use crate::json::cursor::Cursor;
 use crate::limits::Limits;
@@ -267,7 +267,8 @@ impl Decoder {
             }
         };
         if change.op == Op::Delete
-            && (before.is_some_and(|part| part != Part::Read) || lacks_key(shape, &change.before))
+            && (before.is_some_and(|part| part != Part::Read)
+                || needs_row_key(shape, &change.before))
             && let Some(id) = self.read_row_key(record, shape)
         {
             return Ok(Decoded::SchemaWanted { id });

@@ -86,6 +86,11 @@ pub(crate) fn form_of(facts: &Facts, shape: &TableShape, row: &Image) -> Result<
 }
 
 /// Whether a bound key column is unknown.
-pub(crate) fn lacks_key(shape: &TableShape, image: &Image) -> bool {
+fn lacks_key(shape: &TableShape, image: &Image) -> bool {
     images::key_slots(shape).any(|slot| image.column(slot) == Column::Unknown)
+}
+
+/// Whether a bound key column is unknown or NULL, so that the record's key has to say it.
+pub(crate) fn needs_row_key(shape: &TableShape, image: &Image) -> bool {
+    images::key_slots(shape).any(|slot| !matches!(image.column(slot), Column::Known(_)))
 }

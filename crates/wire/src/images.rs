@@ -30,6 +30,18 @@ pub(crate) fn settle(change: &mut Change, rules: ImageRules<'_>) {
         Op::Update => settle_update(change, rules),
         Op::Delete => settle_delete(change, rules),
     }
+    for image in [&mut change.before, &mut change.after] {
+        doubt_null_keys(image, rules.shape);
+    }
+}
+
+/// No row has NULL in its key. The record says so where the log does not have the column, or a converter failed.
+fn doubt_null_keys(image: &mut Image, shape: &TableShape) {
+    for slot in key_slots(shape) {
+        if image.column(slot) == Column::Null {
+            image.set_unknown(slot);
+        }
+    }
 }
 
 fn settle_update(change: &mut Change, rules: ImageRules<'_>) {
@@ -66,7 +78,7 @@ fn settle_delete(change: &mut Change, rules: ImageRules<'_>) {
         keep_only_key(&mut change.before, shape);
     }
     for slot in key_slots(shape) {
-        if change.before.column(slot) == Column::Unknown {
+        if !matches!(change.before.column(slot), Column::Known(_)) {
             change.before.copy_column(slot, rules.row_key);
         }
     }
