@@ -39,12 +39,19 @@ pub enum FamilyVerdict {
     ToVerify,
 }
 
+/// So many purges are compared one by one, which is faster than hashing them. A larger set has an index.
+const COMPARED_MAX: usize = 16;
+
 /// Everything one change purges. Reused from change to change.
 #[derive(Debug, Clone, Default)]
 pub struct PurgeSet {
     bytes: Vec<u8>,
     purges: Vec<Purge>,
     verdicts: Vec<(FamilyId, FamilyVerdict)>,
+    /// Every purge, while there are more than [`COMPARED_MAX`]; else nothing.
+    index: HashTable<u32>,
+    /// Names come from rows, and rows from anybody: with a seed nobody can choose names that collide.
+    seed: DefaultHashBuilder,
 }
 
 impl PurgeSet {
@@ -53,6 +60,7 @@ impl PurgeSet {
         self.bytes.clear();
         self.purges.clear();
         self.verdicts.clear();
+        self.clear_index();
     }
 
     /// The purges with their names.
@@ -99,10 +107,15 @@ impl PurgeSet {
             family,
             mode,
         } = place;
-        let fresh = &self.bytes[start..];
-        let known = self.purges.iter().position(|purge| {
-            purge.target == target && purge.scope == scope && self.name(purge) == fresh
-        });
+        let purge = Purge {
+            target,
+            family,
+            scope,
+            mode,
+            start: start as u32,
+            end: self.bytes.len() as u32,
+        };
+        let known = self.find(&purge);
         if let Some(at) = known {
             // Two families may share a tag: the one that needs the old answer gone decides.
             if mode == PurgeMode::Hard {
@@ -111,23 +124,73 @@ impl PurgeSet {
             self.bytes.truncate(start);
             return;
         }
-        let end = self.bytes.len() as u32;
-        self.purges.push(Purge {
-            target,
-            family,
-            scope,
-            mode,
-            start: start as u32,
-            end,
+        self.purges.push(purge);
+        if !self.index.is_empty() {
+            self.insert(self.purges.len() - 1);
+        } else if self.purges.len() > COMPARED_MAX {
+            (0..self.purges.len()).for_each(|at| self.insert(at));
+        }
+    }
+
+    /// Which purge of the set names what `purge` names.
+    fn find(&self, purge: &Purge) -> Option<usize> {
+        let is_same = |other: &Purge| {
+            purge.target == other.target
+                && purge.scope == other.scope
+                && self.name(purge) == self.name(other)
+        };
+        if self.index.is_empty() {
+            return self.purges.iter().position(is_same);
+        }
+        let same = |at: &u32| is_same(&self.purges[*at as usize]);
+        let found = self.index.find(self.hash(purge), same);
+        found.map(|at| *at as usize)
+    }
+
+    fn insert(&mut self, at: usize) {
+        let hash = self.hash(&self.purges[at]);
+        // Taken out for as long as the names are read.
+        let mut index = std::mem::take(&mut self.index);
+        index.insert_unique(hash, at as u32, |other| {
+            self.hash(&self.purges[*other as usize])
         });
+        self.index = index;
+    }
+
+    fn hash(&self, purge: &Purge) -> u64 {
+        let mut hasher = self.seed.build_hasher();
+        hasher.write(self.name(purge));
+        hasher.write_u8(purge.scope as u8);
+        hasher.write_u32(purge.target.0);
+        hasher.finish()
+    }
+
+    fn clear_index(&mut self) {
+        // It is as large as the largest set so far; most sets have none to clear.
+        if !self.index.is_empty() {
+            self.index.clear();
+        }
     }
 
     /// Drops what was added after `purges` entries; used when a family's purges are widened.
     pub(crate) fn rewind(&mut self, purges: usize) {
-        if let Some(first) = self.purges.get(purges) {
-            self.bytes.truncate(first.start as usize);
-            self.purges.truncate(purges);
+        let Some(first) = self.purges.get(purges) else {
+            return;
+        };
+        let start = first.start as usize;
+        if purges <= COMPARED_MAX {
+            self.clear_index();
+        } else {
+            for at in purges..self.purges.len() {
+                let hash = self.hash(&self.purges[at]);
+                let entry = self.index.find_entry(hash, |it| *it as usize == at);
+                if let Ok(entry) = entry {
+                    entry.remove();
+                }
+            }
         }
+        self.bytes.truncate(start);
+        self.purges.truncate(purges);
     }
 
     fn name(&self, purge: &Purge) -> &[u8] {
@@ -307,3 +370,6 @@ fn hash_of(seed: &DefaultHashBuilder, scope: Scope, name: &[u8]) -> u64 {
     hasher.write_u8(scope as u8);
     hasher.finish()
 }
+
+#[cfg(test)]
+mod tests;

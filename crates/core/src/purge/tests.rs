@@ -1,0 +1,98 @@
+use std::time::{Duration, Instant};
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn place(target: u32, mode: PurgeMode) -> PurgePlace {
+    PurgePlace {
+        target: TargetId(target),
+        family: FamilyId(0),
+        mode,
+    }
+}
+
+/// What was done to a set: a name was added at a target, or the newest purges were dropped.
+#[derive(Debug, Clone)]
+enum Step {
+    Add(u32, Scope, u8),
+    Rewind(usize),
+    Clear,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let scope = prop_oneof![Just(Scope::Keys), Just(Scope::Tag)];
+    prop_oneof![
+        30 => (0..2_u32, scope, 0..40_u8).prop_map(|(target, scope, name)| Step::Add(target, scope, name)),
+        2 => (0..60_usize).prop_map(Step::Rewind),
+        1 => Just(Step::Clear),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn a_set_holds_each_name_once_in_the_order_of_its_first_add(
+        steps in proptest::collection::vec(step(), 0..200)
+    ) {
+        let mut set = PurgeSet::default();
+        let mut plain: Vec<(u32, Scope, Vec<u8>)> = Vec::new();
+        for step in steps {
+            match step {
+                Step::Add(target, scope, name) => {
+                    set.add(place(target, PurgeMode::Soft), scope, &[name]);
+                    let entry = (target, scope, vec![name]);
+                    if !plain.contains(&entry) {
+                        plain.push(entry);
+                    }
+                }
+                Step::Rewind(purges) => {
+                    set.rewind(purges);
+                    plain.truncate(purges);
+                }
+                Step::Clear => {
+                    set.clear();
+                    plain.clear();
+                }
+            }
+            let held: Vec<_> = set
+                .iter()
+                .map(|(purge, name)| (purge.target.0, purge.scope, name.to_vec()))
+                .collect();
+            prop_assert_eq!(&held, &plain);
+        }
+    }
+}
+
+#[test]
+fn a_hard_purge_of_a_name_wins_in_a_large_set_too() {
+    let mut set = PurgeSet::default();
+    for name in 0..100_u8 {
+        set.add(place(0, PurgeMode::Soft), Scope::Tag, &[name]);
+    }
+    set.add(place(0, PurgeMode::Hard), Scope::Tag, &[77]);
+    let hard: Vec<_> = set
+        .iter()
+        .filter(|(it, _)| it.mode == PurgeMode::Hard)
+        .collect();
+    assert_eq!((set.len(), hard.len()), (100, 1));
+    assert_eq!(hard[0].1, [77]);
+}
+
+/// 200 000 names of one change, each added twice: compared one by one that is 4 * 10^10 comparisons, which take
+/// minutes. The bound is 20 s, for a busy machine and a build without optimisation.
+#[test]
+fn p4_merging_the_names_of_a_change_takes_time_with_their_number() {
+    let begun = Instant::now();
+    let mut set = PurgeSet::default();
+    for _ in 0..2 {
+        for name in 0..200_000_u32 {
+            set.add(place(0, PurgeMode::Hard), Scope::Keys, &name.to_be_bytes());
+        }
+    }
+    assert_eq!(set.len(), 200_000);
+    assert!(
+        begun.elapsed() < Duration::from_secs(20),
+        "{:?}",
+        begun.elapsed()
+    );
+}
