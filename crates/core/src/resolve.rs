@@ -29,6 +29,18 @@ pub fn resolve(registry: &Registry, change: &Change, set: &mut PurgeSet) -> bool
     !table.bindings.is_empty()
 }
 
+/// Fills `set` with what one family purges for `change`.
+pub fn resolve_family(registry: &Registry, change: &Change, id: FamilyId, set: &mut PurgeSet) {
+    set.clear();
+    let (Some(family), Some(table)) = (registry.family(id), registry.table(change.table)) else {
+        return;
+    };
+    for binding in table.bindings.iter().filter(|it| it.family == id) {
+        let verdict = resolve_binding(family, binding, change, set);
+        set.judge(id, verdict);
+    }
+}
+
 /// Fills `set` with the family scope of every family that hangs on the table behind `topic`: the fallback
 /// for a record that cannot be decoded and for a gap in the log. Returns false when no family owns it.
 pub fn resolve_fallback(registry: &Registry, topic: &str, set: &mut PurgeSet) -> bool {

@@ -28,6 +28,16 @@ struct TableInProgress<'a> {
     bindings: Vec<Binding>,
 }
 
+/// How many names one family may make for a table, and all families together.
+struct Room {
+    family: FamilyId,
+    fan_out_max: usize,
+    /// Names of one change at one target so far.
+    names: usize,
+    /// What is left for compiled names, in bytes.
+    bytes: usize,
+}
+
 /// The snapshot on its way.
 pub(crate) struct Compile<'a> {
     known: &'a KnownTables,
@@ -35,6 +45,8 @@ pub(crate) struct Compile<'a> {
     tables: BTreeMap<String, TableInProgress<'a>>,
     families: Vec<Family>,
     targets: Vec<Target>,
+    /// What is left for compiled names, in bytes.
+    bytes: usize,
 }
 
 /// One family file while it is compiled: where its faults go.
@@ -75,6 +87,7 @@ impl<'a> Compile<'a> {
             tables: BTreeMap::new(),
             families: Vec::new(),
             targets: Vec::new(),
+            bytes: templates::REGISTRY_BYTES,
         }
     }
 
@@ -147,8 +160,11 @@ impl<'a> Compile<'a> {
         };
         let Some(table) = known.get(&written.table.value) else {
             let message = format!("no source file declares table `{}`", written.table.value);
-            let help = "`freshet source pull` writes source files from a live catalog";
-            speaker.error("FR0010", &written.table, (&message, help));
+            let names = known.keys().map(String::as_str);
+            let near = speaker.found.meant(&written.table.value, names);
+            let help =
+                format!("{near}`freshet source pull` writes source files from a live catalog");
+            speaker.error("FR0010", &written.table, (&message, &help));
             return;
         };
         let place = self
@@ -160,9 +176,15 @@ impl<'a> Compile<'a> {
                 bindings: Vec::new(),
             });
         templates::check_cascades(&mut speaker, written, known);
-        if let Some(binding) = templates::bind(&mut speaker, written, place, (id, fan_out_max)) {
-            place.bindings.push(binding);
-        }
+        let mut room = Room {
+            family: id,
+            fan_out_max,
+            names: 0,
+            bytes: self.bytes,
+        };
+        let binding = templates::bind(&mut speaker, written, place, &mut room);
+        place.bindings.extend(binding);
+        self.bytes = room.bytes;
     }
 
     fn target(&mut self, name: &str, tier: Tier) -> TargetId {

@@ -1,12 +1,26 @@
 //! Faults with their place, in the form that compilers have taught everybody to read.
 
+use std::collections::{BTreeSet, HashSet};
 use std::fmt::Write;
+use std::hash::{BuildHasher, RandomState};
 use std::path::{Path, PathBuf};
 
+use freshet_core::nearest::nearest;
 use serde_saphyr::Spanned;
 
+mod shown;
+mod yaml;
+
+use shown::{Snippet, clipped};
+pub use shown::{escaped, listed};
+
+/// So many errors are kept, and so many warnings. The others are counted.
+const KEPT_MAX: usize = 100;
+/// So many names are compared with one that is not known.
+const COMPARED_MAX: usize = 1000;
+
 /// Where something stands. Lines and columns count from 1; zero means the file as a whole.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Place {
     /// The file.
     pub file: PathBuf,
@@ -62,7 +76,7 @@ pub struct Diagnostic {
     pub help: Option<String>,
     /// Other places that belong to it.
     pub also: Vec<(Place, String)>,
-    line_text: Option<String>,
+    snippet: Option<Snippet>,
 }
 
 impl Diagnostic {
@@ -77,7 +91,7 @@ impl Diagnostic {
     }
 
     fn new(severity: Severity, code: &'static str, place: Place, message: &str) -> Self {
-        let message = message.to_owned();
+        let message = clipped(message);
         Self {
             code,
             severity,
@@ -85,21 +99,21 @@ impl Diagnostic {
             place,
             help: None,
             also: Vec::new(),
-            line_text: None,
+            snippet: None,
         }
     }
 
     /// Says what to do.
     #[must_use]
     pub fn with_help(mut self, help: &str) -> Self {
-        self.help = Some(help.to_owned());
+        self.help = Some(clipped(help));
         self
     }
 
     /// Names another place that belongs to it.
     #[must_use]
     pub fn with_also(mut self, place: Place, note: &str) -> Self {
-        self.also.push((place, note.to_owned()));
+        self.also.push((place, clipped(note)));
         self
     }
 
@@ -111,10 +125,10 @@ impl Diagnostic {
         // Writing to a String cannot fail.
         let _ = writeln!(out, "{severity}[{}]: {}", self.code, self.message);
         let _ = writeln!(out, "  --> {}", shown(&self.place));
-        if let Some(text) = &self.line_text {
+        if let Some(Snippet { text, caret }) = &self.snippet {
             let number = self.place.line.to_string();
             let margin = " ".repeat(number.len());
-            let indent = " ".repeat(self.place.column.saturating_sub(1));
+            let indent = " ".repeat(*caret);
             let _ = writeln!(
                 out,
                 " {margin} |\n {number} | {text}\n {margin} | {indent}^"
@@ -130,9 +144,10 @@ impl Diagnostic {
 }
 
 fn shown(place: &Place) -> String {
+    let file = escaped(&place.file.to_string_lossy());
     match place.line {
-        0 => place.file.display().to_string(),
-        line => format!("{}:{line}:{}", place.file.display(), place.column),
+        0 => file,
+        line => format!("{file}:{line}:{}", place.column),
     }
 }
 
@@ -141,22 +156,63 @@ fn counted(number: usize, what: &str) -> String {
     format!("{number} {what}{plural}")
 }
 
-/// All findings of one check.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Diagnostics(Vec<Diagnostic>);
+/// All findings of one check. However many there are, 100 errors and 100 warnings are kept; the others are counted.
+#[derive(Debug, Clone, Default)]
+pub struct Diagnostics {
+    kept: Vec<Diagnostic>,
+    errors: Found,
+    warnings: Found,
+    seen: Box<Seen>,
+}
+
+/// What was found, kept or not.
+#[derive(Debug, Clone, Default)]
+struct Seen {
+    /// Files with an error.
+    faulty: BTreeSet<PathBuf>,
+    /// Hashes of all findings: a template is compiled once for each table, its faults are reported once.
+    known: HashSet<u64>,
+    seed: RandomState,
+}
+
+/// Findings of one severity.
+#[derive(Debug, Clone, Copy, Default)]
+struct Found {
+    all: usize,
+    kept: usize,
+}
 
 impl Diagnostics {
     /// Adds a finding; `text` is the file's, from which the line is shown.
     pub fn push(&mut self, mut found: Diagnostic, text: &str) {
-        if found.place.line > 0 {
-            let line = text.lines().nth(found.place.line - 1);
-            // A line may be as long as a file; what is shown is not.
-            found.line_text = line.map(|line| line.chars().take(160).collect());
+        if !self.count(&found) {
+            return;
         }
-        // A template is compiled once for each table, its faults are told once.
-        if !self.0.contains(&found) {
-            self.0.push(found);
+        let place = &found.place;
+        found.snippet = Snippet::of(text, place.line, place.column);
+        self.kept.push(found);
+    }
+
+    /// Counts a finding. Whether it is to be kept: it is new, and not too many are.
+    fn count(&mut self, found: &Diagnostic) -> bool {
+        let identity = (found.code, &found.place, &found.message);
+        let seen = &mut *self.seen;
+        if !seen.known.insert(seen.seed.hash_one(identity)) {
+            return false;
         }
+        let counted = match found.severity {
+            Severity::Error => {
+                if !seen.faulty.contains(&found.place.file) {
+                    seen.faulty.insert(found.place.file.clone());
+                }
+                &mut self.errors
+            }
+            Severity::Warning => &mut self.warnings,
+        };
+        counted.all += 1;
+        let is_kept = counted.kept < KEPT_MAX;
+        counted.kept += usize::from(is_kept);
+        is_kept
     }
 
     /// What a YAML error says, at its place.
@@ -166,54 +222,61 @@ impl Diagnostics {
         text: &str,
         error: &serde_saphyr::Error,
     ) -> Self {
-        let place = error.location().map_or(Place::file(path), |it| {
-            Place::at(path.to_owned(), it.line() as usize, it.column() as usize)
-        });
-        let told = error.to_string();
-        // The first line says what is wrong; the rest draws what is drawn here too.
-        let message = told.lines().next().unwrap_or("not valid YAML");
-        let message = message.strip_prefix("error: ").unwrap_or(message);
-        // The place is told beside it.
-        let message = match message
-            .strip_prefix("line ")
-            .and_then(|rest| rest.split_once(": "))
-        {
-            Some((_, rest)) => rest,
-            None => message,
-        };
         let mut found = Self::default();
-        found.push(Diagnostic::error(code, place, message), text);
+        found.push(yaml::diagnostic(code, path, error), text);
         found
     }
 
     /// Takes over all of `other`.
     pub fn extend(&mut self, other: Diagnostics) {
-        self.0.extend(other.0);
+        self.errors.all += other.errors.all - other.errors.kept;
+        self.warnings.all += other.warnings.all - other.warnings.kept;
+        self.seen.faulty.extend(other.seen.faulty);
+        for found in other.kept {
+            if self.count(&found) {
+                self.kept.push(found);
+            }
+        }
     }
 
-    /// How many.
+    /// How many were found.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.errors.all + self.warnings.all
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.len() == 0
     }
 
     /// Whether an error is among them.
     pub fn has_errors(&self) -> bool {
-        self.0.iter().any(|found| found.severity == Severity::Error)
+        self.errors.all > 0
     }
 
-    /// The findings.
+    /// Whether an error was found in this file.
+    pub(crate) fn has_errors_in(&self, path: &Path) -> bool {
+        self.seen.faulty.contains(path)
+    }
+
+    /// The name that was probably meant by `word`, as a help begins with it. Comparing takes time, so that only an
+    /// error that is kept has one.
+    pub(crate) fn meant<'a>(&self, word: &str, names: impl Iterator<Item = &'a str>) -> String {
+        let near = match self.errors.kept < KEPT_MAX {
+            true => nearest(word, names.take(COMPARED_MAX)),
+            false => None,
+        };
+        near.map_or_else(String::new, |near| format!("did you mean `{near}`? "))
+    }
+
+    /// The findings that are kept.
     pub fn iter(&self) -> impl Iterator<Item = &Diagnostic> {
-        self.0.iter()
+        self.kept.iter()
     }
 
-    /// All findings as text, by place, errors first, with a closing line that counts them.
+    /// Kept findings as text, by place, errors first, with a closing line that counts all.
     pub fn render(&self) -> String {
-        let mut sorted: Vec<&Diagnostic> = self.0.iter().collect();
+        let mut sorted: Vec<&Diagnostic> = self.kept.iter().collect();
         sorted.sort_by(|one, other| {
             (one.severity, &one.place, one.code).cmp(&(other.severity, &other.place, other.code))
         });
@@ -222,12 +285,17 @@ impl Diagnostics {
             found.render(&mut out);
             out.push('\n');
         }
-        let errors = sorted
-            .iter()
-            .filter(|found| found.severity == Severity::Error)
-            .count();
-        let warnings = sorted.len() - errors;
-        let (errors, warnings) = (counted(errors, "error"), counted(warnings, "warning"));
+        for (found, what) in [(self.errors, "error"), (self.warnings, "warning")] {
+            if found.all > found.kept {
+                let _ = writeln!(
+                    out,
+                    "… and {} more\n",
+                    counted(found.all - found.kept, what)
+                );
+            }
+        }
+        let errors = counted(self.errors.all, "error");
+        let warnings = counted(self.warnings.all, "warning");
         let _ = writeln!(out, "{errors}, {warnings}");
         out
     }

@@ -1,16 +1,17 @@
 //! The families' examples, run as unit tests through the same resolution as real changes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use freshet_core::change::{Change, Op};
 use freshet_core::image::Image;
 use freshet_core::purge::PurgeSet;
-use freshet_core::registry::{Registry, Table, Tier};
-use freshet_core::resolve::resolve;
+use freshet_core::registry::{FamilyId, Registry, Table, Tier};
+use freshet_core::resolve::resolve_family;
 use freshet_core::table::{ColumnSlot, ReplicaIdentity};
 use serde_json::Value;
+use serde_saphyr::Spanned;
 
-use crate::diagnostics::{Diagnostic, Diagnostics, Place, Severity};
+use crate::diagnostics::{Diagnostic, Diagnostics, Place, listed};
 use crate::family_file::{ExampleChange, ExampleWritten};
 use crate::load::FamilySource;
 use crate::names;
@@ -29,27 +30,27 @@ pub(crate) fn run(
     found: &mut Diagnostics,
 ) -> ExampleReport {
     let mut report = ExampleReport::default();
-    // What a faulty family does to its examples says nothing that its faults do not say.
-    let faulty = |source: &FamilySource, found: &Diagnostics| {
-        found
-            .iter()
-            .any(|it| it.severity == Severity::Error && it.place.file == source.path)
-    };
-    for source in families
-        .iter()
-        .filter(|it| rules::is_bound(&it.file.lifecycle.value))
-    {
-        if faulty(source, found) {
+    let tables = registry.tables.iter();
+    let tables: HashMap<&str, &Table> = tables.map(|it| (&*it.shape.name, it)).collect();
+    for (at, source) in families.iter().enumerate() {
+        // What a faulty family does to its examples says nothing that its faults do not say.
+        if !rules::is_bound(&source.file.lifecycle.value) || found.has_errors_in(&source.path) {
             continue;
         }
+        // Families are numbered in this order.
+        let family = FamilyId(at as u32);
         for example in &source.file.examples {
-            match check(registry, source, &example.value) {
+            let outcome = table_of(source, &tables, example, found)
+                .and_then(|table| check(registry, (family, table), &example.value));
+            match outcome {
                 Ok(()) => report.run += 1,
-                Err(message) => {
+                Err(Fault {
+                    code,
+                    message,
+                    help,
+                }) => {
                     let place = Place::of(&source.path, example);
-                    let fault = Diagnostic::error("FR0030", place, &message).with_help(
-                        "names are compared as rendered; a family scope is written as the key with `*` for each placeholder",
-                    );
+                    let fault = Diagnostic::error(code, place, &message).with_help(&help);
                     found.push(fault, &source.text);
                 }
             }
@@ -58,23 +59,73 @@ pub(crate) fn run(
     report
 }
 
+/// What is wrong with an example.
+struct Fault {
+    code: &'static str,
+    message: String,
+    help: String,
+}
+
+impl Fault {
+    /// The example says something else than the family does.
+    fn unlike(message: String) -> Self {
+        let help = "names are compared as rendered; a family scope is written as the key with `*` for each placeholder";
+        Self {
+            code: "FR0030",
+            message,
+            help: help.to_owned(),
+        }
+    }
+}
+
+/// The table of an example, which is the family's and has every column that the example names.
+fn table_of<'r>(
+    source: &FamilySource,
+    tables: &HashMap<&str, &'r Table>,
+    example: &Spanned<ExampleWritten>,
+    found: &Diagnostics,
+) -> Result<&'r Table, Fault> {
+    let change = &example.value.change;
+    let name = change.table.as_str();
+    let own = || source.file.sources.iter().map(|it| it.table.value.as_str());
+    let table = tables
+        .get(name)
+        .copied()
+        .filter(|_| own().any(|it| it == name));
+    let table = table.ok_or_else(|| Fault {
+        code: "FR0010",
+        message: format!("the example's table `{name}` is none of the family's `sources`"),
+        help: format!("{}it has: {}", found.meant(name, own()), listed(own())),
+    })?;
+    let mode = table.shape.connector.field_names;
+    let declared: HashSet<&str> = table.shape.declared.iter().map(|it| &**it).collect();
+    let rows = change.before.iter().chain(&change.after);
+    let mut named = rows.flat_map(|row| row.keys());
+    if let Some(column) = named.find(|it| !declared.contains(&*names::field_of(it, mode))) {
+        let names = || table.shape.declared.iter().map(|it| &**it);
+        return Err(Fault {
+            code: "FR0011",
+            message: format!("the example has a column `{column}`, which table `{name}` has not"),
+            help: format!(
+                "{}it has: {}",
+                found.meant(column, names()),
+                listed(names())
+            ),
+        });
+    }
+    Ok(table)
+}
+
 fn check(
     registry: &Registry,
-    source: &FamilySource,
+    (family, table): (FamilyId, &Table),
     example: &ExampleWritten,
-) -> Result<(), String> {
-    let name = &example.change.table;
-    let table = registry
-        .tables
-        .iter()
-        .find(|table| &*table.shape.name == name)
-        .ok_or_else(|| format!("the example's table `{name}` is bound by no family"))?;
-    let change = change_of(table, &example.change)?;
+) -> Result<(), Fault> {
+    let change = change_of(table, &example.change).map_err(Fault::unlike)?;
     let mut set = PurgeSet::default();
-    resolve(registry, &change, &mut set);
-    let family = registry.family_named(&source.file.family.value);
+    resolve_family(registry, &change, family, &mut set);
     let (mut keys, mut tags) = (BTreeSet::new(), BTreeSet::new());
-    for (purge, name) in set.iter().filter(|(purge, _)| Some(purge.family) == family) {
+    for (purge, name) in set.iter() {
         let name = String::from_utf8_lossy(name).into_owned();
         let tier = registry.target(purge.target).map(|target| target.tier);
         match (tier, purge.scope) {
@@ -87,9 +138,9 @@ fn check(
     if keys == wanted_keys && tags == wanted_tags {
         return Ok(());
     }
-    Err(format!(
+    Err(Fault::unlike(format!(
         "the example does not hold: expected redis {wanted_keys:?} tags {wanted_tags:?}, got redis {keys:?} tags {tags:?}"
-    ))
+    )))
 }
 
 fn change_of(table: &Table, written: &ExampleChange) -> Result<Change, String> {

@@ -18,6 +18,7 @@ mod rules;
 pub mod source_file;
 mod sources;
 mod template_text;
+mod yaml;
 
 pub use examples::ExampleReport;
 pub use load::{Loaded, load, load_files};

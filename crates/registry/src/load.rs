@@ -70,7 +70,7 @@ fn load_below(
         if below.components().any(|part| part.as_os_str() == "sources") {
             sources.read(&path, &text, &mut found);
         } else {
-            match serde_saphyr::from_str::<FamilyFile>(&text) {
+            match sources.yaml.parse::<FamilyFile>(&text) {
                 Ok(file) => families.push(FamilySource { path, text, file }),
                 Err(error) => {
                     found.extend(Diagnostics::from_yaml_error("FR0002", &path, &text, &error))

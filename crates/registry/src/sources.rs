@@ -8,14 +8,16 @@ use std::sync::Arc;
 use freshet_core::connector::FieldNames;
 use serde_saphyr::Spanned;
 
-use crate::diagnostics::{Diagnostic, Diagnostics, Place};
+use crate::diagnostics::{Diagnostic, Diagnostics, Place, listed};
 use crate::names;
 use crate::source_file::{KnownTable, KnownTables, SourceFile, SourceTable};
+use crate::yaml::Yaml;
 
 /// What the source files read so far declare.
 #[derive(Debug, Default)]
 pub(crate) struct Sources {
     pub(crate) tables: KnownTables,
+    pub(crate) yaml: Yaml,
     declared: BTreeMap<String, Place>,
     topics: BTreeMap<String, Place>,
 }
@@ -30,7 +32,7 @@ struct Reading<'a> {
 impl Sources {
     /// Adds a file. Faults are noted; tables without a fault of their own can be bound nevertheless.
     pub(crate) fn read(&mut self, path: &Path, text: &str, found: &mut Diagnostics) {
-        let file = match serde_saphyr::from_str::<SourceFile>(text) {
+        let file = match self.yaml.parse::<SourceFile>(text) {
             Ok(file) => file,
             Err(error) => {
                 found.extend(Diagnostics::from_yaml_error("FR0002", path, text, &error));
@@ -99,10 +101,10 @@ impl Reading<'_> {
     fn check_primary_key(&mut self, table: &SourceTable) {
         for key in &table.primary_key {
             if !table.columns.iter().any(|column| column.name == key.value) {
-                let names: Vec<&str> = table.columns.iter().map(|it| it.name.as_str()).collect();
+                let names = table.columns.iter().map(|it| it.name.as_str());
                 let message = format!("primary key column `{}` is not a column", key.value);
                 let fault = Diagnostic::error("FR0011", Place::of(self.path, key), &message)
-                    .with_help(&format!("the table has: {}", names.join(", ")));
+                    .with_help(&format!("the table has: {}", listed(names)));
                 self.found.push(fault, self.text);
             }
         }

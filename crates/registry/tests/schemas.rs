@@ -155,15 +155,9 @@ fn fields_of_parser(name: &str, at: &str) -> BTreeSet<String> {
     let mut document = good(name);
     document.pointer_mut(at).expect("there")["zzz"] = json!(1);
     let found = check_one(name, &document).expect_err("an unknown field");
-    let told = &found
-        .iter()
-        .find(|it| it.code == "FR0002")
-        .expect("FR0002")
-        .message;
-    let (_, fields) = told
-        .split_once("expected ")
-        .unwrap_or_else(|| panic!("{told}"));
-    let fields = fields.trim_start_matches("one of ").replace(" or ", ", ");
+    let fault = found.iter().find(|it| it.code == "FR0002");
+    let help = fault.expect("FR0002").help.as_deref().expect("a help");
+    let (_, fields) = help.split_once("one of: ").expect("the fields");
     fields
         .split(", ")
         .map(|it| it.trim_matches('`').to_owned())
@@ -215,7 +209,7 @@ fn schema_and_parser_require_the_same_fields() {
                     .expect("an object")
                     .remove(field);
                 let by_parser = check_one(name, &without).err().is_some_and(|found| {
-                    let missing = format!("missing field `{field}`");
+                    let missing = format!("the field `{field}` is missing");
                     found
                         .iter()
                         .any(|it| it.code == "FR0002" && it.message.contains(&missing))

@@ -81,7 +81,7 @@ fn a_hard_purge_of_a_name_wins_in_a_large_set_too() {
 /// 200 000 names of one change, each added twice: compared one by one that is 4 * 10^10 comparisons, which take
 /// minutes. The bound is 20 s, for a busy machine and a build without optimisation.
 #[test]
-fn p4_merging_the_names_of_a_change_takes_time_with_their_number() {
+fn p14_merging_the_names_of_a_change_takes_time_with_their_number() {
     let begun = Instant::now();
     let mut set = PurgeSet::default();
     for _ in 0..2 {

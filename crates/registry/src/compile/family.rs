@@ -15,6 +15,8 @@ use crate::duration;
 use crate::template_text;
 
 const FAN_OUT_MAX: usize = 64;
+/// The highest `fan_out_max`, in names.
+const FAN_OUT_MOST: u32 = 10_000;
 
 pub(super) fn compile(
     speaker: &mut Speaker<'_, '_>,
@@ -22,15 +24,8 @@ pub(super) fn compile(
     cdn: Vec<TargetId>,
 ) -> Family {
     check_head(speaker);
-    let file = speaker.source.file.clone();
-    if let Some(written) = file.fan_out_max.as_ref().filter(|it| it.value == 0) {
-        let help = "at least 1: names of one change that are purged one by one";
-        speaker.error("FR0003", written, ("nothing could be purged", help));
-    }
-    let fan_out_max = file
-        .fan_out_max
-        .as_ref()
-        .map_or(FAN_OUT_MAX, |it| it.value.max(1) as usize);
+    let file = &speaker.source.file;
+    let fan_out_max = fan_out_max(speaker);
     Family {
         name: Arc::from(file.family.value.as_str()),
         owner: Arc::from(file.owner.team.value.as_str()),
@@ -50,8 +45,24 @@ pub(super) fn compile(
     }
 }
 
+fn fan_out_max(speaker: &mut Speaker<'_, '_>) -> usize {
+    let Some(written) = &speaker.source.file.fan_out_max else {
+        return FAN_OUT_MAX;
+    };
+    let message = match written.value {
+        0 => "nothing could be purged",
+        1..=FAN_OUT_MOST => "",
+        _ => "a change could purge more names than one change may",
+    };
+    if !message.is_empty() {
+        let help = "1 to 10000: names of one change that are purged one by one";
+        speaker.error("FR0003", written, (message, help));
+    }
+    written.value.clamp(1, FAN_OUT_MOST) as usize
+}
+
 fn check_head(speaker: &mut Speaker<'_, '_>) {
-    let file = speaker.source.file.clone();
+    let file = &speaker.source.file;
     let name = &file.family;
     let well_formed = name.value.split_once('.').is_some_and(|(domain, noun)| {
         !domain.is_empty() && !noun.is_empty() && codec::is_tag_literal(&name.value)
@@ -89,7 +100,7 @@ fn check_head(speaker: &mut Speaker<'_, '_>) {
 }
 
 fn check_lifecycle(speaker: &mut Speaker<'_, '_>) {
-    let file = speaker.source.file.clone();
+    let file = &speaker.source.file;
     let lifecycle = file.lifecycle.value.as_str();
     match lifecycle {
         "draft" | "active" | "retired" => {}
@@ -131,7 +142,7 @@ fn is_call(text: &str, name: &str) -> bool {
 }
 
 fn check_guard(speaker: &mut Speaker<'_, '_>) {
-    let file = speaker.source.file.clone();
+    let file = &speaker.source.file;
     if let Some(guard) = &file.guard {
         match guard.value.as_str() {
             "none" => {}
@@ -199,7 +210,7 @@ fn duration_of(speaker: &mut Speaker<'_, '_>, written: &Spanned<String>) -> Dura
 /// The family scope in Redis: the shapes of its keys. Checks each key's beginning on the way. Constants count as any
 /// value: a reader may fill entries for one that no source lists.
 fn shapes(speaker: &mut Speaker<'_, '_>) -> Vec<Box<[u8]>> {
-    let file = speaker.source.file.clone();
+    let file = &speaker.source.file;
     let domain = file.family.value.split('.').next().unwrap_or("").to_owned();
     let wanted = format!("{domain}:v{}:", file.schema_version.value);
     let mut shapes: Vec<Box<[u8]>> = Vec::new();
@@ -252,7 +263,7 @@ fn check_auth_scope(
 }
 
 fn cdn_side(speaker: &mut Speaker<'_, '_>, targets: Vec<TargetId>) -> CdnSide {
-    let file = speaker.source.file.clone();
+    let file = &speaker.source.file;
     let cdn = file.cdn.as_ref();
     let written = cdn
         .and_then(|it| it.family_tag.as_ref())

@@ -9,7 +9,7 @@ use crate::source_file;
 /// A row that a snapshot read has no commit: what tells an old entry from a new one is its version, and nothing else.
 /// Which table holds it is looked at where the tables are known.
 pub(super) fn check_comparable(speaker: &mut Speaker<'_, '_>, written: &Spanned<String>) {
-    let file = speaker.source.file.clone();
+    let file = &speaker.source.file;
     if file.redis.is_none() {
         let help = "use ignore, or purge to treat snapshot rows as changes";
         let message = "nothing can be verified: what a CDN holds cannot be looked at";
@@ -30,7 +30,7 @@ pub(super) struct Held<'a> {
 
 /// What is known once the tables are: the version is one table's, and of a type that has an order.
 pub(super) fn check_version_column(speaker: &mut Speaker<'_, '_>, held: &[Held<'_>]) {
-    let file = speaker.source.file.clone();
+    let file = &speaker.source.file;
     let (Some(written), Some(version)) = (&file.on_snapshot, &file.entry_version) else {
         return;
     };

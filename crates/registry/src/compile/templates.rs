@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 
 use freshet_core::codec;
-use freshet_core::registry::{Binding, FamilyId};
+use freshet_core::registry::Binding;
 use freshet_core::table::{ColumnKind, ColumnSlot, ReplicaIdentity};
 use freshet_core::template::{NameForm, Segment, Template};
 use serde_saphyr::Spanned;
 
-use crate::compile::{Speaker, TableInProgress};
+use crate::compile::{Room, Speaker, TableInProgress};
+use crate::diagnostics::listed;
 use crate::family_file::{BindingWritten, BoundTo};
 use crate::source_file::{EngineName, KnownTables, OnDelete};
 use crate::template_text::{self, Piece};
@@ -17,20 +18,22 @@ pub(super) fn bind(
     speaker: &mut Speaker<'_, '_>,
     written: &BindingWritten,
     table: &mut TableInProgress<'_>,
-    (family, fan_out_max): (FamilyId, usize),
+    room: &mut Room,
 ) -> Option<Binding> {
+    let family = room.family;
     check_bound_columns(speaker, written, table);
-    let file = speaker.source.file.clone();
+    let file = &speaker.source.file;
     let mut used = BTreeSet::new();
     let mut compiled = |speaker: &mut Speaker<'_, '_>, form, texts: &[Spanned<String>]| {
         let mut templates = Vec::new();
+        room.names = 0;
         for text in texts {
             let one = Expand {
                 speaker,
                 written,
                 table: &mut *table,
                 used: &mut used,
-                fan_out_max,
+                room: &mut *room,
             };
             templates.extend(one.template(form, text));
         }
@@ -95,13 +98,11 @@ fn unknown_column<T>(
     table: &TableInProgress<'_>,
 ) {
     let declared = &table.known.table;
-    let names: Vec<&str> = declared.columns.iter().map(|it| it.name.as_str()).collect();
+    let names = || declared.columns.iter().map(|it| it.name.as_str());
     let message = format!("table `{}` has no column `{column}`", declared.table.value);
-    speaker.error(
-        "FR0011",
-        at,
-        (&message, &format!("it has: {}", names.join(", "))),
-    );
+    let near = speaker.found.meant(column, names());
+    let help = format!("{near}it has: {}", listed(names()));
+    speaker.error("FR0011", at, (&message, &help));
 }
 
 fn check_bound_columns(
@@ -110,8 +111,15 @@ fn check_bound_columns(
     table: &mut TableInProgress<'_>,
 ) {
     for bound in written.bind.values() {
-        let BoundTo::Column(column) = &bound.value else {
-            continue;
+        let column = match &bound.value {
+            BoundTo::Column(column) => column,
+            BoundTo::Constants(constants) => {
+                if constants.is_empty() {
+                    let help = "list at least one constant, or bind a column";
+                    speaker.error("FR0003", bound, ("no constant makes no name", help));
+                }
+                continue;
+            }
         };
         let Some(slot) = table.slot(column) else {
             unknown_column(speaker, bound, column, table);
@@ -185,13 +193,18 @@ pub(super) fn check_cascades(
     }
 }
 
+/// What a compiled name takes beside its text, in bytes.
+const NAME_BYTES: usize = 64;
+/// What all compiled names of a registry take together, in bytes.
+pub(super) const REGISTRY_BYTES: usize = 64 << 20;
+
 /// Turns one written template into as many compiled ones as its constants ask for.
 struct Expand<'x, 's, 'd, 'a> {
     speaker: &'x mut Speaker<'s, 'd>,
     written: &'x BindingWritten,
     table: &'x mut TableInProgress<'a>,
     used: &'x mut BTreeSet<String>,
-    fan_out_max: usize,
+    room: &'x mut Room,
 }
 
 impl Expand<'_, '_, '_, '_> {
@@ -208,6 +221,12 @@ impl Expand<'_, '_, '_, '_> {
             }
         };
         self.check_literals(form, text, &pieces);
+        if !self.fits(text, &pieces) {
+            // Nothing is made of it, so that what it uses is noted here.
+            let names = template_text::placeholders(&pieces).map(str::to_owned);
+            self.used.extend(names);
+            return Vec::new();
+        }
         if form == NameForm::RedisKey {
             self.check_neighbours(text, &pieces);
         }
@@ -232,7 +251,10 @@ impl Expand<'_, '_, '_, '_> {
                             let table = &self.written.table.value;
                             let message =
                                 format!("placeholder `{name}` is not bound for `{table}`");
-                            let help = format!("add `{name}: <column>` to that table's `bind:`");
+                            let bound = self.written.bind.keys().map(String::as_str);
+                            let near = self.speaker.found.meant(name, bound);
+                            let help =
+                                format!("{near}add `{name}: <column>` to that table's `bind:`");
                             self.speaker.error("FR0012", text, (&message, &help));
                             return Vec::new();
                         }
@@ -240,15 +262,53 @@ impl Expand<'_, '_, '_, '_> {
                 }
             }
         }
-        if expanded.len() > self.fan_out_max {
-            let message = format!("its constants make {} names of it", expanded.len());
-            let help = "fewer constants, or a higher `fan_out_max`";
-            self.speaker.error("FR0018", text, (&message, help));
-        }
         expanded
             .into_iter()
             .map(|segments| Template { form, segments })
             .collect()
+    }
+
+    /// Counts the names that constants make of a template before any of them is made.
+    fn fits(&mut self, text: &Spanned<String>, pieces: &[Piece]) -> bool {
+        let (mut names, mut length) = (1_usize, text.value.len());
+        for name in template_text::placeholders(pieces) {
+            if let Some(BoundTo::Constants(constants)) =
+                self.written.bind.get(name).map(|bound| &bound.value)
+            {
+                let longest = constants.iter().map(String::len).max().unwrap_or(0);
+                names = names.saturating_mul(constants.len());
+                length = length.saturating_add(longest);
+            }
+        }
+        let room = &mut *self.room;
+        let before = room.names;
+        room.names = room.names.saturating_add(names);
+        // Without constants a template makes one name, and the family widens where that is too much.
+        if names > 1 && room.names > room.fan_out_max {
+            let message = match (before, names) {
+                (_, usize::MAX) => "its constants make more names of it than can be counted".into(),
+                (0, _) => format!("its constants make {names} names of it"),
+                _ => format!(
+                    "its constants make {names} names of it, and the templates before it {before}"
+                ),
+            };
+            let help = "fewer constants, or a higher `fan_out_max`";
+            self.speaker.error("FR0018", text, (&message, help));
+            return false;
+        }
+        let bytes = names.saturating_mul(length.saturating_add(NAME_BYTES));
+        match room.bytes.checked_sub(bytes) {
+            Some(left) => room.bytes = left,
+            None => {
+                let message = format!(
+                    "the templates of the registry and their constants take more than {REGISTRY_BYTES} bytes"
+                );
+                let help = "fewer constants or shorter templates; bind a column instead";
+                self.speaker.error("FR0018", text, (&message, help));
+                return false;
+            }
+        }
+        true
     }
 
     /// Two values of no certain length side by side: other rows can give the same name. The purge is none the
@@ -274,10 +334,7 @@ impl Expand<'_, '_, '_, '_> {
             Some(BoundTo::Column(column)) => self.table.slot(column).is_some_and(|slot| {
                 !matches!(self.table.kind(slot), ColumnKind::Uuid | ColumnKind::Bool)
             }),
-            Some(BoundTo::Constants(constants)) => constants.iter().enumerate().any(|(at, one)| {
-                let mut others = constants.iter().enumerate().filter(|(it, _)| *it != at);
-                others.any(|(_, other)| one.starts_with(other) || one.ends_with(other))
-            }),
+            Some(BoundTo::Constants(constants)) => one_begins_or_ends_another(constants),
             None => false,
         }
     }
@@ -301,6 +358,20 @@ impl Expand<'_, '_, '_, '_> {
                 self.speaker.error("FR0016", text, (&message, allowed));
             }
         }
+    }
+}
+
+/// Whether one of `texts` begins or ends with another one. In order, a text stands right behind its beginning.
+fn one_begins_or_ends_another(texts: &[String]) -> bool {
+    let mut sorted: Vec<Vec<u8>> = texts.iter().map(|it| it.clone().into_bytes()).collect();
+    let any = |sorted: &mut Vec<Vec<u8>>| {
+        sorted.sort_unstable();
+        let mut pairs = sorted.iter().zip(sorted.iter().skip(1));
+        pairs.any(|(one, other)| other.starts_with(one))
+    };
+    any(&mut sorted) || {
+        sorted.iter_mut().for_each(|it| it.reverse());
+        any(&mut sorted)
     }
 }
 

@@ -1,0 +1,58 @@
+//! Text → what was written, within stated limits: YAML can be small and stand for much.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use serde::de::DeserializeOwned;
+use serde_saphyr::{Error, alias_limits, budget, options};
+
+/// Values, lists and mappings of one file.
+const NODES_MAX: usize = 250_000;
+/// Values, lists and mappings of a registry.
+const REGISTRY_NODES_MAX: usize = 2_000_000;
+/// Lists and mappings inside each other.
+const DEPTH_MAX: usize = 32;
+/// Values that aliases (`*name`) of one file repeat.
+const REPEATED_MAX: usize = 1_000;
+
+/// Reads the files of one registry.
+#[derive(Debug)]
+pub(crate) struct Yaml {
+    nodes_left: usize,
+}
+
+impl Default for Yaml {
+    fn default() -> Self {
+        Self {
+            nodes_left: REGISTRY_NODES_MAX,
+        }
+    }
+}
+
+impl Yaml {
+    /// Reads one file.
+    pub(crate) fn parse<T: DeserializeOwned>(&mut self, text: &str) -> Result<T, Error> {
+        let used = Rc::new(Cell::new(0));
+        let report = Rc::clone(&used);
+        let limits = options! {
+            budget: budget! {
+                max_nodes: NODES_MAX.min(self.nodes_left),
+                max_events: 2 * NODES_MAX,
+                max_depth: DEPTH_MAX,
+                max_documents: 1,
+                max_anchors: REPEATED_MAX,
+                max_aliases: REPEATED_MAX,
+                max_merge_keys: REPEATED_MAX,
+            },
+            alias_limits: alias_limits! { max_total_replayed_events: REPEATED_MAX },
+        };
+        let limits = limits.with_budget_report(move |it| {
+            // What aliases repeat is not counted, so that the most is.
+            let repeated = if it.aliases > 0 { REPEATED_MAX } else { 0 };
+            report.set(it.nodes + repeated);
+        });
+        let read = serde_saphyr::from_str_with_options(text, limits);
+        self.nodes_left = self.nodes_left.saturating_sub(used.get());
+        read
+    }
+}
