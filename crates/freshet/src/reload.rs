@@ -10,6 +10,7 @@ use tokio::signal::unix::Signal;
 
 use crate::config::{CanaryConfig, add_canaries};
 use crate::own_topics::OwnTopics;
+use crate::run::check_bound;
 use crate::telemetry::MetricsPage;
 
 /// Where the registry is and who goes by it.
@@ -47,6 +48,10 @@ impl Reload {
         let now = self.rules.current();
         if now.registry.revision.content_hash == registry.revision.content_hash {
             tracing::info!(revision = %registry.revision.content_hash, "registry unchanged");
+            return;
+        }
+        if let Err(fault) = check_bound(&registry) {
+            refuse(&fault);
             return;
         }
         if let Some(new) = unserved(&self.served, &registry) {

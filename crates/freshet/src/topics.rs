@@ -30,7 +30,8 @@ pub(crate) struct TopicWatch {
 impl TopicWatch {
     /// Not ready until every topic was found.
     pub(crate) async fn run(self) {
-        self.not_ready("the topics of bound tables are not looked up yet");
+        let unknown = "the topics of bound tables are not looked up yet";
+        self.status.not_ready(PART, unknown, self.clock.now());
         let mut all_there: Option<(Arc<Registry>, Instant)> = None;
         loop {
             let registry = Arc::clone(&self.rules.current().registry);

@@ -227,6 +227,21 @@ fn a_registry_that_names_an_unconfigured_target_is_refused() {
 }
 
 #[test]
+fn a_registry_that_binds_no_table_is_refused_and_not_only_by_kafka() {
+    let folder = deployment(CONFIG, FAMILY);
+    fs::remove_file(folder.path().join("registry/families/item.yaml")).expect("removed");
+    for args in [&["run"][..], &["run", "--dry-run"]] {
+        let output = freshet(args, folder.path());
+        assert_eq!(output.status.code(), Some(2), "{}", told(&output));
+        let shown = told(&output);
+        assert!(
+            shown.contains("binds no table") && shown.contains("help: "),
+            "{shown}"
+        );
+    }
+}
+
+#[test]
 fn check_tells_faults_with_their_line_and_exits_with_two() {
     let folder = deployment(
         CONFIG,
