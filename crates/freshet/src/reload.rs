@@ -2,16 +2,23 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use freshet_core::registry::{Registry, Target};
-use freshet_pipeline::metrics::registry_refused;
+use freshet_pipeline::metrics::{registry_overdue, registry_refused};
 use freshet_pipeline::rules::RulesInForce;
 use tokio::signal::unix::Signal;
+use tokio::task::AbortHandle;
 
 use crate::config::{CanaryConfig, add_canaries};
 use crate::own_topics::OwnTopics;
 use crate::run::check_bound;
 use crate::telemetry::MetricsPage;
+
+/// How long reading and checking a registry may take. One of 10 000 families takes about a second.
+const READ_WITHIN: Duration = Duration::from_secs(30);
+/// So many readings may be overdue before no other one is begun.
+const OVERDUE_MAX: usize = 4;
 
 /// Where the registry is and who goes by it.
 pub(crate) struct Reload {
@@ -30,16 +37,17 @@ pub(crate) struct Reload {
 impl Reload {
     /// Reads the registry at every signal, for as long as the process runs.
     pub(crate) async fn at_every(self, mut hang_up: Signal) {
+        let mut readings = Readings::default();
         while hang_up.recv().await.is_some() {
             let folder = self.folder.clone();
-            let read = tokio::task::spawn_blocking(move || freshet_registry::load(&folder)).await;
-            match read {
+            let read = readings.within(READ_WITHIN, move || freshet_registry::load(&folder));
+            match read.await {
                 Ok(Ok(loaded)) => match add_canaries(&self.canaries, loaded.registry) {
                     Ok(registry) => self.put_in_force(registry),
                     Err(faults) => refuse(&faults.render()),
                 },
                 Ok(Err(faults)) => refuse(&faults.render()),
-                Err(error) => refuse(&error.to_string()),
+                Err(reason) => refuse(&reason),
             }
         }
     }
@@ -76,6 +84,40 @@ impl Reload {
     }
 }
 
+/// Readings of the registry. One whose file system does not answer cannot be ended: it keeps its thread until it does.
+#[derive(Default)]
+struct Readings(Vec<AbortHandle>);
+
+impl Readings {
+    /// What `read` returns on a thread of its own, if it does so in time.
+    async fn within<T: Send + 'static>(
+        &mut self,
+        limit: Duration,
+        read: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, String> {
+        self.0.retain(|it| !it.is_finished());
+        if self.0.len() >= OVERDUE_MAX {
+            registry_overdue();
+            return Err(format!(
+                "error: {OVERDUE_MAX} earlier readings of the registry have not ended\n  help: see why its file system does not answer"
+            ));
+        }
+        let reading = tokio::task::spawn_blocking(read);
+        let handle = reading.abort_handle();
+        match tokio::time::timeout(limit, reading).await {
+            Ok(answer) => answer.map_err(|error| error.to_string()),
+            Err(_) => {
+                self.0.push(handle);
+                registry_overdue();
+                Err(format!(
+                    "error: the registry was not read within {} s\n  help: see why its file system does not answer, then send SIGHUP again",
+                    limit.as_secs()
+                ))
+            }
+        }
+    }
+}
+
 fn unserved<'a>(served: &[Target], registry: &'a Registry) -> Option<&'a Target> {
     let is_served = |target: &Target| {
         served
@@ -89,4 +131,47 @@ fn unserved<'a>(served: &[Target], registry: &'a Registry) -> Option<&'a Target>
 fn refuse(faults: &str) {
     registry_refused();
     tracing::error!(faults = %faults.trim_end(), "registry refused, the one before stays in force");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    const SOON: Duration = Duration::from_millis(20);
+
+    /// Four readings hang; each is given up in time, and no fifth is begun. When they end, the next one is heard.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn p9_a_reading_that_hangs_is_given_up_and_a_later_one_is_heard() {
+        let mut readings = Readings::default();
+        let mut hanging = Vec::new();
+        for _ in 0..OVERDUE_MAX {
+            let (release, hangs) = mpsc::channel::<()>();
+            hanging.push(release);
+            let read = readings.within(SOON, move || hangs.recv().is_ok());
+            let reason = read.await.expect_err("overdue");
+            assert!(reason.contains("was not read within"), "{reason}");
+            if hanging.len() < OVERDUE_MAX {
+                let read = readings.within(Duration::from_secs(60), || 7);
+                assert_eq!(
+                    read.await,
+                    Ok(7),
+                    "heard beside {} that hang",
+                    hanging.len()
+                );
+            }
+        }
+        let reason = readings.within(SOON, || 7).await.expect_err("too many");
+        assert!(reason.contains("have not ended"), "{reason}");
+        drop(hanging);
+        let begun = std::time::Instant::now();
+        while readings.within(Duration::from_secs(60), || 7).await != Ok(7) {
+            assert!(
+                begun.elapsed() < Duration::from_secs(60),
+                "never heard again"
+            );
+            tokio::task::yield_now().await;
+        }
+    }
 }

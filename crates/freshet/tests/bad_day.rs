@@ -7,6 +7,8 @@ mod dashboards;
 mod support;
 
 use std::fs;
+use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use freshet_testbed::{TopicReader, TopicRecord, TopicWriter};
@@ -41,6 +43,7 @@ fn a_bad_day() {
     hostile_values_are_one_name_each(&deployment, &writer);
     p4_poison_is_put_aside_and_its_families_are_purged(&deployment, &writer);
     p9_a_bad_registry_never_takes_over(&deployment, &writer);
+    p9_no_registry_stops_a_running_process(&deployment, &writer);
     p2_a_connector_that_falls_silent_is_told(&deployment, &writer);
     every_metric_of_the_dashboards_is_there(&deployment, &writer);
     let log = deployment.log();
@@ -273,6 +276,99 @@ fn p9_a_bad_registry_never_takes_over(deployment: &Deployment, writer: &TopicWri
             .expect("written");
         deployment.present(&keys).is_empty()
     });
+}
+
+/// Registries that would take all time or memory, one SIGHUP each: refused, and what is in force purges on, in less than
+/// 200 MiB. Without limits the first of them ends the process, and after the second no signal is heard.
+fn p9_no_registry_stops_a_running_process(deployment: &Deployment, writer: &TopicWriter) {
+    let families = deployment.registry_folder().join("families");
+    let good = fs::read_to_string(families.join("shop/item.yaml")).expect("the family");
+    let odd = families.join("odd.yaml");
+    let column = "when_changed: [";
+    let faults: Vec<String> = (0..20_000).map(|at| format!("no{at}")).collect();
+    let constants = |count: usize| -> (String, String) {
+        let names = (0..count).map(|at| format!("p{at}"));
+        let bound: Vec<String> = names.clone().map(|it| format!("{it}: [a, b]")).collect();
+        let key: Vec<String> = names.map(|it| format!("{{{it}}}")).collect();
+        (key.join(":"), bound.join(", "))
+    };
+    let (key, bound) = constants(40);
+    let head = "family: shop.odd\nschema_version: 1\nowner: { team: t }\nlifecycle: active\nfreshness: { class: strict, within: 2s, objective: 99%, window: 28d }\nmax_ttl: 1h\n";
+    let binding = format!("sources:\n  - table: {ITEMS}\n    bind: {{ {bound} }}\n");
+    let bomb = format!("{head}redis: {{ target: main, keys: [\"shop:v1:odd:{key}\"] }}\n{binding}");
+    let many = format!(
+        "{head}redis: {{ target: main, keys: [\"shop:v1:odd:{{id}}\"] }}\nsources:\n  - table: {ITEMS}\n    bind: {{ id: id }}\n    {column}{}]\n",
+        faults.join(", ")
+    );
+    let long = format!("family: [{}]\n", "a, ".repeat(2 << 20));
+    let text = |text: String| move |odd: &Path| fs::write(odd, &text).expect("a family");
+    type Bad<'a> = (&'a str, Box<dyn Fn(&Path)>);
+    let bad: [Bad<'_>; 6] = [
+        ("FR0018", Box::new(text(bomb))),
+        (
+            "it is a pipe",
+            Box::new(|odd| {
+                let made = Command::new("mkfifo").arg(odd).status().expect("mkfifo");
+                assert!(made.success());
+            }),
+        ),
+        (
+            "it is a device",
+            Box::new(|odd| {
+                std::os::unix::fs::symlink("/dev/zero", odd).expect("a link");
+            }),
+        ),
+        ("19900 errors more", Box::new(text(many))),
+        ("FR0002", Box::new(text(long))),
+        (
+            "larger than",
+            Box::new(|odd| {
+                let file = fs::File::create(odd).expect("a file");
+                file.set_len(1 << 30).expect("a gigabyte");
+            }),
+        ),
+    ];
+    let failures = "freshet_registry_load_failures_total";
+    for (wanted, make) in bad {
+        let before = deployment.metric(failures).expect("a count");
+        make(&odd);
+        deployment.signal("HUP");
+        deployment.until(wanted, || deployment.metric(failures) > Some(before));
+        deployment.until(wanted, || deployment.log().contains(wanted));
+        fs::remove_file(&odd).expect("removed");
+        still_purges(deployment, writer);
+    }
+    for at in 0..20 {
+        let folder = families.join("shop");
+        std::os::unix::fs::symlink(".", folder.join(format!("again{at}"))).expect("a link");
+    }
+    fs::write(
+        &odd,
+        format!("{good}# another text\n")
+            .replace("shop.item\n", "shop.item2\n")
+            .replace("item:", "item2:"),
+    )
+    .expect("a family");
+    deployment.signal("HUP");
+    let revision = "freshet_registry_revision";
+    deployment.until("a good one is heard", || {
+        deployment.metric(revision) == Some(3.0)
+    });
+    still_purges(deployment, writer);
+}
+
+fn still_purges(deployment: &Deployment, writer: &TopicWriter) {
+    let key = ["shop:v1:item:1".to_owned()];
+    deployment.fill(&key);
+    let change = item(&serde_json::json!({"id": 1}));
+    writer.write(&change).expect("written");
+    deployment.until("what is in force purges", || {
+        deployment.present(&key).is_empty()
+    });
+    let memory = deployment
+        .metric("process_resident_memory_bytes")
+        .expect("memory");
+    assert!(memory < 200.0 * 1024.0 * 1024.0, "{memory} bytes");
 }
 
 /// A connector whose heartbeat stops: not ready, its families purged once, and well again when it is heard.

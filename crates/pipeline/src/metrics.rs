@@ -35,6 +35,8 @@ pub const LANE_BACKLOG: &str = "freshet_lane_backlog_records";
 pub const MERGED: &str = "freshet_purges_merged_total";
 /// Registries that were refused.
 pub const LOAD_FAILURES: &str = "freshet_registry_load_failures_total";
+/// Registries that were not read in time.
+pub const LOADS_OVERDUE: &str = "freshet_registry_loads_overdue_total";
 /// Purges that were put into a target's backlog because they could not be done in time.
 pub const SPILLED: &str = "freshet_spilled_purges_total";
 /// Writer schemas that were asked for.
@@ -147,6 +149,7 @@ impl RegistryHandles {
         gauge!("freshet_registry_revision").set(registry.revision.sequence as f64);
         gauge!("freshet_registry_families").set(registry.families.len() as f64);
         counter!(LOAD_FAILURES).increment(0);
+        counter!(LOADS_OVERDUE).increment(0);
         for cause in GapCause::ALL {
             counter!(GAPS, "cause" => cause.name()).increment(0);
         }
@@ -261,6 +264,11 @@ pub fn dead_letter(reason: &'static str) {
 /// Counts a registry that was refused while another stayed in force.
 pub fn registry_refused() {
     counter!(LOAD_FAILURES).increment(1);
+}
+
+/// Counts a registry that was not read in time; it is refused too.
+pub fn registry_overdue() {
+    counter!(LOADS_OVERDUE).increment(1);
 }
 
 /// Sets a topic's lag.

@@ -75,6 +75,11 @@ fn describe_counters() {
         Unit::Count,
         "Registries that were refused; the one before stayed in force"
     );
+    describe_counter!(
+        LOADS_OVERDUE,
+        Unit::Count,
+        "Registries that were not read within 30 s and so refused"
+    );
 }
 
 fn describe_losses() {
