@@ -52,7 +52,7 @@ pub(crate) struct Intake<S, T> {
 
 /// What changes while the loop runs.
 pub(crate) struct Progress {
-    ledger: OffsetLedger,
+    pub(crate) ledger: OffsetLedger,
     pub(crate) open: Round,
     pub(crate) gaps: Gaps,
     pub(crate) heard: Heard,
@@ -63,8 +63,8 @@ pub(crate) struct Progress {
     gaps_under_way: usize,
     spare: Vec<Round>,
     in_flight: Vec<(u64, Option<WallMicros>)>,
-    topics: HashMap<StreamId, Arc<str>>,
-    behind: HashMap<StreamId, u64>,
+    pub(crate) topics: HashMap<StreamId, Arc<str>>,
+    pub(crate) behind: HashMap<StreamId, u64>,
     /// Streams that end as soon as what was handed out of them is committed.
     leaving: HashSet<StreamId>,
     committed_at: Steady,
@@ -319,7 +319,7 @@ impl<S: Source, T: Take> Intake<S, T> {
         progress.spare.push(round);
     }
 
-    fn note_oldest(&self, progress: &Progress) {
+    pub(crate) fn note_oldest(&self, progress: &Progress) {
         let under_way = progress.in_flight.iter().filter_map(|(_, oldest)| *oldest);
         let waiting = progress.open.oldest.into_iter().chain(self.take.oldest());
         let oldest = under_way.chain(waiting).min();
@@ -344,19 +344,6 @@ impl<S: Source, T: Take> Intake<S, T> {
             Ok(()) => settled.clear(),
             // Kept and sent again with the next prefix: a later position of the same stream wins.
             Err(error) => tracing::warn!(intake = %self.name, error = %error, "commit failed"),
-        }
-    }
-
-    fn set_gauges(&mut self, progress: &Progress) {
-        self.note_oldest(progress);
-        match &self.lag_of {
-            LagOf::Topics => self.lags.set(&self.name, &progress.behind, |stream| {
-                progress.topics.get(&stream)
-            }),
-            LagOf::Lane(lane) => {
-                let behind: u64 = progress.behind.values().sum();
-                metrics::lane_backlog(lane, behind + progress.ledger.open_count() as u64);
-            }
         }
     }
 

@@ -4,9 +4,12 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use freshet_core::ports::Source;
 use freshet_core::position::StreamId;
 
+use crate::intake::{Intake, Progress};
 use crate::metrics;
+use crate::taking::Take;
 
 /// What an intake reports its lag as.
 #[derive(Debug, Clone)]
@@ -52,6 +55,22 @@ impl Lags {
     fn of(&self, topic: &str) -> Option<u64> {
         let lags = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         lags.get(topic).map(|by_intake| by_intake.values().sum())
+    }
+}
+
+impl<S: Source, T: Take> Intake<S, T> {
+    /// Sets the gauges that change slowly.
+    pub(crate) fn set_gauges(&mut self, progress: &Progress) {
+        self.note_oldest(progress);
+        match &self.lag_of {
+            LagOf::Topics => self.lags.set(&self.name, &progress.behind, |stream| {
+                progress.topics.get(&stream)
+            }),
+            LagOf::Lane(lane) => {
+                let behind: u64 = progress.behind.values().sum();
+                metrics::lane_backlog(lane, behind + progress.ledger.open_count() as u64);
+            }
+        }
     }
 }
 
