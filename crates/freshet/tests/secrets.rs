@@ -633,7 +633,7 @@ const SECRETS: [(&str, Part); 7] = [
 ];
 
 /// Forms of a secret that are none. The first is what everybody tries.
-const NO_SECRETS: [&str; 10] = [
+const NO_SECRETS: [&str; 12] = [
     "{mark}",
     "[{mark}]",
     "{ {mark} }",
@@ -642,6 +642,8 @@ const NO_SECRETS: [&str; 10] = [
     "{ env: {mark}, file: {mark} }",
     "{ env: [{mark}] }",
     "*{mark}",
+    "&{mark}",
+    "",
     "!{mark} x",
     "\"{mark}",
 ];

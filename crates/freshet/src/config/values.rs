@@ -5,6 +5,7 @@ use std::fmt;
 use freshet_core::secret::Secret;
 use serde::Deserialize;
 use serde::de::{self, MapAccess, Unexpected, Visitor};
+use serde_saphyr::Spanned;
 
 /// What an error says of a secret that is not written as one. Nothing of what was written is repeated.
 pub(crate) const SECRET_FORM: &str = "a secret is written as { env: NAME } or { file: PATH }";
@@ -39,6 +40,13 @@ impl<'de> Deserialize<'de> for SecretWritten {
     fn deserialize<D: de::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         from.deserialize_any(SecretVisitor)
     }
+}
+
+/// A secret that is given, if its field is: an empty field, or a password that YAML reads as an anchor, is no secret.
+pub(crate) fn given<'de, D: de::Deserializer<'de>>(
+    from: D,
+) -> Result<Option<Spanned<SecretWritten>>, D::Error> {
+    Spanned::deserialize(from).map(Some)
 }
 
 /// Reads a secret by hand: what is wrong may be the secret itself, and derived errors repeat what is wrong.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
-use super::values::{AddressWritten, DurationWritten, PropertyWritten, SecretWritten};
+use super::values::{AddressWritten, DurationWritten, PropertyWritten, SecretWritten, given};
 use crate::cli::LogForm;
 
 /// The whole file.
@@ -55,7 +55,9 @@ pub(crate) struct KafkaWritten {
 pub(crate) struct SchemaRegistryWritten {
     pub(crate) url: Spanned<AddressWritten>,
     pub(crate) username: Option<String>,
+    #[serde(default, deserialize_with = "given")]
     pub(crate) password: Option<Spanned<SecretWritten>>,
+    #[serde(default, deserialize_with = "given")]
     pub(crate) bearer: Option<Spanned<SecretWritten>>,
     pub(crate) timeout: Option<Spanned<DurationWritten>>,
     pub(crate) answer_bytes_max: Option<Spanned<u32>>,
@@ -82,6 +84,7 @@ pub(crate) struct RedisWritten {
     pub(crate) sentinel: Option<Spanned<SentinelWritten>>,
     pub(crate) cluster: Option<Spanned<ClusterWritten>>,
     pub(crate) username: Option<String>,
+    #[serde(default, deserialize_with = "given")]
     pub(crate) password: Option<Spanned<SecretWritten>>,
     pub(crate) ca_file: Option<String>,
     pub(crate) connect_timeout: Option<Spanned<DurationWritten>>,
@@ -97,6 +100,7 @@ pub(crate) struct SentinelWritten {
     pub(crate) master: Spanned<String>,
     pub(crate) database: Option<Spanned<u32>>,
     pub(crate) username: Option<String>,
+    #[serde(default, deserialize_with = "given")]
     pub(crate) password: Option<Spanned<SecretWritten>>,
 }
 
