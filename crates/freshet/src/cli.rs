@@ -39,6 +39,12 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: DlqCommand,
     },
+    /// Print the JSON Schema of a registry file, for editors
+    #[command(after_help = "Example:\n  freshet schema family > schemas/family.schema.json")]
+    Schema {
+        /// The file.
+        file: SchemaOf,
+    },
     /// Print a completion script for your shell
     #[command(after_help = "Example:\n  freshet completions bash > /etc/bash_completion.d/freshet")]
     Completions {
@@ -106,6 +112,25 @@ pub(crate) struct PullArgs {
     /// Replace the output file if it is there
     #[arg(long, requires = "output")]
     pub(crate) force: bool,
+}
+
+/// Files of a registry that have a schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SchemaOf {
+    /// `families/**/*.yaml`.
+    Family,
+    /// `sources/*.yaml`.
+    Source,
+}
+
+impl SchemaOf {
+    /// Its JSON Schema.
+    pub(crate) fn text(self) -> &'static str {
+        match self {
+            Self::Family => include_str!("../../../schemas/family.schema.json"),
+            Self::Source => include_str!("../../../schemas/source.schema.json"),
+        }
+    }
 }
 
 /// Form of log lines.

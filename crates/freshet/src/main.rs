@@ -23,7 +23,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 
-use crate::cli::{Cli, Command, SourceCommand};
+use crate::cli::{Cli, Command, SchemaOf, SourceCommand};
 use crate::exit::Exit;
 
 fn main() -> ExitCode {
@@ -37,6 +37,7 @@ fn main() -> ExitCode {
             command: SourceCommand::Pull(args),
         } => source_pull::pull(&args),
         Command::Dlq { command } => dlq::run(&command),
+        Command::Schema { file } => schema(file),
         Command::Completions { shell } => {
             let mut command = Cli::command();
             clap_complete::generate(shell, &mut command, "freshet", &mut std::io::stdout());
@@ -44,4 +45,10 @@ fn main() -> ExitCode {
         }
     };
     exit.into()
+}
+
+#[allow(clippy::print_stdout)] // the command's answer
+fn schema(file: SchemaOf) -> Exit {
+    print!("{}", file.text());
+    Exit::Clean
 }

@@ -12,7 +12,6 @@ use tokio::task::AbortHandle;
 
 use crate::config::{CanaryConfig, add_canaries};
 use crate::own_topics::OwnTopics;
-use crate::run::check_bound;
 use crate::telemetry::MetricsPage;
 
 /// How long reading and checking a registry may take. One of 10 000 families takes about a second.
@@ -56,10 +55,6 @@ impl Reload {
         let now = self.rules.current();
         if now.registry.revision.content_hash == registry.revision.content_hash {
             tracing::info!(revision = %registry.revision.content_hash, "registry unchanged");
-            return;
-        }
-        if let Err(fault) = check_bound(&registry) {
-            refuse(&fault);
             return;
         }
         if let Some(new) = unserved(&self.served, &registry) {

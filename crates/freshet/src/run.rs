@@ -80,7 +80,6 @@ fn load_registry(config: &Config, form: LogForm) -> Result<Registry, String> {
     }
     let registry = config::add_canaries(&config.canaries, loaded.registry);
     let registry = registry.map_err(|faults| faults.render())?;
-    check_bound(&registry)?;
     check_targets(config, &registry)?;
     let own = OwnTopics::of(config);
     own.check_themselves()?;
@@ -99,19 +98,6 @@ fn run_on_runtime(config: Config, registry: Registry) -> anyhow::Result<()> {
     // Whatever still hangs (a half-open socket, a broker that is away) must not hold up the exit.
     runtime.shutdown_timeout(Duration::from_millis(500));
     outcome
-}
-
-/// A registry that binds no table reads nothing, and a consumer cannot subscribe to nothing.
-pub(crate) fn check_bound(registry: &Registry) -> Result<(), String> {
-    match registry.topics().next() {
-        Some(_) => Ok(()),
-        None => Err(
-            "error: the registry binds no table, so nothing would be consumed\n  help: put source files into `sources/` \
-             and family files into `families/`, with names that end in `.yaml`; is `registry:` of the config the right \
-             directory?"
-                .to_owned(),
-        ),
-    }
 }
 
 /// Every target that a family names must be configured, as the kind of cache that the family takes it for.

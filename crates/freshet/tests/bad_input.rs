@@ -445,3 +445,27 @@ fn p9_a_registry_that_reads_our_own_topics_never_takes_over() {
     running.kill().expect("it still runs");
     running.wait().expect("it ends");
 }
+
+#[test]
+fn the_schemas_of_registry_files_are_in_the_program() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for name in ["family", "source"] {
+        let output = freshet(&["schema", name], folder.path());
+        assert_eq!(output.status.code(), Some(0), "{}", told(&output));
+        let schema: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        assert_eq!(schema["type"], "object");
+    }
+}
+
+#[test]
+fn an_empty_registry_is_refused_by_check_and_run_alike() {
+    let draft = FAMILY.replace("active", "draft");
+    let folder = deployment(CONFIG, &draft);
+    for command in [["check", "registry"], ["run", "--dry-run"]] {
+        let output = freshet(&command, folder.path());
+        assert_eq!(output.status.code(), Some(2), "{command:?}");
+        let faults = told(&output);
+        assert!(faults.contains("error[FR0008]"), "{faults}");
+        assert!(faults.contains("lifecycle: active"), "{faults}");
+    }
+}

@@ -7,7 +7,7 @@ use freshet_core::registry::{Registry, RegistryRevision};
 use sha2::{Digest, Sha256};
 
 use crate::compile::Compile;
-use crate::diagnostics::Diagnostics;
+use crate::diagnostics::{Diagnostic, Diagnostics, Place};
 use crate::examples::{self, ExampleReport};
 use crate::family_file::FamilyFile;
 use crate::folder;
@@ -45,7 +45,17 @@ pub fn load(dir: &Path) -> Result<Loaded, Diagnostics> {
         return Err(found);
     }
     // Shown as given, hashed by what they are called below the directory.
-    load_below(dir, files, found)
+    let loaded = load_below(dir, files, found)?;
+    if loaded.registry.tables.is_empty() {
+        let mut found = loaded.warnings;
+        let message = "the registry binds no table, so that nothing is consumed or purged";
+        let fault = Diagnostic::error("FR0008", Place::file(dir), message).with_help(
+            "add a family with `lifecycle: active` that binds a table of a source file, as docs/registry.md shows",
+        );
+        found.push(fault, "");
+        return Err(found);
+    }
+    Ok(loaded)
 }
 
 /// Loads files that are in memory already, given as (path, text); a path tells by a component `sources` or

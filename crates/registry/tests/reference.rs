@@ -88,6 +88,10 @@ fn of_a_folder(code: &str) -> Option<String> {
             large.set_len(9 << 20).expect("its size");
         }
         "FR0007" => std::fs::write(path("families/catalog/Cart.YAML"), "").expect("a file"),
+        "FR0008" => {
+            std::fs::remove_dir_all(path("families")).expect("removed");
+            std::fs::create_dir(path("families")).expect("a folder");
+        }
         _ => return None,
     }
     let found = match freshet_registry::load(folder.path()) {

@@ -841,3 +841,39 @@ fn examples_know_no_more_than_the_log_does() {
     assert!(of("default", "\"catalog:v1:notes:1\""));
     assert!(of("nothing", wide) && !of("nothing", "\"catalog:v1:notes:1\""));
 }
+
+#[test]
+fn a_family_is_deprecated_until_a_day_of_the_calendar() {
+    for day in ["2027-01-31", "2028-02-29", "2000-02-29"] {
+        let lifecycle = format!("lifecycle: deprecated({day})");
+        assert!(with("lifecycle: active", &lifecycle).is_ok(), "{day}");
+    }
+    for day in [
+        "2027-02-29",
+        "2100-02-29",
+        "2027-13-01",
+        "2027-00-01",
+        "2027-04-31",
+        "27-01-01",
+        "soon",
+        "2027-01-01-01",
+    ] {
+        let lifecycle = format!("lifecycle: deprecated({day})");
+        refused("lifecycle: active", &lifecycle, ("FR0026", 4));
+    }
+}
+
+#[test]
+fn an_example_names_the_tables_and_columns_that_are_there() {
+    refused(
+        "before: { id: 1, category",
+        "before: { id: 1, categroy",
+        ("FR0011", 20),
+    );
+    let foreign = "change: { table: shop.public.notes, op: u, before";
+    refused(
+        "change: { table: shop.public.items, op: u, before",
+        foreign,
+        ("FR0010", 20),
+    );
+}

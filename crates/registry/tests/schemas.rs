@@ -266,6 +266,7 @@ fn wrong_in_families() -> Vec<(&'static str, &'static str, Value)> {
         ("family", "/lifecycle", json!("live")),
         ("family", "/lifecycle", json!("shadow")),
         ("family", "/lifecycle", json!("deprecated()")),
+        ("family", "/lifecycle", json!("deprecated(soon)")),
         ("family", "/lifecycle", json!("deprecatedly")),
         ("family", "/freshness/class", json!("quick")),
         ("family", "/freshness/within", json!("0s")),

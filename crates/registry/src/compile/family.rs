@@ -105,7 +105,15 @@ fn check_lifecycle(speaker: &mut Speaker<'_, '_>) {
     match lifecycle {
         "draft" | "active" | "retired" => {}
         "deprecated" => {}
-        _ if is_call(lifecycle, "deprecated") => {}
+        _ if inside_call(lifecycle, "deprecated").is_some_and(is_date) => {}
+        _ if is_call(lifecycle, "deprecated") => speaker.error(
+            "FR0026",
+            &file.lifecycle,
+            (
+                "`deprecated(…)` holds no date of the calendar",
+                "the day until which it purges, as deprecated(2027-01-31)",
+            ),
+        ),
         "shadow" => speaker.error(
             "FR0026",
             &file.lifecycle,
@@ -135,10 +143,41 @@ fn check_lifecycle(speaker: &mut Speaker<'_, '_>) {
 
 /// Whether `text` is `name(…)` with something between the brackets.
 fn is_call(text: &str, name: &str) -> bool {
-    text.strip_prefix(name)
-        .and_then(|rest| rest.strip_prefix('('))
-        .and_then(|rest| rest.strip_suffix(')'))
-        .is_some_and(|inside| !inside.trim().is_empty())
+    inside_call(text, name).is_some_and(|inside| !inside.trim().is_empty())
+}
+
+/// What stands between the brackets of `name(…)`.
+fn inside_call<'t>(text: &'t str, name: &str) -> Option<&'t str> {
+    text.strip_prefix(name)?
+        .strip_prefix('(')?
+        .strip_suffix(')')
+}
+
+/// Whether `text` is a day as `2027-01-31`.
+fn is_date(text: &str) -> bool {
+    let digits = |part: &str, count: usize| -> Option<u32> {
+        let fits = part.len() == count && part.bytes().all(|it| it.is_ascii_digit());
+        fits.then(|| part.parse().ok()).flatten()
+    };
+    let mut parts = text.trim().split('-');
+    let (Some(year), Some(month), Some(day), None) =
+        (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
+        return false;
+    };
+    let (Some(year), Some(month), Some(day)) = (digits(year, 4), digits(month, 2), digits(day, 2))
+    else {
+        return false;
+    };
+    let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let days = match month {
+        1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
+        4 | 6 | 9 | 11 => 30,
+        2 if is_leap => 29,
+        2 => 28,
+        _ => 0,
+    };
+    (1..=days).contains(&day)
 }
 
 fn check_guard(speaker: &mut Speaker<'_, '_>) {
