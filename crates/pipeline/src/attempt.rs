@@ -14,6 +14,14 @@ use crate::report::{add_family_scope, count, retry_after, wanted};
 use crate::rules::Rules;
 use crate::served::Served;
 
+/// What all attempts at one batch have in common.
+struct Attempts<'a, P> {
+    rules: &'a Rules,
+    served: &'a Served<P>,
+    /// What is not done by then goes to the backlog; none in the backlog itself.
+    deadline: Option<Instant>,
+}
+
 impl<P: Purger, O: Outbox> RunRound<P, O> {
     /// Purges until everything is settled. Gives back what is not when the lane may spill and its time is up, or
     /// when the target is taken for down already; in every lane, when nothing is left but what is not to be waited for.
@@ -24,18 +32,21 @@ impl<P: Purger, O: Outbox> RunRound<P, O> {
         batch: &PurgeBatch,
     ) -> Option<PurgeBatch> {
         let deadline = served.spill_within.map(|within| Instant::now() + within);
+        let attempts = Attempts {
+            rules,
+            served,
+            deadline,
+        };
         let mut left: Option<PurgeBatch> = None;
         let mut attempt = 0;
         // Of the last report: an attempt that is cut off after it says nothing about the target as a whole either.
         let mut nodes_down = 0;
         loop {
             let due = left.as_ref().unwrap_or(batch);
-            if let Admission::Wait(wait) = served.state.breaker.admit(self.clock.now()) {
-                if deadline.is_some() {
-                    return Some(due.clone());
-                }
-                tokio::time::sleep(wait).await;
-                continue;
+            if deadline.is_none() {
+                served.state.breaker.pass(&self.clock).await;
+            } else if served.state.breaker.admit(self.clock.now()) != Admission::Pass {
+                return Some(due.clone());
             }
             if attempt == 0 {
                 served.state.budget.attempted();
@@ -44,7 +55,7 @@ impl<P: Purger, O: Outbox> RunRound<P, O> {
             nodes_down = report.nodes_down;
             count(rules, due, &report);
             self.note_answer(rules, served, batch.target(), &report);
-            left = self.what_is_left(rules, served, due, &report).await;
+            left = self.what_is_left(&attempts, due, &report).await;
             let rest = left.as_ref()?;
             if is_deferred(&report) {
                 return Some(rest.clone());
@@ -70,8 +81,7 @@ impl<P: Purger, O: Outbox> RunRound<P, O> {
     /// alone goes to the dead letters and its family's scope is purged instead.
     async fn what_is_left(
         &self,
-        rules: &Rules,
-        served: &Served<P>,
+        attempts: &Attempts<'_, P>,
         batch: &PurgeBatch,
         report: &PurgeReport,
     ) -> Option<PurgeBatch> {
@@ -94,25 +104,22 @@ impl<P: Purger, O: Outbox> RunRound<P, O> {
                     left.add(again);
                 }
                 Disposition::Quarantine => {
-                    self.quarantine(rules, batch.target(), again, report).await;
-                    add_family_scope(rules, again, &mut left);
+                    self.quarantine(attempts.rules, batch.target(), again, report)
+                        .await;
+                    add_family_scope(attempts.rules, again, &mut left);
                 }
             }
         }
         if refused {
             // Boxed: a future that contains itself has no size.
-            left = Box::pin(self.split(rules, served, left)).await?;
+            left = Box::pin(self.split(attempts, left)).await?;
         }
         (!left.is_empty()).then_some(left)
     }
 
-    /// Asks for each half of a refused batch by itself, so that one bad name cannot hold up the others.
-    async fn split(
-        &self,
-        rules: &Rules,
-        served: &Served<P>,
-        batch: PurgeBatch,
-    ) -> Option<PurgeBatch> {
+    /// Purges each half of a refused batch separately, so that one bad name does not hold up the others. A half that
+    /// finds the breaker open or the time up is given back without an attempt.
+    async fn split(&self, attempts: &Attempts<'_, P>, batch: PurgeBatch) -> Option<PurgeBatch> {
         let mut left = PurgeBatch::new(batch.target());
         let middle = batch.len() / 2;
         for half in [0..middle, middle..batch.len()] {
@@ -123,15 +130,33 @@ impl<P: Purger, O: Outbox> RunRound<P, O> {
             if part.is_empty() {
                 continue;
             }
-            let report = served.purger.purge(&part).await;
-            count(rules, &part, &report);
-            if let Some(rest) = Box::pin(self.what_is_left(rules, served, &part, &report)).await {
-                for (purge, name) in rest.iter() {
-                    left.add(wanted(purge, name));
-                }
+            let rest = match self.may_attempt(attempts) {
+                true => Box::pin(self.purge_half(attempts, &part)).await,
+                false => Some(part),
+            };
+            for (purge, name) in rest.iter().flat_map(PurgeBatch::iter) {
+                left.add(wanted(purge, name));
             }
         }
         (!left.is_empty()).then_some(left)
+    }
+
+    /// Whether there is time for another attempt, and the breaker lets it through.
+    fn may_attempt(&self, attempts: &Attempts<'_, P>) -> bool {
+        let is_over = attempts.deadline.is_some_and(|at| Instant::now() >= at);
+        !is_over && attempts.served.state.breaker.admit(self.clock.now()) == Admission::Pass
+    }
+
+    async fn purge_half(
+        &self,
+        attempts: &Attempts<'_, P>,
+        half: &PurgeBatch,
+    ) -> Option<PurgeBatch> {
+        let Attempts { rules, served, .. } = attempts;
+        let report = purge_by(served, half, (attempts.deadline, 0)).await;
+        count(rules, half, &report);
+        self.note_answer(rules, served, half.target(), &report);
+        self.what_is_left(attempts, half, &report).await
     }
 
     /// Puts a refused purge aside: told to people, stored, and followed by its family's scope.
@@ -281,41 +306,4 @@ pub(crate) fn slices(batch: &PurgeBatch, size: usize) -> Vec<PurgeBatch> {
 }
 
 #[cfg(test)]
-mod tests {
-    use freshet_core::purge::PurgeOutcome::{Forgotten, NodeDown, Purged, Refused, Unreachable};
-
-    use super::*;
-
-    fn report(outcomes: &[PurgeOutcome], nodes_down: u32) -> PurgeReport {
-        PurgeReport {
-            outcomes: outcomes.to_vec(),
-            nodes_down,
-            ..PurgeReport::all(Purged, 0)
-        }
-    }
-
-    #[test]
-    fn p6_a_silent_node_speaks_against_its_target_only_when_no_other_answers() {
-        let throttled = PurgeOutcome::Throttled { retry_after_ms: 0 };
-        for (outcomes, nodes_down, is_one) in [
-            (&[Purged, Refused][..], 0, true),
-            (&[Unreachable], 1, true),
-            (&[Unreachable], 0, false),
-            (&[NodeDown, Purged], 1, true),
-            (&[NodeDown, Unreachable], 2, true),
-            // Nothing that a node says, or forgets, is excused by another one that is silent.
-            (&[NodeDown, throttled], 1, false),
-            (&[Forgotten], 1, false),
-        ] {
-            let report = report(outcomes, nodes_down);
-            assert_eq!(is_answer(&report), is_one, "{report:?}");
-        }
-    }
-
-    #[test]
-    fn p6_what_is_not_asked_for_is_not_waited_for() {
-        assert!(is_deferred(&report(&[NodeDown, Purged], 1)));
-        assert!(!is_deferred(&report(&[NodeDown, Unreachable], 1)));
-        assert!(!is_deferred(&report(&[NodeDown, Refused], 1)));
-    }
-}
+mod tests;

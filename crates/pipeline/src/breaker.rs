@@ -5,8 +5,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use freshet_core::position::Steady;
+use tokio::sync::Notify;
 
 use crate::backoff::Backoff;
+use crate::clock::Clock;
 
 /// Failures in a row that open it.
 const FAILURES_TO_OPEN: u32 = 3;
@@ -45,6 +47,8 @@ enum State {
 pub(crate) struct Breaker {
     probe_after: Backoff,
     state: Mutex<State>,
+    /// Wakes whoever waits when the outcome of a probe is known.
+    probed: Notify,
 }
 
 impl Breaker {
@@ -53,6 +57,7 @@ impl Breaker {
         Self {
             probe_after,
             state: Mutex::new(State::Closed { failures: 0 }),
+            probed: Notify::new(),
         }
     }
 
@@ -73,6 +78,22 @@ impl Breaker {
         Admission::Pass
     }
 
+    /// Waits until an attempt may be made, and makes it the caller's. A probe that is answered lets everybody through
+    /// at once: nobody sits out what is left of the time that the probe might have taken.
+    pub(crate) async fn pass(&self, clock: &Clock) {
+        while let Admission::Wait(_) = self.admit(clock.now()) {
+            // Listens before it looks again, so that no turn between the two is missed.
+            let probed = self.probed.notified();
+            tokio::pin!(probed);
+            probed.as_mut().enable();
+            let Admission::Wait(wait) = self.admit(clock.now()) else {
+                return;
+            };
+            // Whether the time is over or a probe has ended, the next look tells.
+            let _ = tokio::time::timeout(wait, probed).await;
+        }
+    }
+
     /// Notes that an attempt failed; `dice` in 0..1 spreads the next one.
     pub(crate) fn failed(&self, now: Steady, dice: f64) -> Turn {
         let mut state = self.lock();
@@ -89,6 +110,8 @@ impl Breaker {
         };
         let until = now.plus(self.probe_after.wait(probes, dice));
         *state = State::Open { until, probes };
+        drop(state);
+        self.probed.notify_waiters();
         turn
     }
 
@@ -97,7 +120,12 @@ impl Breaker {
         let mut state = self.lock();
         let was_open = !matches!(*state, State::Closed { .. });
         *state = State::Closed { failures: 0 };
-        if was_open { Turn::Closed } else { Turn::None }
+        drop(state);
+        if !was_open {
+            return Turn::None;
+        }
+        self.probed.notify_waiters();
+        Turn::Closed
     }
 
     /// A poisoned lock only means that a holder panicked; the state is whole after every operation.
@@ -143,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn an_attempt_that_never_told_does_not_keep_it_open_for_ever() {
+    fn p6_an_attempt_that_never_told_does_not_keep_it_open_for_ever() {
         let breaker = breaker();
         for _ in 0..FAILURES_TO_OPEN {
             breaker.failed(Steady(0), 0.0);
@@ -152,5 +180,49 @@ mod tests {
         let expired = Steady(1_000).plus(PROBE_EXPIRES);
         assert_ne!(breaker.admit(Steady(expired.0 - 1)), Admission::Pass);
         assert_eq!(breaker.admit(expired), Admission::Pass);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn p6_who_waits_for_a_probe_goes_on_when_it_is_answered() {
+        let start = tokio::time::Instant::now();
+        let clock = Clock::from_fn(move || start.elapsed().as_micros() as u64);
+        let breaker = breaker();
+        for _ in 0..FAILURES_TO_OPEN {
+            breaker.failed(clock.now(), 1.0);
+        }
+        breaker.pass(&clock).await;
+        let probe = async {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            breaker.answered();
+        };
+        let waiter = breaker.pass(&clock);
+        let began = tokio::time::Instant::now();
+        tokio::join!(probe, waiter);
+        let waited = began.elapsed();
+        assert!(waited < Duration::from_millis(30), "waited {waited:?}");
+        assert!(
+            waited >= Duration::from_millis(20),
+            "before the probe ended"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn p6_who_waits_for_a_probe_makes_the_next_one_when_it_fails() {
+        let start = tokio::time::Instant::now();
+        let clock = Clock::from_fn(move || start.elapsed().as_micros() as u64);
+        let breaker = breaker();
+        for _ in 0..FAILURES_TO_OPEN {
+            breaker.failed(clock.now(), 1.0);
+        }
+        breaker.pass(&clock).await;
+        let probe = async {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            breaker.failed(clock.now(), 1.0);
+        };
+        let began = tokio::time::Instant::now();
+        tokio::join!(probe, breaker.pass(&clock));
+        let waited = began.elapsed();
+        assert!(waited < Duration::from_millis(30), "waited {waited:?}");
+        assert_ne!(breaker.admit(clock.now()), Admission::Pass, "one at a time");
     }
 }

@@ -15,7 +15,7 @@ fn equal_purges_of_a_burst_are_merged() {
         world.changes.push(insert(1, 7));
     }
     let running = world.start();
-    until("begun", || !running.status.parts().is_empty());
+    until("a purge hangs", || world.redis.hung() > 0);
     world.redis.hang(false);
     until("committed", || world.changes.committed() == Some(199));
     assert!(
@@ -51,7 +51,7 @@ fn nobody_spins_while_every_round_is_under_way() {
     for id in 0..40 {
         world.changes.push(insert(id, 7));
     }
-    until("the lane waits", || !running.status.parts().is_empty());
+    until("two rounds hang", || world.redis.hung() == 2);
     let looks = world.changes.asked() + 20;
     until("all are taken", || world.changes.asked() >= looks);
     let (begun, asked) = (Instant::now(), world.changes.asked());

@@ -13,7 +13,7 @@ fn p1_offsets_follow_purges_and_never_lead() {
         world.changes.push(insert(id, 7));
     }
     let running = world.start();
-    until("the lane waits", || !running.status.parts().is_empty());
+    until("a purge hangs", || world.redis.hung() > 0);
     std::thread::sleep(Duration::from_millis(50)); // long enough to commit wrongly
     assert_eq!(
         world.changes.committed(),
@@ -34,7 +34,7 @@ fn p1_what_was_not_settled_comes_again_after_a_crash() {
         world.changes.push(insert(id, 7));
     }
     let first = world.start();
-    until("begun", || !first.status.parts().is_empty());
+    until("a purge hangs", || world.redis.hung() > 0);
     // Stopped while the target hangs: nothing was settled, nothing may be committed.
     assert!(first.stop());
     assert_eq!(world.changes.committed(), None);
@@ -54,7 +54,7 @@ fn a_cdn_purge_follows_its_redis_purge() {
     world.redis.hang(true);
     world.changes.push(insert(1, 7));
     let running = world.start();
-    until("begun", || !running.status.parts().is_empty());
+    until("a purge hangs", || world.redis.hung() > 0);
     std::thread::sleep(Duration::from_millis(50)); // long enough to run ahead wrongly
     assert!(
         world.edge.purged().is_empty(),
@@ -104,7 +104,7 @@ fn p10_stops_in_time_with_a_target_that_hangs() {
     world.redis.hang(true);
     world.changes.push(insert(1, 7));
     let running = world.start();
-    until("begun", || !running.status.parts().is_empty());
+    until("a purge hangs", || world.redis.hung() > 0);
     let begun = Instant::now();
     assert!(running.stop());
     assert!(

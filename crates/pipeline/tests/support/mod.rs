@@ -355,6 +355,7 @@ struct CacheState {
     script: VecDeque<PurgeOutcome>,
     refuses: BTreeSet<String>,
     hangs: bool,
+    hung: usize,
     fails: bool,
     takeovers: u64,
     silent: BTreeSet<String>,
@@ -429,6 +430,11 @@ impl MemoryCache {
         self.0.lock().expect("unpoisoned").calls
     }
 
+    /// Attempts that found it hanging, since the start. A test of such a fault first waits for one.
+    pub fn hung(&self) -> usize {
+        self.0.lock().expect("unpoisoned").hung
+    }
+
     fn answer(&self, batch: &PurgeBatch) -> PurgeReport {
         let mut state = self.0.lock().expect("unpoisoned");
         state.calls += 1;
@@ -468,8 +474,16 @@ impl MemoryCache {
     }
 }
 
+impl MemoryCache {
+    fn note_hang(&self) {
+        let mut state = self.0.lock().expect("unpoisoned");
+        state.hung += usize::from(state.hangs);
+    }
+}
+
 impl Purger for MemoryCache {
     async fn purge(&self, batch: &PurgeBatch) -> PurgeReport {
+        self.note_hang();
         while self.0.lock().expect("unpoisoned").hangs {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }

@@ -1,0 +1,194 @@
+use freshet_core::purge::PurgeOutcome::{Forgotten, NodeDown, Purged, Refused, Unreachable};
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use freshet_core::ports::OutboxError;
+use freshet_core::position::{Steady, WallMicros};
+use freshet_core::registry::{
+    FamilyId, PurgeMode, Registry, RegistryRevision, Scope, Target, Tier,
+};
+use tokio::sync::watch;
+
+use super::*;
+use crate::backoff::{Backoff, Dice};
+use crate::canary::Canaries;
+use crate::clock::Clock;
+use crate::served::TargetState;
+use crate::status::Status;
+
+fn report(outcomes: &[PurgeOutcome], nodes_down: u32) -> PurgeReport {
+    PurgeReport {
+        outcomes: outcomes.to_vec(),
+        nodes_down,
+        ..PurgeReport::all(Purged, 0)
+    }
+}
+
+#[test]
+fn p6_a_silent_node_speaks_against_its_target_only_when_no_other_answers() {
+    let throttled = PurgeOutcome::Throttled { retry_after_ms: 0 };
+    for (outcomes, nodes_down, is_one) in [
+        (&[Purged, Refused][..], 0, true),
+        (&[Unreachable], 1, true),
+        (&[Unreachable], 0, false),
+        (&[NodeDown, Purged], 1, true),
+        (&[NodeDown, Unreachable], 2, true),
+        // Nothing that a node says, or forgets, is excused by another one that is silent.
+        (&[NodeDown, throttled], 1, false),
+        (&[Forgotten], 1, false),
+    ] {
+        let report = report(outcomes, nodes_down);
+        assert_eq!(is_answer(&report), is_one, "{report:?}");
+    }
+}
+
+#[test]
+fn p6_what_is_not_asked_for_is_not_waited_for() {
+    assert!(is_deferred(&report(&[NodeDown, Purged], 1)));
+    assert!(!is_deferred(&report(&[NodeDown, Unreachable], 1)));
+    assert!(!is_deferred(&report(&[NodeDown, Refused], 1)));
+}
+
+/// A target that refuses every batch of several purges and answers nothing to the others.
+#[derive(Debug, Default)]
+struct RefusesThenHangs(Mutex<Vec<usize>>);
+
+impl RefusesThenHangs {
+    fn attempts(&self) -> Vec<usize> {
+        self.0.lock().expect("unpoisoned").clone()
+    }
+}
+
+const WHOLE: usize = 8;
+/// A port bounds each attempt; this one by so much.
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+
+impl Purger for RefusesThenHangs {
+    async fn purge(&self, batch: &PurgeBatch) -> PurgeReport {
+        self.0.lock().expect("unpoisoned").push(batch.len());
+        if batch.len() == WHOLE {
+            return PurgeReport::all(Refused, batch.len());
+        }
+        tokio::time::sleep(ANSWER_WITHIN).await;
+        PurgeReport::all(Unreachable, batch.len())
+    }
+
+    async fn ping(&self) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+struct NoOutbox;
+
+impl Outbox for NoOutbox {
+    async fn append(&self, _record: OutboxRecord) -> Result<(), OutboxError> {
+        Ok(())
+    }
+}
+
+struct Scene {
+    run: RunRound<RefusesThenHangs, NoOutbox>,
+    rules: Rules,
+    served: Served<RefusesThenHangs>,
+    batch: PurgeBatch,
+    _stop: watch::Sender<bool>,
+}
+
+fn rules() -> Rules {
+    let revision = RegistryRevision {
+        sequence: 1,
+        content_hash: Arc::from("none"),
+    };
+    let target = Target {
+        name: Arc::from("main"),
+        tier: Tier::Store,
+    };
+    Rules::new(Registry::new(revision, vec![], vec![], vec![target]))
+}
+
+fn scene(spill_within: Option<Duration>) -> Scene {
+    let start = Instant::now();
+    let clock = Clock::from_hands(
+        move || Steady(start.elapsed().as_micros() as u64),
+        || WallMicros(0),
+    );
+    let (stop, stopped) = watch::channel(false);
+    let backoff = Backoff::new(Duration::from_millis(10), Duration::from_secs(1));
+    let state = TargetState::new("main", &Arc::from("b"), None, (backoff, clock.now()));
+    let served = Served {
+        purger: Arc::new(RefusesThenHangs::default()),
+        state: Arc::new(state),
+        spill_within,
+        pace: None,
+    };
+    let run = RunRound {
+        lanes: BTreeMap::new(),
+        outbox: Arc::new(NoOutbox),
+        clock,
+        status: Status::default(),
+        backoff,
+        dice: Dice::from_fn(|| 1.0),
+        samples: None,
+        canaries: Canaries::default(),
+        dead_letter_topic: Arc::from("letters"),
+        purge_stage: ::metrics::histogram!("test"),
+        stop: stopped,
+    };
+    let mut batch = PurgeBatch::new(TargetId(0));
+    for at in 0..WHOLE {
+        batch.add(WantedPurge {
+            family: FamilyId(0),
+            scope: Scope::Keys,
+            mode: PurgeMode::Hard,
+            committed: WallMicros(1),
+            name: format!("key-{at}").as_bytes(),
+        });
+    }
+    Scene {
+        run,
+        rules: rules(),
+        served,
+        batch,
+        _stop: stop,
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn p6_the_halves_of_a_refused_batch_keep_its_deadline() {
+    let within = Duration::from_millis(100);
+    let scene = scene(Some(within));
+    let begun = Instant::now();
+    let run = &scene.run;
+    let left = run
+        .purge_until_settled(&scene.rules, &scene.served, &scene.batch)
+        .await;
+    let took = begun.elapsed();
+    let halves = scene.served.purger.attempts();
+    assert!(halves.len() > 1 && halves[0] == WHOLE, "split: {halves:?}");
+    assert!(took <= within, "took {took:?} of {within:?}");
+    let left = left.expect("nothing was purged");
+    assert_eq!(left.len(), WHOLE, "all of it goes to the backlog");
+}
+
+#[tokio::test(start_paused = true)]
+async fn p6_the_halves_of_a_refused_batch_open_the_breaker_and_stop_at_it() {
+    let scene = scene(None);
+    let attempts = Attempts {
+        rules: &scene.rules,
+        served: &scene.served,
+        deadline: None,
+    };
+    for _ in 0..2 {
+        let left = scene.run.split(&attempts, scene.batch.clone()).await;
+        assert_eq!(left.expect("nothing was purged").len(), WHOLE);
+    }
+    assert_eq!(
+        scene.served.purger.attempts().len(),
+        3,
+        "three failures in a row open it, and the fourth half makes no attempt"
+    );
+    let now = scene.run.clock.now();
+    assert_ne!(scene.served.state.breaker.admit(now), Admission::Pass);
+}
