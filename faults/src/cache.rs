@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
@@ -22,8 +22,11 @@ pub(crate) enum Place {
 /// Long enough for a busy machine, short enough that a writer notices.
 const TIMEOUT: Duration = Duration::from_millis(500);
 
-/// A redirection may lead to another.
-const HOPS: usize = 5;
+/// While a slot changes hands, two nodes may name each other as its owner; it ends when both have heard of it.
+const REDIRECTED_WITHIN: Duration = Duration::from_secs(10);
+
+/// Between one redirection and the next, from the third on.
+const REDIRECTION_PAUSE: Duration = Duration::from_millis(20);
 
 /// An answer. Errors of single commands are answers, too.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,9 +120,10 @@ impl Cache {
         Ok(answers)
     }
 
-    /// Goes where a redirection leads.
+    /// Goes where a redirection leads, until a node answers.
     fn follow(&mut self, command: &Command, answer: &mut Reply) -> Result<()> {
-        for _ in 0..HOPS {
+        let begun = Instant::now();
+        for hop in 0_u32.. {
             let Reply::Error(said) = &*answer else {
                 return Ok(());
             };
@@ -132,6 +136,12 @@ impl Cache {
                 "ASK" => None,
                 _ => return Ok(()),
             };
+            if begun.elapsed() >= REDIRECTED_WITHIN {
+                bail!("nodes went on redirecting for {REDIRECTED_WITHIN:?}: {said}");
+            }
+            if hop >= 2 {
+                std::thread::sleep(REDIRECTION_PAUSE);
+            }
             let mut replies = self.ask(node, &[command], kind == "ASK")?;
             *answer = replies.pop().context("an answer")?;
         }
@@ -230,4 +240,56 @@ fn read(from: &mut impl BufRead) -> Result<Reply> {
         }
         _ => bail!("no answer of redis: {line}"),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    /// A node that redirects to `other` until `hops` of both are used up, and then answers.
+    fn node(listener: TcpListener, other: u16, hops: &Arc<AtomicUsize>) {
+        let hops = Arc::clone(hops);
+        std::thread::spawn(move || {
+            for link in listener.incoming() {
+                let mut link = link.expect("a connection");
+                let mut requests = BufReader::new(link.try_clone().expect("a second handle"));
+                while let Ok(Reply::List(_)) = read(&mut requests) {
+                    let left = hops
+                        .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |it| it.checked_sub(1));
+                    let answer = match left {
+                        Ok(_) => format!("-MOVED 12182 127.0.0.1:{other}\r\n"),
+                        Err(_) => ":1\r\n".to_owned(),
+                    };
+                    if link.write_all(answer.as_bytes()).is_err() {
+                        break;
+                    }
+                }
+            }
+        });
+    }
+
+    #[test]
+    fn nodes_that_name_each_other_for_a_while_are_waited_for() {
+        let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").expect("a port"));
+        let [one, other] = [0, 1].map(|at: usize| {
+            let address = listeners[at].local_addr().expect("bound");
+            address.port()
+        });
+        let [first, second] = listeners;
+        let hops = Arc::new(AtomicUsize::new(30));
+        node(first, other, &hops);
+        node(second, one, &hops);
+        let mut cache = Cache::new(Place::Cluster(vec![format!("127.0.0.1:{one}")]));
+        let answers = cache.run(&[Command::new(&["EXISTS", "foo"])]);
+        assert_eq!(answers.expect("answered in the end"), [Reply::Int(1)]);
+        assert_eq!(
+            hops.load(Ordering::SeqCst),
+            0,
+            "all redirections were followed"
+        );
+    }
 }

@@ -19,7 +19,7 @@ mod world;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use clap::Parser;
 
 use crate::episode::{Row, play};
@@ -110,17 +110,37 @@ fn play_faults(args: &Args, settings: &Settings) -> Result<Vec<String>> {
             .copied()
             .filter(|it| it.form == form)
             .collect();
-        if ours.is_empty() {
-            continue;
-        }
-        let mut world = World::start(form, settings)?;
+        let mut world = None;
         for fault in ours {
-            let row = play(&mut world, fault)?;
-            println!("{}", row.line());
-            faults.extend(row.faults.iter().map(|it| format!("{}: {it}", row.name)));
+            match play_one(&mut world, (form, settings), fault) {
+                Ok(row) => {
+                    println!("{}", row.line());
+                    faults.extend(row.faults.iter().map(|it| format!("{}: {it}", row.name)));
+                }
+                // The faults after it are played in a world of their own: nobody knows what is left of this one.
+                Err(error) => {
+                    world = None;
+                    let failed = format!("failed: {error:#}");
+                    println!("{:<22} {}", fault.name, failed.lines().next().unwrap_or(""));
+                    faults.push(format!("{}: {failed}", fault.name));
+                }
+            }
         }
     }
     Ok(faults)
+}
+
+/// Plays one fault in a world that is there already, or in a new one.
+fn play_one(
+    world: &mut Option<World>,
+    (form, settings): (Form, &Settings),
+    fault: &Fault,
+) -> Result<Row> {
+    let world = match world {
+        Some(world) => world,
+        None => world.insert(World::start(form, settings).context("start the world")?),
+    };
+    play(world, fault)
 }
 
 fn chosen(args: &Args) -> Result<Vec<&'static Fault>> {
