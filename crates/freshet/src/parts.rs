@@ -60,26 +60,7 @@ pub(crate) fn build(
     };
     tasks.spawn(topics.run());
     let transactions = transactions(config)?;
-    let topics: Vec<String> = registry
-        .topics()
-        .map(str::to_owned)
-        .chain(config.heartbeats.topics())
-        .chain(transactions.topics())
-        .collect::<BTreeSet<_>>()
-        .into_iter()
-        .collect();
-    let mut intakes = Vec::new();
-    for thread in 0..config.intake_threads {
-        let mut wanted = source_config(config, config.group.clone(), topics.clone());
-        // Two members of one name fence each other off.
-        if thread > 0
-            && let Some(member) = &mut wanted.static_member
-        {
-            member.push_str(&format!("-{thread}"));
-        }
-        let source = KafkaSource::connect(&config.kafka, wanted)?;
-        intakes.push((source, AnyWriterSchemas::new(config)?));
-    }
+    let intakes = intakes(config, &registry, &transactions)?;
     let mut targets = Vec::new();
     let mut probes = BTreeMap::new();
     for target in &registry.targets {
@@ -111,6 +92,35 @@ pub(crate) fn build(
         canaries,
         reads,
     })
+}
+
+/// A consumer of every topic for each intake thread, with its writer schemas.
+fn intakes(
+    config: &Config,
+    registry: &Registry,
+    transactions: &Transactions,
+) -> anyhow::Result<Vec<(KafkaSource, AnyWriterSchemas)>> {
+    let topics: Vec<String> = registry
+        .topics()
+        .map(str::to_owned)
+        .chain(config.heartbeats.topics())
+        .chain(transactions.topics())
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .collect();
+    let mut intakes = Vec::new();
+    for thread in 0..config.intake_threads {
+        let mut wanted = source_config(config, config.group.clone(), topics.clone());
+        // Two members of one name fence each other off.
+        if thread > 0
+            && let Some(member) = &mut wanted.static_member
+        {
+            member.push_str(&format!("-{thread}"));
+        }
+        let source = KafkaSource::connect(&config.kafka, wanted)?;
+        intakes.push((source, AnyWriterSchemas::new(config)?));
+    }
+    Ok(intakes)
 }
 
 /// Every canary at every target of its, and the beats that will be answered there.
