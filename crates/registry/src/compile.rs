@@ -41,7 +41,7 @@ struct Room {
 /// The snapshot on its way.
 pub(crate) struct Compile<'a> {
     known: &'a KnownTables,
-    found: &'a mut Diagnostics,
+    pub(crate) found: &'a mut Diagnostics,
     tables: BTreeMap<String, TableInProgress<'a>>,
     families: Vec<Family>,
     targets: Vec<Target>,
@@ -66,6 +66,11 @@ impl Speaker<'_, '_> {
     }
 
     pub(crate) fn warning<T>(&mut self, code: &'static str, at: &Spanned<T>, text: (&str, &str)) {
+        let mut acknowledged = self.source.file.acknowledge.iter();
+        if acknowledged.any(|it| it.code.value == code) {
+            self.source.acknowledged.borrow_mut().insert(code);
+            return;
+        }
         let (message, help) = text;
         let place = Place::of(&self.source.path, at);
         self.found.push(

@@ -33,6 +33,16 @@ pub(crate) struct FamilyFile {
     pub(crate) relations: Vec<RelationWritten>,
     #[serde(default)]
     pub(crate) examples: Vec<Spanned<ExampleWritten>>,
+    #[serde(default)]
+    pub(crate) acknowledge: Vec<AcknowledgeWritten>,
+}
+
+/// A warning that somebody has judged.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AcknowledgeWritten {
+    pub(crate) code: Spanned<String>,
+    pub(crate) reason: Spanned<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -1,5 +1,7 @@
 //! Directory → files → compiled registry.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -33,6 +35,8 @@ pub(crate) struct FamilySource {
     pub(crate) path: PathBuf,
     pub(crate) text: String,
     pub(crate) file: FamilyFile,
+    /// Codes of warnings that arose and are acknowledged.
+    pub(crate) acknowledged: RefCell<BTreeSet<&'static str>>,
 }
 
 /// Loads `sources/*.yaml` and `families/**/*.yaml` below `dir`.
@@ -81,7 +85,12 @@ fn load_below(
             sources.read(&path, &text, &mut found);
         } else {
             match sources.yaml.parse::<FamilyFile>(&text) {
-                Ok(file) => families.push(FamilySource { path, text, file }),
+                Ok(file) => families.push(FamilySource {
+                    path,
+                    text,
+                    file,
+                    acknowledged: RefCell::default(),
+                }),
                 Err(error) => {
                     found.extend(Diagnostics::from_yaml_error("FR0002", &path, &text, &error))
                 }
@@ -94,6 +103,7 @@ fn load_below(
     for source in &families {
         compile.add(source);
     }
+    rules::acknowledgements(&families, compile.found);
     let revision = RegistryRevision {
         sequence: 1,
         content_hash: Arc::from(content_hash),

@@ -19,6 +19,32 @@ pub(crate) fn across_families(families: &[FamilySource], found: &mut Diagnostics
     tiers(families, found);
 }
 
+/// An acknowledgement has a reason, and a warning that it is for.
+pub(crate) fn acknowledgements(families: &[FamilySource], found: &mut Diagnostics) {
+    for source in families
+        .iter()
+        .filter(|it| is_bound(&it.file.lifecycle.value))
+    {
+        let arose = source.acknowledged.borrow();
+        for written in &source.file.acknowledge {
+            if written.reason.value.trim().is_empty() {
+                let place = Place::of(&source.path, &written.reason);
+                let fault = Diagnostic::error("FR0003", place, "an acknowledgement has a reason")
+                    .with_help("say why the warning is no fault here");
+                found.push(fault, &source.text);
+            }
+            let code = written.code.value.as_str();
+            if !arose.contains(code) {
+                let message = format!("no warning `{code}` arises here");
+                let place = Place::of(&source.path, &written.code);
+                let fault = Diagnostic::warning("FR0043", place, &message)
+                    .with_help("remove it, or correct the code; errors cannot be acknowledged");
+                found.push(fault, &source.text);
+            }
+        }
+    }
+}
+
 fn duplicate_names(families: &[FamilySource], found: &mut Diagnostics) {
     for (one, other) in families.iter().zip(families.iter().skip(1)) {
         if one.file.family.value == other.file.family.value {

@@ -877,3 +877,19 @@ fn an_example_names_the_tables_and_columns_that_are_there() {
         ("FR0010", 20),
     );
 }
+
+#[test]
+fn a_warning_is_acknowledged_with_a_reason_and_only_where_it_arises() {
+    let with_reason = |code: &str, reason: &str| {
+        let acknowledge = format!("acknowledge: [{{ code: {code}, reason: \"{reason}\" }}]");
+        with("guard: none", &format!("guard: lease\n{acknowledge}"))
+    };
+    let warned = with("guard: none", "guard: lease").expect("good");
+    assert_eq!(warned.warnings.len(), 1, "{}", warned.warnings.render());
+    let silent = with_reason("FR0041", "readers take leases").expect("good");
+    assert!(silent.warnings.is_empty(), "{}", silent.warnings.render());
+    let unused = with_reason("FR0040", "no").expect("good").warnings;
+    let codes: Vec<_> = unused.iter().map(|it| it.code).collect();
+    assert_eq!(codes, ["FR0041", "FR0043"], "{}", unused.render());
+    assert!(with_reason("FR0041", " ").is_err());
+}

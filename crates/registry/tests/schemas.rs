@@ -87,6 +87,7 @@ fn family() -> Value {
         "auth_scope": "item",
         "entry_version": { "field": "changes", "column": "changes", "format": "hash" },
         "relations": [{ "parent": "shop.db.items", "acknowledged": true }],
+        "acknowledge": [{ "code": "FR0041", "reason": "its readers take a version" }],
         "examples": [{
             "change": {
                 "table": "shop.db.notes",
