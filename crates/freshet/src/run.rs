@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use freshet_core::nearest::nearest;
 use freshet_core::registry::{Registry, Tier};
 use freshet_pipeline::clock::Clock;
 use freshet_pipeline::rules::RulesInForce;
@@ -111,11 +112,16 @@ pub(crate) fn check_targets(config: &Config, registry: &Registry) -> Result<(), 
         };
         let configured = config.targets.get(&target.name).map(|it| &it.cache);
         match (configured, target.tier) {
-            (None, _) => faults.push(format!(
-                "error: the registry names target `{}`, which the config does not have\n  help: add \
-                 `targets: {{ {}: {{ {wants}: … }} }}`",
-                target.name, target.name
-            )),
+            (None, _) => {
+                let names = config.targets.keys().map(|it| &**it);
+                let near = nearest(&target.name, names)
+                    .map_or_else(String::new, |near| format!("did you mean `{near}`? else "));
+                faults.push(format!(
+                    "error: the registry names target `{}`, which the config does not have\n  help: {near}add \
+                     `targets: {{ {}: {{ {wants}: … }} }}`",
+                    target.name, target.name
+                ));
+            }
             (Some(Target::Redis(_)), Tier::Store)
             | (Some(Target::Varnish(..) | Target::Fastly(..)), Tier::Edge) => {}
             (Some(_), _) => faults.push(format!(

@@ -65,6 +65,16 @@ impl Speaker<'_, '_> {
         );
     }
 
+    /// A word that is none of the choices, which are listed with `, ` between them.
+    fn choice(&mut self, code: &'static str, at: &Spanned<String>, text: (&str, &str)) {
+        let (message, choices) = text;
+        // What stands in brackets is the writer's.
+        let word = at.value.split('(').next().unwrap_or_default();
+        let names = choices.split(", ").filter_map(|it| it.split('(').next());
+        let help = format!("{}one of: {choices}", self.found.meant(word, names));
+        self.error(code, at, (message, &help));
+    }
+
     pub(crate) fn warning<T>(&mut self, code: &'static str, at: &Spanned<T>, text: (&str, &str)) {
         let mut acknowledged = self.source.file.acknowledge.iter();
         if acknowledged.any(|it| it.code.value == code) {

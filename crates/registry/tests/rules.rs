@@ -893,3 +893,30 @@ fn a_warning_is_acknowledged_with_a_reason_and_only_where_it_arises() {
     assert_eq!(codes, ["FR0041", "FR0043"], "{}", unused.render());
     assert!(with_reason("FR0041", " ").is_err());
 }
+
+#[test]
+fn a_word_that_is_none_of_the_choices_comes_with_the_nearest() {
+    for (from, to, near) in [
+        ("class: strict", "class: srtict", "did you mean `strict`?"),
+        (
+            "lifecycle: active",
+            "lifecycle: actve",
+            "did you mean `active`?",
+        ),
+        (
+            "lifecycle: active",
+            "lifecycle: deprecatd(2027-01-31)",
+            "did you mean `deprecated`?",
+        ),
+        ("mode: soft", "mode: sotf", "did you mean `soft`?"),
+        (
+            "region: [eu, us] }",
+            "regoin: [eu, us] }",
+            "did you mean `regoin`?",
+        ),
+        ("guard: none", "gaurd: none", "did you mean `guard`?"),
+    ] {
+        let text = with(from, to).expect_err("refused").render();
+        assert!(text.contains(near), "{text}");
+    }
+}

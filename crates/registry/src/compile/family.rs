@@ -130,12 +130,12 @@ fn check_lifecycle(speaker: &mut Speaker<'_, '_>) {
                 "use draft (purges nothing) or active",
             ),
         ),
-        _ => speaker.error(
+        _ => speaker.choice(
             "FR0026",
             &file.lifecycle,
             (
                 "is not a lifecycle",
-                "one of: draft, active, deprecated(until), retired",
+                "draft, active, deprecated(until), retired",
             ),
         ),
     }
@@ -194,7 +194,7 @@ fn check_guard(speaker: &mut Speaker<'_, '_>) {
                 ),
             ),
             _ => {
-                speaker.error("FR0003", guard, ("is not a guard", "one of: none, lease, version(column)"));
+                speaker.choice("FR0003", guard, ("is not a guard", "none, lease, version(column)"));
             }
         }
     }
@@ -207,10 +207,10 @@ fn freshness(speaker: &mut Speaker<'_, '_>) -> Freshness {
         "soft" => FreshnessClass::Soft,
         "batch" => FreshnessClass::Batch,
         _ => {
-            speaker.error(
+            speaker.choice(
                 "FR0003",
                 &written.class,
-                ("is not a class", "one of: strict, soft, batch"),
+                ("is not a class", "strict, soft, batch"),
             );
             FreshnessClass::Strict
         }
@@ -319,7 +319,7 @@ fn cdn_side(speaker: &mut Speaker<'_, '_>, targets: Vec<TargetId>) -> CdnSide {
             "hard" => PurgeMode::Hard,
             "soft" => PurgeMode::Soft,
             _ => {
-                speaker.error("FR0003", mode, ("is not a mode", "one of: hard, soft"));
+                speaker.choice("FR0003", mode, ("is not a mode", "hard, soft"));
                 PurgeMode::Hard
             }
         },
@@ -339,11 +339,7 @@ fn on_truncate(speaker: &mut Speaker<'_, '_>) -> OnTruncate {
         "family" => OnTruncate::Family,
         "ignore" => OnTruncate::Ignore,
         _ => {
-            speaker.error(
-                "FR0003",
-                &written,
-                ("is not a policy", "one of: family, ignore"),
-            );
+            speaker.choice("FR0003", &written, ("is not a policy", "family, ignore"));
             OnTruncate::Family
         }
     }
@@ -361,10 +357,10 @@ fn on_snapshot(speaker: &mut Speaker<'_, '_>) -> OnSnapshot {
             OnSnapshot::Verify
         }
         _ => {
-            speaker.error(
+            speaker.choice(
                 "FR0003",
                 &written,
-                ("is not a policy", "one of: ignore, verify, purge"),
+                ("is not a policy", "ignore, verify, purge"),
             );
             OnSnapshot::Ignore
         }
@@ -376,8 +372,8 @@ fn dead_letters(speaker: &mut Speaker<'_, '_>) -> LetterPolicy {
         return LetterPolicy::None;
     };
     LetterPolicy::named(&written.value).unwrap_or_else(|| {
-        let help = "one of: none, keys-only, redacted, full";
-        speaker.error("FR0003", &written, ("is not a policy", help));
+        let choices = "none, keys-only, redacted, full";
+        speaker.choice("FR0003", &written, ("is not a policy", choices));
         LetterPolicy::None
     })
 }
@@ -389,7 +385,7 @@ fn entry_version(speaker: &mut Speaker<'_, '_>) -> Option<EntryVersion> {
         Some("hash") => true,
         Some(_) => {
             if let Some(format) = &written.format {
-                speaker.error("FR0003", format, ("is not a format", "one of: json, hash"));
+                speaker.choice("FR0003", format, ("is not a format", "json, hash"));
             }
             false
         }
