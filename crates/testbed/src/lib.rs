@@ -9,6 +9,7 @@
 
 mod artefacts;
 mod authority;
+mod cleaner;
 mod connect;
 mod connector;
 mod fault_proxy;

@@ -14,6 +14,8 @@ use anyhow::{Context, Result, anyhow, bail};
 use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, kill_process_group, prlimit};
 use tempfile::TempDir;
 
+use crate::cleaner::remove_at_exit;
+
 /// Long, since a test machine may be compiling on every core at the same time.
 pub(crate) const START_DEADLINE: Duration = Duration::from_secs(120);
 
@@ -112,6 +114,9 @@ pub(crate) fn server_folder(name: &str) -> Result<TempDir> {
         .disable_cleanup(keep)
         .tempdir()?;
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o711))?;
+    if !keep {
+        remove_at_exit(folder.path())?;
+    }
     Ok(folder)
 }
 
