@@ -66,6 +66,8 @@ pub(crate) async fn serve(listener: TcpListener, router: Router) {
             if !free_one(&mut seats) {
                 continue;
             }
+            // Its socket is closed when the task has ended, which takes a moment.
+            while tasks.len() >= CONNECTIONS_MAX && tasks.join_next().await.is_some() {}
         }
         let asked = Arc::new(AtomicBool::new(false));
         let connection = answer(stream, router.clone(), Arc::clone(&asked));
