@@ -1,5 +1,6 @@
 //! One decoded row change, in a buffer that is reused from record to record.
 
+use crate::drift::ColumnDrift;
 use crate::image::Image;
 use crate::position::{ChangeVersion, WallMicros};
 use crate::table::TableId;
@@ -52,6 +53,8 @@ pub struct Change {
     /// The record contradicts the declared replica identity (an update without a before-image on a
     /// table declared FULL). The decoder has already fallen back to the weaker identity.
     pub identity_drift: bool,
+    /// A column that the record contradicts: its source file is out of date. What is not certain then is unknown.
+    pub column_drift: Option<ColumnDrift>,
     /// Its place in its transaction, when the record says and the decoder was asked to read it.
     pub member: Option<Member>,
 }
@@ -68,6 +71,7 @@ impl Default for Change {
             captured: WallMicros::default(),
             snapshot: false,
             identity_drift: false,
+            column_drift: None,
             member: None,
         }
     }
@@ -85,6 +89,7 @@ impl Change {
         self.captured = WallMicros::default();
         self.snapshot = false;
         self.identity_drift = false;
+        self.column_drift = None;
         self.member = None;
     }
 }

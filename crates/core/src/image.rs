@@ -1,5 +1,6 @@
 //! A row image: the bound columns of a row before or after a change, each known, null or unknown.
 
+use crate::drift::ColumnDrift;
 use crate::table::ColumnSlot;
 
 /// One column of an image.
@@ -17,7 +18,12 @@ pub enum Column<'a> {
 enum Slot {
     Unknown,
     Null,
-    Known { start: u32, end: u32 },
+    Known {
+        start: u32,
+        end: u32,
+        /// The row may hold NULL instead.
+        doubtful: bool,
+    },
 }
 
 /// The bound columns of one row image. Reused from record to record: clearing keeps the memory.
@@ -26,6 +32,7 @@ pub struct Image {
     present: bool,
     slots: Vec<Slot>,
     text: String,
+    drift: Option<ColumnDrift>,
 }
 
 impl Image {
@@ -34,6 +41,7 @@ impl Image {
         self.present = false;
         self.slots.clear();
         self.text.clear();
+        self.drift = None;
     }
 
     /// Makes the image present with `columns` columns, all unknown.
@@ -59,8 +67,49 @@ impl Image {
         write(&mut self.text);
         let end = self.text.len() as u32;
         if let Some(place) = self.slots.get_mut(usize::from(slot.0)) {
-            *place = Slot::Known { start, end };
+            *place = Slot::Known {
+                start,
+                end,
+                doubtful: false,
+            };
         }
+    }
+
+    /// Marks a known value that a converter may have written in place of NULL. Its name is purged, which is one name too
+    /// many at worst, but it never proves that nothing changed.
+    pub fn doubt(&mut self, slot: ColumnSlot) {
+        if let Some(Slot::Known { doubtful, .. }) = self.slots.get_mut(usize::from(slot.0)) {
+            *doubtful = true;
+        }
+    }
+
+    /// Whether the column's value is a proof: known or NULL, and not doubtful.
+    pub fn proves(&self, slot: ColumnSlot) -> bool {
+        matches!(
+            self.slots.get(usize::from(slot.0)),
+            Some(
+                Slot::Null
+                    | Slot::Known {
+                        doubtful: false,
+                        ..
+                    }
+            )
+        )
+    }
+
+    /// Notes that the record contradicts the declaration of a column. The first one is kept.
+    pub fn note_drift(&mut self, drift: ColumnDrift) {
+        self.drift.get_or_insert(drift);
+    }
+
+    /// The column that contradicts its declaration, if there is one.
+    pub fn drift(&self) -> Option<ColumnDrift> {
+        self.drift
+    }
+
+    /// Forgets a contradiction in a column whose value counts for nothing.
+    pub fn forget_drift(&mut self, slot: ColumnSlot) {
+        self.drift = self.drift.filter(|drift| drift.slot != slot);
     }
 
     /// Sets a column to NULL.
@@ -82,7 +131,12 @@ impl Image {
         match from.column(slot) {
             Column::Unknown => self.set_unknown(slot),
             Column::Null => self.set_null(slot),
-            Column::Known(text) => self.set_text(slot, text),
+            Column::Known(text) => {
+                self.set_text(slot, text);
+                if !from.proves(slot) {
+                    self.doubt(slot);
+                }
+            }
         }
     }
 
@@ -91,7 +145,7 @@ impl Image {
         match self.slots.get(usize::from(slot.0)) {
             None | Some(Slot::Unknown) => Column::Unknown,
             Some(Slot::Null) => Column::Null,
-            Some(&Slot::Known { start, end }) => Column::Known(
+            Some(&Slot::Known { start, end, .. }) => Column::Known(
                 self.text
                     .get(start as usize..end as usize)
                     .unwrap_or_default(),

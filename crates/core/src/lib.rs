@@ -7,6 +7,7 @@ pub mod change;
 pub mod coalesce;
 pub mod codec;
 pub mod connector;
+pub mod drift;
 pub mod gap;
 pub mod image;
 pub mod ledger;

@@ -232,15 +232,17 @@ fn widen_cdn(cdn: Option<&CdnSide>, family: FamilyId, set: &mut PurgeSet) {
     }
 }
 
-/// Whether an update provably left every column that matters as it was. A column that is unknown on either
-/// side proves nothing.
+/// Whether an update provably left every column that matters as it was. A column that is unknown or doubtful on
+/// either side proves nothing.
 fn is_unchanged(binding: &Binding, change: &Change) -> bool {
     !binding.when_changed.is_empty()
         && binding.when_changed.iter().all(|&slot| {
-            match (change.before.column(slot), change.after.column(slot)) {
+            let (before, after) = (&change.before, &change.after);
+            let same = match (before.column(slot), after.column(slot)) {
                 (Column::Known(old), Column::Known(new)) => old == new,
                 (Column::Null, Column::Null) => true,
                 _ => false,
-            }
+            };
+            same && before.proves(slot) && after.proves(slot)
         })
 }

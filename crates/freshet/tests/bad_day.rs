@@ -278,12 +278,10 @@ fn p9_a_bad_registry_never_takes_over(deployment: &Deployment, writer: &TopicWri
     });
 }
 
-/// Registries that would take all time or memory, one SIGHUP each: refused, and what is in force purges on, in less than
-/// 200 MiB. Without limits the first of them ends the process, and after the second no signal is heard.
-fn p9_no_registry_stops_a_running_process(deployment: &Deployment, writer: &TopicWriter) {
-    let families = deployment.registry_folder().join("families");
-    let good = fs::read_to_string(families.join("shop/item.yaml")).expect("the family");
-    let odd = families.join("odd.yaml");
+/// A file that is refused: what the log says of it, and how it is made.
+type BadFile = (&'static str, Box<dyn Fn(&Path)>);
+
+fn bad_files() -> [BadFile; 6] {
     let column = "when_changed: [";
     let faults: Vec<String> = (0..20_000).map(|at| format!("no{at}")).collect();
     let constants = |count: usize| -> (String, String) {
@@ -302,8 +300,7 @@ fn p9_no_registry_stops_a_running_process(deployment: &Deployment, writer: &Topi
     );
     let long = format!("family: [{}]\n", "a, ".repeat(2 << 20));
     let text = |text: String| move |odd: &Path| fs::write(odd, &text).expect("a family");
-    type Bad<'a> = (&'a str, Box<dyn Fn(&Path)>);
-    let bad: [Bad<'_>; 6] = [
+    [
         ("FR0018", Box::new(text(bomb))),
         (
             "it is a pipe",
@@ -327,9 +324,17 @@ fn p9_no_registry_stops_a_running_process(deployment: &Deployment, writer: &Topi
                 file.set_len(1 << 30).expect("a gigabyte");
             }),
         ),
-    ];
+    ]
+}
+
+/// Registries that would take all time or memory, one SIGHUP each: refused, and what is in force purges on, in less than
+/// 200 MiB. Without limits the first of them ends the process, and after the second no signal is heard.
+fn p9_no_registry_stops_a_running_process(deployment: &Deployment, writer: &TopicWriter) {
+    let families = deployment.registry_folder().join("families");
+    let good = fs::read_to_string(families.join("shop/item.yaml")).expect("the family");
+    let odd = families.join("odd.yaml");
     let failures = "freshet_registry_load_failures_total";
-    for (wanted, make) in bad {
+    for (wanted, make) in bad_files() {
         let before = deployment.metric(failures).expect("a count");
         make(&odd);
         deployment.signal("HUP");

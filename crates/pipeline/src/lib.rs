@@ -12,6 +12,7 @@ mod budget;
 pub mod canary;
 pub mod clock;
 mod dead_letter;
+mod drift;
 mod gaps;
 pub mod heartbeat;
 mod hold;

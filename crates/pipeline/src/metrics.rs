@@ -225,6 +225,8 @@ pub struct IntakeHandles {
     pub skipped: Vec<Counter>,
     /// Before-images that contradict the registry.
     pub identity_drift: Counter,
+    /// Values that contradict the declared type of their column.
+    pub column_drift: Counter,
     /// Stages: capture, append, intake, purge.
     pub stages: [Histogram; 4],
 }
@@ -240,6 +242,7 @@ impl IntakeHandles {
             poison: records("poison"),
             skipped: skipped.iter().map(|name| records(name)).collect(),
             identity_drift: counter!("freshet_identity_drift_total"),
+            column_drift: counter!("freshet_column_drift_total"),
             stages: ["capture", "append", "intake", "purge"]
                 .map(|stage| histogram!(STAGE, "stage" => stage)),
         }

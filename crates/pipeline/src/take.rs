@@ -17,6 +17,7 @@ use tokio::sync::mpsc;
 use crate::backoff::Dice;
 use crate::clock::Clock;
 use crate::dead_letter::{self, Concerned, Reason};
+use crate::drift::Drifts;
 use crate::gaps::Order;
 use crate::metrics::IntakeHandles;
 use crate::parked::{Parked, ParkedStream};
@@ -41,6 +42,7 @@ pub(crate) struct TakeChanges<W> {
     pub(crate) sampling: Sampling,
     pub(crate) reads: Reads,
     order: Order,
+    drifts: Drifts,
     /// Counts the changes of transactions, when asked to.
     pub(crate) watch: Option<Box<Watch>>,
     revision: u64,
@@ -91,6 +93,7 @@ impl<W: WriterSchemas + 'static> TakeChanges<W> {
             },
             reads: Reads::new(reads),
             order: Order::default(),
+            drifts: Drifts::default(),
             watch,
             revision: 0,
             change: Change::default(),
@@ -106,6 +109,7 @@ impl<W: WriterSchemas + 'static> TakeChanges<W> {
             // Table ids belong to one registry.
             self.revision = registry.revision.sequence;
             self.order.follow(registry);
+            self.drifts.forget();
         }
         if let Some(watch) = &mut self.watch
             && watch.tells_boundaries(record.origin.topic)
@@ -149,10 +153,9 @@ impl<W: WriterSchemas + 'static> TakeChanges<W> {
 
     fn take_change(&mut self, record: &RawRecord<'_>, round: &mut Round, now: Steady) -> u32 {
         self.tally.change();
-        if self.change.identity_drift {
-            self.handles.identity_drift.increment(1);
-        }
         let rules = &round.rules;
+        let counters = [&self.handles.identity_drift, &self.handles.column_drift];
+        self.drifts.note(&rules.registry, &self.change, counters);
         if let Some(cause) = self.order.look(&self.change, record.position) {
             let topic = Arc::from(record.origin.topic);
             let detail = format!("noticed at {}", record.origin);

@@ -12,19 +12,7 @@ use freshet_registry::load;
 use pipe::Pipe;
 
 /// Cases that are answered wrongly so far. Whoever corrects one removes it here.
-const NOT_YET: &[&str] = &[
-    "01-pg-timestamp3-ms",
-    "02-time-precision-connect",
-    "03-mysql-bigint-unsigned",
-    "04-mysql-datetime-fraction",
-    "05-null-becomes-default",
-    "07-custom-unavailable",
-    "09-mysql-zero-date",
-    "18-tinyint1-as-boolean",
-    "28-pg-infinity-timestamp",
-    "37-null-in-a-not-null-column",
-    "50-decimal-scale-has-changed",
-];
+const NOT_YET: &[&str] = &[];
 
 /// What is wrong about the case's answer; none when it is what is wanted.
 fn fault_of(case: &Case) -> Option<String> {

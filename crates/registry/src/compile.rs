@@ -19,7 +19,7 @@ use crate::family_file::{BindingWritten, FamilyFile};
 use crate::load::FamilySource;
 use crate::names;
 use crate::rules;
-use crate::source_file::{self, KnownTable, KnownTables};
+use crate::source_file::{KnownTable, KnownTables};
 
 /// A table on its way: it gets the columns that some family binds, in the order in which they are asked for.
 struct TableInProgress<'a> {
@@ -146,8 +146,11 @@ impl<'a> Compile<'a> {
             .filter_map(|it| {
                 let mut columns = it.table.columns.iter();
                 let has = columns.find(|has| has.name == column.value)?;
-                let (table, kind) = (it.table.table.value.as_str(), has.kind.as_str());
-                Some(Held { table, kind })
+                Some(Held {
+                    table: it.table.table.value.as_str(),
+                    declared: has.kind.as_str(),
+                    kind: it.kind_of(has),
+                })
             })
             .collect();
         let mut speaker = Speaker {
@@ -258,24 +261,7 @@ impl TableInProgress<'_> {
         if let Some(at) = self.columns.iter().position(|known| *known.name == *field) {
             return Some(ColumnSlot(at as u16));
         }
-        let declared = self
-            .known
-            .table
-            .columns
-            .iter()
-            .find(|known| known.name == column)?;
-        let in_key = self
-            .known
-            .table
-            .primary_key
-            .iter()
-            .any(|key| key.value == column);
-        let kind = source_file::column_kind(&declared.kind);
-        self.columns.push(ColumnShape {
-            name: Arc::from(field),
-            kind,
-            in_key,
-        });
+        self.columns.push(self.known.shape_of(column)?);
         Some(ColumnSlot((self.columns.len() - 1) as u16))
     }
 

@@ -6,15 +6,17 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use freshet_core::connector::Connector;
-use freshet_core::table::{ColumnKind, Engine, ReplicaIdentity};
+use freshet_core::table::{ColumnKind, ColumnShape, Engine, ReplicaIdentity};
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
 use crate::names;
 
 mod connector;
+mod declared;
 
 pub use connector::ConnectorWritten;
+pub use declared::{column_kind, enum_values, is_tinyint_one};
 
 /// One database.
 #[derive(Debug, Clone, Deserialize)]
@@ -264,39 +266,6 @@ fn yes() -> bool {
     true
 }
 
-/// How a database type becomes text. A type without one certain text form is opaque.
-pub fn column_kind(declared: &str) -> ColumnKind {
-    let lower = declared.to_ascii_lowercase();
-    let base = lower.split(['(', ' ']).next().unwrap_or("");
-    match base {
-        _ if lower.ends_with("[]") => ColumnKind::Opaque,
-        "tinyint" if lower.starts_with("tinyint(1)") => ColumnKind::Bool,
-        "smallint" | "int2" | "integer" | "int" | "int4" | "bigint" | "int8" | "serial"
-        | "bigserial" | "smallserial" | "tinyint" | "mediumint" | "year" => ColumnKind::Integer,
-        "text" | "varchar" | "char" | "character" | "bpchar" | "citext" | "enum" | "tinytext"
-        | "mediumtext" | "longtext" | "name" => ColumnKind::Text,
-        "uuid" => ColumnKind::Uuid,
-        "bool" | "boolean" => ColumnKind::Bool,
-        "numeric" | "decimal" => ColumnKind::Decimal {
-            scale: scale_of(&lower),
-        },
-        "date" => ColumnKind::Date,
-        "timestamptz" => ColumnKind::TimestampTz,
-        "timestamp" if lower.contains("with time zone") => ColumnKind::TimestampTz,
-        "timestamp" | "datetime" => ColumnKind::Timestamp,
-        _ => ColumnKind::Opaque,
-    }
-}
-
-fn scale_of(declared: &str) -> Option<u8> {
-    let inside = declared.split_once('(')?.1.split_once(')')?.0;
-    match inside.split_once(',') {
-        Some((_, scale)) => scale.trim().parse().ok(),
-        // `numeric(10)` has no digits after the point.
-        None => Some(0),
-    }
-}
-
 impl SourceFile {
     /// The file's text, as `freshet source pull` writes it.
     pub fn to_yaml(&self) -> String {
@@ -392,6 +361,28 @@ pub(crate) struct KnownTable {
     pub(crate) engine: EngineName,
     pub(crate) connector: Arc<Connector>,
     pub(crate) table: SourceTable,
+}
+
+impl KnownTable {
+    /// How values of a column become text.
+    pub(crate) fn kind_of(&self, column: &SourceColumn) -> ColumnKind {
+        column_kind(self.engine, &self.connector, column)
+    }
+
+    /// A column as the decoder reads it; none when the table has no such column.
+    pub(crate) fn shape_of(&self, name: &str) -> Option<ColumnShape> {
+        let column = self.table.columns.iter().find(|it| it.name == name)?;
+        let kind = self.kind_of(column);
+        Some(ColumnShape {
+            name: Arc::from(names::field_of(name, self.connector.field_names)),
+            kind,
+            null_hides: declared::null_hides(self.engine, &self.connector, kind),
+            nullable: column.nullable,
+            default: column.default,
+            values: enum_values(self.engine, &column.kind).map(Arc::from),
+            in_key: self.table.primary_key.iter().any(|key| key.value == name),
+        })
+    }
 }
 
 /// All tables of all source files.

@@ -4,10 +4,10 @@ use freshet_core::connector::{
     BigintUnsigned, BinaryMode, Connector, DecimalMode, FieldNames, Setting, TimePrecision,
     Tombstones, ZeroDates,
 };
-use freshet_core::table::ColumnKind;
+use freshet_core::table::{Blanks, Chars, ColumnKind, Moment, Whole};
 use freshet_registry::source_file::{
     ConnectorWritten, EngineName, ForeignKey, IdentityName, OnDelete, SourceColumn, SourceFile,
-    SourceTable, TextForm, column_kind, unplaced,
+    SourceTable, TextForm, column_kind, enum_values, unplaced,
 };
 use proptest::prelude::*;
 
@@ -188,47 +188,76 @@ fn what_a_source_file_does_not_state_is_unknown() {
     assert_eq!(gone.unavailable_placeholder.as_deref(), Some("__GONE__"));
 }
 
+fn kind(engine: EngineName, declared: &str) -> ColumnKind {
+    let column = SourceColumn::new("c", declared, true);
+    column_kind(engine, &Connector::default(), &column)
+}
+
+fn whole(bits: u8, unsigned: bool, zerofill: u8) -> ColumnKind {
+    ColumnKind::Integer(Whole {
+        bits,
+        unsigned,
+        zerofill,
+    })
+}
+
+fn chars(max: u32, blanks: Blanks) -> ColumnKind {
+    ColumnKind::Text(Chars { max, blanks })
+}
+
+fn decimal(scale: Option<u8>) -> ColumnKind {
+    ColumnKind::Decimal { scale }
+}
+
 #[test]
-fn every_type_becomes_text_as_its_database_says() {
-    use ColumnKind::{Bool, Date, Integer, Opaque, Text, Timestamp, TimestampTz, Uuid};
-    let decimal = |scale| ColumnKind::Decimal { scale };
-    for (declared, kind) in [
-        ("bigint", Integer),
-        ("bigint(20) unsigned", Integer),
-        ("smallint", Integer),
-        ("tinyint(4)", Integer),
-        ("year(4)", Integer),
-        ("tinyint(1)", Bool),
-        ("boolean", Bool),
-        ("text", Text),
-        ("character varying(20)", Text),
-        ("character(3)", Text),
-        ("enum('a','b c')", Text),
-        ("enum", Text),
-        ("longtext", Text),
+fn each_type_of_postgres_keeps_what_decides_its_text() {
+    use ColumnKind::{Bool, Opaque, Timestamp, TimestampTz, Uuid};
+    let (ColumnKind::Timestamp(plain), ColumnKind::TimestampTz(zoned)) =
+        (ColumnKind::TIMESTAMP, ColumnKind::TIMESTAMPTZ)
+    else {
+        panic!("both are moments");
+    };
+    for (declared, wanted) in [
+        ("bigint", whole(64, false, 0)),
+        ("integer", whole(32, false, 0)),
+        ("smallint", whole(16, false, 0)),
+        ("text", ColumnKind::TEXT),
+        ("citext", ColumnKind::TEXT),
+        ("enum", ColumnKind::TEXT),
+        ("character varying", ColumnKind::TEXT),
+        ("character varying(20)", chars(20, Blanks::Kept)),
+        ("character(3)", chars(3, Blanks::Padded)),
+        ("character", chars(1, Blanks::Padded)),
+        ("bpchar", ColumnKind::TEXT),
         ("uuid", Uuid),
+        ("boolean", Bool),
         ("numeric", decimal(None)),
         ("numeric(12,3)", decimal(Some(3))),
-        ("decimal(10)", decimal(Some(0))),
-        ("date", Date),
-        ("timestamp without time zone", Timestamp),
-        ("timestamp(3) without time zone", Timestamp),
-        ("datetime(3)", Timestamp),
-        ("timestamp with time zone", TimestampTz),
-        ("timestamp(3) with time zone", TimestampTz),
+        ("numeric(10)", decimal(Some(0))),
+        ("numeric(3,-2)", Opaque),
+        ("date", ColumnKind::DATE),
+        ("timestamp without time zone", ColumnKind::TIMESTAMP),
+        (
+            "timestamp(3) without time zone",
+            Timestamp(Moment { digits: 3, ..plain }),
+        ),
+        ("timestamp with time zone", ColumnKind::TIMESTAMPTZ),
+        ("timestamptz(0)", TimestampTz(Moment { digits: 0, ..zoned })),
         ("integer[]", Opaque),
         ("text[]", Opaque),
         ("numeric(10,2)[]", Opaque),
         ("depot.mood[]", Opaque),
         ("public.year", Opaque),
+        ("tinyint(1)", Opaque),
+        ("year", Opaque),
         ("double precision", Opaque),
+        ("money", Opaque),
         ("time with time zone", Opaque),
-        ("set('x','y')", Opaque),
         ("json", Opaque),
         ("bytea", Opaque),
         ("", Opaque),
     ] {
-        assert_eq!(column_kind(declared), kind, "{declared}");
+        assert_eq!(kind(EngineName::Postgres, declared), wanted, "{declared}");
     }
 }
 
@@ -271,4 +300,113 @@ examples:
     let names: Vec<&str> = table.columns.iter().map(|it| &*it.name).collect();
     assert_eq!(names, ["Item_ID", "gr__e"]);
     assert!(table.columns[0].in_key);
+}
+
+#[test]
+fn each_type_of_mysql_keeps_what_decides_its_text() {
+    use ColumnKind::{Date, Opaque, Timestamp, TimestampTz, Year};
+    let moment = |digits| Moment {
+        digits,
+        prints_all: true,
+        shows_zone: false,
+        zero_dates: true,
+        always_micros: false,
+    };
+    for (declared, wanted) in [
+        ("bigint(20) unsigned", whole(64, true, 0)),
+        ("BIGINT UNSIGNED", whole(64, true, 0)),
+        ("tinyint(4)", whole(8, false, 0)),
+        ("mediumint(9)", whole(24, false, 0)),
+        ("int(5) unsigned zerofill", whole(32, true, 5)),
+        ("int unsigned zerofill", Opaque),
+        ("tinyint(1) unsigned zerofill", whole(8, true, 1)),
+        ("tinyint(1)", Opaque),
+        ("tinyint(1) unsigned", Opaque),
+        ("boolean", Opaque),
+        ("year(4)", Year),
+        ("year", Year),
+        ("year(2)", Opaque),
+        ("varchar(20)", chars(20, Blanks::Kept)),
+        ("char(3)", chars(3, Blanks::Cut)),
+        ("longtext", ColumnKind::TEXT),
+        ("enum('a','b c')", ColumnKind::TEXT),
+        ("decimal(10)", decimal(Some(0))),
+        ("decimal", decimal(Some(0))),
+        ("decimal(10,2) unsigned", decimal(Some(2))),
+        ("decimal(10,2) unsigned zerofill", Opaque),
+        ("date", Date { zero_dates: true }),
+        ("datetime", Timestamp(moment(0))),
+        ("datetime(3)", Timestamp(moment(3))),
+        ("timestamp(6)", TimestampTz(moment(6))),
+        ("datetime(7)", Opaque),
+        ("set('x','y')", Opaque),
+        ("bit(1)", Opaque),
+        ("uuid", Opaque),
+        ("double", Opaque),
+        ("time(3)", Opaque),
+    ] {
+        assert_eq!(kind(EngineName::Mysql, declared), wanted, "{declared}");
+        let of_mariadb = kind(EngineName::Mariadb, declared);
+        let wanted = match declared {
+            "uuid" => ColumnKind::Uuid,
+            _ => wanted,
+        };
+        assert_eq!(of_mariadb, wanted, "{declared}");
+    }
+}
+
+#[test]
+fn settings_of_the_connector_are_part_of_the_kind() {
+    let block = "connector: { time_precision: microseconds, zero_dates: never }";
+    let column = SourceColumn::new("c", "datetime(3)", true);
+    let kind = column_kind(EngineName::Mysql, &stated(block), &column);
+    let ColumnKind::Timestamp(moment) = kind else {
+        panic!("{kind:?}");
+    };
+    assert!(moment.always_micros && !moment.zero_dates);
+}
+
+#[test]
+fn tinyint_1_prints_as_the_source_file_says() {
+    for (form, wanted) in [
+        (None, ColumnKind::Opaque),
+        (Some(TextForm::Integer), whole(8, false, 0)),
+        (Some(TextForm::Boolean), ColumnKind::Bool),
+    ] {
+        let column = SourceColumn {
+            text: form,
+            ..SourceColumn::new("c", "tinyint(1)", true)
+        };
+        let kind = column_kind(EngineName::Mysql, &Connector::default(), &column);
+        assert_eq!(kind, wanted, "{form:?}");
+    }
+    let other = SourceColumn {
+        text: Some(TextForm::Integer),
+        ..SourceColumn::new("c", "int(11)", true)
+    };
+    let kind = column_kind(EngineName::Mysql, &Connector::default(), &other);
+    assert_eq!(kind, ColumnKind::Opaque, "no other type has `text:`");
+}
+
+#[test]
+fn the_values_of_an_enum_are_read_as_the_catalog_writes_them() {
+    let values = |declared: &str| {
+        let values = enum_values(EngineName::Mysql, declared)?;
+        Some(values.iter().map(|it| it.to_string()).collect::<Vec<_>>())
+    };
+    for (declared, wanted) in [
+        ("enum('a','b c')", vec!["a", "b c"]),
+        (
+            "enum('it''s','(x)','','Y,''')",
+            vec!["it's", "(x)", "", "Y,'"],
+        ),
+        ("ENUM('A')", vec!["A"]),
+    ] {
+        let wanted: Vec<String> = wanted.into_iter().map(String::from).collect();
+        assert_eq!(values(declared), Some(wanted), "{declared}");
+    }
+    for declared in ["enum", "enum()", "enum('a'", "enum('a' 'b')", "set('a')"] {
+        assert_eq!(values(declared), None, "{declared}");
+    }
+    assert_eq!(enum_values(EngineName::Postgres, "enum('a')"), None);
 }

@@ -91,11 +91,7 @@ fn family(name: &str, shape: &str, tag: Option<&str>) -> Family {
 }
 
 fn table((id, name): (u32, &str), key: Template, tags: Vec<Template>) -> Table {
-    let column = |name: &str, in_key| ColumnShape {
-        name: Arc::from(name),
-        kind: ColumnKind::Integer,
-        in_key,
-    };
+    let column = |name: &str, in_key| ColumnShape::new(name, ColumnKind::BIGINT, in_key);
     Table {
         shape: TableShape {
             id: TableId(id as _),

@@ -5,6 +5,7 @@
 
 pub(crate) mod bytes;
 pub(crate) mod cache;
+mod column;
 pub(crate) mod datum;
 pub(crate) mod plan;
 pub(crate) mod read;

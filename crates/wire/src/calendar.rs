@@ -1,10 +1,10 @@
-//! Dates and times as Postgres prints them, for the years 1 to 9999. Beyond (and for `infinity`) there is no
+//! Dates and times as the databases print them, from 1582-10-15 to 9999. Beyond (and for `infinity`) there is no
 //! certain text, and every function here says false.
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
 const SECONDS_PER_DAY: i64 = 86_400;
-/// 0001-01-01 and 9999-12-31 in days since the epoch.
-const DAYS: std::ops::RangeInclusive<i64> = -719_162..=2_932_896;
+/// 1582-10-15 and 9999-12-31 in days since the epoch. Before that day connectors count in two calendars.
+const DAYS: std::ops::RangeInclusive<i64> = -141_427..=2_932_896;
 
 /// Appends `2024-05-31`.
 pub(crate) fn push_date(out: &mut String, days: i64) -> bool {
@@ -20,8 +20,21 @@ pub(crate) fn push_date(out: &mut String, days: i64) -> bool {
     true
 }
 
-/// Appends `2024-05-31 12:00:00.5`: no zeros at the end of the fraction.
+/// Appends `2024-05-31 12:00:00.5` as Postgres prints it: no zeros at the end of the fraction.
 pub(crate) fn push_timestamp(out: &mut String, micros: i64) -> bool {
+    if !push_timestamp_digits(out, micros, 6) {
+        return false;
+    }
+    if micros.rem_euclid(MICROS_PER_SECOND) == 0 {
+        out.truncate(out.len() - 7);
+    } else {
+        out.truncate(out.trim_end_matches('0').len());
+    }
+    true
+}
+
+/// Appends `2024-05-31 12:00:00.500` as MySQL prints it: with exactly so many digits of fraction, up to 6.
+pub(crate) fn push_timestamp_digits(out: &mut String, micros: i64, digits: u8) -> bool {
     let seconds = micros.div_euclid(MICROS_PER_SECOND);
     let fraction = micros.rem_euclid(MICROS_PER_SECOND);
     if !push_date(out, seconds.div_euclid(SECONDS_PER_DAY)) {
@@ -36,10 +49,10 @@ pub(crate) fn push_timestamp(out: &mut String, micros: i64) -> bool {
         out.push(mark);
         push_padded(out, part, 2);
     }
-    if fraction != 0 {
+    if digits > 0 {
         out.push('.');
         push_padded(out, fraction, 6);
-        out.truncate(out.trim_end_matches('0').len());
+        out.truncate(out.len() - usize::from(6 - digits.min(6)));
     }
     true
 }

@@ -1,10 +1,15 @@
 //! One value of a record → the text that the database itself would print, or unknown. Never a guess.
 
+use freshet_core::connector::Connector;
+use freshet_core::drift::{ColumnDrift, Drift};
 use freshet_core::image::Image;
-use freshet_core::table::{ColumnKind, ColumnSlot, Engine};
+use freshet_core::table::{Blanks, Chars, ColumnKind, ColumnShape, ColumnSlot};
 
+use crate::field_schema::{self, FieldSchema, Nulls};
 use crate::scalar::{Encoding, Scalar};
-use crate::{base64, calendar, decimal};
+
+mod moment;
+mod number;
 
 /// What Debezium writes for a column that the log does not hold (an unchanged TOAST value).
 const UNAVAILABLE: &str = "__debezium_unavailable_value";
@@ -18,10 +23,95 @@ pub(crate) struct BoundColumn {
     pub(crate) slot: ColumnSlot,
     /// What the registry declares.
     pub(crate) kind: ColumnKind,
-    /// What the record's schema says.
-    pub(crate) encoding: Encoding,
-    /// Who wrote the log.
-    pub(crate) engine: Engine,
+    /// Whether it may be NULL.
+    pub(crate) nullable: bool,
+    /// NULL may stand for another value.
+    pub(crate) null_hides: bool,
+    /// Nothing but the record's schema tells the unit of a moment.
+    pub(crate) unit_unknown: bool,
+    /// The source file names the text that stands for a value that the log does not hold.
+    pub(crate) knows_placeholder: bool,
+    /// How it is written.
+    pub(crate) field: FieldSchema,
+}
+
+/// What a value came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Verdict {
+    /// The text is what the database prints.
+    pub(crate) certain: bool,
+    /// The value contradicts the column's declaration.
+    pub(crate) drift: Option<Drift>,
+}
+
+impl Verdict {
+    const CERTAIN: Self = Self {
+        certain: true,
+        drift: None,
+    };
+    const UNKNOWN: Self = Self {
+        certain: false,
+        drift: None,
+    };
+
+    fn contradicted(drift: Drift) -> Self {
+        Self {
+            certain: false,
+            drift: Some(drift),
+        }
+    }
+
+    fn but(self, drift: Option<Drift>) -> Self {
+        Self { drift, ..self }
+    }
+}
+
+impl From<bool> for Verdict {
+    fn from(certain: bool) -> Self {
+        Self {
+            certain,
+            drift: None,
+        }
+    }
+}
+
+impl BoundColumn {
+    /// A column of a table.
+    pub(crate) fn of(
+        slot: ColumnSlot,
+        column: &ColumnShape,
+        (connector, field): (&Connector, FieldSchema),
+    ) -> Self {
+        Self {
+            slot,
+            kind: column.kind,
+            nullable: column.nullable,
+            null_hides: column.null_hides,
+            unit_unknown: connector.time_precision.is_none()
+                && matches!(column.kind, ColumnKind::Timestamp(_)),
+            knows_placeholder: connector.unavailable_placeholder.is_some(),
+            field,
+        }
+    }
+
+    /// The same column, read in the representation that `value` has; NULL has none of its own.
+    pub(crate) fn read_as(self, value: Scalar<'_>, encoding: Encoding) -> Self {
+        if value == Scalar::Null {
+            return self;
+        }
+        let nulls = self.field.nulls;
+        Self {
+            field: FieldSchema { encoding, nulls },
+            ..self
+        }
+    }
+
+    fn drift(self, what: Drift) -> ColumnDrift {
+        ColumnDrift {
+            slot: self.slot,
+            what,
+        }
+    }
 }
 
 /// Sets a column of `image` from a record's value.
@@ -32,13 +122,45 @@ pub(crate) fn set(image: &mut Image, column: BoundColumn, value: Scalar<'_>) {
         return;
     }
     if value == Scalar::Null {
-        image.set_null(column.slot);
+        set_null(image, column);
         return;
     }
-    let mut certain = false;
-    image.write(column.slot, |out| certain = push(out, column, value));
-    if !certain {
+    let mut verdict = Verdict::UNKNOWN;
+    let mut is_default = false;
+    image.write(column.slot, |out| {
+        let start = out.len();
+        verdict = push(out, column, value);
+        if let Nulls::Default(default) = column.field.nulls {
+            is_default = field_schema::hash(out.get(start..).unwrap_or_default()) == default;
+        }
+    });
+    if let Some(what) = verdict.drift {
+        image.note_drift(column.drift(what));
+    }
+    if !verdict.certain || is_default || column.field.nulls == Nulls::Any {
         image.set_unknown(column.slot);
+    } else if column.field.nulls == Nulls::Doubtful {
+        image.doubt(column.slot);
+    }
+}
+
+fn set_null(image: &mut Image, column: BoundColumn) {
+    if !column.nullable {
+        image.set_unknown(column.slot);
+        image.note_drift(column.drift(Drift::Null));
+    } else if column.null_hides || may_be_nanos(column) {
+        // Nanoseconds in 64 bits do not reach every moment: Debezium writes NULL for the others.
+        image.set_unknown(column.slot);
+    } else {
+        image.set_null(column.slot);
+    }
+}
+
+fn may_be_nanos(column: BoundColumn) -> bool {
+    match column.field.encoding {
+        Encoding::EpochNanos => true,
+        Encoding::Undeclared => column.unit_unknown,
+        _ => false,
     }
 }
 
@@ -50,57 +172,63 @@ fn is_unavailable(value: Scalar<'_>) -> bool {
     }
 }
 
-/// Appends the text. False when it is not certain; what was appended then is of no use.
-fn push(out: &mut String, column: BoundColumn, value: Scalar<'_>) -> bool {
+/// Whether a text is shaped like the placeholder of a connector with another setting.
+fn looks_unavailable(text: &str) -> bool {
+    let Some(rest) = text.strip_prefix("__") else {
+        return false;
+    };
+    let word = b"unavailable";
+    let mut windows = rest.as_bytes().windows(word.len());
+    (rest.len() > 2 && rest.ends_with("__")) || windows.any(|it| it.eq_ignore_ascii_case(word))
+}
+
+/// Appends the text. When it is not certain, what was appended is of no use.
+pub(crate) fn push(out: &mut String, column: BoundColumn, value: Scalar<'_>) -> Verdict {
+    let encoding = column.field.encoding;
     match column.kind {
-        ColumnKind::Integer => push_integer(out, column.encoding, value),
-        ColumnKind::Text => push_text(out, value),
-        ColumnKind::Uuid => push_uuid(out, value),
-        ColumnKind::Bool => push_bool(out, value),
-        ColumnKind::Decimal { scale } => push_decimal(out, (column.encoding, scale), value),
-        ColumnKind::Date => push_date(out, column.encoding, value),
-        ColumnKind::Timestamp => match timestamp_micros(column, value) {
-            Some(micros) => calendar::push_timestamp(out, micros),
-            None => false,
-        },
-        ColumnKind::TimestampTz => match timestamptz_micros(column.encoding, value) {
-            Some(micros) => {
-                let printed = calendar::push_timestamp(out, micros);
-                out.push_str("+00");
-                printed
+        ColumnKind::Integer(whole) => number::push_integer(out, (whole, encoding), value),
+        ColumnKind::Year => push_year(out, value).into(),
+        ColumnKind::Text(chars) => match value {
+            Scalar::Text(text) if column.knows_placeholder || !looks_unavailable(text) => {
+                out.push_str(text);
+                judge_text(text, chars)
             }
-            None => false,
+            _ => Verdict::UNKNOWN,
         },
-        ColumnKind::Opaque => false,
+        ColumnKind::Uuid => push_uuid(out, value).into(),
+        ColumnKind::Bool => push_bool(out, value).into(),
+        ColumnKind::Decimal { scale } => number::push_decimal(out, (encoding, scale), value),
+        ColumnKind::Date { zero_dates } => {
+            moment::push_date(out, (encoding, zero_dates), value).into()
+        }
+        ColumnKind::Timestamp(moment) => moment::push_local(out, (encoding, moment), value),
+        ColumnKind::TimestampTz(moment) => moment::push_zoned(out, (encoding, moment), value),
+        ColumnKind::Opaque => Verdict::UNKNOWN,
     }
 }
 
-fn push_integer(out: &mut String, encoding: Encoding, value: Scalar<'_>) -> bool {
-    match (value, encoding) {
-        (Scalar::Integer(number), _) => out.push_str(itoa::Buffer::new().format(number)),
-        (Scalar::Number("-0"), _) => out.push('0'),
-        (Scalar::Number(digits), _) if is_integer(digits) => out.push_str(digits),
-        // `bigint unsigned` of MySQL, where it is captured precisely.
-        (_, Encoding::Decimal { scale: 0 }) => {
-            return push_decimal(out, (encoding, Some(0)), value);
-        }
+/// `year` holds 0 and 1901 to 2155, and prints 0 as `0000`.
+fn push_year(out: &mut String, value: Scalar<'_>) -> bool {
+    match value.as_i64() {
+        Some(0) => out.push_str("0000"),
+        Some(year @ 1901..=2155) => out.push_str(itoa::Buffer::new().format(year)),
         _ => return false,
     }
     true
 }
 
-fn is_integer(number: &str) -> bool {
-    let digits = number.strip_prefix('-').unwrap_or(number);
-    digits.bytes().all(|byte| byte.is_ascii_digit())
-}
-
-fn push_text(out: &mut String, value: Scalar<'_>) -> bool {
-    match value {
-        Scalar::Text(text) => {
-            out.push_str(text);
-            true
+/// Whether a text is one that the column prints.
+fn judge_text(text: &str, chars: Chars) -> Verdict {
+    let max = chars.max as usize;
+    match chars.blanks {
+        Blanks::Padded if text.chars().count() != max => Verdict::contradicted(Drift::Range),
+        // The server prints them only in a mode that readers need not share.
+        Blanks::Cut if text.ends_with(' ') => Verdict::UNKNOWN,
+        // Bytes are quick to count, and no fewer than characters.
+        _ if max > 0 && text.len() > max && text.chars().count() > max => {
+            Verdict::CERTAIN.but(Some(Drift::Range))
         }
-        _ => false,
+        _ => Verdict::CERTAIN,
     }
 }
 
@@ -131,107 +259,6 @@ fn push_bool(out: &mut String, value: Scalar<'_>) -> bool {
     };
     out.push_str(if truth { "true" } else { "false" });
     true
-}
-
-/// Decimals come in four ways, by the connector's `decimal.handling.mode`: unscaled bytes, with or without a
-/// scale of their own, a string of digits, or a double.
-fn push_decimal(
-    out: &mut String,
-    (encoding, declared): (Encoding, Option<u8>),
-    value: Scalar<'_>,
-) -> bool {
-    let mut buffer = [0; decimal::UNSCALED_BYTES_MAX];
-    match value {
-        Scalar::Integer(number) => {
-            decimal::push_plain(out, itoa::Buffer::new().format(number), declared)
-        }
-        Scalar::Number(text) if is_integer(text) => decimal::push_plain(out, text, declared),
-        Scalar::Number(text) => text
-            .parse()
-            .is_ok_and(|number| decimal::push_double(out, number, declared)),
-        Scalar::Real(number) => decimal::push_double(out, number, declared),
-        Scalar::ScaledBytes { scale, unscaled } => {
-            decimal::push_unscaled(out, unscaled, scale, declared)
-        }
-        Scalar::ScaledBase64 { scale, base64 } => match base64::decode(base64, &mut buffer) {
-            Some(unscaled) => decimal::push_unscaled(out, unscaled, scale, declared),
-            None => false,
-        },
-        Scalar::Bytes(unscaled) => match encoding {
-            Encoding::Decimal { scale } => decimal::push_unscaled(out, unscaled, scale, declared),
-            _ => false,
-        },
-        Scalar::Text(text) => match decimal_text(text, encoding, declared) {
-            DecimalText::Digits => decimal::push_plain(out, text, declared),
-            DecimalText::Base64 { scale } => match base64::decode(text, &mut buffer) {
-                Some(unscaled) => decimal::push_unscaled(out, unscaled, scale, declared),
-                None => false,
-            },
-            DecimalText::Unclear => false,
-        },
-        Scalar::Null | Scalar::Bool(_) | Scalar::Opaque => false,
-    }
-}
-
-enum DecimalText {
-    Digits,
-    Base64 { scale: i32 },
-    Unclear,
-}
-
-/// What a decimal's string is. Without a schema `1234` may be a number or the base64 of three bytes: told apart
-/// by the point, which a number with a declared scale always has.
-fn decimal_text(text: &str, encoding: Encoding, declared: Option<u8>) -> DecimalText {
-    match (encoding, declared) {
-        (Encoding::Decimal { scale }, _) => DecimalText::Base64 { scale },
-        (Encoding::Undeclared, Some(scale)) => {
-            let is_base64 =
-                text.len().is_multiple_of(4) && !text.is_empty() && !text.contains(['.', '-']);
-            match (is_base64, scale) {
-                (false, _) => DecimalText::Digits,
-                (true, 0) if is_integer(text) => DecimalText::Unclear,
-                (true, _) => DecimalText::Base64 {
-                    scale: i32::from(scale),
-                },
-            }
-        }
-        _ => DecimalText::Digits,
-    }
-}
-
-fn push_date(out: &mut String, encoding: Encoding, value: Scalar<'_>) -> bool {
-    let days = match (value, encoding) {
-        (Scalar::Text(text), _) => calendar::parse_days(text.strip_suffix('Z').unwrap_or(text)),
-        (_, Encoding::Undeclared | Encoding::EpochDays) => value.as_i64(),
-        _ => None,
-    };
-    days.is_some_and(|days| calendar::push_date(out, days))
-}
-
-fn timestamp_micros(column: BoundColumn, value: Scalar<'_>) -> Option<i64> {
-    match (value, column.encoding) {
-        (Scalar::Text(text), _) => calendar::parse_timestamp(text),
-        // MySQL columns of up to three digits come in milliseconds: without a schema nothing tells.
-        (_, Encoding::Undeclared) if column.engine == Engine::Postgres => value.as_i64(),
-        (_, encoding) => epoch_micros(encoding, value),
-    }
-}
-
-fn timestamptz_micros(encoding: Encoding, value: Scalar<'_>) -> Option<i64> {
-    match value {
-        Scalar::Text(text) => calendar::parse_timestamp(text),
-        _ => epoch_micros(encoding, value),
-    }
-}
-
-fn epoch_micros(encoding: Encoding, value: Scalar<'_>) -> Option<i64> {
-    let number = value.as_i64()?;
-    match encoding {
-        Encoding::EpochMillis => number.checked_mul(1000),
-        Encoding::EpochMicros => Some(number),
-        Encoding::EpochNanos if number % 1000 == 0 => Some(number / 1000),
-        _ => None,
-    }
 }
 
 #[cfg(test)]

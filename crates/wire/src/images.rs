@@ -1,6 +1,7 @@
 //! Which columns of the images are facts, by what happened and by the table's replica identity.
 
 use freshet_core::change::{Change, Op};
+use freshet_core::drift::{ColumnDrift, Drift};
 use freshet_core::image::{Column, Image};
 use freshet_core::table::{ColumnSlot, Engine, ReplicaIdentity, TableShape};
 
@@ -33,6 +34,36 @@ pub(crate) fn settle(change: &mut Change, rules: ImageRules<'_>) {
     for image in [&mut change.before, &mut change.after] {
         doubt_null_keys(image, rules.shape);
     }
+    if let Some(drift) = change.after.drift().or(change.before.drift()) {
+        change.column_drift = Some(drift);
+    }
+}
+
+/// Takes back what only the source file's lists tell: the connector's own placeholder, and values that an enum does not have.
+pub(crate) fn check_listed(image: &mut Image, shape: &TableShape) {
+    let placeholder = shape.connector.unavailable_placeholder.as_deref();
+    for (slot, column) in (0..).map(ColumnSlot).zip(&shape.columns) {
+        let Column::Known(text) = image.column(slot) else {
+            continue;
+        };
+        if Some(text) == placeholder {
+            image.set_unknown(slot);
+        } else if let Some(values) = &column.values
+            && values.iter().all(|value| **value != *text)
+        {
+            image.set_unknown(slot);
+            image.note_drift(ColumnDrift {
+                slot,
+                what: Drift::EnumValue,
+            });
+        }
+    }
+}
+
+/// Whether a table has anything for [`check_listed`].
+pub(crate) fn has_lists(shape: &TableShape) -> bool {
+    let listed = shape.columns.iter().any(|column| column.values.is_some());
+    listed || shape.connector.unavailable_placeholder.is_some()
 }
 
 /// No row has NULL in its key. The record says so where the log does not have the column, or a converter failed.
@@ -118,6 +149,7 @@ fn keep_only_key(image: &mut Image, shape: &TableShape) {
     for (slot, column) in (0..).map(ColumnSlot).zip(&shape.columns) {
         if !column.in_key {
             image.set_unknown(slot);
+            image.forget_drift(slot);
         }
     }
 }

@@ -16,6 +16,7 @@ mod decimal;
 mod decode;
 mod error;
 mod facts;
+mod field_schema;
 mod foreign;
 mod form;
 mod images;

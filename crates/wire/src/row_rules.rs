@@ -3,15 +3,15 @@
 use freshet_core::table::{ColumnSlot, TableShape};
 
 use crate::column_text::BoundColumn;
-use crate::scalar::Encoding;
+use crate::field_schema::FieldSchema;
 
 /// How the rows of one table are read.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RowRules<'a> {
     /// The table.
     pub(crate) shape: &'a TableShape,
-    /// What the record's schema says of each bound column; empty without schema.
-    pub(crate) encodings: &'a [Encoding],
+    /// How each bound column is written; empty where the source file alone says.
+    pub(crate) fields: &'a [FieldSchema],
     /// Whether a change's place in its transaction is read.
     pub(crate) members: bool,
 }
@@ -31,12 +31,17 @@ impl RowRules<'_> {
     /// The bound column at a place.
     pub(crate) fn bound(&self, slot: u16) -> Option<BoundColumn> {
         let at = usize::from(slot);
-        Some(BoundColumn {
-            slot: ColumnSlot(slot),
-            kind: self.shape.columns.get(at)?.kind,
-            encoding: self.encodings.get(at).copied().unwrap_or_default(),
-            engine: self.shape.engine,
-        })
+        let column = self.shape.columns.get(at)?;
+        let connector = &*self.shape.connector;
+        let field = match self.fields.get(at) {
+            Some(field) => *field,
+            None => FieldSchema::undeclared(column, connector),
+        };
+        Some(BoundColumn::of(
+            ColumnSlot(slot),
+            column,
+            (connector, field),
+        ))
     }
 }
 

@@ -79,6 +79,8 @@ pub(crate) enum Encoding {
     EpochMicros,
     /// Nanoseconds since the epoch.
     EpochNanos,
+    /// ISO 8601 text with all digits that the column holds.
+    IsoText,
     /// Unscaled bytes of a decimal with this many digits after the point.
     Decimal {
         /// Digits after the point.
@@ -96,6 +98,9 @@ impl Encoding {
             }
             "io.debezium.time.MicroTimestamp" => Self::EpochMicros,
             "io.debezium.time.NanoTimestamp" => Self::EpochNanos,
+            "io.debezium.time.IsoDate"
+            | "io.debezium.time.IsoTimestamp"
+            | "io.debezium.time.ZonedTimestamp" => Self::IsoText,
             "org.apache.kafka.connect.data.Decimal" => {
                 scale.map_or(Self::Plain, |scale| Self::Decimal { scale })
             }

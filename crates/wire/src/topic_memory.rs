@@ -5,7 +5,9 @@ use std::sync::Arc;
 use freshet_core::ports::RawRecord;
 use freshet_core::table::TableShape;
 
+use crate::field_schema::FieldSchema;
 use crate::form::Form;
+use crate::images;
 use crate::json::schema_prefix::SchemaPrefixes;
 use crate::json::track::Tracks;
 
@@ -22,6 +24,10 @@ pub(crate) struct TopicMemory {
     pub(crate) prefixes: SchemaPrefixes,
     pub(crate) key_prefixes: SchemaPrefixes,
     pub(crate) tracks: Tracks,
+    /// How each bound column of a record without a schema is written.
+    pub(crate) undeclared: Box<[FieldSchema]>,
+    /// Values are compared with what the source file lists.
+    pub(crate) has_lists: bool,
 }
 
 impl TopicMemory {
@@ -30,9 +36,18 @@ impl TopicMemory {
         Self {
             topic: Arc::clone(&shape.topic),
             form: self.form,
+            undeclared: undeclared(shape),
+            has_lists: images::has_lists(shape),
             ..Self::default()
         }
     }
+}
+
+fn undeclared(shape: &TableShape) -> Box<[FieldSchema]> {
+    let columns = shape.columns.iter();
+    columns
+        .map(|column| FieldSchema::undeclared(column, &shape.connector))
+        .collect()
 }
 
 /// The memory of a table's topic.

@@ -3,12 +3,14 @@
 mod shop;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use apache_avro::Schema;
 use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::types::Value as Avro;
 use apache_avro::writer::datum::GenericDatumWriter;
 use freshet_core::change::Change;
+use freshet_core::connector::{Connector, TimePrecision};
 use freshet_core::image::Column;
 use freshet_core::registry::Registry;
 use freshet_core::table::{ColumnKind, ColumnSlot, Engine, ReplicaIdentity};
@@ -19,18 +21,23 @@ use serde_json::{Value as Json, json};
 const TOPIC: &str = "t.public.things";
 
 const COLUMNS: &[(&str, ColumnKind)] = &[
-    ("id", ColumnKind::Integer),
-    ("name", ColumnKind::Text),
+    ("id", ColumnKind::BIGINT),
+    ("name", ColumnKind::TEXT),
     ("price", ColumnKind::Decimal { scale: Some(2) }),
     ("free", ColumnKind::Decimal { scale: None }),
     ("active", ColumnKind::Bool),
-    ("day", ColumnKind::Date),
-    ("moment", ColumnKind::Timestamp),
-    ("zoned", ColumnKind::TimestampTz),
+    ("day", ColumnKind::DATE),
+    ("moment", ColumnKind::TIMESTAMP),
+    ("zoned", ColumnKind::TIMESTAMPTZ),
 ];
 
 fn registry(columns: &[(&str, ColumnKind)]) -> Registry {
-    let table = shop::table(TOPIC, Engine::Postgres, ReplicaIdentity::Full, columns);
+    let mut table = shop::table(TOPIC, Engine::Postgres, ReplicaIdentity::Full, columns);
+    // Without a schema a number is a moment of any year only when its unit is stated.
+    table.shape.connector = Arc::new(Connector {
+        time_precision: Some(TimePrecision::Adaptive),
+        ..Connector::default()
+    });
     shop::registry(1, vec![table])
 }
 
@@ -306,7 +313,7 @@ proptest! {
         let Avro::Record(reference) = reference else { panic!("a record") };
 
         let names: Vec<String> = (0..kinds.len()).map(|at| format!("f{at}")).collect();
-        let mut columns = vec![("id", ColumnKind::Integer)];
+        let mut columns = vec![("id", ColumnKind::BIGINT)];
         let kind_of = kinds.iter().map(Kind::column);
         columns.extend(names.iter().map(String::as_str).zip(kind_of));
         let registry = registry(&columns);
@@ -485,9 +492,9 @@ fn expected(kind: ColumnKind, value: &Avro) -> Expected {
         (ColumnKind::Opaque, _) => Expected::Unknown,
         (_, Avro::Union(_, value)) => expected(kind, value),
         (_, Avro::Null) => Expected::Null,
-        (ColumnKind::Integer, Avro::Int(number)) => Expected::Known(number.to_string()),
-        (ColumnKind::Integer, Avro::Long(number)) => Expected::Known(number.to_string()),
-        (ColumnKind::Text, Avro::String(text) | Avro::Enum(_, text)) => {
+        (ColumnKind::BIGINT, Avro::Int(number)) => Expected::Known(number.to_string()),
+        (ColumnKind::BIGINT, Avro::Long(number)) => Expected::Known(number.to_string()),
+        (ColumnKind::TEXT, Avro::String(text) | Avro::Enum(_, text)) => {
             Expected::Known(text.clone())
         }
         (ColumnKind::Bool, Avro::Boolean(truth)) => Expected::Known(truth.to_string()),
@@ -643,8 +650,8 @@ impl Kind {
     fn column(&self) -> ColumnKind {
         match self {
             Self::Bool => ColumnKind::Bool,
-            Self::Int | Self::Long => ColumnKind::Integer,
-            Self::Text | Self::Enum => ColumnKind::Text,
+            Self::Int | Self::Long => ColumnKind::BIGINT,
+            Self::Text | Self::Enum => ColumnKind::TEXT,
             Self::Optional(inner, _) => inner.column(),
             _ => ColumnKind::Opaque,
         }

@@ -76,11 +76,10 @@ impl RegistryBuilder {
     /// Adds a table with text columns, the first of which is the key.
     pub(crate) fn table(&mut self, name: &str, columns: &[&str]) -> TableId {
         let id = TableId(self.tables.len() as u32);
-        let columns = columns.iter().enumerate().map(|(at, &column)| ColumnShape {
-            name: column.into(),
-            kind: ColumnKind::Text,
-            in_key: at == 0,
-        });
+        let columns = columns
+            .iter()
+            .enumerate()
+            .map(|(at, &column)| ColumnShape::new(column, ColumnKind::TEXT, at == 0));
         self.tables.push(Table {
             shape: TableShape {
                 id,

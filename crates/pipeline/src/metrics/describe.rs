@@ -7,6 +7,7 @@ use super::*;
 /// Tells the recorder what each metric means.
 pub fn describe() {
     describe_counters();
+    describe_registry();
     describe_losses();
     super::reads::describe();
     describe_histograms();
@@ -70,6 +71,14 @@ fn describe_counters() {
         Unit::Count,
         "Changes whose before-image contradicts the declared replica identity"
     );
+    describe_counter!(
+        "freshet_column_drift_total",
+        Unit::Count,
+        "Changes with a value that contradicts its column's declared type: the source file is out of date"
+    );
+}
+
+fn describe_registry() {
     describe_counter!(
         LOAD_FAILURES,
         Unit::Count,

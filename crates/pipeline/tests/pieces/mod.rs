@@ -13,11 +13,7 @@ use freshet_core::template::{NameForm, Segment, Template};
 
 /// A whole number.
 pub fn column(name: &str, in_key: bool) -> ColumnShape {
-    ColumnShape {
-        name: Arc::from(name),
-        kind: ColumnKind::Integer,
-        in_key,
-    }
+    ColumnShape::new(name, ColumnKind::BIGINT, in_key)
 }
 
 /// A text and a column behind it.

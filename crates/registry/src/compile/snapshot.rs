@@ -4,7 +4,6 @@ use freshet_core::table::ColumnKind;
 use serde_saphyr::Spanned;
 
 use crate::compile::Speaker;
-use crate::source_file;
 
 /// A row that a snapshot read has no commit: what tells an old entry from a new one is its version, and nothing else.
 /// Which table holds it is looked at where the tables are known.
@@ -25,7 +24,8 @@ pub(super) fn check_comparable(speaker: &mut Speaker<'_, '_>, written: &Spanned<
 /// One table of a family that has the column of `entry_version`.
 pub(super) struct Held<'a> {
     pub(super) table: &'a str,
-    pub(super) kind: &'a str,
+    pub(super) declared: &'a str,
+    pub(super) kind: ColumnKind,
 }
 
 /// What is known once the tables are: the version is one table's, and of a type that has an order.
@@ -53,9 +53,9 @@ pub(super) fn check_version_column(speaker: &mut Speaker<'_, '_>, held: &[Held<'
         )
     };
     if let [one] = held
-        && no_order(source_file::column_kind(one.kind))
+        && no_order(one.kind)
     {
-        let message = format!("`{column}` is `{}`, which has no order", one.kind);
+        let message = format!("`{column}` is `{}`, which has no order", one.declared);
         let help = "name a column that grows with every write of the row: a number, or a time";
         speaker.error("FR0028", written, (&message, help));
     }

@@ -11,7 +11,7 @@ use serde_saphyr::Spanned;
 use crate::compile::{Room, Speaker, TableInProgress};
 use crate::diagnostics::listed;
 use crate::family_file::{BindingWritten, BoundTo};
-use crate::source_file::{EngineName, KnownTables, OnDelete};
+use crate::source_file::{EngineName, KnownTables, OnDelete, is_tinyint_one};
 use crate::template_text::{self, Piece};
 
 pub(super) fn bind(
@@ -126,9 +126,7 @@ fn check_bound_columns(
             continue;
         };
         if table.kind(slot) == ColumnKind::Opaque {
-            let message = format!("column `{column}` has a type without one certain text form");
-            let help = "bind an integer, text, uuid, boolean, decimal, date or timestamp column";
-            speaker.error("FR0017", bound, (&message, help));
+            check_opaque(speaker, bound, (column, table));
         }
         let identity = table.known.table.replica_identity.identity();
         let in_key = table
@@ -157,6 +155,33 @@ fn check_bound_columns(
             };
             speaker.warning("FR0040", bound, (&message, help));
         }
+    }
+}
+
+/// A column without one certain text: of `tinyint(1)` the source file can say which, so only a warning.
+fn check_opaque(
+    speaker: &mut Speaker<'_, '_>,
+    bound: &Spanned<BoundTo>,
+    (column, table): (&str, &TableInProgress<'_>),
+) {
+    let known = table.known;
+    let declared = known.table.columns.iter().find(|it| it.name == column);
+    let is_one = declared.is_some_and(|it| is_tinyint_one(known.engine, &it.kind));
+    if is_one {
+        let message = format!(
+            "the server prints `{column}` as 1, many clients as true: every change of `{}` purges the whole family",
+            known.table.table.value
+        );
+        let help = "add `text: integer` or `text: boolean` to the column in the source file, as the readers of the entry print it";
+        speaker.warning("FR0047", bound, (&message, help));
+    } else if declared.is_some_and(|it| it.text.is_some()) {
+        let message = format!("column `{column}` has `text:`, which is for `tinyint(1)` only");
+        let help = "remove `text:` from the column in the source file";
+        speaker.error("FR0017", bound, (&message, help));
+    } else {
+        let message = format!("column `{column}` has a type without one certain text form");
+        let help = "bind an integer, text, uuid, boolean, decimal, date or timestamp column";
+        speaker.error("FR0017", bound, (&message, help));
     }
 }
 

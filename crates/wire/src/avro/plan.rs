@@ -4,6 +4,7 @@ use freshet_core::change::Change;
 use freshet_core::image::Image;
 
 use super::bytes::Bad;
+use super::column::column_of;
 use super::datum::Datum;
 use super::read::Read;
 use super::schema::{Node, NodeId, Record, WriterSchema};
@@ -321,7 +322,10 @@ fn row_steps(
     (rules, marks): (RowRules<'_>, bool),
 ) -> RowSteps {
     steps_of(schema, record, |name| {
-        match (rules.column(name), FlatMark::named(name)) {
+        match (
+            column_of(schema, record, (rules, name)),
+            FlatMark::named(name),
+        ) {
             (Some(column), _) => Some(RowField::Column(column)),
             (None, Some(mark)) if marks => Some(RowField::Mark(mark)),
             _ => None,
@@ -383,10 +387,7 @@ fn run_row(
     mut mark: impl FnMut(FlatMark, Scalar<'_>),
 ) -> Result<(), Bad> {
     run_steps(steps, datum, |field, value, encoding| match field {
-        RowField::Column(column) => {
-            let column = BoundColumn { encoding, ..column };
-            column_text::set(image, column, value);
-        }
+        RowField::Column(column) => column_text::set(image, column.read_as(value, encoding), value),
         RowField::Mark(flat) => mark(flat, value),
     })
 }

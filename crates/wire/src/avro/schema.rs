@@ -38,6 +38,8 @@ pub(crate) enum Node {
 pub(crate) struct Record {
     /// Names and types, in order.
     pub(crate) fields: Box<[(Box<str>, NodeId)]>,
+    /// Names of fields with a default that is not null, and it.
+    pub(crate) defaults: Box<[(Box<str>, Value)]>,
     /// Connect's structure of a decimal with its own scale.
     pub(crate) is_scaled_decimal: bool,
 }
@@ -215,6 +217,7 @@ impl Compiler {
     fn add_record(&mut self, json: &Value, namespace: &str) -> Result<NodeId, String> {
         let placeholder = Node::Record(Record {
             fields: Box::default(),
+            defaults: Box::default(),
             is_scaled_decimal: false,
         });
         // Named before its fields are read: they may refer to it.
@@ -222,7 +225,7 @@ impl Compiler {
         let own = namespace_of(json, namespace);
         check_name(own.len())?;
         let fields = json.get("fields").and_then(Value::as_array);
-        let mut compiled = Vec::new();
+        let (mut compiled, mut defaults) = (Vec::new(), Vec::new());
         for field in fields.ok_or("a record without fields")? {
             let name = field.get("name").and_then(Value::as_str);
             let name = name.ok_or("a field without a name")?;
@@ -230,6 +233,10 @@ impl Compiler {
             self.count(1)?;
             self.text_bytes += name.len();
             compiled.push((Box::from(name), self.add(kind, &own)?));
+            let default = field.get("default").filter(|it| !it.is_null());
+            if let Some(default) = default.or_else(|| connect_default(kind)) {
+                defaults.push((Box::from(name), default.clone()));
+            }
         }
         let is_plain = |(_, id): &(Box<str>, NodeId)| {
             let node = self.nodes.get(id.0 as usize).map(|(node, _)| node);
@@ -240,6 +247,7 @@ impl Compiler {
         if let Some(place) = self.nodes.get_mut(id.0 as usize) {
             place.0 = Node::Record(Record {
                 fields: compiled.into_boxed_slice(),
+                defaults: defaults.into_boxed_slice(),
                 is_scaled_decimal,
             });
         }
@@ -311,6 +319,14 @@ fn namespace_of(json: &Value, enclosing: &str) -> String {
 
 fn connect_name(json: &Value) -> Option<&str> {
     json.get("connect.name").and_then(Value::as_str)
+}
+
+/// What Connect says of the default of a type, or of a branch of a union.
+fn connect_default(kind: &Value) -> Option<&Value> {
+    match kind {
+        Value::Array(branches) => branches.iter().find_map(connect_default),
+        _ => kind.get("connect.default").filter(|it| !it.is_null()),
+    }
 }
 
 fn encoding(json: &Value) -> Encoding {

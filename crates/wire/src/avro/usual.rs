@@ -8,6 +8,7 @@ use freshet_core::change::{Change, Op};
 use freshet_core::image::Image;
 
 use super::bytes::Window;
+use super::column::column_of;
 use super::datum::Datum;
 use super::read::{Kind, Read};
 use super::schema::{Node, NodeId, Record, WriterSchema};
@@ -154,10 +155,11 @@ impl Usual {
             let name = name.as_bytes();
             let fact = match inside {
                 Inside::Row(side) => {
-                    self.column(schema, *id, (side, rules.column(name)))?;
+                    let bound = column_of(schema, record, (rules, name));
+                    self.column(schema, *id, (side, bound))?;
                     continue;
                 }
-                Inside::Flattened => match rules.column(name) {
+                Inside::Flattened => match column_of(schema, record, (rules, name)) {
                     Some(bound) => {
                         self.column(schema, *id, (Side::After, Some(bound)))?;
                         continue;
@@ -184,10 +186,6 @@ impl Usual {
         let (there, id) = there_of(schema, id);
         let read = Read::of(schema, id);
         let code = Code::Column(u16::try_from(self.columns.len()).ok()?);
-        let bound = BoundColumn {
-            encoding: read.encoding,
-            ..bound
-        };
         self.columns.push(Column { side, bound, read });
         self.steps.push(Step { there, code });
         Some(())

@@ -7,8 +7,9 @@ use serde_json::Value;
 use super::cursor::Cursor;
 use super::tree;
 use crate::error::DecodeError;
+use crate::field_schema::{FieldSchema, Nulls, SchemaDefault};
 use crate::limits::Limits;
-use crate::scalar::Encoding;
+use crate::scalar::{Encoding, Scalar};
 
 /// Schemas of one topic that alternate (old and new while a table changes) without being read again.
 const PREFIXES_MAX: usize = 4;
@@ -18,7 +19,7 @@ const PREFIXES_MAX: usize = 4;
 pub(crate) struct SchemaPrefix {
     bytes: Box<[u8]>,
     /// One for each bound column.
-    pub(crate) encodings: Vec<Encoding>,
+    pub(crate) fields: Vec<FieldSchema>,
 }
 
 /// The schemas last seen in one topic.
@@ -37,7 +38,7 @@ impl SchemaPrefixes {
         record: &[u8],
         shape: &TableShape,
         limits: &Limits,
-    ) -> Result<Option<(usize, &[Encoding])>, DecodeError> {
+    ) -> Result<Option<(usize, &[FieldSchema])>, DecodeError> {
         let hit = self
             .known
             .iter()
@@ -50,17 +51,17 @@ impl SchemaPrefixes {
             };
             let prefix = SchemaPrefix {
                 bytes: record.get(..start).unwrap_or_default().into(),
-                encodings: encodings(schema, shape)?,
+                fields: fields(schema, shape)?,
             };
             if start > limits.schema_prefix_bytes_max {
                 self.oversized = prefix;
-                return Ok(Some((start, &self.oversized.encodings)));
+                return Ok(Some((start, &self.oversized.fields)));
             }
             self.known.truncate(PREFIXES_MAX - 1);
             self.known.insert(0, prefix);
         }
         let first = self.known.first();
-        Ok(first.map(|prefix| (prefix.bytes.len(), prefix.encodings.as_slice())))
+        Ok(first.map(|prefix| (prefix.bytes.len(), prefix.fields.as_slice())))
     }
 }
 
@@ -95,7 +96,7 @@ fn split<'a>(record: &'a [u8], limits: &Limits) -> Result<Option<(&'a [u8], usiz
 
 /// What a Connect schema says of each bound column. The row's columns are the fields of `after`, or of the
 /// record itself in the flattened form and in keys.
-fn encodings(schema: &[u8], shape: &TableShape) -> Result<Vec<Encoding>, DecodeError> {
+fn fields(schema: &[u8], shape: &TableShape) -> Result<Vec<FieldSchema>, DecodeError> {
     let schema = tree::parse(schema).ok_or(DecodeError::BadJson {
         at: 0,
         what: "the schema is not JSON, or has too many parts",
@@ -110,7 +111,17 @@ fn encodings(schema: &[u8], shape: &TableShape) -> Result<Vec<Encoding>, DecodeE
         .unwrap_or(&schema);
     let columns = shape.columns.iter();
     Ok(columns
-        .map(|column| field(row, &column.name).map_or(Encoding::Plain, encoding))
+        .map(|column| {
+            let Some(field) = field(row, &column.name) else {
+                return FieldSchema {
+                    encoding: Encoding::Plain,
+                    nulls: Nulls::Kept,
+                };
+            };
+            let number = field.get("default").map(Value::to_string);
+            let default = default(field, number.as_deref().unwrap_or_default());
+            FieldSchema::declared(column, &shape.connector, (encoding(field), default))
+        })
         .collect())
 }
 
@@ -119,6 +130,22 @@ fn field<'v>(schema: &'v Value, name: &str) -> Option<&'v Value> {
     fields
         .iter()
         .find(|field| field.get("field").and_then(Value::as_str) == Some(name))
+}
+
+/// The default of a field. `written` is the default as JSON spells it.
+fn default<'v>(field: &'v Value, written: &'v str) -> SchemaDefault<'v> {
+    let optional = field.get("optional").and_then(Value::as_bool) == Some(true);
+    let value = match field.get("default") {
+        None | Some(Value::Null) => return SchemaDefault::None,
+        Some(Value::Bool(value)) => Scalar::Bool(*value),
+        Some(Value::Number(_)) => Scalar::Number(written),
+        Some(Value::String(text)) => Scalar::Text(text),
+        Some(Value::Array(_) | Value::Object(_)) => Scalar::Opaque,
+    };
+    match optional {
+        true => SchemaDefault::Value(value),
+        false => SchemaDefault::OfNotNull(value),
+    }
 }
 
 fn encoding(column: &Value) -> Encoding {

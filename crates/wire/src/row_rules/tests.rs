@@ -6,11 +6,9 @@ use freshet_core::table::{ColumnKind, ColumnShape, Engine, ReplicaIdentity, Tabl
 
 /// A table of Postgres with full before-images and these columns; `id` is its key.
 pub(crate) fn shape(columns: &[(&str, ColumnKind)]) -> TableShape {
-    let columns = columns.iter().map(|&(name, kind)| ColumnShape {
-        name: Arc::from(name),
-        kind,
-        in_key: name == "id",
-    });
+    let columns = columns
+        .iter()
+        .map(|&(name, kind)| ColumnShape::new(name, kind, name == "id"));
     TableShape {
         id: TableId(0),
         name: Arc::from("t"),

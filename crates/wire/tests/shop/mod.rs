@@ -19,24 +19,24 @@ use freshet_wire::Decoded;
 
 /// The columns of `items`, all bound.
 pub(crate) const ITEMS: &[(&str, ColumnKind)] = &[
-    ("id", ColumnKind::Integer),
-    ("category_id", ColumnKind::Integer),
-    ("tenant", ColumnKind::Integer),
-    ("name", ColumnKind::Text),
+    ("id", ColumnKind::BIGINT),
+    ("category_id", ColumnKind::BIGINT),
+    ("tenant", ColumnKind::BIGINT),
+    ("name", ColumnKind::TEXT),
     ("price", ColumnKind::Decimal { scale: Some(2) }),
-    ("description", ColumnKind::Text),
+    ("description", ColumnKind::TEXT),
     ("sku", ColumnKind::Uuid),
     ("active", ColumnKind::Bool),
-    ("updated_at", ColumnKind::TimestampTz),
-    ("released", ColumnKind::Date),
+    ("updated_at", ColumnKind::TIMESTAMPTZ),
+    ("released", ColumnKind::DATE),
 ];
 
 /// The columns of `notes`, all bound.
 pub(crate) const NOTES: &[(&str, ColumnKind)] = &[
-    ("id", ColumnKind::Integer),
-    ("item_id", ColumnKind::Integer),
-    ("tenant", ColumnKind::Integer),
-    ("body", ColumnKind::Text),
+    ("id", ColumnKind::BIGINT),
+    ("item_id", ColumnKind::BIGINT),
+    ("tenant", ColumnKind::BIGINT),
+    ("body", ColumnKind::TEXT),
 ];
 
 /// One table of which a family binds `columns`; `id` is its key.
@@ -46,11 +46,9 @@ pub(crate) fn table(
     identity: ReplicaIdentity,
     columns: &[(&str, ColumnKind)],
 ) -> Table {
-    let columns = columns.iter().map(|(name, kind)| ColumnShape {
-        name: Arc::from(*name),
-        kind: *kind,
-        in_key: *name == "id",
-    });
+    let columns = columns
+        .iter()
+        .map(|(name, kind)| ColumnShape::new(name, *kind, *name == "id"));
     Table {
         shape: TableShape {
             id: TableId(0),

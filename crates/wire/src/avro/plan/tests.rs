@@ -25,11 +25,11 @@ const BOUNDS: Bounds = Bounds {
 };
 
 const COLUMNS: [(&str, ColumnKind); 6] = [
-    ("id", ColumnKind::Integer),
-    ("name", ColumnKind::Text),
+    ("id", ColumnKind::BIGINT),
+    ("name", ColumnKind::TEXT),
     ("price", ColumnKind::Decimal { scale: Some(2) }),
     ("active", ColumnKind::Bool),
-    ("released", ColumnKind::Date),
+    ("released", ColumnKind::DATE),
     ("tags", ColumnKind::Opaque),
 ];
 
@@ -82,7 +82,7 @@ fn both(value: &[u8], members: bool) -> Option<(Option<Seen>, Option<Seen>)> {
     let shape = shape(&COLUMNS);
     let rules = RowRules {
         shape: &shape,
-        encodings: &[],
+        fields: &[],
         members,
     };
     let plan = Plan::compile(schema, rules)?;

@@ -6,7 +6,7 @@ use crate::row_rules::tests::shape;
 use crate::scalar::Encoding;
 
 const COLUMNS: [(&str, ColumnKind); 2] =
-    [("price", ColumnKind::Integer), ("at", ColumnKind::Integer)];
+    [("price", ColumnKind::BIGINT), ("at", ColumnKind::BIGINT)];
 
 fn record(type_of_at: &str) -> String {
     let row = format!(
@@ -26,7 +26,8 @@ fn a_schema_is_read_once_and_then_recognised() {
         let opened = prefixes
             .open(text.as_bytes(), &shape, &limits)
             .expect("valid");
-        let (start, encodings) = opened.expect("it has a schema");
+        let (start, fields) = opened.expect("it has a schema");
+        let encodings: Vec<_> = fields.iter().map(|field| field.encoding).collect();
         assert_eq!(&text[start..], r#"{"op":"c"}}"#);
         let wanted = [Encoding::Decimal { scale: 2 }, Encoding::EpochMicros];
         assert_eq!(encodings, wanted);
@@ -48,7 +49,7 @@ fn alternating_schemas_stay_apart_and_are_bounded() {
             let opened = prefixes
                 .open(text.as_bytes(), &shape, &limits)
                 .expect("valid");
-            assert_eq!(opened.expect("it has a schema").1[1], wanted);
+            assert_eq!(opened.expect("it has a schema").1[1].encoding, wanted);
         }
     }
     assert_eq!(prefixes.known.len(), 2);
@@ -71,7 +72,10 @@ fn an_oversized_schema_is_used_and_not_kept() {
         let opened = prefixes
             .open(text.as_bytes(), &shape, &limits)
             .expect("valid");
-        assert_eq!(opened.expect("it has a schema").1[1], Encoding::EpochMicros);
+        assert_eq!(
+            opened.expect("it has a schema").1[1].encoding,
+            Encoding::EpochMicros
+        );
     }
     assert!(prefixes.known.is_empty());
 }
@@ -96,6 +100,6 @@ fn what_has_no_schema_is_left_alone() {
     let null = r#"{"schema":null,"payload":{"op":"c"}}"#;
     let mut prefixes = SchemaPrefixes::default();
     let opened = prefixes.open(null.as_bytes(), &shape, &limits);
-    let (_, encodings) = opened.expect("valid").expect("wrapped");
-    assert!(encodings.is_empty());
+    let (_, fields) = opened.expect("valid").expect("wrapped");
+    assert!(fields.is_empty());
 }

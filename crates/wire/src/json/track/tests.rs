@@ -12,8 +12,8 @@ use crate::row_rules::RowRules;
 use crate::row_rules::tests::shape;
 
 const COLUMNS: [(&str, ColumnKind); 3] = [
-    ("id", ColumnKind::Integer),
-    ("name", ColumnKind::Text),
+    ("id", ColumnKind::BIGINT),
+    ("name", ColumnKind::TEXT),
     ("price", ColumnKind::Decimal { scale: None }),
 ];
 
@@ -53,7 +53,7 @@ impl Reader {
     fn read(&mut self, text: &[u8]) -> Result<Read, DecodeError> {
         let rules = RowRules {
             shape: &self.shape,
-            encodings: &[],
+            fields: &[],
             members: true,
         };
         let (start, mut scratch) = (Cursor::new(text, 8), String::new());

@@ -1,0 +1,121 @@
+//! The page for people: which column is certain in which representation, as the recordings show.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use crate::reading::{Reading, Tallies, read};
+use crate::recorded::Recorded;
+
+const HEAD: &str = "# Which columns have a certain text
+
+A name holds a value only where the log tells for certain what the database itself would print. Everything else is unknown, and its purge
+is widened. This page is made from records that real servers (Postgres 15, MariaDB 10.11) and Debezium wrote, beside what the same server
+prints (`schemas/fixtures/types`); a test keeps it true. MySQL itself was not at hand: its rows are read by the rules of MariaDB.
+
+*certain*: each recorded value is rendered, as printed. *partly*: some are, and the others are unknown (infinity, zero dates, moments that the
+representation does not reach, NULL that may stand for a value, a value that may be a default). *never*: no value is rendered.
+
+`schema` is JSON with its schema or Avro, and needs no settings in the source file. `stated` is JSON without a schema whose source file has a
+`connector` block. `silent` is JSON without both: numbers of moments are believed from 1978 to 5138 alone, on the assumption that no row
+holds a moment after the year 9999.
+";
+
+/// The whole page.
+pub(crate) fn page() -> String {
+    let mut out = HEAD.to_owned();
+    for (engine, name) in [("postgres", "Postgres"), ("mariadb", "MariaDB")] {
+        // Writing to a String cannot fail.
+        let _ = writeln!(out, "\n## {name}");
+        let recorded = Recorded::of(engine);
+        let mut seen: BTreeMap<String, Vec<Seen>> = BTreeMap::new();
+        for variant in recorded.variants.keys() {
+            for reading in readings(&recorded, variant) {
+                let (tallies, _) = read(&recorded, variant, reading);
+                note(&mut seen, &tallies, (variant, reading));
+            }
+        }
+        let _ = writeln!(
+            out,
+            "\n| type | arrives, prints | certain | partly | never |\n|---|---|---|---|---|"
+        );
+        for (declared, seen) in &seen {
+            let _ = writeln!(out, "{}", row(declared, seen));
+        }
+    }
+    out
+}
+
+/// How a recording can be read.
+fn readings(recorded: &Recorded, variant: &str) -> Vec<Reading> {
+    match recorded.variants[variant].form.as_str() {
+        "json" => vec![Reading::Stated, Reading::Silent],
+        "avro" => vec![Reading::Whole],
+        _ => vec![Reading::Whole, Reading::Stated, Reading::Silent],
+    }
+}
+
+/// What came of one type in one recording.
+struct Seen {
+    place: String,
+    certain: usize,
+    others: usize,
+    example: Option<(String, String)>,
+}
+
+fn note(seen: &mut BTreeMap<String, Vec<Seen>>, tallies: &Tallies, of: (&str, Reading)) {
+    let (variant, reading) = of;
+    let how = match reading {
+        Reading::Whole => "schema",
+        Reading::Stated => "stated",
+        Reading::Silent => "silent",
+    };
+    for (declared, tally) in tallies {
+        seen.entry(declared.clone()).or_default().push(Seen {
+            place: format!("{variant} {how}"),
+            certain: tally.certain,
+            others: tally.doubtful + tally.unknown,
+            example: tally.example.clone(),
+        });
+    }
+}
+
+fn row(declared: &str, seen: &[Seen]) -> String {
+    let places = |wanted: fn(&Seen) -> bool| {
+        let places: Vec<&str> = seen
+            .iter()
+            .filter(|seen| wanted(seen))
+            .map(|seen| &*seen.place)
+            .collect();
+        match places.len() {
+            all if all == seen.len() => "everywhere".to_owned(),
+            _ => places.join(", "),
+        }
+    };
+    let example = seen.iter().find_map(|seen| seen.example.as_ref());
+    let example = example.map_or_else(String::new, |(arrives, prints)| {
+        format!("{} → {}", code(arrives), code(prints))
+    });
+    format!(
+        "| {} | {example} | {} | {} | {} |",
+        code(declared),
+        places(|seen| seen.certain > 0 && seen.others == 0),
+        places(|seen| seen.certain > 0 && seen.others > 0),
+        places(|seen| seen.certain == 0),
+    )
+}
+
+/// As code in a cell of a table, cut where it is long.
+fn code(text: &str) -> String {
+    let mut short: String = text.chars().take(40).collect();
+    if short.len() < text.len() {
+        short.push('…');
+    }
+    let short = short
+        .replace('|', "\\|")
+        .replace('`', "'")
+        .replace('\n', " ");
+    match short.trim().is_empty() {
+        true => String::new(),
+        false => format!("`{short}`"),
+    }
+}
