@@ -119,7 +119,7 @@ impl Walk {
             }
             Err(FileError::TooLarge(most)) => {
                 let fault = Diagnostic::error(
-                    "FR0006",
+                    "FR0009",
                     Place::file(path),
                     &format!("the file is larger than {most} bytes"),
                 )
@@ -164,7 +164,7 @@ impl Walk {
             true => "the folder is not read",
             false => "the file is not read",
         };
-        let fault = Diagnostic::warning("FR0007", Place::file(path), message).with_help(help);
+        let fault = Diagnostic::warning("FR0019", Place::file(path), message).with_help(help);
         self.found.push(fault, "");
     }
 
@@ -179,7 +179,7 @@ impl Walk {
     fn limit(&mut self, path: &Path, message: &str) {
         self.is_over = true;
         let message = format!("the registry is too large: {message}");
-        let fault = Diagnostic::error("FR0006", Place::file(path), &message)
+        let fault = Diagnostic::error("FR0009", Place::file(path), &message)
             .with_help("give `freshet` the directory of the registry only, or serve it in parts");
         self.found.push(fault, "");
     }

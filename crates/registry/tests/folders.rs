@@ -103,17 +103,17 @@ fn p9_files_and_folders_have_a_size() {
         .expect("a file")
         .set_len(1 << 40)
         .expect("a hole");
-    refused(dir.path(), "FR0006", "larger than 8388608 bytes");
+    refused(dir.path(), "FR0009", "larger than 8388608 bytes");
     fs::remove_file(&large).expect("removed");
     for at in 0..5 {
         let file = dir.path().join(format!("families/{at}.yaml"));
         fs::write(file, format!("# {}", " ".repeat(7 << 20))).expect("a file");
     }
-    refused(dir.path(), "FR0006", "more than 33554432 bytes");
+    refused(dir.path(), "FR0009", "more than 33554432 bytes");
     let dir = registry();
     let deep = dir.path().join("families").join(["a"; 20].join("/"));
     fs::create_dir_all(deep).expect("folders");
-    refused(dir.path(), "FR0006", "more than 16 folders");
+    refused(dir.path(), "FR0009", "more than 16 folders");
 }
 
 /// What somebody meant to be read and is not has a line with what to do; what is there for people has none.
@@ -142,7 +142,7 @@ fn a_file_that_is_not_read_is_reported() {
     let mut names: Vec<String> = loaded
         .warnings
         .iter()
-        .inspect(|it| assert_eq!(it.code, "FR0007"))
+        .inspect(|it| assert_eq!(it.code, "FR0019"))
         .inspect(|it| assert!(it.help.is_some()))
         .map(|it| it.place.file.strip_prefix(dir.path()).expect("below"))
         .map(|it| it.display().to_string())

@@ -83,11 +83,11 @@ fn of_a_folder(code: &str) -> Option<String> {
     }
     match code {
         "FR0001" => {}
-        "FR0006" => {
+        "FR0009" => {
             let large = std::fs::File::create(path("sources/large.yaml")).expect("a file");
             large.set_len(9 << 20).expect("its size");
         }
-        "FR0007" => std::fs::write(path("families/catalog/Cart.YAML"), "").expect("a file"),
+        "FR0019" => std::fs::write(path("families/catalog/Cart.YAML"), "").expect("a file"),
         "FR0008" => {
             std::fs::remove_dir_all(path("families")).expect("removed");
             std::fs::create_dir(path("families")).expect("a folder");

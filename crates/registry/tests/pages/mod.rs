@@ -59,14 +59,15 @@ pub fn check(files: &BTreeMap<String, String>) -> Result<Loaded, Diagnostics> {
 /// Sections of the page by code.
 pub fn sections() -> BTreeMap<String, String> {
     let page = page();
-    let sections = page.split("\n### ").skip(1);
-    sections
-        .filter(|section| section.starts_with("FR"))
-        .map(|section| {
+    let mut sections = BTreeMap::new();
+    for section in page.split("\n### ").skip(1) {
+        if section.starts_with("FR") {
             let (code, rest) = section.split_once('\n').expect("a heading's line");
-            (code.to_owned(), rest.to_owned())
-        })
-        .collect()
+            let before = sections.insert(code.to_owned(), rest.to_owned());
+            assert!(before.is_none(), "{code} stands for two things");
+        }
+    }
+    sections
 }
 
 /// Every `FRnnnn` in the crate's sources.
