@@ -16,8 +16,8 @@ prints (`schemas/fixtures/types`); a test keeps it true. MySQL itself was not at
 representation does not reach, NULL that may stand for a value, a value that may be a default). *never*: no value is rendered.
 
 `schema` is JSON with its schema or Avro, and needs no settings in the source file. `stated` is JSON without a schema whose source file has a
-`connector` block. `silent` is JSON without both: numbers of moments are believed from 1978 to 5138 alone, on the assumption that no row
-holds a moment after the year 9999.
+`connector` block. `silent` is JSON without both: numbers of moments are believed from 1990 to 2099 alone, where another unit would
+mean the first weeks of 1970 or a year after 21 900.
 ";
 
 /// The whole page.

@@ -8,10 +8,9 @@ use crate::calendar;
 use crate::field_schema::MILLI_DIGITS;
 use crate::scalar::{Encoding, Scalar};
 
-/// Seconds from 1970 within which a number without a unit is not believed, and up to which it is: 1978 and 5138. The numbers
-/// of different units between the two do not overlap, and nothing up to the year 9999 in milliseconds, which is much used for
-/// "for ever", looks like a moment in microseconds.
-const PLAUSIBLE_SECONDS: std::ops::Range<i64> = 253_402_301..100_000_000_000;
+/// The years 1990 to 2099 in seconds since the epoch: there a number without a unit is believed. In the unit a thousand times
+/// smaller it would be a moment of the first weeks of 1970, in the larger one a moment after the year 21 900.
+const PLAUSIBLE_SECONDS: std::ops::Range<i64> = 631_152_000..4_102_444_800;
 /// Days from 1970 that two dates may stand for: 1582-10-15 to 24. Java's calendar leaves out the ten days before them, so
 /// connectors shift a date in the gap, which databases know, by ten days.
 const AMBIGUOUS_DAYS: std::ops::Range<i64> = -141_427..-141_417;
@@ -126,7 +125,7 @@ fn plausible(number: i64, moment: Moment) -> Option<i64> {
         0..=MILLI_DIGITS => 1000,
         _ => MICROS_PER_SECOND,
     };
-    let likely = PLAUSIBLE_SECONDS.contains(&(number.checked_abs()? / per_second));
+    let likely = PLAUSIBLE_SECONDS.contains(&(number / per_second));
     (likely || number == 0).then(|| number * (MICROS_PER_SECOND / per_second))
 }
 

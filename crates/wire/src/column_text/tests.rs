@@ -416,7 +416,17 @@ fn a_number_without_a_unit_is_believed_only_in_the_unit_of_its_column() {
         (micro, 1_717_156_800_500_000, "2024-05-31 12:00:00.5"),
         (micro, 1_717_156_800_500, UNKNOWN),
         (micro, 1_717_156_800_500_000_000, UNKNOWN),
-        (micro, -1_717_156_800_500_000, "1915-08-03 11:59:59.5"),
+        (micro, 631_152_000_000_000, "1990-01-01 00:00:00"),
+        // The last second of 1989, or a moment of the year 21970 in milliseconds.
+        (micro, 631_151_999_000_000, UNKNOWN),
+        // The year 9999 in milliseconds, which is much used for "for ever", and the year 20000.
+        (micro, 253_402_300_799_999, UNKNOWN),
+        (micro, 568_971_820_000_000, UNKNOWN),
+        (micro, 4_102_444_800_000_000, UNKNOWN),
+        (milli, 4_102_444_799_000, "2099-12-31 23:59:59"),
+        // In microseconds a moment of 1971.
+        (milli, 50_000_000_000_000, UNKNOWN),
+        (micro, -1_717_156_800_500_000, UNKNOWN),
         (micro, 0, "1970-01-01 00:00:00"),
         (micro, 1, UNKNOWN),
         (micro, i64::MIN, UNKNOWN),
