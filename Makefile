@@ -75,6 +75,10 @@ faults: ## Faults on real processes under traffic (KILLS=200, SEED=1, SHORT=1, O
 	$(CARGO) build -q --release -p freshet -p freshet-faults
 	target/release/freshet-faults $(if $(OUTAGE),--outage $(OUTAGE) --rate $(or $(RATE),5000),) --kills $(or $(KILLS),200) --seed $(or $(SEED),1) $(if $(SHORT),--short,) $(if $(ONLY),--only $(ONLY),)
 
+.PHONY: fuzz
+fuzz: ## Made-up input for every parser of what comes from outside (MINUTES=8 for all together, ONLY=record_json); needs nightly Rust
+	scripts/fuzz.sh $(or $(MINUTES),8) $(ONLY)
+
 .PHONY: dist
 dist: ## The program as it is shipped, into target/dist: stripped, with its symbols in a file beside it
 	scripts/dist.sh

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the cargo tools that the checks use into target/tools, unless they are there already.
-#   scripts/tools.sh deny
+#   scripts/tools.sh deny fuzz
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cargo=${CARGO:-cargo}
@@ -17,6 +17,7 @@ install() { # name, version, flags
 for tool in "$@"; do
   case "$tool" in
     deny) install cargo-deny 0.20.2 --no-default-features ;;
-    *) echo "usage: scripts/tools.sh deny" >&2; exit 2 ;;
+    fuzz) install cargo-fuzz 0.13.2 ;;
+    *) echo "usage: scripts/tools.sh deny fuzz" >&2; exit 2 ;;
   esac
 done
