@@ -16,8 +16,9 @@ const CONNECTIONS_MAX: usize = 128;
 const OTHER_FILES: usize = 150;
 /// Files that the process may open in these tests: fewer than there are attackers.
 const FILES_HARD: u64 = 1_024;
-/// `/livez` is answered within this, whoever else is connected.
-const ANSWER_WITHIN: Duration = Duration::from_secs(1);
+/// `/livez` is answered within this, whoever else is connected: at once, or after TCP's first repetition of a second where
+/// thousands of others have filled the kernel's queue of connections, with a second to spare on a busy machine.
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 /// A connection that never sends its headers is closed within this: 5 s, and what a busy machine adds.
 const CLOSED_WITHIN: Duration = Duration::from_secs(20);
 
