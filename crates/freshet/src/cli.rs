@@ -89,7 +89,8 @@ pub(crate) enum SourceCommand {
 /// `freshet source pull`.
 #[derive(Debug, Args)]
 pub(crate) struct PullArgs {
-    /// postgres://user@host:port/database or mysql://user@host:port/database, without a password
+    /// postgres://user@host:port/database or mysql://user@host:port/database, without a password; for TLS with
+    /// ?sslmode=require (encrypted) or ?sslmode=verify-full (the certificate is checked too)
     #[arg(
         long,
         value_name = "URL",
@@ -103,6 +104,15 @@ pub(crate) struct PullArgs {
     /// Debezium's topic prefix for this database (`topic.prefix`)
     #[arg(long, value_name = "PREFIX")]
     pub(crate) server: String,
+    /// A file of certificate authorities as PEM that may vouch for the database's certificate
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca_file: Option<PathBuf>,
+    /// Address of Kafka Connect's REST API, to read how the connector writes the log
+    #[arg(long, value_name = "URL")]
+    pub(crate) connect: Option<String>,
+    /// Name of the connector. Default: the only one with this topic prefix
+    #[arg(long, value_name = "NAME", requires = "connect")]
+    pub(crate) connector: Option<String>,
     /// Only these tables, as schema.table; repeat for more. Default: all
     #[arg(long = "table", value_name = "SCHEMA.TABLE")]
     pub(crate) tables: Vec<String>,

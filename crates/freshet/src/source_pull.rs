@@ -1,7 +1,10 @@
 //! `freshet source pull`: a live catalog → a source file. Only reads, and only the catalog.
 
+mod connector;
 mod mysql;
 mod postgres;
+mod stated;
+mod tls;
 mod wanted;
 
 use std::fs::{self, OpenOptions};
@@ -50,7 +53,11 @@ pub(crate) fn pull(args: &PullArgs) -> Exit {
     for note in &pulled.notes {
         eprintln!("note: {note}");
     }
-    let text = pulled.file.to_yaml();
+    let mut file = pulled.file;
+    if let Some(path) = &args.output {
+        stated::keep(&mut file, path);
+    }
+    let text = file.to_yaml();
     let Some(path) = &args.output else {
         print!("{text}");
         return Exit::Clean;
@@ -65,6 +72,9 @@ pub(crate) fn pull(args: &PullArgs) -> Exit {
 
 /// Writes beside the old file first: one that is there is replaced as a whole or not at all.
 fn write(path: &Path, text: &str, replace: bool) -> io::Result<()> {
+    if let Some(folder) = path.parent().filter(|it| !it.as_os_str().is_empty()) {
+        fs::create_dir_all(folder)?;
+    }
     if !replace {
         // Somebody may have made it since the flags were checked.
         let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
@@ -97,6 +107,14 @@ fn read(wanted: &Wanted) -> anyhow::Result<Pulled> {
             .with_context(|| format!("not read within {} s", READ_WITHIN.as_secs()))?
     });
     let mut pulled = read.with_context(|| wanted.place.clone())?;
+    if let Some(connect) = &wanted.connect {
+        let read = runtime.block_on(connect.read())?;
+        if read.engine != pulled.file.engine {
+            bail!("the connector reads another kind of database than --url names");
+        }
+        pulled.file.connector = read.written;
+        pulled.notes.extend(read.notes);
+    }
     let missing = wanted.missing_from(&pulled.file);
     if !missing.is_empty() {
         bail!(

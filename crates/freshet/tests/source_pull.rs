@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use freshet_testbed::{MariaDb, Postgres};
+use freshet_testbed::{Authority, MariaDb, Postgres};
 
 const SECRET: &str = "hunter2-is-no-password";
 
@@ -117,9 +117,8 @@ fn a_postgres_catalog_is_written_as_it_is() {
     postgres.sql(POSTGRES).expect("tables");
     let url = postgres.url();
     let folder = tempfile::tempdir().expect("a folder");
-    let sources = folder.path().join("sources");
-    fs::create_dir(&sources).expect("sources");
-    let file = sources.join("shop.yaml");
+    // Neither this folder is there yet, nor the one above it.
+    let file = folder.path().join("sources/shop.yaml");
     let path = file.display().to_string();
     let output = pull(&url, &["--output", &path]);
     assert_eq!(output.status.code(), Some(0), "{}", told(&output));
@@ -163,8 +162,8 @@ fn a_postgres_catalog_is_written_as_it_is() {
         [
             "-replica_identity: full",
             "+replica_identity: default",
-            "-- { name: note, type: text, nullable: true }",
-            "+- { name: note, type: \"character varying(40)\", nullable: true }",
+            "-- { name: note, type: text, nullable: true, default: false }",
+            "+- { name: note, type: \"character varying(40)\", nullable: true, default: false }",
             "+- { name: region, type: text, nullable: false }",
         ]
     );
@@ -240,7 +239,9 @@ fn a_mariadb_catalog_is_written_as_it_is() {
         .expect("altered");
     assert_eq!(
         difference(&first, &pulled(&url, &password)),
-        ["+- { name: region, type: \"varchar(8)\", nullable: false }"]
+        [
+            "+- { name: region, type: \"varchar(8)\", nullable: false, collation: utf8mb4_general_ci }"
+        ]
     );
     mariadb
         .sql("SET GLOBAL binlog_row_image = MINIMAL")
@@ -364,4 +365,119 @@ fn wrong_flags_are_told_before_anything_is_asked() {
         &["onnection refused"],
     );
     assert_eq!(fs::read_to_string(&path).expect("there"), "mine\n");
+}
+
+/// A certificate for `localhost` is that of no address, and no public authority has issued it.
+fn pulls_over_tls(url: &str, more: &[&str], authority: &Authority) {
+    let named = url.replace("127.0.0.1", "localhost");
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = |name: &str, pem: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, pem).expect("written");
+        path.display().to_string()
+    };
+    let right = file("right.pem", &authority.pem());
+    let other = Authority::new().expect("another authority");
+    let wrong = file("wrong.pem", &other.pem());
+    let empty = file("empty.pem", "no certificate");
+    let run = |url: &str, ca: Option<&str>| {
+        let flags: Vec<&str> = ca.map_or(vec![], |path| vec!["--ca-file", path]);
+        pull(url, &[more, &flags].concat())
+    };
+    let full = format!("{named}?sslmode=verify-full");
+    for output in [
+        run(&format!("{url}?sslmode=require"), None),
+        run(&full, Some(&right)),
+        run(&named, Some(&right)),
+    ] {
+        assert_eq!(output.status.code(), Some(0), "{}", told(&output));
+    }
+    for (url, ca) in [
+        (full.as_str(), None),
+        (full.as_str(), Some(wrong.as_str())),
+        (&format!("{url}?sslmode=verify-full"), Some(right.as_str())),
+    ] {
+        let output = run(url, ca);
+        assert_eq!(output.status.code(), Some(1), "{url}: {}", told(&output));
+        assert!(told(&output).contains("certificate"), "{}", told(&output));
+        assert!(output.stdout.is_empty(), "{url}");
+    }
+    refused(&run(&full, Some(&empty)), 2, &["no certificate as PEM"]);
+    let odd = format!("{named}?sslmode=prefer");
+    refused(&run(&odd, None), 2, &["disable, require, verify-full"]);
+    let unused = format!("{named}?sslmode=require");
+    refused(
+        &run(&unused, Some(&right)),
+        2,
+        &["only with sslmode=verify-full"],
+    );
+}
+
+#[test]
+fn postgres_is_read_over_tls() {
+    let postgres = Postgres::start().expect("postgres");
+    postgres
+        .sql("CREATE TABLE t (id int PRIMARY KEY)")
+        .expect("a table");
+    let plain = pull(&format!("{}?sslmode=require", postgres.url()), &[]);
+    refused(&plain, 1, &["server does not support TLS"]);
+    let authority = Authority::new().expect("an authority");
+    postgres.serve_tls(&authority).expect("TLS");
+    let hba = postgres.sql("SHOW hba_file").expect("a file");
+    postgres
+        .sql(&format!(
+            "CREATE ROLE guarded LOGIN SUPERUSER;
+             COPY (VALUES ('hostssl all guarded 127.0.0.1/32 trust'), ('host all postgres 127.0.0.1/32 trust')) TO '{hba}';
+             SELECT pg_reload_conf();"
+        ))
+        .expect("only with TLS");
+    let url = postgres.url().replace("postgres@", "guarded@");
+    assert_eq!(pull(&url, &[]).status.code(), Some(1), "without TLS");
+    pulls_over_tls(&url, &[], &authority);
+}
+
+#[test]
+fn mariadb_is_read_over_tls() {
+    let authority = Authority::new().expect("an authority");
+    let mariadb = MariaDb::start_with_tls(&authority).expect("mariadb");
+    mariadb
+        .sql(
+            "CREATE TABLE t (id int PRIMARY KEY);
+             ALTER USER shop@'%' REQUIRE SSL; ALTER USER shop@localhost REQUIRE SSL;",
+        )
+        .expect("only with TLS");
+    let url = mariadb.url().replace("shop:shop@", "shop@");
+    let password = ["--password-env", "PULL_PASSWORD"];
+    assert_eq!(pull(&url, &password).status.code(), Some(1), "without TLS");
+    pulls_over_tls(&url, &password, &authority);
+}
+
+#[test]
+fn what_a_person_stated_stays_when_the_file_is_written_anew() {
+    let mariadb = MariaDb::start().expect("mariadb");
+    mariadb
+        .sql("CREATE TABLE t (id int PRIMARY KEY, flag tinyint(1))")
+        .expect("a table");
+    let url = mariadb.url().replace("shop:shop@", "shop@");
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("shop.yaml").display().to_string();
+    let write = || {
+        let flags = ["--password-env", "PULL_PASSWORD", "-o", &path, "--force"];
+        let output = pull(&url, &flags);
+        assert_eq!(output.status.code(), Some(0), "{}", told(&output));
+        fs::read_to_string(&path).expect("written")
+    };
+    let first = write();
+    let stated = first
+        .replace(
+            "engine: mariadb\n",
+            "engine: mariadb\nconnector:\n  decimal: string\n  zero_dates: never\n",
+        )
+        .replace(
+            "nullable: true, default: false }",
+            "nullable: true, default: false, text: integer }",
+        );
+    assert_ne!(stated, first);
+    fs::write(&path, &stated).expect("stated");
+    assert_eq!(write(), stated);
 }

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use freshet_testbed::{
-    Connect, KafkaBroker, MariaDb, MariaDbConnector, PgConnector, Postgres, TopicReader,
+    Connect, KafkaBroker, MariaDb, MariaDbConnector, PgConnector, Postgres, TopicReader, get,
 };
 use serde_json::Value;
 
@@ -64,6 +64,112 @@ fn columns_of(image: &Value) -> BTreeSet<String> {
     image.as_object().expect("a row").keys().cloned().collect()
 }
 
+/// A pull with Kafka Connect's settings.
+fn pull_connect(url: &str, server: &str, more: &[&str]) -> (String, String, bool) {
+    let output = Command::new(env!("CARGO_BIN_EXE_freshet"))
+        .args(["source", "pull", "--password-env", "PULL_PASSWORD"])
+        .args(["--url", url, "--server", server])
+        .args(more)
+        .env("PULL_PASSWORD", "shop")
+        .output()
+        .expect("freshet runs");
+    let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
+    (
+        text(output.stdout),
+        text(output.stderr),
+        output.status.success(),
+    )
+}
+
+/// The settings of running connectors, against what their plugins say their defaults are.
+fn settings_are_read(connect: &Connect, postgres: &Postgres, mariadb: &MariaDb) {
+    let url = connect.url();
+    let maria = mariadb.url().replace("shop:shop@", "shop@");
+    let (text, told, done) = pull_connect(&postgres.url(), "pg", &["--connect", &url]);
+    assert!(done, "{told}");
+    let block = "connector:\n  time_precision: adaptive\n  decimal: precise\n  binary: bytes\n  \
+                 unavailable_placeholder: \"__debezium_unavailable_value\"\n  keeps_nulls: false\n  \
+                 tombstones: after_delete\n  field_names: as_is\ntables:";
+    assert!(text.contains(block), "{text}");
+    let named = ["--connect", &url, "--connector", "maria"];
+    let (text, told, done) = pull_connect(&maria, "maria", &named);
+    assert!(done, "{told}");
+    assert!(
+        text.contains("  time_precision: connect\n  decimal: string\n  bigint_unsigned: long\n"),
+        "{text}"
+    );
+    assert!(
+        text.contains("  keeps_nulls: true\n  tombstones: none\n"),
+        "{text}"
+    );
+    assert!(
+        !told.contains("database.password") && !text.contains("password"),
+        "{told}{text}"
+    );
+    let (text, told, done) =
+        pull_connect(&maria, "maria", &["--connect", &url, "--connector", "none"]);
+    assert!(
+        !done && text.is_empty() && told.contains("no connector none"),
+        "{told}"
+    );
+    let (_, told, done) = pull_connect(&maria, "other", &["--connect", &url]);
+    assert!(
+        !done && told.contains("no connector with topic.prefix other"),
+        "{told}"
+    );
+    let (_, told, done) = pull_connect(&maria, "pg", &["--connect", &url, "--connector", "maria"]);
+    assert!(
+        !done && told.contains("its topic.prefix is maria"),
+        "{told}"
+    );
+    let (_, told, done) = pull_connect(&maria, "pg", &["--connect", &url]);
+    assert!(!done && told.contains("another kind of database"), "{told}");
+    // The defaults that are taken where a configuration states nothing are those of the plugins, which do not list
+    // `field.name.adjustment.mode`, and for a binary log not `binary.handling.mode`.
+    for (class, defaults) in [
+        (
+            "io.debezium.connector.postgresql.PostgresConnector",
+            POSTGRES_DEFAULTS,
+        ),
+        (
+            "io.debezium.connector.mariadb.MariaDbConnector",
+            BINLOG_DEFAULTS,
+        ),
+        (
+            "io.debezium.connector.mysql.MySqlConnector",
+            BINLOG_DEFAULTS,
+        ),
+    ] {
+        let answer = get(&format!("{url}/connector-plugins/{class}/config")).expect("an answer");
+        let properties = answer.json().expect("JSON");
+        let listed = properties
+            .as_array()
+            .unwrap_or_else(|| panic!("{class}: {}", answer.body));
+        for (name, wanted) in defaults {
+            let property = listed.iter().find(|it| it["name"] == *name);
+            let default = property.map(|it| it["default_value"].as_str().unwrap_or_default());
+            assert_eq!(default, Some(*wanted), "{name} of {class}");
+        }
+    }
+}
+
+const POSTGRES_DEFAULTS: &[(&str, &str)] = &[
+    ("time.precision.mode", "adaptive"),
+    ("decimal.handling.mode", "precise"),
+    ("binary.handling.mode", "bytes"),
+    (
+        "unavailable.value.placeholder",
+        "__debezium_unavailable_value",
+    ),
+    ("tombstones.on.delete", "true"),
+];
+const BINLOG_DEFAULTS: &[(&str, &str)] = &[
+    ("time.precision.mode", "adaptive_time_microseconds"),
+    ("decimal.handling.mode", "precise"),
+    ("bigint.unsigned.handling.mode", "long"),
+    ("tombstones.on.delete", "true"),
+];
+
 #[test]
 fn the_file_says_what_debezium_sends() {
     let kafka = KafkaBroker::start().expect("kafka");
@@ -77,15 +183,26 @@ fn the_file_says_what_debezium_sends() {
         extra: vec![("publish.via.partition.root".to_owned(), "true".to_owned())],
         ..PgConnector::new("pg", &["public.Order Items", "public.events"])
     };
-    let _connect = Connect::builder(&kafka)
+    let connect = Connect::builder(&kafka)
         .postgres_connector("pg", &postgres, &connector)
         .mariadb_connector(
             "maria",
             &mariadb,
-            &MariaDbConnector::new("maria", &["shop.Order Items"]),
+            &MariaDbConnector {
+                extra: [
+                    ("time.precision.mode", "connect"),
+                    ("decimal.handling.mode", "string"),
+                    ("tombstones.on.delete", "false"),
+                    ("value.converter.replace.null.with.default", "false"),
+                ]
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .to_vec(),
+                ..MariaDbConnector::new("maria", &["shop.Order Items"])
+            },
         )
         .start()
         .expect("connectors run");
+    settings_are_read(&connect, &postgres, &mariadb);
     let wanted: BTreeMap<String, Said> = from_postgres.into_iter().chain(from_mariadb).collect();
     let topics: Vec<&String> = wanted.keys().collect();
     let mut reader = TopicReader::new(&kafka.bootstrap()).expect("a reader");

@@ -5,9 +5,12 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, anyhow};
 use tempfile::TempDir;
 
+use crate::authority::Authority;
 use crate::port::{PortLease, lease_port};
 use crate::preflight::find_program;
-use crate::process::{Launch, ServerProcess, command, owned_folder, run, server_folder};
+use crate::process::{
+    Launch, ServerProcess, command, owned_file, owned_folder, run, server_folder,
+};
 
 const USER: &str = "mysql";
 
@@ -26,6 +29,18 @@ impl MariaDb {
     /// # Errors
     /// When a program is missing or the server is not ready in time.
     pub fn start() -> Result<MariaDb> {
+        Self::start_with(None)
+    }
+
+    /// The same, serving TLS too, with a certificate of this authority for `localhost`.
+    ///
+    /// # Errors
+    /// When a program is missing or the server is not ready in time.
+    pub fn start_with_tls(authority: &Authority) -> Result<MariaDb> {
+        Self::start_with(Some(authority))
+    }
+
+    fn start_with(authority: Option<&Authority>) -> Result<MariaDb> {
         let folder = server_folder("mariadb")?;
         let data = folder.path().join("data");
         owned_folder(&data, USER)?;
@@ -39,10 +54,22 @@ impl MariaDb {
         run(install)?;
         let port = lease_port()?;
         let socket = data.join("s");
+        let mut args = server_args(&data, &socket, port.port());
+        if let Some(authority) = authority {
+            let issued = authority.issue(&["localhost"])?;
+            for (option, text) in [
+                ("ssl-cert", &issued.certificate),
+                ("ssl-key", &issued.private_key),
+            ] {
+                let file = data.join(option);
+                owned_file(&file, USER, text)?;
+                args.push(format!("--{option}={}", file.display()));
+            }
+        }
         let launch = Launch {
             name: "mariadbd",
             program: program("mariadbd")?,
-            args: server_args(&data, &socket, port.port()),
+            args,
             user: Some(USER),
             folder: folder.path().to_owned(),
             quits_politely: false,

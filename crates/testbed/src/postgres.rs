@@ -7,9 +7,13 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, anyhow, bail};
 use tempfile::TempDir;
 
+use crate::authority::Authority;
 use crate::port::{PortLease, lease_port};
 use crate::preflight::find_program;
-use crate::process::{Launch, ServerProcess, command, owned_folder, run, server_folder};
+use crate::process::{
+    Launch, START_DEADLINE, ServerProcess, command, owned_file, owned_folder, run, server_folder,
+    wait_until,
+};
 
 /// The server refuses to run as root.
 const USER: &str = "postgres";
@@ -82,6 +86,20 @@ impl Postgres {
     /// With the server's message when a statement fails.
     pub fn sql(&self, statements: &str) -> Result<String> {
         psql(self.port.port(), "shop", statements)
+    }
+
+    /// Serves TLS too, with a certificate of this authority for `localhost`.
+    ///
+    /// # Errors
+    /// When the certificate cannot be issued or the server does not take it.
+    pub fn serve_tls(&self, authority: &Authority) -> Result<()> {
+        let folder = PathBuf::from(self.sql("show data_directory")?);
+        let issued = authority.issue(&["localhost"])?;
+        owned_file(&folder.join("server.crt"), USER, &issued.certificate)?;
+        owned_file(&folder.join("server.key"), USER, &issued.private_key)?;
+        self.sql("alter system set ssl = on")?;
+        self.sql("select pg_reload_conf()")?;
+        wait_until("TLS", START_DEADLINE, || Ok(self.sql("show ssl")? == "on"))
     }
 
     /// Kills it; the data stays.

@@ -124,6 +124,17 @@ pub(crate) fn server_folder(name: &str) -> Result<TempDir> {
 pub(crate) fn owned_folder(path: &Path, user: &str) -> Result<()> {
     fs::create_dir(path)?;
     fs::set_permissions(path, fs::Permissions::from_mode(0o700))?;
+    give_to(path, user)
+}
+
+/// Creates a file that only `user` may read when we are root.
+pub(crate) fn owned_file(path: &Path, user: &str, text: &str) -> Result<()> {
+    fs::write(path, text)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
+    give_to(path, user)
+}
+
+fn give_to(path: &Path, user: &str) -> Result<()> {
     if is_root() {
         let id = |flag: &str| -> Result<u32> {
             let mut command = Command::new("id");

@@ -13,9 +13,11 @@ use tokio::time::timeout;
 
 use super::{CONNECT_WITHIN, Pulled, Wanted};
 
-/// MariaDB has a type of its own for tables that keep their history.
+/// MariaDB has a type of its own for tables that keep their history. It writes the default NULL as that word, and a text
+/// in quotes; MySQL writes no default as NULL, and a text as it is.
 const COLUMNS: &str = "
-select c.table_schema, c.table_name, c.column_name, c.column_type, c.is_nullable = 'YES'
+select c.table_schema, c.table_name, c.column_name, c.column_type, c.is_nullable = 'YES',
+       c.column_default, c.collation_name
 from information_schema.columns c
 join information_schema.tables t using (table_schema, table_name)
 where t.table_type in ('BASE TABLE', 'SYSTEM VERSIONED')
@@ -36,6 +38,16 @@ join information_schema.referential_constraints r
   on r.constraint_schema = k.constraint_schema and r.constraint_name = k.constraint_name
   and r.table_name = k.table_name
 order by 1, 2, 3, k.ordinal_position";
+
+type ColumnRow = (
+    String,
+    String,
+    String,
+    String,
+    bool,
+    Option<String>,
+    Option<String>,
+);
 
 type ForeignKeyRow = (
     String,
@@ -73,6 +85,7 @@ pub(super) async fn read(wanted: &Wanted, options: &Opts) -> anyhow::Result<Pull
         ));
         IdentityName::Default
     };
+    let mariadb = version.to_ascii_lowercase().contains("mariadb");
     let mut tables = columns(&mut connection, wanted, identity).await?;
     let rows: Vec<(String, String, String)> = connection.query(KEYS).await.context("keys")?;
     for (schema, table, column) in rows {
@@ -90,7 +103,6 @@ pub(super) async fn read(wanted: &Wanted, options: &Opts) -> anyhow::Result<Pull
         .context("foreign keys")?;
     add_foreign_keys(rows, wanted, &mut tables);
     connection.disconnect().await?;
-    let mariadb = version.to_ascii_lowercase().contains("mariadb");
     let engine = if mariadb {
         EngineName::Mariadb
     } else {
@@ -120,9 +132,8 @@ async fn columns(
     identity: IdentityName,
 ) -> anyhow::Result<Tables> {
     let mut tables = Tables::new();
-    let rows: Vec<(String, String, String, String, bool)> =
-        connection.query(COLUMNS).await.context("columns")?;
-    for (schema, table, name, kind, nullable) in rows {
+    let rows: Vec<ColumnRow> = connection.query(COLUMNS).await.context("columns")?;
+    for (schema, table, name, kind, nullable, default, collation) in rows {
         if !wanted.wants(&schema, &table) {
             continue;
         }
@@ -138,9 +149,12 @@ async fn columns(
                 columns: Vec::new(),
                 foreign_keys: Vec::new(),
             });
-        place
-            .columns
-            .push(SourceColumn::new(&name, &kind, nullable));
+        let has_default = default.is_some_and(|it| !nullable || it != "NULL");
+        place.columns.push(SourceColumn {
+            default: nullable.then_some(has_default),
+            collation,
+            ..SourceColumn::new(&name, &kind, nullable)
+        });
     }
     Ok(tables)
 }

@@ -8,7 +8,8 @@ use freshet_registry::source_file::{
     SourceTable, unplaced,
 };
 use tokio::time::timeout;
-use tokio_postgres::{Client, Config, NoTls};
+use tokio_postgres::{Client, Config};
+use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::{CONNECT_WITHIN, Pulled, Wanted};
 
@@ -30,7 +31,8 @@ where c.relkind in ('r', 'p') and not c.relispartition and c.relpersistence = 'p
   and n.nspname <> 'information_schema' and n.nspname !~ '^pg_'
 order by 1, 2";
 
-/// A column of a domain has the type that the domain is made of.
+/// A column of a domain has the type that the domain is made of. Only collations under which different texts may be equal
+/// are of interest.
 const COLUMNS: &str = "
 with recursive below(domain, type, typmod) as (
   select oid, typbasetype, typtypmod from pg_type where typtype = 'd'
@@ -43,12 +45,16 @@ with recursive below(domain, type, typmod) as (
 select n.nspname, c.relname, a.attname,
        case when t.typtype = 'e' then 'enum' when t.typname = 'citext' then 'citext'
             else format_type(t.oid, coalesce(b.typmod, a.atttypmod)) end,
-       not a.attnotnull, a.attgenerated <> ''
+       not a.attnotnull, a.attgenerated <> '',
+       a.atthasdef or a.attidentity <> '' or coalesce(d.typdefault is not null, false),
+       case when not l.collisdeterministic then l.collname end
 from pg_class c
 join pg_namespace n on n.oid = c.relnamespace
 join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
 left join base b on b.domain = a.atttypid
 join pg_type t on t.oid = coalesce(b.type, a.atttypid)
+left join pg_type d on d.oid = a.atttypid and d.typtype = 'd'
+left join pg_collation l on l.oid = a.attcollation
 where c.relkind in ('r', 'p') and not c.relispartition
 order by 1, 2, a.attnum";
 
@@ -78,7 +84,8 @@ join pg_class f on f.oid = o.confrelid join pg_namespace fn on fn.oid = f.relnam
 where o.contype = 'f' and o.conparentid = 0 order by 1, 2, o.conname";
 
 pub(super) async fn read(wanted: &Wanted, config: &Config) -> anyhow::Result<Pulled> {
-    let (client, connection) = timeout(CONNECT_WITHIN, config.connect(NoTls))
+    let tls = MakeRustlsConnect::new(wanted.tls.client_config()?);
+    let (client, connection) = timeout(CONNECT_WITHIN, config.connect(tls))
         .await
         .context("no answer")??;
     let ask = async {
@@ -155,9 +162,12 @@ async fn columns(
             continue;
         }
         let kind: String = row.get(3);
-        place
-            .columns
-            .push(SourceColumn::new(&name, &kind, row.get(4)));
+        let nullable: bool = row.get(4);
+        place.columns.push(SourceColumn {
+            default: nullable.then(|| row.get(6)),
+            collation: row.get(7),
+            ..SourceColumn::new(&name, &kind, nullable)
+        });
     }
     Ok(notes)
 }

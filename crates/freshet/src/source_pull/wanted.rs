@@ -4,7 +4,10 @@ use anyhow::{Context, bail};
 use freshet_registry::source_file::SourceFile;
 use mysql_async::{Opts, OptsBuilder};
 use tokio_postgres::Config;
+use tokio_postgres::config::SslMode;
 
+use super::connector::ConnectPlace;
+use super::tls::Tls;
 use crate::cli::PullArgs;
 
 /// How to get to the database.
@@ -16,6 +19,9 @@ pub(super) enum Reach {
 /// What to read and how to get there.
 pub(super) struct Wanted {
     pub(super) reach: Reach,
+    pub(super) tls: Tls,
+    /// Where to read the connector's settings.
+    pub(super) connect: Option<ConnectPlace>,
     /// The URL without the user, for messages.
     pub(super) place: String,
     pub(super) server: String,
@@ -30,10 +36,18 @@ impl Wanted {
         if let Some(path) = args.output.as_ref().filter(|it| it.exists() && !args.force) {
             bail!("{} is there already; --force replaces it", path.display());
         }
+        let connect = ConnectPlace::from_args(args)?;
+        let (address, mode) = without_mode(&args.url);
+        let rest = address.split_once("://").map_or("", |(_, rest)| rest);
+        let tls = Tls::new(mode.as_deref(), args.ca_file.as_deref())?;
         let password = args.password_env.as_deref().map(password).transpose()?;
         let reach = match scheme {
             "postgres" | "postgresql" => {
-                let mut config: Config = args.url.parse().context("--url")?;
+                let mut config: Config = address.parse().context("--url")?;
+                config.ssl_mode(match tls {
+                    Tls::Disabled => SslMode::Disable,
+                    Tls::Required | Tls::Verified(_) => SslMode::Require,
+                });
                 if let Some(password) = &password {
                     config.password(password);
                 }
@@ -42,7 +56,8 @@ impl Wanted {
             "mysql" | "mariadb" => {
                 let options = Opts::from_url(&format!("mysql://{rest}")).context("--url")?;
                 let options = OptsBuilder::from_opts(options).pass(password);
-                Reach::MySql(options.prefer_socket(Some(false)).into())
+                let options = options.prefer_socket(Some(false)).ssl_opts(tls.mysql());
+                Reach::MySql(options.into())
             }
             _ => bail!("--url begins with {scheme}://, not with postgres:// or mysql://"),
         };
@@ -50,6 +65,8 @@ impl Wanted {
         let host = host.split('?').next().unwrap_or_default();
         Ok(Self {
             reach,
+            tls,
+            connect,
             place: format!("{scheme}://{host}"),
             server: args.server.clone(),
             tables: args.tables.clone(),
@@ -70,6 +87,34 @@ impl Wanted {
         let wanted = self.tables.iter().map(String::as_str);
         wanted.filter(|it| !names.contains(it)).collect()
     }
+}
+
+/// The URL without its `sslmode`, which each client would read in its own way, and that mode.
+fn without_mode(url: &str) -> (String, Option<String>) {
+    let Some((address, query)) = url.split_once('?') else {
+        return (url.to_owned(), None);
+    };
+    let mut mode = None;
+    let mut others = Vec::new();
+    for pair in query.split('&') {
+        match pair.split_once('=') {
+            Some(("sslmode" | "ssl-mode", value)) => mode = Some(value.to_ascii_lowercase()),
+            _ => others.push(pair),
+        }
+    }
+    let rest = if others.is_empty() {
+        address.to_owned()
+    } else {
+        format!("{address}?{}", others.join("&"))
+    };
+    // `verify_identity` is what MySQL calls it.
+    let mode = mode.map(|mode| match mode.replace('_', "-").as_str() {
+        "verify-identity" => "verify-full".to_owned(),
+        "required" => "require".to_owned(),
+        "disabled" => "disable".to_owned(),
+        other => other.to_owned(),
+    });
+    (rest, mode)
 }
 
 /// A password on the command line is in the process list and in the shell's history.

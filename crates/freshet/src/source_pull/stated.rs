@@ -1,0 +1,34 @@
+//! What a person has stated in a source file, and no catalog knows, stays when the file is written anew.
+
+use std::fs;
+use std::path::Path;
+
+use freshet_registry::source_file::{ConnectorWritten, SourceFile};
+
+/// Copies into `file` what the file at `path` states beyond the catalog. A file that cannot be read states nothing.
+pub(super) fn keep(file: &mut SourceFile, path: &Path) {
+    let Ok(text) = fs::read_to_string(path) else {
+        return;
+    };
+    let Ok(old) = serde_saphyr::from_str::<SourceFile>(&text) else {
+        return;
+    };
+    if file.connector == ConnectorWritten::default() {
+        file.connector = old.connector;
+    } else {
+        // No connector knows whether there are zero dates; of its converter it may not say.
+        let (new, old) = (&mut file.connector, old.connector);
+        new.zero_dates = new.zero_dates.or(old.zero_dates);
+        new.keeps_nulls = new.keeps_nulls.or(old.keeps_nulls);
+    }
+    for table in &mut file.tables {
+        let name = &table.table.value;
+        let Some(before) = old.tables.iter().find(|it| it.table.value == *name) else {
+            continue;
+        };
+        for column in &mut table.columns {
+            let before = before.columns.iter().find(|it| it.name == column.name);
+            column.text = before.and_then(|it| it.text);
+        }
+    }
+}
