@@ -30,13 +30,38 @@ pub fn push_redis_value(out: &mut Vec<u8>, value: &str) {
         return;
     }
     for &byte in bytes {
-        if is_redis_safe(byte) {
-            out.push(byte);
-        } else {
-            out.push(b'%');
-            out.push(HEX_UPPER[usize::from(byte >> 4)]);
-            out.push(HEX_UPPER[usize::from(byte & 15)]);
+        push_redis_byte(out, byte);
+    }
+}
+
+/// The same for the value in lower case ([`Fold::lower`](crate::template::Fold)), without an intermediate text.
+pub(crate) fn push_redis_value_lower(out: &mut Vec<u8>, value: &str) {
+    let bytes = value.as_bytes();
+    if bytes.len() <= REDIS_VALUE_BYTES_MAX {
+        for &byte in bytes {
+            push_redis_byte(out, byte.to_ascii_lowercase());
         }
+        return;
+    }
+    let mut hash = Sha256::new();
+    for chunk in bytes.chunks(REDIS_VALUE_BYTES_MAX) {
+        let mut lower = [0; REDIS_VALUE_BYTES_MAX];
+        let lower = &mut lower[..chunk.len()];
+        lower.copy_from_slice(chunk);
+        lower.make_ascii_lowercase();
+        hash.update(lower);
+    }
+    out.push(b'~');
+    push_hex(out, &hash.finalize()[..16]);
+}
+
+fn push_redis_byte(out: &mut Vec<u8>, byte: u8) {
+    if is_redis_safe(byte) {
+        out.push(byte);
+    } else {
+        out.push(b'%');
+        out.push(HEX_UPPER[usize::from(byte >> 4)]);
+        out.push(HEX_UPPER[usize::from(byte & 15)]);
     }
 }
 
@@ -44,13 +69,24 @@ pub fn push_redis_value(out: &mut Vec<u8>, value: &str) {
 /// included, since some providers fold case) is `_xx`.
 pub fn push_tag_value(out: &mut Vec<u8>, value: &str) {
     for &byte in value.as_bytes() {
-        if is_tag_safe(byte) {
-            out.push(byte);
-        } else {
-            out.push(b'_');
-            out.push(HEX_LOWER[usize::from(byte >> 4)]);
-            out.push(HEX_LOWER[usize::from(byte & 15)]);
-        }
+        push_tag_byte(out, byte);
+    }
+}
+
+/// The same for the value in lower case.
+pub(crate) fn push_tag_value_lower(out: &mut Vec<u8>, value: &str) {
+    for &byte in value.as_bytes() {
+        push_tag_byte(out, byte.to_ascii_lowercase());
+    }
+}
+
+fn push_tag_byte(out: &mut Vec<u8>, byte: u8) {
+    if is_tag_safe(byte) {
+        out.push(byte);
+    } else {
+        out.push(b'_');
+        out.push(HEX_LOWER[usize::from(byte >> 4)]);
+        out.push(HEX_LOWER[usize::from(byte & 15)]);
     }
 }
 

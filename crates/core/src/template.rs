@@ -11,6 +11,59 @@ pub enum Segment {
     Literal(Box<[u8]>),
     /// The text of a bound column, through the codec.
     Column(ColumnSlot),
+    /// The same after a fold.
+    Folded(ColumnSlot, Fold),
+}
+
+/// What is done to a value before the codec, so that texts which the database holds equal give one name.
+///
+/// It is the same in every language: only the 26 letters of ASCII and the blank change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Fold {
+    /// `A` to `Z` become `a` to `z`; every other character stays.
+    pub lower: bool,
+    /// Blanks (U+0020) at the end are left out.
+    pub trim: bool,
+}
+
+impl Fold {
+    /// The folded value.
+    pub fn apply(self, value: &str) -> String {
+        let value = self.trimmed(value);
+        if self.lower {
+            value.to_ascii_lowercase()
+        } else {
+            value.to_owned()
+        }
+    }
+
+    /// Whether two values fold to the same.
+    fn is_same(self, one: &str, other: &str) -> bool {
+        let (one, other) = (self.trimmed(one), self.trimmed(other));
+        if self.lower {
+            one.eq_ignore_ascii_case(other)
+        } else {
+            one == other
+        }
+    }
+
+    fn trimmed(self, value: &str) -> &str {
+        if self.trim {
+            value.trim_end_matches(' ')
+        } else {
+            value
+        }
+    }
+
+    fn push(self, out: &mut Vec<u8>, form: NameForm, value: &str) {
+        let value = self.trimmed(value);
+        match (form, self.lower) {
+            (NameForm::RedisKey, false) => codec::push_redis_value(out, value),
+            (NameForm::RedisKey, true) => codec::push_redis_value_lower(out, value),
+            (NameForm::SurrogateKey, false) => codec::push_tag_value(out, value),
+            (NameForm::SurrogateKey, true) => codec::push_tag_value_lower(out, value),
+        }
+    }
 }
 
 /// What a template names, which decides the codec.
@@ -49,19 +102,25 @@ impl Template {
         let start = out.len();
         let mut rendered = Rendered::Name;
         for segment in &self.segments {
-            match segment {
-                Segment::Literal(bytes) => out.extend_from_slice(bytes),
-                Segment::Column(slot) => match image.column(*slot) {
-                    Column::Known(text) => match self.form {
-                        NameForm::RedisKey => codec::push_redis_value(out, text),
-                        NameForm::SurrogateKey => codec::push_tag_value(out, text),
-                    },
-                    Column::Null => rendered = Rendered::NoName,
-                    Column::Unknown => {
-                        out.truncate(start);
-                        return Rendered::Unknown;
-                    }
+            let (slot, fold) = match segment {
+                Segment::Literal(bytes) => {
+                    out.extend_from_slice(bytes);
+                    continue;
+                }
+                Segment::Column(slot) => (slot, None),
+                Segment::Folded(slot, fold) => (slot, Some(fold)),
+            };
+            match (image.column(*slot), fold) {
+                (Column::Known(text), None) => match self.form {
+                    NameForm::RedisKey => codec::push_redis_value(out, text),
+                    NameForm::SurrogateKey => codec::push_tag_value(out, text),
                 },
+                (Column::Known(text), Some(fold)) => fold.push(out, self.form, text),
+                (Column::Null, _) => rendered = Rendered::NoName,
+                (Column::Unknown, _) => {
+                    out.truncate(start);
+                    return Rendered::Unknown;
+                }
             }
         }
         match rendered {
@@ -74,12 +133,19 @@ impl Template {
 
     /// Whether both images give the same name, by comparing columns instead of rendering twice.
     pub fn same_name(&self, before: &Image, after: &Image) -> bool {
-        self.segments.iter().all(|segment| match segment {
-            Segment::Literal(_) => true,
-            Segment::Column(slot) => match (before.column(*slot), after.column(*slot)) {
-                (Column::Known(old), Column::Known(new)) => old == new,
+        self.segments.iter().all(|segment| {
+            let (slot, fold) = match segment {
+                Segment::Literal(_) => return true,
+                Segment::Column(slot) => (slot, None),
+                Segment::Folded(slot, fold) => (slot, Some(fold)),
+            };
+            match (before.column(*slot), after.column(*slot)) {
+                (Column::Known(old), Column::Known(new)) => match fold {
+                    None => old == new,
+                    Some(fold) => fold.is_same(old, new),
+                },
                 _ => false,
-            },
+            }
         })
     }
 

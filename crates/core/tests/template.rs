@@ -3,7 +3,7 @@
 mod support;
 
 use freshet_core::table::ColumnSlot;
-use freshet_core::template::{NameForm, Rendered, Segment, Template};
+use freshet_core::template::{Fold, NameForm, Rendered, Segment, Template};
 use support::{Cell, image, text};
 
 fn template(form: NameForm) -> Template {
@@ -112,4 +112,74 @@ fn an_image_keeps_the_later_value_and_forgets_all_when_cleared() {
         row.column(ColumnSlot(1)),
         freshet_core::image::Column::Unknown
     );
+}
+
+const LOWER: Fold = Fold {
+    lower: true,
+    trim: false,
+};
+const TRIM: Fold = Fold {
+    lower: false,
+    trim: true,
+};
+const BOTH: Fold = Fold {
+    lower: true,
+    trim: true,
+};
+
+fn folded(form: NameForm, fold: Fold) -> Template {
+    let segments = vec![Segment::Folded(ColumnSlot(0), fold)];
+    Template { form, segments }
+}
+
+fn fold_of(form: NameForm, fold: Fold, value: &str) -> String {
+    let mut out = Vec::new();
+    let rendered = folded(form, fold).render(&image(&[text(value)]), &mut out);
+    assert_eq!(rendered, Rendered::Name);
+    String::from_utf8(out).expect("ASCII")
+}
+
+#[test]
+fn a_fold_changes_ascii_letters_and_blanks_at_the_end_alone() {
+    use NameForm::{RedisKey, SurrogateKey};
+    assert_eq!(fold_of(RedisKey, LOWER, "SKU-1 "), "sku-1%20");
+    assert_eq!(fold_of(RedisKey, TRIM, "SKU-1  "), "SKU-1");
+    assert_eq!(fold_of(RedisKey, BOTH, " SKU-1\t "), "%20sku-1%09");
+    assert_eq!(fold_of(RedisKey, BOTH, "ÄRMEL"), "%C3%84rmel");
+    assert_eq!(
+        fold_of(RedisKey, BOTH, "Größe XL  "),
+        "gr%C3%B6%C3%9Fe%20xl"
+    );
+    assert_eq!(fold_of(RedisKey, BOTH, "İẞK"), "%C4%B0%E1%BA%9Ek");
+    assert_eq!(fold_of(RedisKey, BOTH, "   "), "");
+    assert_eq!(fold_of(SurrogateKey, BOTH, "SKU_1 "), "sku_5f1");
+    assert_eq!(fold_of(SurrogateKey, TRIM, "A "), "_41");
+}
+
+#[test]
+fn a_folded_name_is_that_of_the_folded_value() {
+    for length in [0, 1, 127, 128, 129, 255, 256, 257, 1000] {
+        let value = "Ab: Ä".chars().cycle().take(length).collect::<String>() + "  ";
+        for form in [NameForm::RedisKey, NameForm::SurrogateKey] {
+            for fold in [LOWER, TRIM, BOTH] {
+                let lower = fold.apply(&value);
+                let plain = fold_of(form, Fold::default(), &lower);
+                assert_eq!(fold_of(form, fold, &value), plain, "{length} {fold:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn spellings_that_fold_to_one_are_the_same_name() {
+    let same = |fold, one, other| {
+        folded(NameForm::RedisKey, fold).same_name(&image(&[text(one)]), &image(&[text(other)]))
+    };
+    assert!(same(BOTH, "SKU ", "sku"));
+    assert!(!same(LOWER, "SKU ", "sku"));
+    assert!(!same(TRIM, "SKU ", "sku"));
+    assert!(same(TRIM, "sku ", "sku"));
+    assert!(!same(BOTH, "Ä", "ä"));
+    let unknown = image(&[Cell::Unknown]);
+    assert!(!folded(NameForm::RedisKey, BOTH).same_name(&unknown, &unknown));
 }

@@ -1,5 +1,8 @@
 //! Families → the snapshot that the hot path indexes: names become slots, constants are folded into templates.
 
+mod cascades;
+mod collation;
+mod expand;
 mod family;
 mod snapshot;
 mod templates;
@@ -102,7 +105,7 @@ impl<'a> Compile<'a> {
             tables: BTreeMap::new(),
             families: Vec::new(),
             targets: Vec::new(),
-            bytes: templates::REGISTRY_BYTES,
+            bytes: expand::REGISTRY_BYTES,
         }
     }
 
@@ -193,7 +196,7 @@ impl<'a> Compile<'a> {
                 columns: Vec::new(),
                 bindings: Vec::new(),
             });
-        templates::check_cascades(&mut speaker, written, known);
+        cascades::check_cascades(&mut speaker, written, known);
         let mut room = Room {
             family: id,
             fan_out_max,

@@ -1,4 +1,6 @@
-//! Templates as written: literals, `{placeholder}`, and `{{` / `}}` for braces.
+//! Templates as written: literals, `{placeholder}`, `{placeholder|fold}`, and `{{` / `}}` for braces.
+
+use freshet_core::template::Fold;
 
 use freshet_core::shape;
 
@@ -7,6 +9,7 @@ use freshet_core::shape;
 pub(crate) enum Piece {
     Literal(String),
     Placeholder(String),
+    Folded(String, Fold),
 }
 
 /// Splits a template.
@@ -21,24 +24,26 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Piece>, String> {
                 literal.push(character);
             }
             '{' => {
-                let mut name = String::new();
+                let mut words = vec![String::new()];
                 loop {
-                    match rest.next() {
-                        Some('}') => break,
-                        Some(it) if it.is_ascii_alphanumeric() || it == '_' => name.push(it),
-                        Some(it) => {
+                    let word = words.last_mut();
+                    match (rest.next(), word) {
+                        (Some('}'), _) | (_, None) => break,
+                        (Some('|'), _) => words.push(String::new()),
+                        (Some(it), Some(word)) if it.is_ascii_alphanumeric() || it == '_' => {
+                            word.push(it);
+                        }
+                        (Some(it), _) => {
                             return Err(format!("`{it}` cannot stand in a placeholder's name"));
                         }
-                        None => return Err("a `{` is not closed".to_owned()),
+                        (None, _) => return Err("a `{` is not closed".to_owned()),
                     }
                 }
-                if name.is_empty() {
-                    return Err("a placeholder has no name".to_owned());
-                }
+                let placeholder = placeholder(words)?;
                 if !literal.is_empty() {
                     pieces.push(Piece::Literal(std::mem::take(&mut literal)));
                 }
-                pieces.push(Piece::Placeholder(name));
+                pieces.push(placeholder);
             }
             '}' => return Err("a `}` has no `{`; write `}}` for a brace".to_owned()),
             other => literal.push(other),
@@ -53,10 +58,38 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Piece>, String> {
     Ok(pieces)
 }
 
+/// The name, and the folds that follow it.
+fn placeholder(words: Vec<String>) -> Result<Piece, String> {
+    let mut words = words.into_iter();
+    let name = words.next().unwrap_or_default();
+    if name.is_empty() {
+        return Err("a placeholder has no name".to_owned());
+    }
+    let mut fold = Fold::default();
+    for word in words {
+        let (known, given) = match word.as_str() {
+            "lower" => ("lower", &mut fold.lower),
+            "trim" => ("trim", &mut fold.trim),
+            _ => {
+                return Err(format!(
+                    "`|{word}` is no fold; there are `|lower` and `|trim`"
+                ));
+            }
+        };
+        if std::mem::replace(given, true) {
+            return Err(format!("`|{known}` stands twice in one placeholder"));
+        }
+    }
+    if fold == Fold::default() {
+        return Ok(Piece::Placeholder(name));
+    }
+    Ok(Piece::Folded(name, fold))
+}
+
 /// Names of all placeholders.
 pub(crate) fn placeholders(pieces: &[Piece]) -> impl Iterator<Item = &str> {
     pieces.iter().filter_map(|piece| match piece {
-        Piece::Placeholder(name) => Some(name.as_str()),
+        Piece::Placeholder(name) | Piece::Folded(name, _) => Some(name.as_str()),
         Piece::Literal(_) => None,
     })
 }
@@ -75,8 +108,8 @@ pub(crate) fn shape(pieces: &[Piece]) -> Vec<u8> {
     for piece in pieces {
         match piece {
             Piece::Literal(literal) => text.extend_from_slice(literal.as_bytes()),
-            Piece::Placeholder(_) if text.last() == Some(&shape::VALUE) => {}
-            Piece::Placeholder(_) => text.push(shape::VALUE),
+            Piece::Placeholder(_) | Piece::Folded(..) if text.last() == Some(&shape::VALUE) => {}
+            Piece::Placeholder(_) | Piece::Folded(..) => text.push(shape::VALUE),
         }
     }
     text
@@ -98,6 +131,26 @@ mod tests {
             ]
         );
         for wrong in ["", "a{", "a{}", "a{b-c}", "a}b", "{a"] {
+            assert!(parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn folds_follow_the_name() {
+        let fold = |lower, trim| Piece::Folded("sku".into(), Fold { lower, trim });
+        assert_eq!(parse("{sku|lower}"), Ok(vec![fold(true, false)]));
+        assert_eq!(parse("{sku|trim}"), Ok(vec![fold(false, true)]));
+        assert_eq!(parse("{sku|lower|trim}"), Ok(vec![fold(true, true)]));
+        assert_eq!(parse("{sku|trim|lower}"), Ok(vec![fold(true, true)]));
+        for wrong in [
+            "{sku|}",
+            "{|lower}",
+            "{sku|Lower}",
+            "{sku|upper}",
+            "{sku|lower|lower}",
+            "{sku|lower",
+            "{sku lower}",
+        ] {
             assert!(parse(wrong).is_err(), "{wrong}");
         }
     }

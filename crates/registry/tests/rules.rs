@@ -920,3 +920,56 @@ fn a_word_that_is_none_of_the_choices_comes_with_the_nearest() {
         assert!(text.contains(near), "{text}");
     }
 }
+
+/// A template folds what the column's collation ignores; values and constants alike.
+#[test]
+fn what_a_collation_ignores_is_folded_or_warned_of() {
+    let source = SOURCE.replace(
+        "name: category_id, type: bigint",
+        "name: category_id, type: \"varchar(20)\", collation: utf8mb4_general_ci",
+    );
+    let source = source.replace("engine: postgres", "engine: mariadb");
+    let of = |tag: &str, keys: &str| {
+        let family = FAMILY
+            .replace(
+                "category-{category_id}",
+                &format!("category-{{category_id{tag}}}"),
+            )
+            .replace("region: [eu, us]", "region: [EU, us]")
+            .replace("{region}", keys)
+            .replace("category_id: 7", "category_id: \"Tea \"")
+            .replace("category_id: 8", "category_id: tea")
+            .replace("category-7, category-8", "category-tea");
+        check(&[
+            ("sources/shop.yaml", &source),
+            ("families/item.yaml", &family),
+        ])
+    };
+    let loaded =
+        of("|lower|trim", "{region|lower}").unwrap_or_else(|found| panic!("{}", found.render()));
+    assert!(loaded.warnings.is_empty(), "{}", loaded.warnings.render());
+    assert_eq!(
+        loaded.examples.run, 1,
+        "the names are those of folded values"
+    );
+    for (tag, warned) in [
+        ("", "case and blanks at the end"),
+        ("|lower", "blanks at the end"),
+        ("|trim", "case"),
+    ] {
+        let found = of(tag, "{region|lower}");
+        let found = match &found {
+            Ok(loaded) => &loaded.warnings,
+            Err(found) => found,
+        };
+        let about = format!("without regard to {warned}:");
+        let loose: Vec<_> = found.iter().filter(|it| it.code == "FR0045").collect();
+        assert_eq!(loose.len(), 1, "{tag}: {}", found.render());
+        assert!(found.render().contains(&about), "{tag}: {}", found.render());
+    }
+    let unfolded = of("|lower|trim", "{region}");
+    assert!(
+        unfolded.is_err(),
+        "the example expects `eu`, the name has `EU`"
+    );
+}

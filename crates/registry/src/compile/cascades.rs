@@ -1,0 +1,38 @@
+//! Foreign keys whose cascades no log shows.
+
+use crate::compile::Speaker;
+use crate::family_file::BindingWritten;
+use crate::source_file::{EngineName, KnownTables, OnDelete};
+
+/// InnoDB carries foreign-key cascades out below its binlog: the children's deletes are in no log.
+pub(super) fn check_cascades(
+    speaker: &mut Speaker<'_, '_>,
+    written: &BindingWritten,
+    known: &KnownTables,
+) {
+    let Some(table) = known.get(&written.table.value) else {
+        return;
+    };
+    if table.engine == EngineName::Postgres {
+        return;
+    }
+    for key in &table.table.foreign_keys {
+        let cascades = matches!(key.on_delete, OnDelete::Cascade | OnDelete::SetNull);
+        let told = speaker
+            .file()
+            .relations
+            .iter()
+            .any(|relation| relation.acknowledged && relation.parent == key.references);
+        if cascades && !told {
+            let message = format!(
+                "rows of `{}` go with their parent `{}` and the binlog does not say so",
+                written.table.value, key.references
+            );
+            let help = format!(
+                "bind the parent too, then state `relations: [{{ parent: {}, acknowledged: true }}]`",
+                key.references
+            );
+            speaker.error("FR0027", &written.table, (&message, &help));
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Columns whose collation holds different spellings equal: readers who ask for one row fill more than one entry.
+
+use freshet_core::template::Fold;
+use serde_saphyr::Spanned;
+
+use crate::compile::Speaker;
+use crate::source_file::{EngineName, KnownTable, SourceColumn};
+
+/// A placeholder of a template that a column fills.
+pub(super) struct Filled<'a> {
+    pub(super) placeholder: &'a str,
+    pub(super) column: &'a str,
+    /// What the template does to the value.
+    pub(super) fold: Fold,
+}
+
+/// Warns of a template that does not fold what the column's collation ignores.
+pub(super) fn check(
+    speaker: &mut Speaker<'_, '_>,
+    at: &Spanned<String>,
+    table: &KnownTable,
+    filled: &Filled<'_>,
+) {
+    let declared = &table.table.columns;
+    let Some(column) = declared.iter().find(|it| it.name == filled.column) else {
+        return;
+    };
+    let ignored = ignored_by(table.engine, column);
+    let what = match (
+        ignored.lower && !filled.fold.lower,
+        ignored.trim && !filled.fold.trim,
+    ) {
+        (false, false) => return,
+        (true, false) => "case",
+        (false, true) => "blanks at the end",
+        (true, true) => "case and blanks at the end",
+    };
+    let message = format!(
+        "column `{}` compares without regard to {what}: readers who spell a value differently find one row and fill different entries",
+        filled.column
+    );
+    let folds = [(ignored.lower, "|lower"), (ignored.trim, "|trim")];
+    let folds = folds.iter().filter(|(needed, _)| *needed);
+    let folds: String = folds.map(|(_, fold)| *fold).collect();
+    let help = format!(
+        "write `{{{}{folds}}}`, and let everything that builds the name fold the value in the same way",
+        filled.placeholder
+    );
+    speaker.warning("FR0045", at, (&message, &help));
+}
+
+/// What comparisons of the column do not see, as the fold that takes it away.
+fn ignored_by(engine: EngineName, column: &SourceColumn) -> Fold {
+    let kind = column.kind.to_ascii_lowercase();
+    let base = kind.split(['(', ' ']).next().unwrap_or_default();
+    let collation = column.collation.as_deref().map(str::to_ascii_lowercase);
+    match engine {
+        EngineName::Postgres => {
+            let varying = kind.contains("varying") || kind.ends_with("[]");
+            let deterministic = ["c", "posix", "default", "ucs_basic"];
+            Fold {
+                lower: base == "citext"
+                    || collation.is_some_and(|it| !deterministic.contains(&it.as_str())),
+                trim: matches!(base, "character" | "char" | "bpchar") && !varying,
+            }
+        }
+        // The server gives back the value of a list as the list spells it.
+        EngineName::Mysql | EngineName::Mariadb if matches!(base, "enum" | "set") => {
+            Fold::default()
+        }
+        EngineName::Mysql | EngineName::Mariadb => collation.map_or_else(Fold::default, |it| {
+            let padded = it != "binary" && !it.contains("nopad") && !it.contains("_0900_");
+            Fold {
+                lower: it.ends_with("_ci"),
+                trim: padded,
+            }
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ignored(engine: EngineName, kind: &str, collation: Option<&str>) -> (bool, bool) {
+        let column = SourceColumn {
+            collation: collation.map(str::to_owned),
+            ..SourceColumn::new("c", kind, true)
+        };
+        let fold = ignored_by(engine, &column);
+        (fold.lower, fold.trim)
+    }
+
+    #[test]
+    fn what_mysql_and_mariadb_ignore() {
+        for (collation, wanted) in [
+            ("utf8mb4_general_ci", (true, true)),
+            ("utf8mb4_unicode_ci", (true, true)),
+            ("latin1_swedish_ci", (true, true)),
+            ("utf8mb4_0900_ai_ci", (true, false)),
+            ("utf8mb4_0900_as_cs", (false, false)),
+            ("utf8mb4_0900_bin", (false, false)),
+            ("utf8mb4_bin", (false, true)),
+            ("utf8mb4_nopad_bin", (false, false)),
+            ("utf8mb4_general_nopad_ci", (true, false)),
+            ("utf8mb4_uca1400_nopad_ai_ci", (true, false)),
+            ("utf8mb4_uca1400_as_cs", (false, true)),
+            ("binary", (false, false)),
+        ] {
+            for engine in [EngineName::Mysql, EngineName::Mariadb] {
+                let found = ignored(engine, "varchar(20)", Some(collation));
+                assert_eq!(found, wanted, "{collation}");
+            }
+        }
+        let none = (false, false);
+        assert_eq!(ignored(EngineName::Mysql, "varchar(20)", None), none);
+        let list = "enum('a','b')";
+        assert_eq!(
+            ignored(EngineName::Mysql, list, Some("utf8mb4_general_ci")),
+            none
+        );
+    }
+
+    #[test]
+    fn what_postgres_ignores() {
+        for (kind, collation, wanted) in [
+            ("text", None, (false, false)),
+            ("citext", None, (true, false)),
+            ("text", Some("C"), (false, false)),
+            ("text", Some("ignore_accents"), (true, false)),
+            ("character(5)", None, (false, true)),
+            ("character varying(5)", None, (false, false)),
+            ("bigint", None, (false, false)),
+        ] {
+            assert_eq!(
+                ignored(EngineName::Postgres, kind, collation),
+                wanted,
+                "{kind}"
+            );
+        }
+    }
+}
