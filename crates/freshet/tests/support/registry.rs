@@ -55,7 +55,7 @@ tables:
       - {{ name: category_id, type: bigint, nullable: false }}
       - {{ name: tenant, type: int, nullable: false }}
       - {{ name: name, type: text, nullable: false }}
-      - {{ name: body, type: text, nullable: true }}
+      - {{ name: body, type: text, nullable: true, default: false }}
   - table: {server}.{schema}.notes
     replica_identity: {notes_identity}
     primary_key: [id]
