@@ -122,7 +122,7 @@ async fn a_family_scope_takes_its_names_on_every_primary() {
     }
     cluster.open_slot(SLOT, 0, 1).expect("open");
     assert_eq!(cluster.hand_over_keys(SLOT, 0, 1).expect("hand over"), 100);
-    let report = purger.purge(&batch(Scope::Family, &[b"p:*"])).await;
+    let report = purger.purge(&batch(Scope::Family, &[b"p:{*}:*"])).await;
     assert_eq!(
         (report.outcomes[0], report.removed),
         (PurgeOutcome::Purged, 250),
@@ -161,7 +161,7 @@ async fn a_family_scope_finds_keys_that_move_behind_its_back() {
             cluster.move_slot(16_000, 2, 0).expect("move")
         })
     };
-    let report = purger.purge(&batch(Scope::Family, &[b"p:*"])).await;
+    let report = purger.purge(&batch(Scope::Family, &[b"p:{*}:*"])).await;
     assert_eq!(
         moving.join().expect("moved"),
         50,
@@ -371,7 +371,7 @@ async fn the_documented_rights_are_enough() {
         (true, 1),
         "{report:?}"
     );
-    let report = purger.purge(&batch(Scope::Family, &[b"p:*"])).await;
+    let report = purger.purge(&batch(Scope::Family, &[b"p:{*}:*"])).await;
     assert_eq!(report.outcomes, [PurgeOutcome::NothingCached], "{report:?}");
     assert_eq!(purger.observe(&names[0], None).await, Observation::Absent);
 }
