@@ -30,6 +30,7 @@ test: ## Formatting, clippy, licences, docs, tidy, every test including those on
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc -q --workspace --no-deps --document-private-items
 	$(CARGO) run -q -p freshet-testbed --bin testbed-fetch
 	$(CARGO) test --workspace
+	scripts/broken.sh
 
 .PHONY: bench
 bench: ## Freshet beside its peers: drains, latency, limit (QUICK=1 for <= 5 min; GROWTH=1; ONLY=drain-json-4 PARTICIPANTS=freshet,go)

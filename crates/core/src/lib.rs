@@ -3,6 +3,7 @@
 //!
 //! Reading order follows a change through the pipeline.
 
+pub mod broken;
 pub mod change;
 pub mod coalesce;
 pub mod codec;

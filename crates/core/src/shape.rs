@@ -6,6 +6,7 @@
 
 use memchr::memmem::{self, Finder};
 
+use crate::broken::Promise;
 use crate::codec;
 
 /// Stands in a shape for one value: any number of bytes that the codec can produce, none included.
@@ -73,6 +74,9 @@ impl NameShape {
         let Some(rest) = &self.rest else {
             return name.is_empty();
         };
+        if Promise::P13.is_broken() {
+            return true;
+        }
         let Some(mut name) = name.strip_suffix(&*rest.last) else {
             return false;
         };

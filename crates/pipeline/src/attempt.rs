@@ -1,5 +1,6 @@
 //! attempt: one batch → its target, again and again within its bounds, until each purge is settled or time is up.
 
+use freshet_core::broken::Promise;
 use freshet_core::ports::{Outbox, OutboxRecord, Purger};
 use freshet_core::purge::{
     Disposition, PurgeBatch, PurgeOutcome, PurgeReport, WantedPurge, disposition,
@@ -31,7 +32,10 @@ impl<P: Purger, O: Outbox> RunRound<P, O> {
         served: &Served<P>,
         batch: &PurgeBatch,
     ) -> Option<PurgeBatch> {
-        let deadline = served.spill_within.map(|within| Instant::now() + within);
+        let deadline = served
+            .spill_within
+            .filter(|_| !Promise::P6.is_broken())
+            .map(|within| Instant::now() + within);
         let attempts = Attempts {
             rules,
             served,

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use freshet_core::broken::Promise;
 use freshet_core::change::{Change, Op};
 use freshet_core::gap::GapCause;
 use freshet_core::position::{ChangeVersion, Steady, StreamId, StreamPosition, WallMicros};
@@ -48,6 +49,9 @@ impl Gaps {
         (cause, detail): (GapCause, String),
         now: Steady,
     ) {
+        if Promise::P5.is_broken() {
+            return;
+        }
         let gathered = now.plus(GATHER);
         let spared = self.purged.get(topic).map(|&at| at.plus(AT_MOST_EVERY));
         self.waiting.entry(Arc::clone(topic)).or_insert(Waiting {

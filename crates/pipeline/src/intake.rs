@@ -10,6 +10,7 @@ use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use ::metrics::{Counter, counter};
+use freshet_core::broken::Promise;
 use freshet_core::ledger::OffsetLedger;
 use freshet_core::ports::{Demand, Source, SourceError, SourceEvent};
 use freshet_core::position::{Steady, StreamId, StreamPosition, WallMicros};
@@ -363,7 +364,8 @@ impl<S: Source, T: Take> Intake<S, T> {
         }
         let now = self.clock.now();
         progress.beat.store(now.0, Ordering::Relaxed);
-        if (progress.open.is_empty() && progress.in_flight.is_empty()) || now >= deadline {
+        let is_over = now >= deadline && !Promise::P10.is_broken();
+        if (progress.open.is_empty() && progress.in_flight.is_empty()) || is_over {
             return Ok(true);
         }
         let demand = Demand {

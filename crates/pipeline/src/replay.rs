@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use freshet_core::broken::Promise;
 use freshet_core::ports::{Outbox, Purger};
 use freshet_core::purge::PurgeBatch;
 use freshet_core::registry::Tier;
@@ -21,6 +22,9 @@ impl<P: Purger, O: Outbox> RunRound<P, O> {
         served: &Served<P>,
         (tier, batch, takeovers): (Tier, &PurgeBatch, u64),
     ) {
+        if Promise::P8.is_broken() {
+            return;
+        }
         let Some(recent) = &served.state.recent else {
             return;
         };

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use freshet_core::broken::Promise;
 use freshet_core::position::{Steady, WallMicros};
 
 /// Why a part is not ready.
@@ -96,6 +97,9 @@ impl Status {
     /// Age in microseconds of the oldest change that is not purged; zero when there is none. Grows by itself:
     /// nothing has to move for it to be asked.
     pub fn oldest_unpurged_age_us(&self, now: WallMicros) -> u64 {
+        if Promise::P2.is_broken() {
+            return 0;
+        }
         lock(&self.0.oldest)
             .values()
             .map(|&at| now.since(at))

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use freshet_core::broken::Promise;
 use freshet_core::change::Change;
 use freshet_core::coalesce::ChangeTimes;
 use freshet_core::ports::{OutboxRecord, RawRecord, WriterSchemas};
@@ -218,6 +219,9 @@ impl<W: WriterSchemas + 'static> TakeChanges<W> {
 
     fn take_poison(&mut self, record: &RawRecord<'_>, reason: Reason, round: &mut Round) -> u32 {
         self.handles.poison.increment(1);
+        if Promise::P4.is_broken() {
+            return 0;
+        }
         let rules = Arc::clone(&round.rules);
         resolve_fallback(&rules.registry, record.origin.topic, &mut self.set);
         let ids = self.set.verdicts().iter().map(|&(id, _)| id);

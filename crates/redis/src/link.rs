@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use freshet_core::broken::Promise;
 use freshet_core::secret::Secret;
 use redis::aio::MultiplexedConnection;
 use redis::{
@@ -251,7 +252,7 @@ impl Link {
     /// Gives a connection up: nothing was heard on it for too long.
     pub(crate) async fn give_up(&self, borrowed: &Borrowed) {
         let mut made = self.made.lock().await;
-        if made.generation == borrowed.generation {
+        if made.generation == borrowed.generation && !Promise::P11.is_broken() {
             made.connection = None;
         }
     }

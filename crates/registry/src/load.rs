@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use freshet_core::broken::Promise;
 use freshet_core::registry::{Registry, RegistryRevision};
 use sha2::{Digest, Sha256};
 
@@ -110,7 +111,7 @@ fn load_below(
     };
     let registry = compile.finish(revision);
     let examples = examples::run(&registry, &families, &mut found);
-    if found.has_errors() {
+    if found.has_errors() && !Promise::P9.is_broken() {
         return Err(found);
     }
     Ok(Loaded {

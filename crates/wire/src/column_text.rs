@@ -1,5 +1,6 @@
 //! One value of a record → the text that the database itself would print, or unknown. Never a guess.
 
+use freshet_core::broken::Promise;
 use freshet_core::connector::Connector;
 use freshet_core::drift::{ColumnDrift, Drift};
 use freshet_core::image::Image;
@@ -117,7 +118,7 @@ impl BoundColumn {
 /// Sets a column of `image` from a record's value.
 pub(crate) fn set(image: &mut Image, column: BoundColumn, value: Scalar<'_>) {
     // Known also for NULL: an opaque column is always unknown.
-    if column.kind == ColumnKind::Opaque || is_unavailable(value) {
+    if column.kind == ColumnKind::Opaque || (is_unavailable(value) && !Promise::P15.is_broken()) {
         image.set_unknown(column.slot);
         return;
     }

@@ -6,6 +6,7 @@ use std::fmt;
 use std::sync::LazyLock;
 
 use apache_avro::types::Value;
+use freshet_core::broken::Promise;
 use freshet_core::position::WallMicros;
 use freshet_core::registry::LetterPolicy;
 
@@ -63,6 +64,11 @@ pub struct DeadLetter {
 impl DeadLetter {
     /// Keeps of a record what `policy` allows.
     pub fn keep(&mut self, policy: LetterPolicy, key: Option<&[u8]>, value: Option<&[u8]>) {
+        let policy = if Promise::P12.is_broken() {
+            LetterPolicy::Full
+        } else {
+            policy
+        };
         let kept = kept::of_record(policy, key, value);
         self.policy = policy;
         self.key = kept.key.map(RowBytes);

@@ -1,5 +1,6 @@
 //! The writer schemas at hand, and the plans made of them.
 
+use freshet_core::broken::Promise;
 use freshet_core::table::TableId;
 use rustc_hash::FxHashMap;
 
@@ -73,6 +74,9 @@ impl SchemaCache {
     /// next record needs it.
     #[cold]
     pub(crate) fn make_room(&mut self, bytes_max: usize) {
+        if Promise::P14.is_broken() {
+            return;
+        }
         let mut bytes = self.bytes();
         while bytes > bytes_max && self.entries.len() > 1 {
             let oldest = self.entries.iter().min_by_key(|(_, (_, used))| *used);
