@@ -4,7 +4,7 @@ use freshet_core::broken::Promise;
 use freshet_core::connector::Connector;
 use freshet_core::drift::{ColumnDrift, Drift};
 use freshet_core::image::Image;
-use freshet_core::table::{Blanks, Chars, ColumnKind, ColumnShape, ColumnSlot};
+use freshet_core::table::{Blanks, Chars, ColumnKind, ColumnShape, ColumnSlot, TableShape};
 
 use crate::field_schema::{self, FieldSchema, Nulls};
 use crate::scalar::{Encoding, Scalar};
@@ -95,6 +95,14 @@ impl BoundColumn {
         }
     }
 
+    /// A column of a record without a schema.
+    pub(crate) fn undeclared(slot: ColumnSlot, shape: &TableShape) -> Option<Self> {
+        let column = shape.columns.get(usize::from(slot.0))?;
+        let connector = &*shape.connector;
+        let field = FieldSchema::undeclared(column, connector);
+        Some(Self::of(slot, column, (connector, field)))
+    }
+
     /// The same column, read in the representation that `value` has; NULL has none of its own.
     pub(crate) fn read_as(self, value: Scalar<'_>, encoding: Encoding) -> Self {
         if value == Scalar::Null {
@@ -107,7 +115,7 @@ impl BoundColumn {
         }
     }
 
-    fn drift(self, what: Drift) -> ColumnDrift {
+    fn drift(&self, what: Drift) -> ColumnDrift {
         ColumnDrift {
             slot: self.slot,
             what,
@@ -116,7 +124,7 @@ impl BoundColumn {
 }
 
 /// Sets a column of `image` from a record's value.
-pub(crate) fn set(image: &mut Image, column: BoundColumn, value: Scalar<'_>) {
+pub(crate) fn set(image: &mut Image, column: &BoundColumn, value: Scalar<'_>) {
     // Known also for NULL: an opaque column is always unknown.
     if column.kind == ColumnKind::Opaque || (is_unavailable(value) && !Promise::P15.is_broken()) {
         image.set_unknown(column.slot);
@@ -145,7 +153,7 @@ pub(crate) fn set(image: &mut Image, column: BoundColumn, value: Scalar<'_>) {
     }
 }
 
-fn set_null(image: &mut Image, column: BoundColumn) {
+fn set_null(image: &mut Image, column: &BoundColumn) {
     if !column.nullable {
         image.set_unknown(column.slot);
         image.note_drift(column.drift(Drift::Null));
@@ -157,7 +165,7 @@ fn set_null(image: &mut Image, column: BoundColumn) {
     }
 }
 
-fn may_be_nanos(column: BoundColumn) -> bool {
+fn may_be_nanos(column: &BoundColumn) -> bool {
     match column.field.encoding {
         Encoding::EpochNanos => true,
         Encoding::Undeclared => column.unit_unknown,
@@ -184,7 +192,7 @@ fn looks_unavailable(text: &str) -> bool {
 }
 
 /// Appends the text. When it is not certain, what was appended is of no use.
-pub(crate) fn push(out: &mut String, column: BoundColumn, value: Scalar<'_>) -> Verdict {
+pub(crate) fn push(out: &mut String, column: &BoundColumn, value: Scalar<'_>) -> Verdict {
     let encoding = column.field.encoding;
     match column.kind {
         ColumnKind::Integer(whole) => number::push_integer(out, (whole, encoding), value),

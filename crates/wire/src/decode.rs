@@ -178,7 +178,7 @@ impl Decoder {
         let memory = memory_of(&mut self.tables, shape);
         let opened = memory.prefixes.open(value, shape, &self.limits)?;
         let wrapped = opened.is_some();
-        let (start, fields) = opened.unwrap_or((0, &memory.undeclared));
+        let (start, columns) = opened.unwrap_or((0, &memory.undeclared));
         let depth = usize::from(wrapped);
         let mut cursor = Cursor::new(value, self.limits.depth_max).starting_at(start, depth);
         if cursor.clone().null()? {
@@ -186,7 +186,7 @@ impl Decoder {
         }
         let rules = RowRules {
             shape,
-            fields,
+            columns,
             members: self.members,
         };
         let hint = (memory.form, &mut memory.tracks);
@@ -217,7 +217,7 @@ impl Decoder {
         };
         let rules = RowRules {
             shape,
-            fields: &[],
+            columns: &[],
             members: self.members,
         };
         let not_a_record = DecodeError::BadEnvelope {

@@ -79,7 +79,7 @@ impl FieldSchema {
                     nulls: Nulls::Kept,
                 };
                 let bound = BoundColumn::of(ColumnSlot(0), column, (connector, plain));
-                match column_text::push(&mut text, bound, value).certain {
+                match column_text::push(&mut text, &bound, value).certain {
                     true => Nulls::Default(hash(&text)),
                     false => Nulls::Any,
                 }

@@ -28,10 +28,10 @@ pub(crate) fn read_json(
 ) -> Result<(), DecodeError> {
     let opened = prefixes.open(key, shape, limits)?;
     let depth = usize::from(opened.is_some());
-    let (start, fields) = opened.unwrap_or_default();
+    let (start, columns) = opened.unwrap_or_default();
     let rules = RowRules {
         shape,
-        fields,
+        columns,
         members: false,
     };
     let mut cursor = Cursor::new(key, limits.depth_max).starting_at(start, depth);
@@ -51,7 +51,7 @@ pub(crate) fn read_avro(
     };
     let rules = RowRules {
         shape,
-        fields: &[],
+        columns: &[],
         members: false,
     };
     let Some(Planned {

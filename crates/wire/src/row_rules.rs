@@ -3,7 +3,6 @@
 use freshet_core::table::{ColumnSlot, TableShape};
 
 use crate::column_text::BoundColumn;
-use crate::field_schema::FieldSchema;
 
 /// How the rows of one table are read.
 #[derive(Debug, Clone, Copy)]
@@ -11,7 +10,7 @@ pub(crate) struct RowRules<'a> {
     /// The table.
     pub(crate) shape: &'a TableShape,
     /// How each bound column is written; empty where the source file alone says.
-    pub(crate) fields: &'a [FieldSchema],
+    pub(crate) columns: &'a [BoundColumn],
     /// Whether a change's place in its transaction is read.
     pub(crate) members: bool,
 }
@@ -30,18 +29,10 @@ impl RowRules<'_> {
 
     /// The bound column at a place.
     pub(crate) fn bound(&self, slot: u16) -> Option<BoundColumn> {
-        let at = usize::from(slot);
-        let column = self.shape.columns.get(at)?;
-        let connector = &*self.shape.connector;
-        let field = match self.fields.get(at) {
-            Some(field) => *field,
-            None => FieldSchema::undeclared(column, connector),
-        };
-        Some(BoundColumn::of(
-            ColumnSlot(slot),
-            column,
-            (connector, field),
-        ))
+        match self.columns.get(usize::from(slot)) {
+            Some(column) => Some(*column),
+            None => BoundColumn::undeclared(ColumnSlot(slot), self.shape),
+        }
     }
 }
 

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use freshet_core::ports::RawRecord;
-use freshet_core::table::TableShape;
+use freshet_core::table::{ColumnSlot, TableShape};
 
-use crate::field_schema::FieldSchema;
+use crate::column_text::BoundColumn;
 use crate::form::Form;
 use crate::images;
 use crate::json::schema_prefix::SchemaPrefixes;
@@ -25,7 +25,7 @@ pub(crate) struct TopicMemory {
     pub(crate) key_prefixes: SchemaPrefixes,
     pub(crate) tracks: Tracks,
     /// How each bound column of a record without a schema is written.
-    pub(crate) undeclared: Box<[FieldSchema]>,
+    pub(crate) undeclared: Box<[BoundColumn]>,
     /// Values are compared with what the source file lists.
     pub(crate) has_lists: bool,
 }
@@ -43,10 +43,10 @@ impl TopicMemory {
     }
 }
 
-fn undeclared(shape: &TableShape) -> Box<[FieldSchema]> {
-    let columns = shape.columns.iter();
-    columns
-        .map(|column| FieldSchema::undeclared(column, &shape.connector))
+fn undeclared(shape: &TableShape) -> Box<[BoundColumn]> {
+    let slots = (0..).map(ColumnSlot).take(shape.columns.len());
+    slots
+        .filter_map(|slot| BoundColumn::undeclared(slot, shape))
         .collect()
 }
 

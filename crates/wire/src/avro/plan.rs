@@ -387,7 +387,9 @@ fn run_row(
     mut mark: impl FnMut(FlatMark, Scalar<'_>),
 ) -> Result<(), Bad> {
     run_steps(steps, datum, |field, value, encoding| match field {
-        RowField::Column(column) => column_text::set(image, column.read_as(value, encoding), value),
+        RowField::Column(column) => {
+            column_text::set(image, &column.read_as(value, encoding), value)
+        }
         RowField::Mark(flat) => mark(flat, value),
     })
 }

@@ -286,7 +286,7 @@ impl Usual {
         let (inside, past) = match code {
             Code::Column(which) => {
                 let column = self.columns.get(usize::from(which))?;
-                column_text::set(column.image(change), column.bound, Scalar::Null);
+                column_text::set(column.image(change), &column.bound, Scalar::Null);
                 return Some(next);
             }
             Code::Enter(inside, past) => (inside, past),
@@ -324,7 +324,7 @@ impl Usual {
                 (value, bytes.len() - further.rest().len())
             }
         };
-        column_text::set(column.image(change), column.bound, value);
+        column_text::set(column.image(change), &column.bound, value);
         Some(end)
     }
 }

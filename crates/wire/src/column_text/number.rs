@@ -13,6 +13,11 @@ pub(super) fn push_integer(
     (whole, encoding): (Whole, Encoding),
     value: Scalar<'_>,
 ) -> Verdict {
+    let plain = whole.bits == 64 && !whole.unsigned && whole.zerofill == 0;
+    if let (Scalar::Integer(number), true) = (value, plain) {
+        out.push_str(itoa::Buffer::new().format(number));
+        return Verdict::CERTAIN;
+    }
     let start = out.len();
     match (value, encoding) {
         (Scalar::Integer(number), _) => out.push_str(itoa::Buffer::new().format(number)),

@@ -31,7 +31,7 @@ fn column(kind: ColumnKind, encoding: Encoding) -> BoundColumn {
 fn image(column: BoundColumn, value: Scalar<'_>) -> Image {
     let mut image = Image::default();
     image.begin(1);
-    set(&mut image, column, value);
+    set(&mut image, &column, value);
     image
 }
 

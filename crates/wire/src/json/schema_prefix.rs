@@ -1,11 +1,12 @@
 //! `{"schema":…,"payload":…}`: the schema is most of the bytes and the same from record to record. It is read
 //! once and then recognised by comparing bytes.
 
-use freshet_core::table::TableShape;
+use freshet_core::table::{ColumnShape, ColumnSlot, TableShape};
 use serde_json::Value;
 
 use super::cursor::Cursor;
 use super::tree;
+use crate::column_text::BoundColumn;
 use crate::error::DecodeError;
 use crate::field_schema::{FieldSchema, Nulls, SchemaDefault};
 use crate::limits::Limits;
@@ -19,7 +20,7 @@ const PREFIXES_MAX: usize = 4;
 pub(crate) struct SchemaPrefix {
     bytes: Box<[u8]>,
     /// One for each bound column.
-    pub(crate) fields: Vec<FieldSchema>,
+    pub(crate) columns: Vec<BoundColumn>,
 }
 
 /// The schemas last seen in one topic.
@@ -38,7 +39,7 @@ impl SchemaPrefixes {
         record: &[u8],
         shape: &TableShape,
         limits: &Limits,
-    ) -> Result<Option<(usize, &[FieldSchema])>, DecodeError> {
+    ) -> Result<Option<(usize, &[BoundColumn])>, DecodeError> {
         let hit = self
             .known
             .iter()
@@ -51,17 +52,17 @@ impl SchemaPrefixes {
             };
             let prefix = SchemaPrefix {
                 bytes: record.get(..start).unwrap_or_default().into(),
-                fields: fields(schema, shape)?,
+                columns: columns(schema, shape)?,
             };
             if start > limits.schema_prefix_bytes_max {
                 self.oversized = prefix;
-                return Ok(Some((start, &self.oversized.fields)));
+                return Ok(Some((start, &self.oversized.columns)));
             }
             self.known.truncate(PREFIXES_MAX - 1);
             self.known.insert(0, prefix);
         }
         let first = self.known.first();
-        Ok(first.map(|prefix| (prefix.bytes.len(), prefix.fields.as_slice())))
+        Ok(first.map(|prefix| (prefix.bytes.len(), prefix.columns.as_slice())))
     }
 }
 
@@ -96,7 +97,7 @@ fn split<'a>(record: &'a [u8], limits: &Limits) -> Result<Option<(&'a [u8], usiz
 
 /// What a Connect schema says of each bound column. The row's columns are the fields of `after`, or of the
 /// record itself in the flattened form and in keys.
-fn fields(schema: &[u8], shape: &TableShape) -> Result<Vec<FieldSchema>, DecodeError> {
+fn columns(schema: &[u8], shape: &TableShape) -> Result<Vec<BoundColumn>, DecodeError> {
     let schema = tree::parse(schema).ok_or(DecodeError::BadJson {
         at: 0,
         what: "the schema is not JSON, or has too many parts",
@@ -109,19 +110,21 @@ fn fields(schema: &[u8], shape: &TableShape) -> Result<Vec<FieldSchema>, DecodeE
         .flatten()
         .find(|part| part.get("fields").is_some())
         .unwrap_or(&schema);
-    let columns = shape.columns.iter();
-    Ok(columns
-        .map(|column| {
-            let Some(field) = field(row, &column.name) else {
-                return FieldSchema {
-                    encoding: Encoding::Plain,
-                    nulls: Nulls::Kept,
-                };
+    let connector = &*shape.connector;
+    let field_of = |column: &ColumnShape| {
+        let Some(field) = field(row, &column.name) else {
+            return FieldSchema {
+                encoding: Encoding::Plain,
+                nulls: Nulls::Kept,
             };
-            let number = field.get("default").map(Value::to_string);
-            let default = default(field, number.as_deref().unwrap_or_default());
-            FieldSchema::declared(column, &shape.connector, (encoding(field), default))
-        })
+        };
+        let number = field.get("default").map(Value::to_string);
+        let default = default(field, number.as_deref().unwrap_or_default());
+        FieldSchema::declared(column, connector, (encoding(field), default))
+    };
+    let columns = (0..).map(ColumnSlot).zip(&shape.columns);
+    Ok(columns
+        .map(|(slot, column)| BoundColumn::of(slot, column, (connector, field_of(column))))
         .collect())
 }
 

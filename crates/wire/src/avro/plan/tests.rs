@@ -82,7 +82,7 @@ fn both(value: &[u8], members: bool) -> Option<(Option<Seen>, Option<Seen>)> {
     let shape = shape(&COLUMNS);
     let rules = RowRules {
         shape: &shape,
-        fields: &[],
+        columns: &[],
         members,
     };
     let plan = Plan::compile(schema, rules)?;

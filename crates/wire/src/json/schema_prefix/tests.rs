@@ -26,8 +26,8 @@ fn a_schema_is_read_once_and_then_recognised() {
         let opened = prefixes
             .open(text.as_bytes(), &shape, &limits)
             .expect("valid");
-        let (start, fields) = opened.expect("it has a schema");
-        let encodings: Vec<_> = fields.iter().map(|field| field.encoding).collect();
+        let (start, columns) = opened.expect("it has a schema");
+        let encodings: Vec<_> = columns.iter().map(|it| it.field.encoding).collect();
         assert_eq!(&text[start..], r#"{"op":"c"}}"#);
         let wanted = [Encoding::Decimal { scale: 2 }, Encoding::EpochMicros];
         assert_eq!(encodings, wanted);
@@ -49,7 +49,7 @@ fn alternating_schemas_stay_apart_and_are_bounded() {
             let opened = prefixes
                 .open(text.as_bytes(), &shape, &limits)
                 .expect("valid");
-            assert_eq!(opened.expect("it has a schema").1[1].encoding, wanted);
+            assert_eq!(opened.expect("it has a schema").1[1].field.encoding, wanted);
         }
     }
     assert_eq!(prefixes.known.len(), 2);
@@ -73,7 +73,7 @@ fn an_oversized_schema_is_used_and_not_kept() {
             .open(text.as_bytes(), &shape, &limits)
             .expect("valid");
         assert_eq!(
-            opened.expect("it has a schema").1[1].encoding,
+            opened.expect("it has a schema").1[1].field.encoding,
             Encoding::EpochMicros
         );
     }
@@ -100,6 +100,6 @@ fn what_has_no_schema_is_left_alone() {
     let null = r#"{"schema":null,"payload":{"op":"c"}}"#;
     let mut prefixes = SchemaPrefixes::default();
     let opened = prefixes.open(null.as_bytes(), &shape, &limits);
-    let (_, fields) = opened.expect("valid").expect("wrapped");
-    assert!(fields.is_empty());
+    let (_, columns) = opened.expect("valid").expect("wrapped");
+    assert!(columns.is_empty());
 }

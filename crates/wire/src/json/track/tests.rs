@@ -53,7 +53,7 @@ impl Reader {
     fn read(&mut self, text: &[u8]) -> Result<Read, DecodeError> {
         let rules = RowRules {
             shape: &self.shape,
-            fields: &[],
+            columns: &[],
             members: true,
         };
         let (start, mut scratch) = (Cursor::new(text, 8), String::new());
