@@ -58,7 +58,7 @@ pub enum Scope {
     Keys,
     /// One CDN tag.
     Tag,
-    /// Everything of the family on that target: in Redis the names of one [shape](crate::shape), at a CDN those that
+    /// Everything of the family on that target: in Redis the names of one [`shape`](mod@crate::shape), at a CDN those that
     /// carry the family tag.
     Family,
 }

@@ -102,7 +102,7 @@ pub(crate) fn literal_prefix(pieces: &[Piece]) -> &str {
     }
 }
 
-/// The names of the template as a [shape]; values side by side are as good as one.
+/// The names of the template as a [`shape`](mod@freshet_core::shape); values side by side are as good as one.
 pub(crate) fn shape(pieces: &[Piece]) -> Vec<u8> {
     let mut text = Vec::new();
     for piece in pieces {

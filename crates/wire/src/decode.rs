@@ -51,7 +51,7 @@ pub struct Decoder {
     /// The registry that plans and prefixes were made for.
     revision: Option<RegistryRevision>,
     schemas: SchemaCache,
-    /// By [`TableId`](freshet_core::table::TableId).
+    /// By [`TableId`].
     tables: Vec<TopicMemory>,
     /// The table of the last record that had one.
     last: Option<TableId>,

@@ -66,7 +66,7 @@ pub struct RequestedPurge {
     pub scope: Scope,
     /// Soft or hard.
     pub mode: PurgeMode,
-    /// The rendered name; a family's in Redis is a [shape](freshet_core::shape). One without a value in it is a prefix
+    /// The rendered name; a family's in Redis is a [`shape`](mod@freshet_core::shape). One without a value in it is a prefix
     /// that an earlier release wrote.
     pub name: Vec<u8>,
     /// When the oldest change behind it was committed; zero when not known.

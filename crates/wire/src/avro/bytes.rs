@@ -3,7 +3,7 @@
 //! Inlined by force, so that `rest` is two registers; a call would cost more than most of what is done here.
 
 /// What is wrong with a datum, small enough to come back in a register with every value that is read:
-/// [`Datum::explain`] makes the error of it.
+/// `Datum::explain` makes the error of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Bad {
     Short,
