@@ -19,8 +19,9 @@ fn p15_a_value_that_is_certain_is_what_the_server_prints() {
             for reading in [Reading::Whole, Reading::Stated, Reading::Silent] {
                 let (tallies, found) = read(&recorded, variant, reading);
                 assert!(tallies.len() > 20, "{engine} {variant}: {tallies:?}");
-                let told = found.iter();
-                faults.extend(told.map(|fault| format!("{engine} {variant} {reading:?}: {fault}")));
+                let found = found.iter();
+                faults
+                    .extend(found.map(|fault| format!("{engine} {variant} {reading:?}: {fault}")));
             }
         }
     }

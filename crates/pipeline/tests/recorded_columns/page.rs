@@ -31,7 +31,7 @@ pub(crate) fn page() -> String {
         for variant in recorded.variants.keys() {
             for reading in readings(&recorded, variant) {
                 let (tallies, _) = read(&recorded, variant, reading);
-                note(&mut seen, &tallies, (variant, reading));
+                note(&mut seen, &tallies, variant, reading);
             }
         }
         let _ = writeln!(
@@ -62,8 +62,12 @@ struct Seen {
     example: Option<(String, String)>,
 }
 
-fn note(seen: &mut BTreeMap<String, Vec<Seen>>, tallies: &Tallies, of: (&str, Reading)) {
-    let (variant, reading) = of;
+fn note(
+    seen: &mut BTreeMap<String, Vec<Seen>>,
+    tallies: &Tallies,
+    variant: &str,
+    reading: Reading,
+) {
     let how = match reading {
         Reading::Whole => "schema",
         Reading::Stated => "stated",
