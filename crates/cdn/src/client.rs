@@ -5,10 +5,19 @@ use std::time::Duration;
 use freshet_core::purge::PurgeOutcome;
 use freshet_core::secret::Secret;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Client, StatusCode};
+use reqwest::{Client, Response, StatusCode};
 
 /// How long to wait for somebody to mend credentials, rights or a target's name.
 pub(crate) const RIGHTS_RETRY_MS: u32 = 5_000;
+
+/// Longest pause that a provider may ask for, in seconds. Fastly counts purges by the hour.
+pub(crate) const RETRY_AFTER_MAX_S: u64 = 3_600;
+
+/// Longest body that is read. Fastly's answer to 256 keys of 8 000 bytes takes under 32 KiB.
+const BODY_BYTES_MAX: usize = 1 << 20;
+
+/// Longest part of a provider's message that is repeated, in characters.
+const MESSAGE_MAX: usize = 200;
 
 /// A secret header that a target sends with every request.
 #[derive(Debug, Clone)]
@@ -90,12 +99,41 @@ pub(crate) fn outcome_of(status: StatusCode, retry_after_ms: u32) -> PurgeOutcom
     }
 }
 
-/// `Retry-After` in seconds, as milliseconds; zero when there is none.
+/// `Retry-After` in seconds, as milliseconds; zero when there is none, or a date.
 pub(crate) fn retry_after_ms(headers: &HeaderMap) -> u32 {
-    headers
-        .get("retry-after")
-        .and_then(|value| value.to_str().ok()?.trim().parse::<u32>().ok())
-        .map_or(0, |seconds| seconds.saturating_mul(1000))
+    number_in(headers, "retry-after").map_or(0, wait_ms)
+}
+
+/// The whole number that a header holds.
+pub(crate) fn number_in(headers: &HeaderMap, name: &str) -> Option<u64> {
+    headers.get(name)?.to_str().ok()?.trim().parse().ok()
+}
+
+/// A pause in milliseconds, bounded: one wrong answer must not hold a backlog for weeks.
+pub(crate) fn wait_ms(seconds: u64) -> u32 {
+    // 3.6 million fit.
+    seconds.min(RETRY_AFTER_MAX_S) as u32 * 1_000
+}
+
+/// The whole body.
+///
+/// # Errors
+/// It breaks off, or does not end in time or in size.
+pub(crate) async fn body_of(mut answer: Response) -> Result<Vec<u8>, String> {
+    let mut body = Vec::new();
+    while let Some(part) = answer.chunk().await.map_err(reason_of)? {
+        if body.len() + part.len() > BODY_BYTES_MAX {
+            return Err(format!("answered with more than {BODY_BYTES_MAX} bytes"));
+        }
+        body.extend_from_slice(&part);
+    }
+    Ok(body)
+}
+
+/// A provider's message for the log: its beginning, without what a terminal obeys.
+pub(crate) fn shown(message: &str) -> String {
+    let beginning = message.chars().take(MESSAGE_MAX);
+    beginning.flat_map(char::escape_debug).collect()
 }
 
 /// A transport error in words, without the address that may hold a name.

@@ -12,6 +12,7 @@ use freshet_core::registry::PurgeMode;
 use freshet_core::secret::Secret;
 use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Client, RequestBuilder, StatusCode};
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 use crate::chunk::{Bounds, Chunk, chunks};
@@ -137,13 +138,13 @@ impl FastlyPurger {
                 PurgeOutcome::Unreachable
             }
             Ok(answer) if answer.status() == StatusCode::OK => {
-                match answer.json::<BTreeMap<String, serde_json::Value>>().await {
+                match client::body_of(answer).await.and_then(|it| read(&it)) {
                     Ok(purged) => {
                         note_purged(chunk, &purged, report);
                         return true;
                     }
-                    Err(error) => {
-                        report.reason = Some(format!("fastly {}", client::reason_of(error)));
+                    Err(reason) => {
+                        report.reason = Some(format!("fastly {reason}"));
                         PurgeOutcome::Forgotten
                     }
                 }
@@ -151,9 +152,7 @@ impl FastlyPurger {
             Ok(answer) => {
                 let status = answer.status();
                 let outcome = client::outcome_of(status, retry_after_ms(answer.headers()));
-                let said = said_by(&answer.text().await.unwrap_or_default());
-                // An error may repeat the request.
-                let said = self.target.conceal(&said);
+                let said = self.said_by(&client::body_of(answer).await.unwrap_or_default());
                 let advice = match status.as_u16() {
                     401 | 403 => {
                         ": refused: compare `fastly.token` and its rights with the service"
@@ -167,6 +166,25 @@ impl FastlyPurger {
         note(chunk, outcome, report);
         answered
     }
+
+    /// What an error body says, without the secrets: it may repeat the request.
+    fn said_by(&self, body: &[u8]) -> String {
+        let parsed: ErrorBody = serde_json::from_slice(body).unwrap_or_default();
+        let said = parsed.reason.or(parsed.msg).or(parsed.title);
+        match said.filter(|it| !it.is_empty()) {
+            // Concealed before it is cut: half a secret is not found any more.
+            Some(said) => format!(": {}", client::shown(&self.target.conceal(&said))),
+            None => String::new(),
+        }
+    }
+}
+
+/// The keys that were purged, each with an id of the purge.
+type PurgedKeys = BTreeMap<String, IgnoredAny>;
+
+fn read(body: &[u8]) -> Result<PurgedKeys, String> {
+    let unreadable = |_| "answered 200 without saying which keys were purged".to_owned();
+    serde_json::from_slice(body).map_err(unreadable)
 }
 
 fn note(chunk: &Chunk<'_>, outcome: PurgeOutcome, report: &mut PurgeReport) {
@@ -176,11 +194,7 @@ fn note(chunk: &Chunk<'_>, outcome: PurgeOutcome, report: &mut PurgeReport) {
 }
 
 /// The answer names every key that was purged; one that it does not name stays forgotten.
-fn note_purged(
-    chunk: &Chunk<'_>,
-    purged: &BTreeMap<String, serde_json::Value>,
-    report: &mut PurgeReport,
-) {
+fn note_purged(chunk: &Chunk<'_>, purged: &PurgedKeys, report: &mut PurgeReport) {
     for (tag, &place) in chunk.tags.iter().zip(&chunk.places) {
         if purged.contains_key(*tag) {
             report.outcomes[place] = PurgeOutcome::Purged;
@@ -192,34 +206,15 @@ fn note_purged(
 
 /// `Retry-After`, else the time until `Fastly-RateLimit-Reset` (seconds since the epoch).
 fn retry_after_ms(headers: &HeaderMap) -> u32 {
-    let told = client::retry_after_ms(headers);
-    if told > 0 {
-        return told;
+    let stated = client::retry_after_ms(headers);
+    if stated > 0 {
+        return stated;
     }
-    let reset = headers
-        .get("fastly-ratelimit-reset")
-        .and_then(|value| value.to_str().ok()?.trim().parse::<u64>().ok());
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_secs();
-    // An hour is the longest window that Fastly counts in.
-    let wait = reset.map_or(0, |reset| reset.saturating_sub(now).min(3_600));
-    u32::try_from(wait * 1000).unwrap_or(u32::MAX)
-}
-
-fn said_by(body: &str) -> String {
-    let parsed: ErrorBody = serde_json::from_str(body).unwrap_or_default();
-    let said = parsed
-        .reason
-        .or(parsed.msg)
-        .or(parsed.title)
-        .unwrap_or_default();
-    if said.is_empty() {
-        String::new()
-    } else {
-        format!(": {}", said.chars().take(200).collect::<String>())
-    }
+    let Some(reset) = client::number_in(headers, "fastly-ratelimit-reset") else {
+        return 0;
+    };
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    client::wait_ms(reset.saturating_sub(now.unwrap_or_default().as_secs()))
 }
 
 impl Purger for FastlyPurger {

@@ -186,14 +186,7 @@ fn refused(secret: Option<&SecretHeader>) -> String {
 
 /// How many objects went: header `X-Purged`, as the VCL in `docs/` sets it.
 fn count_of(answer: &Response) -> Option<u64> {
-    answer
-        .headers()
-        .get("x-purged")?
-        .to_str()
-        .ok()?
-        .trim()
-        .parse()
-        .ok()
+    client::number_in(answer.headers(), "x-purged")
 }
 
 /// The outcome of several nodes: the worst one, and nothing cached only where no node had anything.
@@ -236,7 +229,7 @@ impl Purger for VarnishPurger {
                 report.outcomes[place] = outcome;
             }
             for answer in answers {
-                report.removed += answer.removed;
+                report.removed = report.removed.saturating_add(answer.removed);
                 report.reason = answer.reason.or(report.reason.take());
             }
         }

@@ -150,6 +150,68 @@ async fn refusals_are_told_apart() {
 }
 
 #[tokio::test]
+async fn p12_a_token_is_hidden_before_a_message_is_cut() {
+    let api = Api::start(|_| {
+        let message = format!("{}token-abc", "x".repeat(195));
+        http(
+            "400 Bad Request",
+            "",
+            &format!(r#"{{"reason":"{message}"}}"#),
+        )
+    });
+    let report = purger(&api).purge(&batch(1, PurgeMode::Hard)).await;
+    let reason = report.reason.expect("a reason");
+    assert!(
+        reason.contains("xxx") && !reason.contains("token"),
+        "{reason}"
+    );
+}
+
+#[tokio::test]
+async fn p12_nothing_that_a_terminal_obeys_is_repeated() {
+    let api = Api::start(|_| {
+        let body = r#"{"reason":"\u001b[2Jbad\nkey"}"#;
+        http("400 Bad Request", "", body)
+    });
+    let report = purger(&api).purge(&batch(1, PurgeMode::Hard)).await;
+    let reason = report.reason.expect("a reason");
+    assert!(
+        reason.contains("bad\\nkey") && !reason.contains(char::is_control),
+        "{reason}"
+    );
+}
+
+#[tokio::test]
+async fn p14_a_body_is_read_up_to_a_limit() {
+    let api = Api::start(|_| {
+        http(
+            "200 OK",
+            "",
+            &format!("{{\"item-0\":1{}}}", " ".repeat(2 << 20)),
+        )
+    });
+    let report = purger(&api).purge(&batch(1, PurgeMode::Hard)).await;
+    assert_eq!(report.outcomes, [PurgeOutcome::Forgotten]);
+    let reason = report.reason.expect("a reason");
+    assert!(reason.contains("more than 1048576 bytes"), "{reason}");
+}
+
+#[tokio::test]
+async fn p14_no_answer_holds_a_target_longer_than_an_hour() {
+    let longest = PurgeOutcome::Throttled {
+        retry_after_ms: 3_600_000,
+    };
+    for header in [
+        "Retry-After: 4294967",
+        "Fastly-RateLimit-Reset: 99999999999",
+    ] {
+        let api = Api::start(move |_| http("429 Too Many Requests", &format!("{header}\r\n"), ""));
+        let report = purger(&api).purge(&batch(1, PurgeMode::Hard)).await;
+        assert_eq!(report.outcomes, [longest], "{header}");
+    }
+}
+
+#[tokio::test]
 async fn a_call_that_hangs_ends_in_time() {
     // Twelve calls, and one timeout.
     let api = Api::start(|_| {
