@@ -298,7 +298,7 @@ fn wrong_flags_exit_with_two() {
 
 /// A pipe would hold the process until somebody writes, a device would fill its memory. Each run ends within 30 s.
 #[test]
-fn p9_a_config_or_secret_that_is_a_pipe_or_a_device_is_refused() {
+fn p9_a_config_secret_or_certificate_that_is_a_pipe_or_a_device_is_refused() {
     let ends = |folder: &Path| {
         let (tell, answer) = std::sync::mpsc::channel();
         let folder = folder.to_owned();
@@ -312,7 +312,12 @@ fn p9_a_config_or_secret_that_is_a_pipe_or_a_device_is_refused() {
         "redis://127.0.0.1:1\" }",
         "redis://127.0.0.1:1\", password: { file: odd } }",
     );
-    for (name, config) in [("freshet.yaml", CONFIG), ("odd", &with_secret)] {
+    let with_authorities = with_secret.replace("password: { file: odd }", "ca_file: odd");
+    for (name, config) in [
+        ("freshet.yaml", CONFIG),
+        ("odd", &with_secret),
+        ("odd", &with_authorities),
+    ] {
         let folder = deployment(config, FAMILY);
         let odd = folder.path().join(name);
         let _ = fs::remove_file(&odd);

@@ -1,5 +1,7 @@
 //! The properties of librdkafka that a config may set, and how. Messages name properties, never values.
 
+use std::path::Path;
+
 use freshet_core::nearest::nearest;
 use freshet_core::secret::Secret;
 use rdkafka::ClientConfig;
@@ -54,8 +56,6 @@ pub enum PropertyError {
     Unknown {
         /// As it was written.
         name: String,
-        /// The property that was probably meant.
-        nearest: Option<&'static str>,
     },
     /// Freshet sets it.
     #[error("`{name}` is set by freshet")]
@@ -73,6 +73,12 @@ pub enum PropertyError {
         /// What librdkafka takes; empty when it does not say.
         range: &'static str,
     },
+    /// The value names a pipe, a device or a socket: reading it may never end.
+    #[error("`{name}` names something that is neither a regular file nor a directory")]
+    NotAFile {
+        /// The property.
+        name: String,
+    },
     /// The librdkafka that is linked was built without it.
     #[error("`{name}` is not supported by this build")]
     Unsupported {
@@ -82,16 +88,14 @@ pub enum PropertyError {
 }
 
 impl PropertyError {
-    /// What to do about it.
+    /// What to do about it. For an unknown property it compares all names, which takes time.
     pub fn help(&self) -> String {
         match self {
-            Self::Unknown {
-                nearest: Some(name),
-                ..
-            } => format!("did you mean `{name}`?"),
-            Self::Unknown { nearest: None, .. } => {
-                "the names are in librdkafka's CONFIGURATION.md".to_owned()
-            }
+            Self::Unknown { name } => match nearest(name, KNOWN.lines().map(|it| named(it).0)) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => "the names are in librdkafka's CONFIGURATION.md".to_owned(),
+            },
+            Self::NotAFile { .. } => "name a regular file that can be read whole".to_owned(),
             Self::Owned { advice, .. } => (*advice).to_owned(),
             Self::Value { range: "", .. } => {
                 "librdkafka's CONFIGURATION.md says what it takes".to_owned()
@@ -115,21 +119,35 @@ pub fn is_read(name: &str) -> bool {
     READ.contains(&name)
 }
 
+/// A line of the list: a property's name, and its range.
+fn named(line: &'static str) -> (&'static str, &'static str) {
+    line.split_once('\t').unwrap_or((line, ""))
+}
+
+/// Whether librdkafka may be given a place to read from. One that is not there is for librdkafka to report: some
+/// properties take words as well.
+fn may_be_read(place: &str) -> bool {
+    Path::new(place)
+        .metadata()
+        .map_or(true, |file| file.is_file() || file.is_dir())
+}
+
 /// Checks one property by itself: its name, whose it is, and its value.
 ///
 /// # Errors
 /// What is wrong, without the value.
 pub fn check_property(name: &str, value: &Secret) -> Result<(), PropertyError> {
-    let known = |line: &'static str| line.split_once('\t').unwrap_or((line, ""));
     if let Some((_, advice)) = OWNED.iter().find(|(owned, _)| *owned == name) {
         let name = name.to_owned();
         return Err(PropertyError::Owned { name, advice });
     }
     let name = name.to_owned();
-    let Some((_, range)) = KNOWN.lines().map(known).find(|(known, _)| *known == name) else {
-        let nearest = nearest(&name, KNOWN.lines().map(|line| known(line).0));
-        return Err(PropertyError::Unknown { name, nearest });
+    let Some((_, range)) = KNOWN.lines().map(named).find(|(known, _)| *known == name) else {
+        return Err(PropertyError::Unknown { name });
     };
+    if name.ends_with(".location") && !may_be_read(value.expose()) {
+        return Err(PropertyError::NotAFile { name });
+    }
     let mut config = ClientConfig::new();
     config.set(&name, value.expose());
     match config.create_native_config() {
@@ -180,6 +198,17 @@ mod tests {
         assert_eq!(value.help(), "it takes: 1 .. 3600000");
         assert!(check("session.timeout.ms", "6000").is_ok());
         assert!(check("sasl.password", "hunter2").is_ok());
+    }
+
+    #[test]
+    fn p9_a_certificate_is_not_read_from_a_device() {
+        for name in ["ssl.ca.location", "https.ca.location", "ssl.key.location"] {
+            let device = check(name, "/dev/zero").expect_err("it never ends");
+            let name = name.to_owned();
+            assert_eq!(device, PropertyError::NotAFile { name });
+        }
+        assert!(check("ssl.ca.location", "probe").is_ok());
+        assert!(check("ssl.ca.location", "/").is_ok());
     }
 
     #[test]

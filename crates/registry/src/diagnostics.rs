@@ -254,6 +254,11 @@ impl Diagnostics {
         self.errors.all > 0
     }
 
+    /// Whether further errors are only counted, so that none needs a help that takes time to make.
+    pub fn is_full(&self) -> bool {
+        self.errors.kept >= KEPT_MAX
+    }
+
     /// Whether an error was found in this file.
     pub(crate) fn has_errors_in(&self, path: &Path) -> bool {
         self.seen.faulty.contains(path)
@@ -262,9 +267,9 @@ impl Diagnostics {
     /// The name that was probably meant by `word`, as a help begins with it. Comparing takes time, so that only an
     /// error that is kept has one.
     pub(crate) fn meant<'a>(&self, word: &str, names: impl Iterator<Item = &'a str>) -> String {
-        let near = match self.errors.kept < KEPT_MAX {
-            true => nearest(word, names.take(COMPARED_MAX)),
-            false => None,
+        let near = match self.is_full() {
+            false => nearest(word, names.take(COMPARED_MAX)),
+            true => None,
         };
         near.map_or_else(String::new, |near| format!("did you mean `{near}`? "))
     }

@@ -7,6 +7,8 @@ use std::path::Path;
 
 /// Largest config file, in bytes.
 pub const CONFIG_BYTES_MAX: u64 = 1 << 20;
+/// Largest file of certificate authorities, in bytes. What systems trust takes a quarter of it.
+pub const AUTHORITIES_BYTES_MAX: u64 = 1 << 20;
 /// Largest file that holds a secret or a certificate, in bytes.
 pub const SECRET_BYTES_MAX: u64 = 64 << 10;
 
@@ -25,6 +27,14 @@ pub enum FileError {
     /// What the system says.
     #[error(transparent)]
     Io(#[from] io::Error),
+}
+
+/// Checks that `path` is a regular file of at most `bytes_max` bytes, for whoever else reads it.
+///
+/// # Errors
+/// See [`FileError`].
+pub fn check_readable(path: &Path, bytes_max: u64) -> Result<(), FileError> {
+    check(&path.metadata()?, bytes_max)
 }
 
 /// Reads a regular file of at most `bytes_max` bytes as text.

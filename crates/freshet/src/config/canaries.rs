@@ -6,7 +6,7 @@ use std::sync::Arc;
 use freshet_core::registry::{Registry, Target as NamedTarget, Tier};
 use freshet_core::table::Engine;
 use freshet_registry::canary::Canary;
-use freshet_registry::diagnostics::{Diagnostic, Diagnostics, Place};
+use freshet_registry::diagnostics::{Diagnostic, Diagnostics, Place, listed};
 use serde_saphyr::Spanned;
 
 use super::faults::Faults;
@@ -100,8 +100,7 @@ fn named(
             }
             Some(_) => faults.add(name, "is named twice", "remove one of them"),
             None => {
-                let names: Vec<&str> = targets.keys().map(|it| &**it).collect();
-                let help = format!("one of: {}", names.join(", "));
+                let help = format!("one of: {}", listed(targets.keys().map(|target| &**target)));
                 faults.add(name, &format!("`{}` is not a target", name.value), &help);
             }
         }

@@ -1,12 +1,13 @@
 //! Collects the faults of a config file, each with its place, and reads the small value forms.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use freshet_core::nearest::nearest;
 use freshet_core::secret::Secret;
+use freshet_kafka::PropertyError;
 use freshet_registry::diagnostics::{Diagnostic, Diagnostics, Place};
-use freshet_registry::files::{self, FileError, SECRET_BYTES_MAX};
+use freshet_registry::files::{self, AUTHORITIES_BYTES_MAX, FileError, SECRET_BYTES_MAX};
 use serde_saphyr::Spanned;
 
 use super::ranges::{Numbers, Times};
@@ -76,6 +77,26 @@ impl<'a> Faults<'a> {
             None => all,
         };
         self.add(value, &format!("`{word}` is not known here"), &help);
+    }
+
+    /// Notes what is wrong with a property of librdkafka.
+    pub(crate) fn property<T>(&mut self, value: &Spanned<T>, error: &PropertyError) {
+        let help = match self.found.is_full() {
+            true => String::new(),
+            false => error.help(),
+        };
+        self.add(value, &error.to_string(), &help);
+    }
+
+    /// The place of a file of certificate authorities, relative to `base`.
+    pub(crate) fn authorities(&mut self, written: &Spanned<String>, base: &Path) -> PathBuf {
+        let path = base.join(&written.value);
+        if let Err(error) = files::check_readable(&path, AUTHORITIES_BYTES_MAX) {
+            let message = format!("cannot be read: {error}");
+            let help = "name a PEM file with the authorities to trust, relative to the config file";
+            self.add(written, &message, help);
+        }
+        path
     }
 
     /// `config` when nothing was found.

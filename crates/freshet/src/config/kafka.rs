@@ -44,7 +44,7 @@ pub(crate) fn decide(
         if faults.count() == known
             && let Err(error) = check_property(name, &value)
         {
-            faults.add(secret, &error.to_string(), &error.help());
+            faults.property(secret, &error);
         }
         connection.secret_properties.insert(name.clone(), value);
     }
@@ -86,7 +86,7 @@ fn check_plain(name: &str, value: &Spanned<PropertyWritten>, faults: &mut Faults
         return false;
     }
     if let Err(error) = check_property(name, secret) {
-        faults.add(value, &error.to_string(), &error.help());
+        faults.property(value, &error);
         return false;
     }
     if holds_credentials(secret.expose()) {

@@ -28,7 +28,8 @@ pub(crate) fn decide(
         .password
         .as_ref()
         .map(|secret| faults.secret(secret, base));
-    target.ca_file = written.ca_file.as_ref().map(|file| base.join(file));
+    let authorities = written.ca_file.as_ref();
+    target.ca_file = authorities.map(|file| faults.authorities(file, base));
     let timeout = TIMEOUT.usually(target.connect_timeout);
     target.connect_timeout = faults.duration(written.connect_timeout.as_ref(), &timeout);
     let timeout = TIMEOUT.usually(target.answer_timeout);

@@ -86,7 +86,7 @@ pub(crate) struct RedisWritten {
     pub(crate) username: Option<String>,
     #[serde(default, deserialize_with = "given")]
     pub(crate) password: Option<Spanned<SecretWritten>>,
-    pub(crate) ca_file: Option<String>,
+    pub(crate) ca_file: Option<Spanned<String>>,
     pub(crate) connect_timeout: Option<Spanned<DurationWritten>>,
     pub(crate) answer_timeout: Option<Spanned<DurationWritten>>,
     pub(crate) keys_per_command: Option<Spanned<u32>>,
