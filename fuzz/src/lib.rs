@@ -3,6 +3,8 @@
 //!
 //! A target panics when a parser does, and when what it returns breaks a rule that the target states.
 
+mod answers;
+mod configs;
 mod ours;
 mod records;
 mod registries;
@@ -17,7 +19,7 @@ pub struct Target {
 }
 
 /// Every target.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 11] = [
     Target {
         name: "record_json",
         read: records::json,
@@ -49,6 +51,18 @@ pub const TARGETS: [Target; 8] = [
     Target {
         name: "our_records",
         read: ours::read,
+    },
+    Target {
+        name: "config",
+        read: configs::config,
+    },
+    Target {
+        name: "varnish_answer",
+        read: answers::varnish,
+    },
+    Target {
+        name: "fastly_answer",
+        read: answers::fastly,
     },
 ];
 

@@ -118,17 +118,24 @@ impl From<Diagnostics> for Refused {
     }
 }
 
-/// Reads, parses and decides.
+/// Reads the file, parses and decides.
 ///
 /// # Errors
 /// Every fault of the file, with its place.
 pub(crate) fn load(path: &Path) -> Result<Config, Refused> {
-    let text = match files::read_text(path, CONFIG_BYTES_MAX) {
-        Ok(text) => text,
-        Err(error) => return Err(faults::unreadable(path, &error).into()),
-    };
+    match files::read_text(path, CONFIG_BYTES_MAX) {
+        Ok(text) => read(path, &text),
+        Err(error) => Err(faults::unreadable(path, &error).into()),
+    }
+}
+
+/// Parses and decides. `path` is where the text stands.
+///
+/// # Errors
+/// Every fault of the text, with its place.
+pub(crate) fn read(path: &Path, text: &str) -> Result<Config, Refused> {
     let written: ConfigWritten =
-        serde_saphyr::from_str(&text).map_err(|error| yaml::unparsable(path, &error))?;
+        serde_saphyr::from_str(text).map_err(|error| yaml::unparsable(path, &error))?;
     let base = path.parent().unwrap_or(Path::new("."));
     let log_form = written.log.form;
     let mut faults = Faults::new(path);

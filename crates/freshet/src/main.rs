@@ -1,54 +1,7 @@
-//! The binary: command line, config, telemetry, and the only place where adapters are named together.
-
-mod admin;
-mod allocator;
-mod check;
-mod cli;
-mod config;
-mod dlq;
-mod exit;
-mod files;
-mod own_topics;
-mod parts;
-mod purger;
-mod reload;
-mod run;
-mod signals;
-mod source_pull;
-mod telemetry;
-mod topics;
-mod writer_schemas;
+//! The program. What it does is in the library beside it, where other programs can reach what they need.
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser};
-
-use crate::cli::{Cli, Command, SchemaOf, SourceCommand};
-use crate::exit::Exit;
-
 fn main() -> ExitCode {
-    let exit = match Cli::parse().command {
-        Command::Run(args) => {
-            allocator::keep_large_blocks();
-            run::run(&args)
-        }
-        Command::Check(args) => check::check(&args),
-        Command::Source {
-            command: SourceCommand::Pull(args),
-        } => source_pull::pull(&args),
-        Command::Dlq { command } => dlq::run(&command),
-        Command::Schema { file } => schema(file),
-        Command::Completions { shell } => {
-            let mut command = Cli::command();
-            clap_complete::generate(shell, &mut command, "freshet", &mut std::io::stdout());
-            Exit::Clean
-        }
-    };
-    exit.into()
-}
-
-#[allow(clippy::print_stdout)] // the command's answer
-fn schema(file: SchemaOf) -> Exit {
-    print!("{}", file.text());
-    Exit::Clean
+    freshet::main()
 }
