@@ -83,18 +83,12 @@ impl Image {
         }
     }
 
-    /// Whether the column's value is a proof: known or NULL, and not doubtful.
-    pub fn proves(&self, slot: ColumnSlot) -> bool {
-        matches!(
-            self.slots.get(usize::from(slot.0)),
-            Some(
-                Slot::Null
-                    | Slot::Known {
-                        doubtful: false,
-                        ..
-                    }
-            )
-        )
+    /// As [`column`](Self::column), but unknown where the value is doubtful: what proves that something did not change.
+    pub fn proven(&self, slot: ColumnSlot) -> Column<'_> {
+        match self.slots.get(usize::from(slot.0)) {
+            Some(Slot::Known { doubtful: true, .. }) => Column::Unknown,
+            _ => self.column(slot),
+        }
     }
 
     /// Notes that the record contradicts the declaration of a column. The first one is kept.
@@ -133,10 +127,28 @@ impl Image {
             Column::Null => self.set_null(slot),
             Column::Known(text) => {
                 self.set_text(slot, text);
-                if !from.proves(slot) {
+                if from.proven(slot) == Column::Unknown {
                     self.doubt(slot);
                 }
             }
+        }
+    }
+
+    /// Whether both images know the column, with the same text. Cheaper than a comparison of two [`column`](Self::column)s.
+    #[inline]
+    pub fn has_same_text(&self, slot: ColumnSlot, other: &Image) -> bool {
+        match (self.bytes(slot), other.bytes(slot)) {
+            (Some(one), Some(other)) => one == other,
+            _ => false,
+        }
+    }
+
+    fn bytes(&self, slot: ColumnSlot) -> Option<&[u8]> {
+        match *self.slots.get(usize::from(slot.0))? {
+            Slot::Known { start, end, .. } => {
+                self.text.as_bytes().get(start as usize..end as usize)
+            }
+            Slot::Unknown | Slot::Null => None,
         }
     }
 

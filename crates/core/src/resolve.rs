@@ -88,6 +88,7 @@ pub fn widen_family(registry: &Registry, id: FamilyId, set: &mut PurgeSet) {
     set.judge(id, FamilyVerdict::Widened);
 }
 
+#[inline(always)] // called for each binding of each change
 fn resolve_binding(
     family: &Family,
     binding: &Binding,
@@ -237,12 +238,10 @@ fn widen_cdn(cdn: Option<&CdnSide>, family: FamilyId, set: &mut PurgeSet) {
 fn is_unchanged(binding: &Binding, change: &Change) -> bool {
     !binding.when_changed.is_empty()
         && binding.when_changed.iter().all(|&slot| {
-            let (before, after) = (&change.before, &change.after);
-            let same = match (before.column(slot), after.column(slot)) {
+            match (change.before.proven(slot), change.after.proven(slot)) {
                 (Column::Known(old), Column::Known(new)) => old == new,
                 (Column::Null, Column::Null) => true,
                 _ => false,
-            };
-            same && before.proves(slot) && after.proves(slot)
+            }
         })
 }

@@ -9,10 +9,8 @@ use crate::table::ColumnSlot;
 pub enum Segment {
     /// Text that stands for itself (constants of the binding are already folded in).
     Literal(Box<[u8]>),
-    /// The text of a bound column, through the codec.
-    Column(ColumnSlot),
-    /// The same after a fold.
-    Folded(ColumnSlot, Fold),
+    /// The text of a bound column, folded, through the codec.
+    Column(ColumnSlot, Fold),
 }
 
 /// What is done to a value before the codec, so that texts which the database holds equal give one name.
@@ -27,6 +25,12 @@ pub struct Fold {
 }
 
 impl Fold {
+    /// The value as it is.
+    pub const NONE: Self = Self {
+        lower: false,
+        trim: false,
+    };
+
     /// The folded value.
     pub fn apply(self, value: &str) -> String {
         let value = self.trimmed(value);
@@ -102,25 +106,16 @@ impl Template {
         let start = out.len();
         let mut rendered = Rendered::Name;
         for segment in &self.segments {
-            let (slot, fold) = match segment {
-                Segment::Literal(bytes) => {
-                    out.extend_from_slice(bytes);
-                    continue;
-                }
-                Segment::Column(slot) => (slot, None),
-                Segment::Folded(slot, fold) => (slot, Some(fold)),
-            };
-            match (image.column(*slot), fold) {
-                (Column::Known(text), None) => match self.form {
-                    NameForm::RedisKey => codec::push_redis_value(out, text),
-                    NameForm::SurrogateKey => codec::push_tag_value(out, text),
+            match segment {
+                Segment::Literal(bytes) => out.extend_from_slice(bytes),
+                Segment::Column(slot, fold) => match image.column(*slot) {
+                    Column::Known(text) => fold.push(out, self.form, text),
+                    Column::Null => rendered = Rendered::NoName,
+                    Column::Unknown => {
+                        out.truncate(start);
+                        return Rendered::Unknown;
+                    }
                 },
-                (Column::Known(text), Some(fold)) => fold.push(out, self.form, text),
-                (Column::Null, _) => rendered = Rendered::NoName,
-                (Column::Unknown, _) => {
-                    out.truncate(start);
-                    return Rendered::Unknown;
-                }
             }
         }
         match rendered {
@@ -133,19 +128,13 @@ impl Template {
 
     /// Whether both images give the same name, by comparing columns instead of rendering twice.
     pub fn same_name(&self, before: &Image, after: &Image) -> bool {
-        self.segments.iter().all(|segment| {
-            let (slot, fold) = match segment {
-                Segment::Literal(_) => return true,
-                Segment::Column(slot) => (slot, None),
-                Segment::Folded(slot, fold) => (slot, Some(fold)),
-            };
-            match (before.column(*slot), after.column(*slot)) {
-                (Column::Known(old), Column::Known(new)) => match fold {
-                    None => old == new,
-                    Some(fold) => fold.is_same(old, new),
-                },
+        self.segments.iter().all(|segment| match segment {
+            Segment::Literal(_) => true,
+            Segment::Column(slot, Fold::NONE) => before.has_same_text(*slot, after),
+            Segment::Column(slot, fold) => match (before.column(*slot), after.column(*slot)) {
+                (Column::Known(old), Column::Known(new)) => fold.is_same(old, new),
                 _ => false,
-            }
+            },
         })
     }
 

@@ -9,9 +9,9 @@ use support::{Cell, image, text};
 fn template(form: NameForm) -> Template {
     let segments = vec![
         Segment::Literal(b"shop.".as_slice().into()),
-        Segment::Column(ColumnSlot(1)),
+        Segment::Column(ColumnSlot(1), Fold::NONE),
         Segment::Literal(b"-".as_slice().into()),
-        Segment::Column(ColumnSlot(0)),
+        Segment::Column(ColumnSlot(0), Fold::NONE),
     ];
     Template { form, segments }
 }
@@ -88,7 +88,7 @@ fn the_literal_prefix_ends_at_the_first_placeholder() {
     assert_eq!(template(NameForm::RedisKey).literal_prefix(), b"shop.");
     let bare = Template {
         form: NameForm::RedisKey,
-        segments: vec![Segment::Column(ColumnSlot(0))],
+        segments: vec![Segment::Column(ColumnSlot(0), Fold::NONE)],
     };
     assert_eq!(bare.literal_prefix(), b"");
 }
@@ -128,7 +128,7 @@ const BOTH: Fold = Fold {
 };
 
 fn folded(form: NameForm, fold: Fold) -> Template {
-    let segments = vec![Segment::Folded(ColumnSlot(0), fold)];
+    let segments = vec![Segment::Column(ColumnSlot(0), fold)];
     Template { form, segments }
 }
 

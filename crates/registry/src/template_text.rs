@@ -8,8 +8,7 @@ use freshet_core::shape;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Piece {
     Literal(String),
-    Placeholder(String),
-    Folded(String, Fold),
+    Placeholder(String, Fold),
 }
 
 /// Splits a template.
@@ -65,7 +64,7 @@ fn placeholder(words: Vec<String>) -> Result<Piece, String> {
     if name.is_empty() {
         return Err("a placeholder has no name".to_owned());
     }
-    let mut fold = Fold::default();
+    let mut fold = Fold::NONE;
     for word in words {
         let (known, given) = match word.as_str() {
             "lower" => ("lower", &mut fold.lower),
@@ -80,16 +79,13 @@ fn placeholder(words: Vec<String>) -> Result<Piece, String> {
             return Err(format!("`|{known}` stands twice in one placeholder"));
         }
     }
-    if fold == Fold::default() {
-        return Ok(Piece::Placeholder(name));
-    }
-    Ok(Piece::Folded(name, fold))
+    Ok(Piece::Placeholder(name, fold))
 }
 
 /// Names of all placeholders.
 pub(crate) fn placeholders(pieces: &[Piece]) -> impl Iterator<Item = &str> {
     pieces.iter().filter_map(|piece| match piece {
-        Piece::Placeholder(name) | Piece::Folded(name, _) => Some(name.as_str()),
+        Piece::Placeholder(name, _) => Some(name.as_str()),
         Piece::Literal(_) => None,
     })
 }
@@ -108,8 +104,8 @@ pub(crate) fn shape(pieces: &[Piece]) -> Vec<u8> {
     for piece in pieces {
         match piece {
             Piece::Literal(literal) => text.extend_from_slice(literal.as_bytes()),
-            Piece::Placeholder(_) | Piece::Folded(..) if text.last() == Some(&shape::VALUE) => {}
-            Piece::Placeholder(_) | Piece::Folded(..) => text.push(shape::VALUE),
+            Piece::Placeholder(..) if text.last() == Some(&shape::VALUE) => {}
+            Piece::Placeholder(..) => text.push(shape::VALUE),
         }
     }
     text
@@ -126,7 +122,7 @@ mod tests {
             pieces,
             [
                 Piece::Literal("a:{".into()),
-                Piece::Placeholder("id".into()),
+                Piece::Placeholder("id".into(), Fold::NONE),
                 Piece::Literal("}:b".into())
             ]
         );
@@ -137,7 +133,7 @@ mod tests {
 
     #[test]
     fn folds_follow_the_name() {
-        let fold = |lower, trim| Piece::Folded("sku".into(), Fold { lower, trim });
+        let fold = |lower, trim| Piece::Placeholder("sku".into(), Fold { lower, trim });
         assert_eq!(parse("{sku|lower}"), Ok(vec![fold(true, false)]));
         assert_eq!(parse("{sku|trim}"), Ok(vec![fold(false, true)]));
         assert_eq!(parse("{sku|lower|trim}"), Ok(vec![fold(true, true)]));

@@ -10,7 +10,7 @@ use freshet_core::registry::{
 use freshet_core::table::{
     ColumnKind, ColumnShape, ColumnSlot, Engine, ReplicaIdentity, TableId, TableShape,
 };
-use freshet_core::template::{NameForm, Segment, Template};
+use freshet_core::template::{Fold, NameForm, Segment, Template};
 
 pub(crate) const ITEMS: &str = "shop.public.items";
 pub(crate) const NOTES: &str = "shop.public.notes";
@@ -56,7 +56,7 @@ fn template(form: NameForm, literal: &str, slot: u16) -> Template {
         form,
         segments: vec![
             Segment::Literal(literal.as_bytes().into()),
-            Segment::Column(ColumnSlot(slot)),
+            Segment::Column(ColumnSlot(slot), Fold::NONE),
         ],
     }
 }

@@ -16,7 +16,7 @@ use freshet_core::resolve::resolve;
 use freshet_core::table::{
     ColumnKind, ColumnShape, ColumnSlot, Engine, ReplicaIdentity, TableId, TableShape,
 };
-use freshet_core::template::{NameForm, Segment, Template};
+use freshet_core::template::{Fold, NameForm, Segment, Template};
 
 /// The Redis of every test registry.
 pub(crate) const REDIS: TargetId = TargetId(0);
@@ -178,7 +178,7 @@ fn template(shape: &TableShape, form: NameForm, text: &str) -> Template {
             segments.push(Segment::Literal(literal.as_bytes().into()));
         }
         if let Some(column) = column {
-            segments.push(Segment::Column(slot(shape, column)));
+            segments.push(Segment::Column(slot(shape, column), Fold::NONE));
         }
     }
     Template { form, segments }

@@ -9,7 +9,7 @@ use freshet_core::registry::{
     Family, Freshness, FreshnessClass, LetterPolicy, OnSnapshot, OnTruncate, RedisSide, TargetId,
 };
 use freshet_core::table::{ColumnKind, ColumnShape, ColumnSlot};
-use freshet_core::template::{NameForm, Segment, Template};
+use freshet_core::template::{Fold, NameForm, Segment, Template};
 
 /// A whole number.
 pub fn column(name: &str, in_key: bool) -> ColumnShape {
@@ -22,7 +22,7 @@ pub fn template(form: NameForm, literal: &[u8], slot: u16) -> Template {
         form,
         segments: vec![
             Segment::Literal(literal.into()),
-            Segment::Column(ColumnSlot(slot)),
+            Segment::Column(ColumnSlot(slot), Fold::NONE),
         ],
     }
 }

@@ -56,8 +56,7 @@ impl Expand<'_, '_, '_, '_> {
                     push_literal(&mut expanded, literal.as_bytes());
                     continue;
                 }
-                Piece::Placeholder(name) => (name, None),
-                Piece::Folded(name, fold) => (name, Some(*fold)),
+                Piece::Placeholder(name, fold) => (name, *fold),
             };
             self.used.insert(name.clone());
             match self.written.bind.get(name).map(|bound| &bound.value) {
@@ -65,19 +64,15 @@ impl Expand<'_, '_, '_, '_> {
                     let filled = Filled {
                         placeholder: name,
                         column,
-                        fold: fold.unwrap_or_default(),
+                        fold,
                     };
                     collation::check(self.speaker, text, self.table.known, &filled);
                     if let Some(slot) = self.table.slot(column) {
-                        let segment = match fold {
-                            Some(fold) => Segment::Folded(slot, fold),
-                            None => Segment::Column(slot),
-                        };
+                        let segment = Segment::Column(slot, fold);
                         expanded.iter_mut().for_each(|it| it.push(segment.clone()));
                     }
                 }
                 Some(BoundTo::Constants(constants)) => {
-                    let fold = fold.unwrap_or_default();
                     let folded: Vec<String> = constants.iter().map(|it| fold.apply(it)).collect();
                     expanded = multiply(&expanded, form, &folded);
                 }

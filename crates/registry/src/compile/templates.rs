@@ -85,7 +85,7 @@ fn slots_of(template: &Template) -> impl Iterator<Item = ColumnSlot> {
         .segments
         .iter()
         .filter_map(|segment| match segment {
-            Segment::Column(slot) | Segment::Folded(slot, _) => Some(*slot),
+            Segment::Column(slot, _) => Some(*slot),
             Segment::Literal(_) => None,
         })
 }
