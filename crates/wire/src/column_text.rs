@@ -87,7 +87,8 @@ impl BoundColumn {
             slot,
             kind: column.kind,
             nullable: column.nullable,
-            null_hides: column.null_hides,
+            // No row has NULL in its key. The record says so where the log does not have the column, or a converter failed.
+            null_hides: column.null_hides || column.in_key,
             unit_unknown: connector.time_precision.is_none()
                 && matches!(column.kind, ColumnKind::Timestamp(_)),
             knows_placeholder: connector.unavailable_placeholder.is_some(),
@@ -192,6 +193,7 @@ fn looks_unavailable(text: &str) -> bool {
 }
 
 /// Appends the text. When it is not certain, what was appended is of no use.
+#[inline(always)] // in `set`, which is called for each bound column of each record
 pub(crate) fn push(out: &mut String, column: &BoundColumn, value: Scalar<'_>) -> Verdict {
     let encoding = column.field.encoding;
     match column.kind {

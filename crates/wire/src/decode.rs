@@ -338,8 +338,8 @@ impl Decoder {
             }
             _ => {
                 let prefixes = (&mut memory.key_prefixes, &self.limits);
-                row_key::read_json(key, shape, prefixes, (&mut self.row_key, &mut self.scratch))
-                    .map(|()| None)
+                let into = (&mut self.row_key, &mut self.scratch);
+                row_key::read_json(key, (shape, &memory.undeclared), prefixes, into).map(|()| None)
             }
         };
         match read {

@@ -31,9 +31,6 @@ pub(crate) fn settle(change: &mut Change, rules: ImageRules<'_>) {
         Op::Update => settle_update(change, rules),
         Op::Delete => settle_delete(change, rules),
     }
-    for image in [&mut change.before, &mut change.after] {
-        doubt_null_keys(image, rules.shape);
-    }
     if let Some(drift) = change.after.drift().or(change.before.drift()) {
         change.column_drift = Some(drift);
     }
@@ -64,15 +61,6 @@ pub(crate) fn check_listed(image: &mut Image, shape: &TableShape) {
 pub(crate) fn has_lists(shape: &TableShape) -> bool {
     let listed = shape.columns.iter().any(|column| column.values.is_some());
     listed || shape.connector.unavailable_placeholder.is_some()
-}
-
-/// No row has NULL in its key. The record says so where the log does not have the column, or a converter failed.
-fn doubt_null_keys(image: &mut Image, shape: &TableShape) {
-    for slot in key_slots(shape) {
-        if image.column(slot) == Column::Null {
-            image.set_unknown(slot);
-        }
-    }
 }
 
 fn settle_update(change: &mut Change, rules: ImageRules<'_>) {

@@ -6,6 +6,7 @@ use freshet_core::table::TableShape;
 use crate::avro::cache::{Planned, SchemaCache};
 use crate::avro::datum::{Bounds, Datum};
 use crate::avro::unframe;
+use crate::column_text::BoundColumn;
 use crate::error::DecodeError;
 use crate::json::cursor::Cursor;
 use crate::json::row;
@@ -19,16 +20,16 @@ const BOUNDS: Bounds = Bounds {
     steps_max: 1 << 16,
 };
 
-/// Reads a JSON key, with or without schema.
+/// Reads a JSON key, with a schema or, without one, as `undeclared` says.
 pub(crate) fn read_json(
     key: &[u8],
-    shape: &TableShape,
+    (shape, undeclared): (&TableShape, &[BoundColumn]),
     (prefixes, limits): (&mut SchemaPrefixes, &Limits),
     (image, scratch): (&mut Image, &mut String),
 ) -> Result<(), DecodeError> {
     let opened = prefixes.open(key, shape, limits)?;
     let depth = usize::from(opened.is_some());
-    let (start, columns) = opened.unwrap_or_default();
+    let (start, columns) = opened.unwrap_or((0, undeclared));
     let rules = RowRules {
         shape,
         columns,

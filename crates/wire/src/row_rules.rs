@@ -1,6 +1,6 @@
 //! Which columns of a row are read, and how.
 
-use freshet_core::table::{ColumnSlot, TableShape};
+use freshet_core::table::TableShape;
 
 use crate::column_text::BoundColumn;
 
@@ -9,16 +9,16 @@ use crate::column_text::BoundColumn;
 pub(crate) struct RowRules<'a> {
     /// The table.
     pub(crate) shape: &'a TableShape,
-    /// How each bound column is written; empty where the source file alone says.
+    /// How each bound column of a JSON record is written. An Avro plan has its own.
     pub(crate) columns: &'a [BoundColumn],
     /// Whether a change's place in its transaction is read.
     pub(crate) members: bool,
 }
 
-impl RowRules<'_> {
+impl<'a> RowRules<'a> {
     /// The bound column called `name`.
-    pub(crate) fn column(&self, name: &[u8]) -> Option<BoundColumn> {
-        self.bound(u16::try_from(self.place(name)?).ok()?)
+    pub(crate) fn column(&self, name: &[u8]) -> Option<&'a BoundColumn> {
+        self.columns.get(self.place(name)?)
     }
 
     /// The place of the bound column called `name`.
@@ -28,11 +28,8 @@ impl RowRules<'_> {
     }
 
     /// The bound column at a place.
-    pub(crate) fn bound(&self, slot: u16) -> Option<BoundColumn> {
-        match self.columns.get(usize::from(slot)) {
-            Some(column) => Some(*column),
-            None => BoundColumn::undeclared(ColumnSlot(slot), self.shape),
-        }
+    pub(crate) fn bound(&self, slot: u16) -> Option<&'a BoundColumn> {
+        self.columns.get(usize::from(slot))
     }
 }
 

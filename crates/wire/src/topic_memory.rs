@@ -43,7 +43,8 @@ impl TopicMemory {
     }
 }
 
-fn undeclared(shape: &TableShape) -> Box<[BoundColumn]> {
+/// How each bound column of a record without a schema is written.
+pub(crate) fn undeclared(shape: &TableShape) -> Box<[BoundColumn]> {
     let slots = (0..).map(ColumnSlot).take(shape.columns.len());
     slots
         .filter_map(|slot| BoundColumn::undeclared(slot, shape))

@@ -254,7 +254,7 @@ impl Told<'_> {
                 tally.unknown += 1;
                 continue;
             };
-            let proves = self.change.after.proves(slot);
+            let proves = self.change.after.proven(slot) != Column::Unknown;
             let told = match self.change.after.column(slot) {
                 Column::Unknown => {
                     tally.unknown += 1;

@@ -8,16 +8,36 @@ use crate::scalar::{Encoding, Scalar};
 use crate::{base64, decimal};
 
 /// Appends an integer.
+#[inline(always)] // as `super::push`
 pub(super) fn push_integer(
     out: &mut String,
     (whole, encoding): (Whole, Encoding),
     value: Scalar<'_>,
 ) -> Verdict {
-    let plain = whole.bits == 64 && !whole.unsigned && whole.zerofill == 0;
-    if let (Scalar::Integer(number), true) = (value, plain) {
-        out.push_str(itoa::Buffer::new().format(number));
-        return Verdict::CERTAIN;
+    // Nearly every number is plainly one that the type holds.
+    match value {
+        Scalar::Integer(number) if whole.zerofill == 0 && holds_number(whole, number) => {
+            out.push_str(itoa::Buffer::new().format(number));
+            Verdict::CERTAIN
+        }
+        Scalar::Number(digits)
+            if whole.zerofill == 0
+                && digits.len() <= digits_that_fit(whole)
+                && digits.bytes().all(|byte| byte.is_ascii_digit()) =>
+        {
+            out.push_str(digits);
+            Verdict::CERTAIN
+        }
+        _ => push_unusual(out, (whole, encoding), value),
     }
+}
+
+#[inline(never)]
+fn push_unusual(
+    out: &mut String,
+    (whole, encoding): (Whole, Encoding),
+    value: Scalar<'_>,
+) -> Verdict {
     let start = out.len();
     match (value, encoding) {
         (Scalar::Integer(number), _) => out.push_str(itoa::Buffer::new().format(number)),
@@ -54,21 +74,39 @@ pub(super) fn push_integer(
 
 /// Whether an integer type can hold a number.
 fn holds(whole: Whole, digits: &str) -> bool {
-    // So many digits always fit.
-    let few = match whole.bits {
+    if digits.len() <= digits_that_fit(whole) {
+        return true;
+    }
+    let magnitudes = magnitudes(whole);
+    digits
+        .parse::<i128>()
+        .is_ok_and(|number| number >= -(1 << magnitudes) && number < 1 << magnitudes)
+}
+
+/// The same for a number of 64 bits.
+fn holds_number(whole: Whole, number: i64) -> bool {
+    let (magnitude, signed) = match u64::try_from(number) {
+        Ok(magnitude) => (magnitude, false),
+        Err(_) => (!number as u64, true),
+    };
+    let beyond = magnitude.checked_shr(magnitudes(whole)).unwrap_or(0);
+    beyond == 0 && !(signed && whole.unsigned)
+}
+
+/// Bits of the largest number that an integer type holds.
+fn magnitudes(whole: Whole) -> u32 {
+    u32::from(whole.bits) - u32::from(!whole.unsigned)
+}
+
+/// So many digits, a sign among them, always fit.
+fn digits_that_fit(whole: Whole) -> usize {
+    match whole.bits {
         0..=8 => 2,
         9..=16 => 4,
         17..=24 => 6,
         25..=32 => 9,
         _ => 18,
-    };
-    if digits.len() <= few {
-        return true;
     }
-    let magnitudes = u32::from(whole.bits) - u32::from(!whole.unsigned);
-    digits
-        .parse::<i128>()
-        .is_ok_and(|number| number >= -(1 << magnitudes) && number < 1 << magnitudes)
 }
 
 fn is_integer(number: &str) -> bool {

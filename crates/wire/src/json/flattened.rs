@@ -21,7 +21,7 @@ pub(crate) fn read(
     change.after.begin(rules.shape.columns.len());
     cursor.object(|cursor, name| {
         if let Some(column) = rules.column(name) {
-            column_text::set(&mut change.after, &column, cursor.scalar(scratch)?);
+            column_text::set(&mut change.after, column, cursor.scalar(scratch)?);
         } else if let Some(mark) = FlatMark::named(name) {
             facts.set_mark(mark, cursor.scalar(scratch)?);
         } else {

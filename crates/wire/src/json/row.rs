@@ -26,7 +26,7 @@ pub(crate) fn read(
     image.begin(rules.shape.columns.len());
     cursor.object(|cursor, name| match rules.column(name) {
         Some(column) => {
-            column_text::set(image, &column, cursor.scalar(scratch)?);
+            column_text::set(image, column, cursor.scalar(scratch)?);
             Ok(())
         }
         None => cursor.skip(),

@@ -144,11 +144,11 @@ impl Track {
                 Action::Skip => cursor.pass().ok()?,
                 Action::Before(at) => {
                     let value = cursor.scalar(scratch).ok()?;
-                    column_text::set(&mut change.before, &rules.bound(at)?, value);
+                    column_text::set(&mut change.before, rules.bound(at)?, value);
                 }
                 Action::After(at) => {
                     let value = cursor.scalar(scratch).ok()?;
-                    column_text::set(&mut change.after, &rules.bound(at)?, value);
+                    column_text::set(&mut change.after, rules.bound(at)?, value);
                 }
                 Action::Envelope(field) => facts.set(field, cursor.fact(scratch).ok()?),
                 Action::Source(SourceField::Sequence) => match cursor.lsns() {

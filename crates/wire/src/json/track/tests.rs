@@ -4,12 +4,14 @@ use freshet_core::table::{ColumnKind, ColumnSlot, TableId, TableShape};
 use proptest::prelude::*;
 
 use super::Tracks;
+use crate::column_text::BoundColumn;
 use crate::error::DecodeError;
 use crate::facts::{Facts, OpCode};
 use crate::json::cursor::Cursor;
 use crate::json::envelope;
 use crate::row_rules::RowRules;
 use crate::row_rules::tests::shape;
+use crate::topic_memory;
 
 const COLUMNS: [(&str, ColumnKind); 3] = [
     ("id", ColumnKind::BIGINT),
@@ -33,6 +35,7 @@ fn columns(change: &Change) -> Vec<Vec<String>> {
 }
 
 struct Reader {
+    columns: Box<[BoundColumn]>,
     shape: TableShape,
     tracks: Tracks,
     change: Change,
@@ -41,8 +44,10 @@ struct Reader {
 
 impl Reader {
     fn new() -> Self {
+        let shape = shape(&COLUMNS);
         Self {
-            shape: shape(&COLUMNS),
+            columns: topic_memory::undeclared(&shape),
+            shape,
             tracks: Tracks::default(),
             change: Change::default(),
             hits: 0,
@@ -53,7 +58,7 @@ impl Reader {
     fn read(&mut self, text: &[u8]) -> Result<Read, DecodeError> {
         let rules = RowRules {
             shape: &self.shape,
-            columns: &[],
+            columns: &self.columns,
             members: true,
         };
         let (start, mut scratch) = (Cursor::new(text, 8), String::new());
