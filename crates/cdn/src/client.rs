@@ -2,13 +2,10 @@
 
 use std::time::Duration;
 
-use freshet_core::purge::PurgeOutcome;
+use freshet_core::purge::{PurgeOutcome, Refusal};
 use freshet_core::secret::Secret;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Response, StatusCode};
-
-/// How long to wait for somebody to mend credentials, rights or a target's name.
-pub(crate) const RIGHTS_RETRY_MS: u32 = 5_000;
 
 /// Longest pause that a provider may ask for, in seconds. Fastly counts purges by the hour.
 pub(crate) const RETRY_AFTER_MAX_S: u64 = 3_600;
@@ -88,13 +85,11 @@ pub(crate) fn build(
 pub(crate) fn outcome_of(status: StatusCode, retry_after_ms: u32) -> PurgeOutcome {
     match status.as_u16() {
         200..=299 => PurgeOutcome::Purged,
-        429 => PurgeOutcome::Throttled { retry_after_ms },
-        408 | 500 | 502..=504 => PurgeOutcome::Unreachable,
+        429 | 503 => PurgeOutcome::Throttled { retry_after_ms },
+        408 | 500 | 502 | 504 => PurgeOutcome::Unreachable,
         // Wrong credentials, rights or names are the operator's to mend, not the tag's fault: the purges wait, loudly.
-        401 | 403 | 404 | 405 | 300..=399 => PurgeOutcome::Throttled {
-            retry_after_ms: RIGHTS_RETRY_MS,
-        },
-        400..=499 | 501 => PurgeOutcome::Refused,
+        401 | 403 | 404 | 405 | 300..=399 => PurgeOutcome::Refused(Refusal::OfCaller),
+        400..=499 | 501 => PurgeOutcome::Refused(Refusal::OfPurge),
         _ => PurgeOutcome::Unreachable,
     }
 }

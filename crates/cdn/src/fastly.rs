@@ -157,6 +157,9 @@ impl FastlyPurger {
                     401 | 403 => {
                         ": refused: compare `fastly.token` and its rights with the service"
                     }
+                    404 => {
+                        ": refused: compare `fastly.service_id` and `fastly.api` with the service"
+                    }
                     _ => "",
                 };
                 report.reason = Some(format!("fastly answered {status}{said}{advice}"));

@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use freshet_core::ports::Purger;
-use freshet_core::purge::{PurgeBatch, PurgeOutcome, PurgeReport};
+use freshet_core::purge::{PurgeBatch, PurgeOutcome, PurgeReport, Refusal};
 use freshet_core::registry::PurgeMode;
 use futures_util::future::join_all;
 use reqwest::{Client, Method, Response};
@@ -163,9 +163,8 @@ fn fault_of(answer: &Response, secret: Option<&SecretHeader>) -> Option<(PurgeOu
         401 | 403 | 405 => format!("refused the purge with {status}: {}", refused(secret)),
         _ if outcome != PurgeOutcome::Purged => format!("answered {status}"),
         _ if count_of(answer).is_none() => {
-            let retry_after_ms = client::RIGHTS_RETRY_MS;
             let said = format!("answered {status} without X-Purged: its VCL does not purge");
-            return Some((PurgeOutcome::Throttled { retry_after_ms }, said));
+            return Some((PurgeOutcome::Refused(Refusal::OfCaller), said));
         }
         _ => return None,
     };

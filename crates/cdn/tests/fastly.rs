@@ -13,7 +13,7 @@ use anyhow::Result;
 use freshet_cdn::{FastlyPurger, FastlyTarget};
 use freshet_core::ports::Purger;
 use freshet_core::position::WallMicros;
-use freshet_core::purge::{PurgeBatch, PurgeOutcome, PurgeReport, WantedPurge};
+use freshet_core::purge::{PurgeBatch, PurgeOutcome, PurgeReport, Refusal, WantedPurge};
 use freshet_core::registry::{FamilyId, PurgeMode, Scope, TargetId};
 use freshet_testbed::{ContractEntry, PurgedCache, purger_contract};
 use support::api::{Api, Seen, http};
@@ -122,7 +122,7 @@ async fn refusals_are_told_apart() {
         )
     });
     let report = purger(&api).purge(&batch(1, PurgeMode::Hard)).await;
-    assert_eq!(report.outcomes, [PurgeOutcome::Refused]);
+    assert_eq!(report.outcomes, [PurgeOutcome::Refused(Refusal::OfPurge)]);
     assert!(report.reason.expect("a reason").contains("bad key"));
 
     // A wrong token is an operator's slip: the purge waits and everybody is told; it is never counted as done.
@@ -134,7 +134,7 @@ async fn refusals_are_told_apart() {
         )
     });
     let report = purger(&api).purge(&batch(1, PurgeMode::Hard)).await;
-    assert!(matches!(report.outcomes[0], PurgeOutcome::Throttled { .. }));
+    assert_eq!(report.outcomes, [PurgeOutcome::Refused(Refusal::OfCaller)]);
     let reason = report.reason.expect("a reason");
     assert!(
         reason.contains("401")
@@ -144,7 +144,27 @@ async fn refusals_are_told_apart() {
         "{reason}"
     );
 
-    let api = Api::start(|_| http("503 Service Unavailable", "", "Bad Gateway"));
+    // Another service, or none: no purge of the backlog is at fault.
+    let api = Api::start(|_| http("404 Not Found", "", r#"{"msg":"Record not found"}"#));
+    let report = purger(&api).purge(&batch(1, PurgeMode::Hard)).await;
+    assert_eq!(report.outcomes, [PurgeOutcome::Refused(Refusal::OfCaller)]);
+    assert!(
+        report
+            .reason
+            .expect("a reason")
+            .contains("`fastly.service_id`")
+    );
+
+    let api = Api::start(|_| http("503 Service Unavailable", "Retry-After: 2\r\n", "Busy"));
+    let report = purger(&api).purge(&batch(1, PurgeMode::Hard)).await;
+    assert_eq!(
+        report.outcomes,
+        [PurgeOutcome::Throttled {
+            retry_after_ms: 2_000
+        }]
+    );
+
+    let api = Api::start(|_| http("502 Bad Gateway", "", "Bad Gateway"));
     let report = purger(&api).purge(&batch(1, PurgeMode::Hard)).await;
     assert_eq!(report.outcomes, [PurgeOutcome::Unreachable]);
 }

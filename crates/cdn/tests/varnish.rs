@@ -14,7 +14,7 @@ use freshet_cdn::SecretHeader;
 use freshet_core::ports::Purger;
 use freshet_core::position::WallMicros;
 use freshet_core::purge::{
-    Disposition, PurgeBatch, PurgeOutcome, PurgeReport, WantedPurge, disposition,
+    Disposition, PurgeBatch, PurgeOutcome, PurgeReport, Refusal, WantedPurge, disposition,
 };
 use freshet_core::registry::{FamilyId, PurgeMode, Scope, TargetId};
 use freshet_core::secret::Secret;
@@ -165,13 +165,14 @@ async fn a_header_line_that_is_too_long_is_refused_and_may_be_split() -> Result<
     let edge = Edge::start_with(1, DEFAULT_VCL, |target| target.header_bytes_max = 20_000)?;
     let tags = long_tags(300);
     let report = edge.purger.purge(&hard(&tags)).await;
-    ensure!(report.outcomes == [PurgeOutcome::Refused; 300]);
+    let refused = PurgeOutcome::Refused(Refusal::OfPurge);
+    ensure!(report.outcomes == [refused; 300]);
     let reason = report.reason.unwrap_or_default();
     ensure!(
         reason.contains("400") && !reason.contains("long-tag"),
         "{reason}"
     );
-    ensure!(disposition(PurgeOutcome::Refused, false) == Disposition::Split);
+    ensure!(disposition(refused, false) == Disposition::Split);
     ensure!(edge.purger.purge(&hard(&tags[..200])).await.is_settled());
     Ok(())
 }
@@ -190,14 +191,9 @@ async fn a_node_that_lets_nobody_purge_is_told_of_and_nothing_is_given_up() -> R
         let asked = batch(&[("item-1", PurgeMode::Hard), ("item-2", PurgeMode::Soft)]);
         let report = edge.purger.purge(&asked).await;
         ensure!(is_owed(&report), "{report:?}");
-        let pause = |it: &PurgeOutcome| match it {
-            PurgeOutcome::Throttled { retry_after_ms } => *retry_after_ms >= 1_000,
-            _ => false,
-        };
-        ensure!(
-            report.outcomes.iter().all(pause),
-            "asked again without a pause: {report:?}"
-        );
+        let refused = PurgeOutcome::Refused(Refusal::OfCaller);
+        ensure!(report.outcomes == [refused; 2], "{report:?}");
+        ensure!(refused.pause_ms() >= 1_000, "asked again without a pause");
         let reason = report.reason.unwrap_or_default();
         let node = edge.nodes[0].url();
         for part in [status, "may not purge", node.as_str()] {
@@ -244,18 +240,29 @@ async fn a_secret_header_opens_a_varnish_that_asks_for_one() -> Result<()> {
 #[tokio::test]
 async fn p12_a_wrong_secret_is_reported_as_refused_without_the_secret_and_nothing_is_given_up()
 -> Result<()> {
-    for wrong in [None, Some("open says me")] {
+    let answers_405 = guarded_vcl().replace("synth(403, \"Wrong", "synth(405, \"Wrong");
+    for (wrong, vcl, status) in [
+        (None, guarded_vcl(), "403"),
+        (Some("open says me"), guarded_vcl(), "403"),
+        (Some("open says me"), answers_405, "405"),
+    ] {
         let secret = wrong.map(|it| SecretHeader::new("X-Purge-Secret", &Secret::from(it)));
         let secret = secret.transpose()?;
-        let edge = Edge::start_with(1, &guarded_vcl(), |target| target.secret_header = secret)?;
+        let edge = Edge::start_with(1, &vcl, |target| target.secret_header = secret)?;
         edge.fill("/p/1", "item-1")?;
         let asked = batch(&[("item-1", PurgeMode::Hard)]);
         let report = edge.purger.purge(&asked).await;
-        ensure!(is_owed(&report), "{report:?}");
+        let refused = PurgeOutcome::Refused(Refusal::OfCaller);
+        ensure!(
+            report.outcomes == [refused] && is_owed(&report),
+            "{report:?}"
+        );
+        ensure!(refused.name() == "refused");
         ensure!(edge.holds(0, "/p/1")?);
         let pinged = edge.purger.ping().await.expect_err("it must not be ready");
         for shown in [report.reason.unwrap_or_default(), pinged] {
-            for part in ["refused the purge with 403", "`secret_header`", "VCL"] {
+            let refused = format!("refused the purge with {status}");
+            for part in [refused.as_str(), "`secret_header`", "VCL"] {
                 ensure!(shown.contains(part), "{shown:?} does not say {part:?}");
             }
             ensure!(!shown.contains("open says me"), "{shown}");

@@ -159,7 +159,8 @@ async fn fastly_is_asked_as_committed() {
 /// Of several requests, one that fails says nothing about the others.
 #[tokio::test]
 async fn each_request_answers_for_its_own_purges() {
-    let (purged, unreachable) = (PurgeOutcome::Purged, PurgeOutcome::Unreachable);
+    let throttled = PurgeOutcome::Throttled { retry_after_ms: 0 };
+    let purged = PurgeOutcome::Purged;
     let fails = |answer: fn(&Seen) -> String, tag: &'static str| {
         move |seen: &Seen| {
             let text = format!("{}{}", seen.headers.join(" "), seen.body);
@@ -170,7 +171,7 @@ async fn each_request_answers_for_its_own_purges() {
         }
     };
     // item-1 item-2 | catalog.item | list.eu-1 list.eu-2 | list.eu-3
-    let of_first_soft = [purged, unreachable, purged, unreachable, purged, purged];
+    let of_first_soft = [purged, throttled, purged, throttled, purged, purged];
     let api = Api::start(fails(as_fastly, "list.eu-2"));
     let report = fastly(&api).purge(&several()).await;
     assert_eq!(report.outcomes, of_first_soft);

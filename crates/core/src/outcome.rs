@@ -16,8 +16,8 @@ pub enum PurgeOutcome {
         /// The provider's wish in milliseconds, zero when it named none.
         retry_after_ms: u32,
     },
-    /// Turned away for good as it stands: repeating it unchanged is useless.
-    Refused,
+    /// Turned away, for another reason than the load.
+    Refused(Refusal),
     /// No answer: whether it was done is not known. Purging again is safe.
     Unreachable,
     /// Not asked for: the one server that can purge it is known to be down, while others of the target answer.
@@ -26,6 +26,19 @@ pub enum PurgeOutcome {
     #[default]
     Forgotten,
 }
+
+/// What a refusal is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Refusal {
+    /// This purge: repeating it unchanged is useless.
+    OfPurge,
+    /// Whoever asks: credentials, rights, or the target's address and settings are wrong. Every purge is refused until
+    /// somebody mends them, and none of them is at fault.
+    OfCaller,
+}
+
+/// How long to wait for somebody to mend credentials or settings, in milliseconds.
+const MENDING_MS: u32 = 5_000;
 
 impl PurgeOutcome {
     /// Every outcome's name as it stands in labels and logs.
@@ -54,10 +67,26 @@ impl PurgeOutcome {
             Self::Accepted => 2,
             Self::Superseded => 3,
             Self::Throttled { .. } => 4,
-            Self::Refused => 5,
+            Self::Refused(_) => 5,
             Self::Unreachable => 6,
             Self::Forgotten => 7,
             Self::NodeDown => 8,
+        }
+    }
+
+    /// Milliseconds that the purge waits at least before it is asked for again.
+    pub fn pause_ms(self) -> u32 {
+        match self {
+            Self::Throttled { retry_after_ms } => retry_after_ms,
+            Self::Refused(Refusal::OfCaller) => MENDING_MS,
+            Self::Purged
+            | Self::NothingCached
+            | Self::Accepted
+            | Self::Superseded
+            | Self::Refused(Refusal::OfPurge)
+            | Self::Unreachable
+            | Self::NodeDown
+            | Self::Forgotten => 0,
         }
     }
 }
@@ -87,12 +116,14 @@ pub fn disposition(outcome: PurgeOutcome, alone: bool) -> Disposition {
         | PurgeOutcome::NothingCached
         | PurgeOutcome::Accepted
         | PurgeOutcome::Superseded => Disposition::Settle,
-        PurgeOutcome::Throttled { .. } | PurgeOutcome::Unreachable | PurgeOutcome::Forgotten => {
-            Disposition::Retry
-        }
+        // An expired token must not empty a backlog into the dead letters.
+        PurgeOutcome::Throttled { .. }
+        | PurgeOutcome::Refused(Refusal::OfCaller)
+        | PurgeOutcome::Unreachable
+        | PurgeOutcome::Forgotten => Disposition::Retry,
         PurgeOutcome::NodeDown => Disposition::Defer,
-        PurgeOutcome::Refused if alone => Disposition::Quarantine,
-        PurgeOutcome::Refused => Disposition::Split,
+        PurgeOutcome::Refused(Refusal::OfPurge) if alone => Disposition::Quarantine,
+        PurgeOutcome::Refused(Refusal::OfPurge) => Disposition::Split,
     }
 }
 

@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, Hasher};
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 
-pub use crate::outcome::{Disposition, PurgeOutcome, PurgeReport, disposition};
+pub use crate::outcome::{Disposition, PurgeOutcome, PurgeReport, Refusal, disposition};
 use crate::position::WallMicros;
 use crate::registry::{FamilyId, PurgeMode, Scope, TargetId};
 

@@ -5,10 +5,11 @@ use freshet_core::purge::PurgeOutcome::{
     self, Accepted, Forgotten, NodeDown, NothingCached, Purged, Refused, Superseded, Throttled,
     Unreachable,
 };
+use freshet_core::purge::Refusal::{OfCaller, OfPurge};
 use freshet_core::purge::{PurgeReport, disposition};
 
 /// Outcome, its label, what is done in a batch, what is done alone.
-const TABLE: [(PurgeOutcome, &str, Disposition, Disposition); 10] = [
+const TABLE: [(PurgeOutcome, &str, Disposition, Disposition); 11] = [
     (Purged, "purged", Settle, Settle),
     (NothingCached, "nothing_cached", Settle, Settle),
     (Accepted, "accepted", Settle, Settle),
@@ -22,7 +23,8 @@ const TABLE: [(PurgeOutcome, &str, Disposition, Disposition); 10] = [
         Retry,
         Retry,
     ),
-    (Refused, "refused", Split, Quarantine),
+    (Refused(OfPurge), "refused", Split, Quarantine),
+    (Refused(OfCaller), "refused", Retry, Retry),
     (Unreachable, "unreachable", Retry, Retry),
     (Forgotten, "forgotten", Retry, Retry),
     (NodeDown, "node_down", Defer, Defer),
@@ -48,6 +50,24 @@ fn every_outcome_has_its_label() {
     }
     for name in PurgeOutcome::NAMES {
         assert!(TABLE.iter().any(|row| row.1 == name), "no row for {name}");
+    }
+}
+
+#[test]
+fn what_is_asked_again_waits_as_long_as_the_answer_wants() {
+    for (outcome, pause_ms) in [
+        (Throttled { retry_after_ms: 0 }, 0),
+        (
+            Throttled {
+                retry_after_ms: 900,
+            },
+            900,
+        ),
+        (Refused(OfCaller), 5_000),
+        (Refused(OfPurge), 0),
+        (Unreachable, 0),
+    ] {
+        assert_eq!(outcome.pause_ms(), pause_ms, "{outcome:?}");
     }
 }
 

@@ -79,9 +79,6 @@ pub(crate) fn count(rules: &Rules, batch: &PurgeBatch, report: &PurgeReport) {
 }
 
 pub(crate) fn retry_after(report: &PurgeReport) -> Duration {
-    let longest = report.outcomes.iter().map(|outcome| match outcome {
-        PurgeOutcome::Throttled { retry_after_ms } => u64::from(*retry_after_ms),
-        _ => 0,
-    });
-    Duration::from_millis(longest.max().unwrap_or(0))
+    let pauses = report.outcomes.iter().map(|outcome| outcome.pause_ms());
+    Duration::from_millis(u64::from(pauses.max().unwrap_or(0)))
 }

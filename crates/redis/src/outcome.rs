@@ -1,13 +1,10 @@
 //! What a Redis error means for a purge.
 
-use freshet_core::purge::PurgeOutcome;
+use freshet_core::purge::{PurgeOutcome, Refusal};
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
-/// How long to wait for somebody to mend credentials, rights or a name.
-const SLIP_RETRY_MS: u32 = 5_000;
-
 /// No error of Redis is about the key: what cannot be done now is asked for again, loudly, and nothing is
-/// put aside. A user without rights is an operator's slip, and a backlog is mended by mending the rights.
+/// put aside. A user without rights is refused whatever it asks, and a backlog is mended by mending the rights.
 pub(crate) fn outcome_of(error: &RedisError) -> PurgeOutcome {
     match error.kind() {
         ErrorKind::Server(
@@ -19,13 +16,9 @@ pub(crate) fn outcome_of(error: &RedisError) -> PurgeOutcome {
         ) => PurgeOutcome::Throttled { retry_after_ms: 0 },
         ErrorKind::AuthenticationFailed
         | ErrorKind::MasterNameNotFoundBySentinel
-        | ErrorKind::Server(ServerErrorKind::NoPerm) => PurgeOutcome::Throttled {
-            retry_after_ms: SLIP_RETRY_MS,
-        },
+        | ErrorKind::Server(ServerErrorKind::NoPerm) => PurgeOutcome::Refused(Refusal::OfCaller),
         ErrorKind::Server(_) | ErrorKind::Extension => match error.code() {
-            Some("NOAUTH" | "WRONGPASS" | "NOPERM") => PurgeOutcome::Throttled {
-                retry_after_ms: SLIP_RETRY_MS,
-            },
+            Some("NOAUTH" | "WRONGPASS" | "NOPERM") => PurgeOutcome::Refused(Refusal::OfCaller),
             _ => PurgeOutcome::Throttled { retry_after_ms: 0 },
         },
         _ => PurgeOutcome::Unreachable,

@@ -5,7 +5,7 @@ mod support;
 use std::time::{Duration, Instant};
 
 use freshet_core::ports::{Observation, Probe, Purger};
-use freshet_core::purge::PurgeOutcome;
+use freshet_core::purge::{PurgeOutcome, Refusal};
 use freshet_core::registry::Scope;
 use freshet_redis::{RedisPurger, RedisTarget, Topology};
 use freshet_testbed::RedisSentinel;
@@ -217,8 +217,8 @@ async fn a_name_that_no_sentinel_knows_is_told_and_waited_for() {
     let redis = RedisSentinel::start().expect("sentinels");
     let purger = RedisPurger::connect(target(&redis, "other")).expect("usable");
     let report = purger.purge(&batch(Scope::Keys, &NAMES)).await;
-    let asked_again = |it: &PurgeOutcome| matches!(it, PurgeOutcome::Throttled { .. });
-    assert!(report.outcomes.iter().all(asked_again), "{report:?}");
+    let refused = PurgeOutcome::Refused(Refusal::OfCaller);
+    assert_eq!(report.outcomes, vec![refused; NAMES.len()]);
     let told = purger.ping().await.expect_err("no such master");
     assert!(told.contains("other"), "{told}");
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use freshet_core::ports::Purger;
-use freshet_core::purge::{PurgeBatch, PurgeOutcome, PurgeReport};
+use freshet_core::purge::{PurgeBatch, PurgeOutcome, PurgeReport, Refusal};
 use freshet_core::registry::Scope;
 use rand::Rng;
 
@@ -66,7 +66,7 @@ impl Purger for SimCache {
                     tokio::time::sleep(ADAPTER_TIMEOUT / 2).await;
                 }
                 if self.refuses(batch) {
-                    return all(PurgeOutcome::Refused);
+                    return all(PurgeOutcome::Refused(Refusal::OfPurge));
                 }
                 self.carry_out(batch, batch.len());
                 all(PurgeOutcome::Purged)

@@ -1,4 +1,5 @@
 use freshet_core::purge::PurgeOutcome::{Forgotten, NodeDown, Purged, Refused, Unreachable};
+use freshet_core::purge::Refusal::{OfCaller, OfPurge};
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -30,7 +31,8 @@ fn report(outcomes: &[PurgeOutcome], nodes_down: u32) -> PurgeReport {
 fn p6_a_silent_node_speaks_against_its_target_only_when_no_other_answers() {
     let throttled = PurgeOutcome::Throttled { retry_after_ms: 0 };
     for (outcomes, nodes_down, is_one) in [
-        (&[Purged, Refused][..], 0, true),
+        (&[Purged, Refused(OfPurge)][..], 0, true),
+        (&[Purged, Refused(OfCaller)], 0, false),
         (&[Unreachable], 1, true),
         (&[Unreachable], 0, false),
         (&[NodeDown, Purged], 1, true),
@@ -48,7 +50,7 @@ fn p6_a_silent_node_speaks_against_its_target_only_when_no_other_answers() {
 fn p6_what_is_not_asked_for_is_not_waited_for() {
     assert!(is_deferred(&report(&[NodeDown, Purged], 1)));
     assert!(!is_deferred(&report(&[NodeDown, Unreachable], 1)));
-    assert!(!is_deferred(&report(&[NodeDown, Refused], 1)));
+    assert!(!is_deferred(&report(&[NodeDown, Refused(OfPurge)], 1)));
 }
 
 /// A target that refuses every batch of several purges and answers nothing to the others.
@@ -69,7 +71,7 @@ impl Purger for RefusesThenHangs {
     async fn purge(&self, batch: &PurgeBatch) -> PurgeReport {
         self.0.lock().expect("unpoisoned").push(batch.len());
         if batch.len() == WHOLE {
-            return PurgeReport::all(Refused, batch.len());
+            return PurgeReport::all(Refused(OfPurge), batch.len());
         }
         tokio::time::sleep(ANSWER_WITHIN).await;
         PurgeReport::all(Unreachable, batch.len())

@@ -15,7 +15,7 @@ use freshet_core::ports::{
     SourceError, SourceEvent, TopicEnds,
 };
 use freshet_core::position::{StreamId, StreamPosition, WallMicros};
-use freshet_core::purge::{PurgeBatch, PurgeOutcome, PurgeReport};
+use freshet_core::purge::{PurgeBatch, PurgeOutcome, PurgeReport, Refusal};
 use freshet_core::registry::{
     Binding, CdnSide, Family, FamilyId, PurgeMode, Registry, RegistryRevision, Table, Target,
     TargetId, Tier,
@@ -453,7 +453,7 @@ impl MemoryCache {
             .map(|(_, name)| String::from_utf8_lossy(name).into_owned())
             .collect();
         if asked.iter().any(|name| state.refuses.contains(name)) {
-            return PurgeReport::all(PurgeOutcome::Refused, batch.len());
+            return PurgeReport::all(PurgeOutcome::Refused(Refusal::OfPurge), batch.len());
         }
         let mut report = PurgeReport::all(PurgeOutcome::Purged, batch.len());
         report.nodes_down = u32::from(!state.silent.is_empty());
