@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use freshet_core::change::{Change, Op};
+use freshet_core::connector::Tombstones;
 use freshet_core::image::Image;
 use freshet_core::purge::PurgeSet;
 use freshet_core::registry::{FamilyId, Registry, Table, Tier};
@@ -160,7 +161,9 @@ fn change_of(table: &Table, written: &ExampleChange) -> Result<Change, String> {
     if let Some(row) = &written.before {
         fill(table, row, &mut change.before);
         // What the log of such a table would not say, the example cannot say either.
-        if table.shape.identity != ReplicaIdentity::Full {
+        let is_tombstone =
+            op == Op::Delete && table.shape.connector.tombstones == Some(Tombstones::AsDelete);
+        if is_tombstone || table.shape.identity != ReplicaIdentity::Full {
             for (at, column) in table.shape.columns.iter().enumerate() {
                 if !column.in_key {
                     change.before.set_unknown(ColumnSlot(at as u16));

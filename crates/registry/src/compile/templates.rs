@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use freshet_core::connector::Tombstones;
 use freshet_core::registry::Binding;
 use freshet_core::table::{ColumnKind, ColumnSlot, ReplicaIdentity};
 use freshet_core::template::{NameForm, Segment, Template};
@@ -11,7 +12,7 @@ use crate::compile::expand::Expand;
 use crate::compile::{Room, Speaker, TableInProgress};
 use crate::diagnostics::listed;
 use crate::family_file::{BindingWritten, BoundTo};
-use crate::source_file::{EngineName, is_tinyint_one};
+use crate::source_file::{EngineName, KnownTable, is_tinyint_one};
 
 pub(super) fn bind(
     speaker: &mut Speaker<'_, '_>,
@@ -127,33 +128,48 @@ fn check_bound_columns(
         if table.kind(slot) == ColumnKind::Opaque {
             check_opaque(speaker, bound, (column, table));
         }
-        let identity = table.known.table.replica_identity.identity();
         let in_key = table
             .known
             .table
             .primary_key
             .iter()
             .any(|key| key.value == *column);
-        let forgotten = match identity {
-            ReplicaIdentity::Full => false,
-            ReplicaIdentity::Default => !in_key,
-            ReplicaIdentity::Nothing => true,
+        check_forgotten(speaker, bound, (column, in_key), table.known);
+    }
+}
+
+/// Warns where the log does not hold what a bound column was before a change.
+fn check_forgotten(
+    speaker: &mut Speaker<'_, '_>,
+    bound: &Spanned<BoundTo>,
+    (column, in_key): (&str, bool),
+    known: &KnownTable,
+) {
+    let name = &known.table.table.value;
+    let is_forgotten = match known.table.replica_identity.identity() {
+        ReplicaIdentity::Full => false,
+        ReplicaIdentity::Default => !in_key,
+        ReplicaIdentity::Nothing => true,
+    };
+    if is_forgotten {
+        let message = format!(
+            "the log does not say what `{column}` was before: every update and delete of `{name}` purges the whole family"
+        );
+        let help = match known.engine {
+            EngineName::Postgres => {
+                "ALTER TABLE … REPLICA IDENTITY FULL, then `freshet source pull` again"
+            }
+            EngineName::Mysql | EngineName::Mariadb => {
+                "set binlog_row_image=FULL, then `freshet source pull` again"
+            }
         };
-        if forgotten {
-            let message = format!(
-                "the log does not say what `{column}` was before: every update and delete of `{}` purges the whole family",
-                table.known.table.table.value
-            );
-            let help = match table.known.engine {
-                EngineName::Postgres => {
-                    "ALTER TABLE … REPLICA IDENTITY FULL, then `freshet source pull` again"
-                }
-                EngineName::Mysql | EngineName::Mariadb => {
-                    "set binlog_row_image=FULL, then `freshet source pull` again"
-                }
-            };
-            speaker.warning("FR0040", bound, (&message, help));
-        }
+        speaker.warning("FR0040", bound, (&message, help));
+    } else if !in_key && known.connector.tombstones == Some(Tombstones::AsDelete) {
+        let message = format!(
+            "a delete arrives as a tombstone, which does not say what `{column}` was: every delete of `{name}` purges the whole family"
+        );
+        let help = "set delete.tombstone.handling.mode=rewrite in the connector, then `freshet source pull --connect` again";
+        speaker.warning("FR0040", bound, (&message, help));
     }
 }
 
