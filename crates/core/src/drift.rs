@@ -22,6 +22,10 @@ pub enum Drift {
     EnumValue,
     /// A value that the declared type cannot hold.
     Range,
+    /// A value of another type.
+    Type,
+    /// A value that the connector masks or cuts off.
+    Altered,
 }
 
 impl Drift {
@@ -32,6 +36,8 @@ impl Drift {
             Self::Scale => "another number of digits after the point than the source file declares",
             Self::EnumValue => "a value that the source file does not list for this enum",
             Self::Range => "a value that the declared type cannot hold",
+            Self::Type => "a value of another type than the source file declares",
+            Self::Altered => "a value that the connector masks or cuts off",
         }
     }
 }

@@ -369,6 +369,12 @@ impl KnownTable {
         column_kind(self.engine, &self.connector, column)
     }
 
+    /// Whether rows stand in the log without some of their columns, which then arrive as NULL: an insert without those that
+    /// have their default, an update without those that it leaves.
+    fn omits_columns(&self) -> bool {
+        self.engine != EngineName::Postgres && self.table.replica_identity != IdentityName::Full
+    }
+
     /// A column as the decoder reads it; none when the table has no such column.
     pub(crate) fn shape_of(&self, name: &str) -> Option<ColumnShape> {
         let column = self.table.columns.iter().find(|it| it.name == name)?;
@@ -376,7 +382,8 @@ impl KnownTable {
         Some(ColumnShape {
             name: Arc::from(names::field_of(name, self.connector.field_names)),
             kind,
-            null_hides: declared::null_hides(self.engine, &self.connector, kind),
+            null_hides: declared::null_hides(self.engine, &self.connector, kind)
+                || self.omits_columns(),
             nullable: column.nullable,
             default: column.default,
             values: enum_values(self.engine, &column.kind).map(Arc::from),

@@ -34,6 +34,8 @@ pub(crate) struct BoundColumn {
     pub(crate) knows_placeholder: bool,
     /// How it is written.
     pub(crate) field: FieldSchema,
+    /// What the record's schema says against the declaration; then no value has a text, whatever its kind.
+    pub(crate) contradiction: Option<Drift>,
 }
 
 /// What a value came to.
@@ -93,6 +95,20 @@ impl BoundColumn {
                 && matches!(column.kind, ColumnKind::Timestamp(_)),
             knows_placeholder: connector.unavailable_placeholder.is_some(),
             field,
+            contradiction: None,
+        }
+        .judged()
+    }
+
+    /// The same column; opaque where its representation is none that its kind has.
+    fn judged(self) -> Self {
+        match field_schema::contradiction(self.kind, self.field.encoding) {
+            Some(drift) if self.kind != ColumnKind::Opaque => Self {
+                kind: ColumnKind::Opaque,
+                contradiction: Some(drift),
+                ..self
+            },
+            _ => self,
         }
     }
 
@@ -114,6 +130,7 @@ impl BoundColumn {
             field: FieldSchema { encoding, nulls },
             ..self
         }
+        .judged()
     }
 
     fn drift(&self, what: Drift) -> ColumnDrift {
@@ -129,6 +146,9 @@ pub(crate) fn set(image: &mut Image, column: &BoundColumn, value: Scalar<'_>) {
     // Known also for NULL: an opaque column is always unknown.
     if column.kind == ColumnKind::Opaque || (is_unavailable(value) && !Promise::P15.is_broken()) {
         image.set_unknown(column.slot);
+        if let Some(what) = column.contradiction {
+            image.note_drift(column.drift(what));
+        }
         return;
     }
     if value == Scalar::Null {
@@ -231,6 +251,10 @@ fn push_year(out: &mut String, value: Scalar<'_>) -> bool {
 /// Whether a text is one that the column prints.
 fn judge_text(text: &str, chars: Chars) -> Verdict {
     let max = chars.max as usize;
+    // Bytes that were no text in the character set that the connector took them for.
+    if !text.is_ascii() && text.contains(char::REPLACEMENT_CHARACTER) {
+        return Verdict::UNKNOWN;
+    }
     match chars.blanks {
         Blanks::Padded if text.chars().count() != max => Verdict::contradicted(Drift::Range),
         // The server prints them only in a mode that readers need not share.

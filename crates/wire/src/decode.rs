@@ -25,6 +25,8 @@ use crate::skipped::Skipped;
 use crate::topic_memory::{TopicMemory, memory_of};
 use crate::{row_key, unowned};
 
+const WHAT_BEHIND: &str = "expected } behind the payload";
+
 /// What a record came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decoded {
@@ -181,7 +183,13 @@ impl Decoder {
         let (start, columns) = opened.unwrap_or((0, &memory.undeclared));
         let depth = usize::from(wrapped);
         let mut cursor = Cursor::new(value, self.limits.depth_max).starting_at(start, depth);
-        if cursor.clone().null()? {
+        let mut ahead = cursor.clone();
+        if ahead.null()? {
+            if wrapped {
+                // Anything else is a row with columns of these names.
+                ahead.demand(b'}', WHAT_BEHIND)?;
+            }
+            ahead.end()?;
             return self.tombstone(record, shape, change);
         }
         let rules = RowRules {
@@ -194,7 +202,7 @@ impl Decoder {
         let into = (&mut *change, &mut facts);
         let form = read_json(&mut cursor, (hint, rules), into, &mut self.scratch)?;
         if wrapped {
-            cursor.demand(b'}', "expected } behind the payload")?;
+            cursor.demand(b'}', WHAT_BEHIND)?;
         }
         cursor.end()?;
         self.finish(record, (form, &facts), shape, change)
@@ -251,7 +259,13 @@ impl Decoder {
         if form == Form::Envelope
             && let Some(skipped) = facts.skipped()
         {
-            return Ok(Decoded::Skipped(skipped));
+            if skipped != Skipped::SchemaChange {
+                return Ok(Decoded::Skipped(skipped));
+            }
+            // In the topic of a table it is the only trace of what it did to the rows: `TRUNCATE`, a partition dropped.
+            change.reset(shape.id, Op::Truncate);
+            facts.stamp(shape.engine, change);
+            return Ok(Decoded::Change);
         }
         let before = match form {
             Form::Envelope => {

@@ -3,6 +3,7 @@
 use std::hash::Hasher as _;
 
 use freshet_core::connector::{BigintUnsigned, Connector, DecimalMode, TimePrecision};
+use freshet_core::drift::Drift;
 use freshet_core::table::{ColumnKind, ColumnShape, ColumnSlot};
 use rustc_hash::FxHasher;
 
@@ -88,6 +89,27 @@ impl FieldSchema {
         };
         Self { encoding, nulls }
     }
+}
+
+/// What a representation says against a column of this kind.
+pub(crate) fn contradiction(kind: ColumnKind, encoding: Encoding) -> Option<Drift> {
+    let fits = match encoding {
+        Encoding::Undeclared | Encoding::Plain => true,
+        Encoding::EpochDays => matches!(kind, ColumnKind::Date { .. }),
+        Encoding::EpochMillis | Encoding::EpochMicros | Encoding::EpochNanos => {
+            matches!(kind, ColumnKind::Timestamp(_) | ColumnKind::TimestampTz(_))
+        }
+        Encoding::IsoText => matches!(
+            kind,
+            ColumnKind::Date { .. } | ColumnKind::Timestamp(_) | ColumnKind::TimestampTz(_)
+        ),
+        Encoding::Decimal { .. } => {
+            matches!(kind, ColumnKind::Integer(_) | ColumnKind::Decimal { .. })
+        }
+        Encoding::Other => false,
+        Encoding::Altered => return Some(Drift::Altered),
+    };
+    (!fits).then_some(Drift::Type)
 }
 
 /// Whether a snapshot may write the default in place of a zero date: in MySQL's `timestamp`.

@@ -49,6 +49,7 @@ formats! {
     "Canal": "isDdl" BOOL, "database" TEXT, "table" TEXT, "type" TEXT;
     "TiCDC simple protocol": "commitTs" NUMBER, "buildTs" NUMBER, "type" TEXT;
     "Maxwell": "database" TEXT, "table" TEXT, "type" TEXT, "ts" NUMBER, "data" OBJECT;
+    "TiCDC Debezium protocol": "payload" OBJECT, "schema" OBJECT;
     "OpenCDC": "operation" TEXT, "position" ANY, "metadata" OBJECT, "payload" OBJECT;
     "AWS DMS": "metadata" OBJECT, "data" OBJECT | NULL;
     "AWS DMS": "metadata" OBJECT, "control" OBJECT;

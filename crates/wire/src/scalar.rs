@@ -86,6 +86,10 @@ pub(crate) enum Encoding {
         /// Digits after the point.
         scale: i32,
     },
+    /// As a type whose values no column of a certain text has: raw bytes, a time of day, a duration.
+    Other,
+    /// The connector masked the value or cut it off.
+    Altered,
 }
 
 impl Encoding {
@@ -104,8 +108,18 @@ impl Encoding {
             "org.apache.kafka.connect.data.Decimal" => {
                 scale.map_or(Self::Plain, |scale| Self::Decimal { scale })
             }
+            "io.debezium.time.Year" => Self::Plain,
+            "org.apache.kafka.connect.data.Time" => Self::Other,
+            _ if name.starts_with("io.debezium.time.") => Self::Other,
             _ => Self::Plain,
         }
+    }
+
+    /// What the parameters of Connect's type say, before its name does. `has` tells which there are.
+    pub(crate) fn of_connect_parameters(has: impl Fn(&str) -> bool) -> Option<Self> {
+        // Debezium names so what `column.mask…` and `column.truncate…` are about.
+        let altered = has("masked") || has("truncateLength");
+        altered.then_some(Self::Altered)
     }
 
     /// From the name that the Avro specification gives a logical type.
@@ -118,6 +132,7 @@ impl Encoding {
             "decimal" => Self::Decimal {
                 scale: scale.unwrap_or(0),
             },
+            "time-millis" | "time-micros" | "duration" => Self::Other,
             _ => Self::Plain,
         }
     }

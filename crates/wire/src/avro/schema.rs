@@ -330,8 +330,11 @@ fn connect_default(kind: &Value) -> Option<&Value> {
 }
 
 fn encoding(json: &Value) -> Encoding {
-    let parameter = json
-        .pointer("/connect.parameters/scale")
+    let parameter = |name: &str| json.get("connect.parameters")?.get(name);
+    if let Some(encoding) = Encoding::of_connect_parameters(|name| parameter(name).is_some()) {
+        return encoding;
+    }
+    let parameter = parameter("scale")
         .and_then(Value::as_str)
         .and_then(|scale| scale.parse().ok());
     let own = json.get("scale").and_then(Value::as_i64);

@@ -3,6 +3,8 @@ use freshet_core::drift::Drift;
 use freshet_core::image::{Column, Image};
 use freshet_core::table::{Blanks, Chars, ColumnKind, ColumnShape, ColumnSlot, Moment, Whole};
 
+mod schemas;
+
 use super::{BoundColumn, set};
 use crate::field_schema::{FieldSchema, Nulls};
 use crate::scalar::{Encoding, Scalar};

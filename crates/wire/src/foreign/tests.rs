@@ -31,6 +31,10 @@ const SAMPLES: &[(&str, &str)] = &[
         r#"{"database":"shop","table":"t","type":"bootstrap-insert","ts":1450557744,"data":{"id":1}}"#,
     ),
     (
+        "TiCDC Debezium protocol",
+        r#"{"payload":{"source":{"connector":"TiCDC","db":"shop","table":"t"},"op":"c","before":null,"after":{"id":1}},"schema":{"type":"struct","optional":false,"fields":[]}}"#,
+    ),
+    (
         "OpenCDC",
         r#"{"position":"c3RhbmRpbmc=","operation":"update","metadata":{"opencdc.version":"v1"},"key":{"id":1},"payload":{"before":null,"after":{"id":1}}}"#,
     ),

@@ -152,13 +152,22 @@ fn default<'v>(field: &'v Value, written: &'v str) -> SchemaDefault<'v> {
 }
 
 fn encoding(column: &Value) -> Encoding {
-    let scale = column
-        .pointer("/parameters/scale")
+    let parameter = |name: &str| column.get("parameters")?.get(name);
+    if let Some(encoding) = Encoding::of_connect_parameters(|name| parameter(name).is_some()) {
+        return encoding;
+    }
+    let scale = parameter("scale")
         .and_then(Value::as_str)
         .and_then(|scale| scale.parse().ok());
-    match column.get("name").and_then(Value::as_str) {
+    let encoding = match column.get("name").and_then(Value::as_str) {
         Some(name) => Encoding::of_connect_name(name, scale),
         None => Encoding::Plain,
+    };
+    let is_bytes = column.get("type").and_then(Value::as_str) == Some("bytes");
+    match encoding {
+        // They stand in base64, which looks like a text.
+        Encoding::Plain if is_bytes => Encoding::Other,
+        encoding => encoding,
     }
 }
 

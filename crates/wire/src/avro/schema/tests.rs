@@ -74,6 +74,26 @@ fn what_connect_says_of_a_primitive_type_is_kept() {
             r#"{"type":"int","connect.name":"io.debezium.time.Date"}"#,
             Encoding::EpochDays,
         ),
+        (
+            r#"{"type":"int","connect.name":"io.debezium.time.Year"}"#,
+            Encoding::Plain,
+        ),
+        (
+            r#"{"type":"long","connect.name":"io.debezium.time.MicroTime"}"#,
+            Encoding::Other,
+        ),
+        (
+            r#"{"type":"int","logicalType":"time-millis"}"#,
+            Encoding::Other,
+        ),
+        (
+            r#"{"type":"string","connect.parameters":{"masked":"true"}}"#,
+            Encoding::Altered,
+        ),
+        (
+            r#"{"type":"string","connect.parameters":{"truncateLength":"6"}}"#,
+            Encoding::Altered,
+        ),
     ] {
         let schema = compile(json).expect("valid");
         assert_eq!(schema.node(schema.root()).1, wanted, "{json}");
