@@ -255,6 +255,11 @@ fn each_type_of_postgres_keeps_what_decides_its_text() {
         ("time with time zone", Opaque),
         ("json", Opaque),
         ("bytea", Opaque),
+        ("inet", ColumnKind::TEXT),
+        ("cidr", ColumnKind::TEXT),
+        ("macaddr", ColumnKind::TEXT),
+        ("macaddr8", ColumnKind::TEXT),
+        ("inet[]", Opaque),
         ("", Opaque),
     ] {
         assert_eq!(kind(EngineName::Postgres, declared), wanted, "{declared}");
@@ -339,7 +344,7 @@ fn each_type_of_mysql_keeps_what_decides_its_text() {
         ("datetime(3)", Timestamp(moment(3))),
         ("timestamp(6)", TimestampTz(moment(6))),
         ("datetime(7)", Opaque),
-        ("set('x','y')", Opaque),
+        ("set('x','y')", ColumnKind::TEXT),
         ("bit(1)", Opaque),
         ("uuid", Opaque),
         ("double", Opaque),

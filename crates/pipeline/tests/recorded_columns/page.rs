@@ -20,6 +20,23 @@ representation does not reach, NULL that may stand for a value, a value that may
 mean the first weeks of 1970 or a year after 21 900.
 ";
 
+const REASONS: &str = "
+## Why a type has no certain text
+
+| type | reason |
+|---|---|
+| `bit(n)`, `bit varying` | It arrives as bytes without its length: the empty string and `0` of `bit varying` both arrive as no bytes. MariaDB prints the bytes themselves, which are no text |
+| `bytea`, `binary`, `varbinary`, blobs | MariaDB prints the bytes themselves. Postgres prints hexadecimal digits or escapes, as the session's `bytea_output` says |
+| `real`, `double precision`, `float`, `double` | How many digits are printed depends on the session (`extra_float_digits`) and the server: MariaDB prints `123457` where `123456.79` arrives |
+| `interval` | A month arrives as 30.4375 days, so that different intervals arrive alike, and the session's `IntervalStyle` says how one is printed |
+| `time with time zone` | It arrives in UTC, without its zone: `00:00:00+02` and `24:00:00+02` both arrive as `22:00:00Z` |
+| `time` | Its number has another unit in each `time.precision.mode`, and MariaDB's times below zero and over a day arrive as NULL in some. It is not rendered |
+| `money` | The server's `lc_monetary` says how it is printed |
+| `name` | It arrives as NULL from the log, whatever it holds |
+| `json`, `jsonb`, `hstore`, arrays, ranges, `xml`, `tsvector`, geometry | The printed form is that of a structure. No entry should be named by it |
+| decimals with `zerofill` | They print zeros in front that the log does not have |
+";
+
 /// The whole page.
 pub(crate) fn page() -> String {
     let mut out = HEAD.to_owned();
@@ -42,7 +59,7 @@ pub(crate) fn page() -> String {
             let _ = writeln!(out, "{}", row(declared, seen));
         }
     }
-    out
+    out + REASONS
 }
 
 /// How a recording can be read.

@@ -144,6 +144,8 @@ fn postgres(declared: &Declared<'_>, connector: &Connector) -> Option<ColumnKind
         "bigint" | "int8" | "bigserial" => integer(64, declared),
         // `name` arrives as NULL from the log, whatever it holds.
         "text" | "citext" | "enum" => text(0, Blanks::Kept),
+        // They arrive as the server's own output has them.
+        "inet" | "cidr" | "macaddr" | "macaddr8" => text(0, Blanks::Kept),
         "varchar" => text(length.ok()?.unwrap_or(0), Blanks::Kept),
         "character" | "char" if declared.has("varying") => {
             text(length.ok()?.unwrap_or(0), Blanks::Kept)
@@ -188,7 +190,7 @@ fn mysql(declared: &Declared<'_>, connector: &Connector) -> Option<ColumnKind> {
         "int" | "integer" => integer(32, declared),
         "bigint" => integer(64, declared),
         "year" => matches!(declared.number(), Ok(None | Some(4))).then_some(ColumnKind::Year),
-        "tinytext" | "text" | "mediumtext" | "longtext" | "enum" => text(0, Blanks::Kept),
+        "tinytext" | "text" | "mediumtext" | "longtext" | "enum" | "set" => text(0, Blanks::Kept),
         "varchar" => text(declared.number().ok()?.unwrap_or(0), Blanks::Kept),
         "char" => text(declared.number().ok()?.unwrap_or(1), Blanks::Cut),
         "numeric" | "decimal" => decimal(declared, Some(0)),
