@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::reading::{Reading, Tallies, read};
-use crate::recorded::Recorded;
+use crate::recorded::{Recorded, Variant};
 
 const HEAD: &str = "# Which columns have a certain text
 
@@ -15,9 +15,9 @@ prints (`schemas/fixtures/types`); a test keeps it true. MySQL itself was not at
 *certain*: each recorded value is rendered, as printed. *partly*: some are, and the others are unknown (infinity, zero dates, moments that the
 representation does not reach, NULL that may stand for a value, a value that may be a default). *never*: no value is rendered.
 
-`schema` is JSON with its schema or Avro, and needs no settings in the source file. `stated` is JSON without a schema whose source file has a
-`connector` block. `silent` is JSON without both: numbers of moments are believed from 1990 to 2099 alone, where another unit would
-mean the first weeks of 1970 or a year after 21 900.
+Each setting of the connector is named with the forms that were seen: `schema` is JSON with its schema, and `Avro` is that; both need no
+settings in the source file. `stated` is JSON without a schema whose source file has a `connector` block. `silent` is JSON without both:
+numbers of moments are believed from 1990 to 2099 alone, where another unit would mean the first weeks of 1970 or a year after 21 900.
 ";
 
 const REASONS: &str = "
@@ -44,18 +44,18 @@ pub(crate) fn page() -> String {
         // Writing to a String cannot fail.
         let _ = writeln!(out, "\n## {name}");
         let recorded = Recorded::of(engine);
-        let mut seen: BTreeMap<String, Vec<Seen>> = BTreeMap::new();
-        for variant in recorded.variants.keys() {
-            for reading in readings(&recorded, variant) {
-                let (tallies, _) = read(&recorded, variant, reading);
-                note(&mut seen, &tallies, variant, reading);
+        let mut types: BTreeMap<String, Seen> = BTreeMap::new();
+        for (name, variant) in &recorded.variants {
+            for reading in readings(variant) {
+                let (tallies, _) = read(&recorded, name, reading);
+                note(&mut types, &tallies, (variant, reading));
             }
         }
         let _ = writeln!(
             out,
             "\n| type | arrives, prints | certain | partly | never |\n|---|---|---|---|---|"
         );
-        for (declared, seen) in &seen {
+        for (declared, seen) in &types {
             let _ = writeln!(out, "{}", row(declared, seen));
         }
     }
@@ -63,65 +63,80 @@ pub(crate) fn page() -> String {
 }
 
 /// How a recording can be read.
-fn readings(recorded: &Recorded, variant: &str) -> Vec<Reading> {
-    match recorded.variants[variant].form.as_str() {
+fn readings(variant: &Variant) -> Vec<Reading> {
+    match variant.form.as_str() {
         "json" => vec![Reading::Stated, Reading::Silent],
         "avro" => vec![Reading::Whole],
         _ => vec![Reading::Whole, Reading::Stated, Reading::Silent],
     }
 }
 
-/// What came of one type in one recording.
+/// What came of one type.
+#[derive(Default)]
 struct Seen {
-    place: String,
-    certain: usize,
-    others: usize,
+    /// By the name of the settings, and the form.
+    counts: BTreeMap<(String, &'static str), Counts>,
     example: Option<(String, String)>,
 }
 
+#[derive(Default)]
+struct Counts {
+    certain: usize,
+    others: usize,
+}
+
 fn note(
-    seen: &mut BTreeMap<String, Vec<Seen>>,
+    types: &mut BTreeMap<String, Seen>,
     tallies: &Tallies,
-    variant: &str,
-    reading: Reading,
+    (variant, reading): (&Variant, Reading),
 ) {
-    let how = match reading {
-        Reading::Whole => "schema",
-        Reading::Stated => "stated",
-        Reading::Silent => "silent",
+    let how = match (reading, variant.form.as_str()) {
+        (Reading::Whole, "avro") => "Avro",
+        (Reading::Whole, _) => "schema",
+        (Reading::Stated, _) => "stated",
+        (Reading::Silent, _) => "silent",
     };
     for (declared, tally) in tallies {
-        seen.entry(declared.clone()).or_default().push(Seen {
-            place: format!("{variant} {how}"),
-            certain: tally.certain,
-            others: tally.doubtful + tally.unknown,
-            example: tally.example.clone(),
-        });
+        let seen = types.entry(declared.clone()).or_default();
+        let counts = seen.counts.entry((variant.name.clone(), how)).or_default();
+        counts.certain += tally.certain;
+        counts.others += tally.doubtful + tally.unknown;
+        // Avro does not show how a value arrives.
+        if seen
+            .example
+            .as_ref()
+            .is_none_or(|(arrives, _)| arrives.is_empty())
+        {
+            seen.example.clone_from(&tally.example);
+        }
     }
 }
 
-fn row(declared: &str, seen: &[Seen]) -> String {
-    let places = |wanted: fn(&Seen) -> bool| {
-        let places: Vec<&str> = seen
-            .iter()
-            .filter(|seen| wanted(seen))
-            .map(|seen| &*seen.place)
-            .collect();
-        match places.len() {
-            all if all == seen.len() => "everywhere".to_owned(),
-            _ => places.join(", "),
+fn row(declared: &str, seen: &Seen) -> String {
+    let places = |wanted: fn(&Counts) -> bool| {
+        let mut forms: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        let wanted = seen.counts.iter().filter(|(_, counts)| wanted(counts));
+        for ((name, how), _) in wanted {
+            forms.entry(name).or_default().push(how);
         }
+        if forms.values().map(Vec::len).sum::<usize>() == seen.counts.len() {
+            return "everywhere".to_owned();
+        }
+        let each = forms
+            .iter()
+            .map(|(name, forms)| format!("{name} ({})", forms.join(", ")));
+        each.collect::<Vec<_>>().join("; ")
     };
-    let example = seen.iter().find_map(|seen| seen.example.as_ref());
+    let example = seen.example.as_ref();
     let example = example.map_or_else(String::new, |(arrives, prints)| {
         format!("{} → {}", code(arrives), code(prints))
     });
     format!(
         "| {} | {example} | {} | {} | {} |",
         code(declared),
-        places(|seen| seen.certain > 0 && seen.others == 0),
-        places(|seen| seen.certain > 0 && seen.others > 0),
-        places(|seen| seen.certain == 0),
+        places(|counts| counts.certain > 0 && counts.others == 0),
+        places(|counts| counts.certain > 0 && counts.others > 0),
+        places(|counts| counts.certain == 0),
     )
 }
 

@@ -74,7 +74,11 @@ fn stated(engine: &str, variant: &Variant) -> ConnectorWritten {
         time_precision: TimePrecision::named(&setting("time.precision.mode", time)),
         decimal: DecimalMode::named(&setting("decimal.handling.mode", "precise")),
         bigint_unsigned: BigintUnsigned::named(&setting("bigint.unsigned.handling.mode", "long")),
-        keeps_nulls: Some(setting("value.converter.replace.null.with.default", "true") == "false"),
+        // The setting of the JSON converter; Apicurio's Avro converter does not know it.
+        keeps_nulls: Some(
+            variant.form != "avro"
+                && setting("value.converter.replace.null.with.default", "true") == "false",
+        ),
         ..ConnectorWritten::default()
     }
 }

@@ -36,6 +36,8 @@ pub(crate) struct PrintedRow {
 /// The form and the settings of one recording.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Variant {
+    /// What the settings are called.
+    pub(crate) name: String,
     pub(crate) form: String,
     pub(crate) settings: BTreeMap<String, String>,
 }

@@ -18,17 +18,28 @@ use sidecar::Lines;
 
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// One connector's settings, and the file that its records go to.
-struct Variant {
-    /// The file's name.
+/// What a connector is set to.
+struct Settings {
     name: &'static str,
-    form: Form,
-    settings: &'static [(&'static str, &'static str)],
+    pairs: &'static [(&'static str, &'static str)],
+    forms: &'static [Form],
     /// Tables whose values these settings change.
     tables: &'static [&'static str],
     /// Whether to keep the rows of the snapshot beside those of the log.
     snapshot: bool,
 }
+
+/// One connector: its settings, and the form of its records.
+struct Variant {
+    settings: &'static Settings,
+    form: Form,
+    /// Its place among those of its database, counted from 0.
+    number: u32,
+}
+
+const EACH_FORM: &[Form] = &[Form::Json, Form::JsonWithSchema, Form::Avro];
+/// Plain JSON is the payload of the form with a schema, as the default settings show.
+const WITH_SCHEMA: &[Form] = &[Form::JsonWithSchema, Form::Avro];
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Form {
@@ -58,16 +69,42 @@ impl Form {
 }
 
 impl Variant {
-    /// The first part of its topics' names; also in the names of slot and publication, so no hyphens.
-    fn prefix(&self) -> String {
-        self.name.replace('-', "_")
+    /// All of a database.
+    fn all(settings: &'static [Settings]) -> Vec<Self> {
+        let each = settings
+            .iter()
+            .flat_map(|settings| settings.forms.iter().map(move |&form| (settings, form)));
+        (0..)
+            .zip(each)
+            .map(|(number, (settings, form))| Self {
+                settings,
+                form,
+                number,
+            })
+            .collect()
     }
 
-    fn settings(&self) -> Vec<(String, String)> {
-        let pairs = self.settings.iter();
+    /// The file's name.
+    fn name(&self) -> String {
+        format!("{}-{}", self.settings.name, self.form.name())
+    }
+
+    /// The first part of its topics' names; also in the names of slot and publication, so no hyphens.
+    fn prefix(&self) -> String {
+        self.name().replace('-', "_")
+    }
+
+    fn properties(&self) -> Vec<(String, String)> {
+        let pairs = self.settings.pairs.iter();
         pairs
             .map(|&(name, value)| (name.to_owned(), value.to_owned()))
             .collect()
+    }
+
+    /// Its tables with the schema that they are in.
+    fn tables(&self, schema: &str) -> Vec<String> {
+        let tables = self.settings.tables.iter();
+        tables.map(|table| format!("{schema}.{table}")).collect()
     }
 }
 
@@ -78,7 +115,7 @@ trait TypedDatabase {
     fn start() -> Result<Self>
     where
         Self: Sized;
-    fn variants() -> &'static [Variant];
+    const SETTINGS: &'static [Settings];
     fn connector(&self, to: ConnectBuilder, variant: &Variant, form: Format) -> ConnectBuilder;
     /// Writes every row again under another key.
     fn copy_rows(&self, table: &str) -> Result<()>;
@@ -113,17 +150,18 @@ fn record_one<D: TypedDatabase>(folder: &Path) -> Result<()> {
     let kafka = KafkaBroker::start()?;
     let registry = SchemaRegistry::start()?;
     let database = D::start()?;
+    let variants = Variant::all(D::SETTINGS);
     let mut builder = freshet_testbed::Connect::builder(&kafka);
-    for variant in D::variants() {
+    for variant in &variants {
         builder = database.connector(builder, variant, variant.form.format(&registry));
     }
     let connect = builder.start()?;
     let mut reader = TopicReader::new(&kafka.bootstrap())?;
-    let tables = tables_of(D::variants());
+    let tables = tables_of(D::SETTINGS);
     let mut recording = Recording {
-        variants: D::variants(),
         rows: BTreeMap::new(),
-        lines: D::variants().iter().map(|_| Lines::default()).collect(),
+        lines: variants.iter().map(|_| Lines::default()).collect(),
+        variants: &variants,
     };
     for table in &tables {
         recording.rows.insert(*table, database.count(table)?);
@@ -134,13 +172,14 @@ fn record_one<D: TypedDatabase>(folder: &Path) -> Result<()> {
     }
     recording.take(&mut reader, false).context("changes")?;
     drop(connect);
-    write(&folder, &database, &registry, recording.lines)
+    let lines = recording.lines;
+    write(&folder, &database, &registry, (&variants, lines))
 }
 
-fn tables_of(variants: &[Variant]) -> Vec<&'static str> {
-    let mut tables: Vec<&str> = variants
+fn tables_of(settings: &[Settings]) -> Vec<&'static str> {
+    let mut tables: Vec<&str> = settings
         .iter()
-        .flat_map(|variant| variant.tables.iter().copied())
+        .flat_map(|settings| settings.tables.iter().copied())
         .collect();
     tables.sort_unstable();
     tables.dedup();
@@ -148,20 +187,20 @@ fn tables_of(variants: &[Variant]) -> Vec<&'static str> {
 }
 
 /// What each variant sent so far.
-struct Recording {
-    variants: &'static [Variant],
+struct Recording<'a> {
+    variants: &'a [Variant],
     /// How many rows each table has at first.
     rows: BTreeMap<&'static str, usize>,
     /// One for each variant.
     lines: Vec<Lines>,
 }
 
-impl Recording {
+impl Recording<'_> {
     /// Reads until each variant has every row of each of its tables.
     fn take(&mut self, reader: &mut TopicReader, is_snapshot: bool) -> Result<()> {
         let all = reader.read_until(DEADLINE, |all| {
             self.variants.iter().all(|variant| {
-                variant.tables.iter().all(|table| {
+                variant.settings.tables.iter().all(|table| {
                     let topic = |topic: &str| split(topic) == Some((&variant.prefix(), table));
                     let arrived = all.iter().filter(|record| topic(&record.topic)).count();
                     arrived >= self.rows[table]
@@ -172,12 +211,13 @@ impl Recording {
             let Some((prefix, table)) = split(&record.topic) else {
                 continue;
             };
-            let sent =
-                |variant: &Variant| variant.prefix() == prefix && variant.tables.contains(&table);
+            let sent = |variant: &Variant| {
+                variant.prefix() == prefix && variant.settings.tables.contains(&table)
+            };
             let Some(at) = self.variants.iter().position(sent) else {
                 continue;
             };
-            if is_snapshot && !self.variants[at].snapshot {
+            if is_snapshot && !self.variants[at].settings.snapshot {
                 continue;
             }
             self.lines[at].push(self.variants[at].form, &record)?;
@@ -197,26 +237,30 @@ fn write<D: TypedDatabase>(
     folder: &Path,
     database: &D,
     registry: &SchemaRegistry,
-    lines: Vec<Lines>,
+    (variants, lines): (&[Variant], Vec<Lines>),
 ) -> Result<()> {
     let mut described = Map::new();
-    for (variant, lines) in D::variants().iter().zip(lines) {
+    for (variant, lines) in variants.iter().zip(lines) {
         let settings: Map<String, Value> = variant
-            .settings()
+            .properties()
             .into_iter()
             .map(|(name, value)| (name, json!(value)))
             .collect();
         described.insert(
-            variant.name.to_owned(),
-            json!({ "form": variant.form.name(), "settings": settings }),
+            variant.name(),
+            json!({
+                "name": variant.settings.name,
+                "form": variant.form.name(),
+                "settings": settings,
+            }),
         );
-        let file = folder.join(variant.name).with_extension("jsonl");
+        let file = folder.join(variant.name()).with_extension("jsonl");
         lines.write(&file, &registry.ccompat_url())?;
         eprintln!("{}: {} records", file.display(), lines.len());
     }
     let mut columns = String::new();
     let mut texts = String::new();
-    for table in tables_of(D::variants()) {
+    for table in tables_of(D::SETTINGS) {
         for column in database.columns(table)? {
             columns.push_str(&with_table(table, column)?);
         }

@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use freshet_testbed::{ConnectBuilder, Format, MariaDb, MariaDbConnector};
 use serde_json::{Map, Value, json};
 
-use super::{Form, TypedDatabase, Variant};
+use super::{EACH_FORM, Settings, TypedDatabase, Variant, WITH_SCHEMA};
 
 const TABLES: &str = include_str!("mariadb.sql");
 const ALL: &[&str] = &[
@@ -28,32 +28,18 @@ const BINARY_TYPES: [&str; 7] = [
 ];
 
 /// `time.precision.mode=adaptive` is not among them: this connector refuses it.
-const VARIANTS: &[Variant] = &[
-    Variant {
-        name: "default-json",
-        form: Form::Json,
-        settings: &[],
+const SETTINGS: &[Settings] = &[
+    Settings {
+        name: "default",
+        forms: EACH_FORM,
+        pairs: &[],
         tables: ALL,
         snapshot: true,
     },
-    Variant {
-        name: "default-json-schema",
-        form: Form::JsonWithSchema,
-        settings: &[],
-        tables: ALL,
-        snapshot: true,
-    },
-    Variant {
-        name: "default-avro",
-        form: Form::Avro,
-        settings: &[],
-        tables: ALL,
-        snapshot: true,
-    },
-    Variant {
+    Settings {
         name: "strings",
-        form: Form::JsonWithSchema,
-        settings: &[
+        forms: WITH_SCHEMA,
+        pairs: &[
             ("decimal.handling.mode", "string"),
             ("bigint.unsigned.handling.mode", "precise"),
             ("binary.handling.mode", "base64"),
@@ -62,10 +48,10 @@ const VARIANTS: &[Variant] = &[
         tables: &["numbers", "bytes_and_lists", "times", "zeroes", "defaults"],
         snapshot: false,
     },
-    Variant {
+    Settings {
         name: "connect",
-        form: Form::JsonWithSchema,
-        settings: &[
+        forms: WITH_SCHEMA,
+        pairs: &[
             ("time.precision.mode", "connect"),
             ("decimal.handling.mode", "double"),
             ("bigint.unsigned.handling.mode", "precise"),
@@ -74,10 +60,10 @@ const VARIANTS: &[Variant] = &[
         tables: &["numbers", "bytes_and_lists", "times", "zeroes", "defaults"],
         snapshot: false,
     },
-    Variant {
+    Settings {
         name: "isostring",
-        form: Form::JsonWithSchema,
-        settings: &[
+        forms: WITH_SCHEMA,
+        pairs: &[
             ("time.precision.mode", "isostring"),
             ("binary.handling.mode", "hex"),
             ("converters", "boolean"),
@@ -89,17 +75,17 @@ const VARIANTS: &[Variant] = &[
         tables: &["numbers", "bytes_and_lists", "times", "zeroes", "defaults"],
         snapshot: false,
     },
-    Variant {
+    Settings {
         name: "microseconds",
-        form: Form::JsonWithSchema,
-        settings: &[("time.precision.mode", "microseconds")],
+        forms: WITH_SCHEMA,
+        pairs: &[("time.precision.mode", "microseconds")],
         tables: TIMES,
         snapshot: false,
     },
-    Variant {
+    Settings {
         name: "nanoseconds",
-        form: Form::JsonWithSchema,
-        settings: &[("time.precision.mode", "nanoseconds")],
+        forms: WITH_SCHEMA,
+        pairs: &[("time.precision.mode", "nanoseconds")],
         tables: TIMES,
         snapshot: false,
     },
@@ -131,6 +117,7 @@ impl TypedMariaDb {
 
 impl TypedDatabase for TypedMariaDb {
     const NAME: &'static str = "mariadb";
+    const SETTINGS: &'static [Settings] = SETTINGS;
 
     fn start() -> Result<Self> {
         let server = MariaDb::start()?;
@@ -138,23 +125,14 @@ impl TypedDatabase for TypedMariaDb {
         Ok(TypedMariaDb { server })
     }
 
-    fn variants() -> &'static [Variant] {
-        VARIANTS
-    }
-
     fn connector(&self, to: ConnectBuilder, variant: &Variant, form: Format) -> ConnectBuilder {
         let prefix = variant.prefix();
-        let tables: Vec<String> = variant
-            .tables
-            .iter()
-            .map(|table| format!("shop.{table}"))
-            .collect();
+        let tables = variant.tables("shop");
         let tables: Vec<&str> = tables.iter().map(String::as_str).collect();
         let mut connector = MariaDbConnector::new(&prefix, &tables);
-        let place = VARIANTS.iter().position(|other| other.name == variant.name);
-        connector.server_id += place.map_or(0, |place| place as u32);
+        connector.server_id += variant.number;
         connector.format = form;
-        connector.extra = variant.settings();
+        connector.extra = variant.properties();
         to.mariadb_connector(&prefix, &self.server, &connector)
     }
 

@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use freshet_testbed::{ConnectBuilder, Format, PgConnector, Postgres};
 use serde_json::{Map, Value};
 
-use super::{Form, TypedDatabase, Variant};
+use super::{EACH_FORM, Settings, TypedDatabase, Variant, WITH_SCHEMA};
 
 const TABLES: &str = include_str!("postgres.sql");
 const ALL: &[&str] = &[
@@ -17,32 +17,18 @@ const ALL: &[&str] = &[
 ];
 const TIMES: &[&str] = &["times", "far_times", "defaults"];
 
-const VARIANTS: &[Variant] = &[
-    Variant {
-        name: "default-json",
-        form: Form::Json,
-        settings: &[],
+const SETTINGS: &[Settings] = &[
+    Settings {
+        name: "default",
+        forms: EACH_FORM,
+        pairs: &[],
         tables: ALL,
         snapshot: true,
     },
-    Variant {
-        name: "default-json-schema",
-        form: Form::JsonWithSchema,
-        settings: &[],
-        tables: ALL,
-        snapshot: true,
-    },
-    Variant {
-        name: "default-avro",
-        form: Form::Avro,
-        settings: &[],
-        tables: ALL,
-        snapshot: true,
-    },
-    Variant {
+    Settings {
         name: "adaptive_time_microseconds",
-        form: Form::JsonWithSchema,
-        settings: &[
+        forms: WITH_SCHEMA,
+        pairs: &[
             ("time.precision.mode", "adaptive_time_microseconds"),
             ("decimal.handling.mode", "string"),
             ("binary.handling.mode", "base64"),
@@ -59,10 +45,10 @@ const VARIANTS: &[Variant] = &[
         ],
         snapshot: false,
     },
-    Variant {
+    Settings {
         name: "connect",
-        form: Form::JsonWithSchema,
-        settings: &[
+        forms: WITH_SCHEMA,
+        pairs: &[
             ("time.precision.mode", "connect"),
             ("decimal.handling.mode", "double"),
             ("binary.handling.mode", "base64-url-safe"),
@@ -76,27 +62,27 @@ const VARIANTS: &[Variant] = &[
         ],
         snapshot: false,
     },
-    Variant {
+    Settings {
         name: "isostring",
-        form: Form::JsonWithSchema,
-        settings: &[
+        forms: WITH_SCHEMA,
+        pairs: &[
             ("time.precision.mode", "isostring"),
             ("binary.handling.mode", "hex"),
         ],
         tables: &["bytes_and_lists", "times", "far_times", "defaults"],
         snapshot: false,
     },
-    Variant {
+    Settings {
         name: "microseconds",
-        form: Form::JsonWithSchema,
-        settings: &[("time.precision.mode", "microseconds")],
+        forms: WITH_SCHEMA,
+        pairs: &[("time.precision.mode", "microseconds")],
         tables: TIMES,
         snapshot: false,
     },
-    Variant {
+    Settings {
         name: "nanoseconds",
-        form: Form::JsonWithSchema,
-        settings: &[("time.precision.mode", "nanoseconds")],
+        forms: WITH_SCHEMA,
+        pairs: &[("time.precision.mode", "nanoseconds")],
         tables: TIMES,
         snapshot: false,
     },
@@ -126,6 +112,7 @@ impl TypedPostgres {
 
 impl TypedDatabase for TypedPostgres {
     const NAME: &'static str = "postgres";
+    const SETTINGS: &'static [Settings] = SETTINGS;
 
     fn start() -> Result<Self> {
         let server = Postgres::start()?;
@@ -136,21 +123,13 @@ impl TypedDatabase for TypedPostgres {
         Ok(TypedPostgres { server })
     }
 
-    fn variants() -> &'static [Variant] {
-        VARIANTS
-    }
-
     fn connector(&self, to: ConnectBuilder, variant: &Variant, form: Format) -> ConnectBuilder {
         let prefix = variant.prefix();
-        let tables: Vec<String> = variant
-            .tables
-            .iter()
-            .map(|table| format!("public.{table}"))
-            .collect();
+        let tables = variant.tables("public");
         let tables: Vec<&str> = tables.iter().map(String::as_str).collect();
         let mut connector = PgConnector::new(&prefix, &tables);
         connector.format = form;
-        connector.extra = variant.settings();
+        connector.extra = variant.properties();
         to.postgres_connector(&prefix, &self.server, &connector)
     }
 
