@@ -2,6 +2,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its part")]
 
 pub mod deployment;
+pub mod marked;
 pub mod origin;
 pub mod registry;
 pub mod schemas;
