@@ -137,12 +137,4 @@ impl Template {
             },
         })
     }
-
-    /// The literal in front of the first placeholder: what every name of this template begins with.
-    pub fn literal_prefix(&self) -> &[u8] {
-        match self.segments.first() {
-            Some(Segment::Literal(bytes)) => bytes,
-            _ => &[],
-        }
-    }
 }

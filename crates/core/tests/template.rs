@@ -84,16 +84,6 @@ fn only_known_equal_columns_are_the_same_name() {
 }
 
 #[test]
-fn the_literal_prefix_ends_at_the_first_placeholder() {
-    assert_eq!(template(NameForm::RedisKey).literal_prefix(), b"shop.");
-    let bare = Template {
-        form: NameForm::RedisKey,
-        segments: vec![Segment::Column(ColumnSlot(0), Fold::NONE)],
-    };
-    assert_eq!(bare.literal_prefix(), b"");
-}
-
-#[test]
 fn an_image_keeps_the_later_value_and_forgets_all_when_cleared() {
     let slot = ColumnSlot(0);
     let mut row = image(&[text("long before"), text("b")]);
