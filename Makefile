@@ -80,6 +80,10 @@ faults: ## Faults on real processes under traffic (KILLS=200, SEED=1, SHORT=1, O
 fuzz: ## Made-up input for every parser of what comes from outside (MINUTES=8 for all together, ONLY=record_json); needs nightly Rust
 	scripts/fuzz.sh $(or $(MINUTES),8) $(ONLY)
 
+.PHONY: mutants
+mutants: ## Changes what decides, place by place, to see tests fail (ONLY=core or core/shape, SHARD=1/16, IN_DIFF=<commit>; LIST=1)
+	scripts/mutants.sh
+
 .PHONY: dist
 dist: ## The program as it is shipped, into target/dist: stripped, with its symbols in a file beside it
 	scripts/dist.sh
