@@ -234,7 +234,7 @@ impl Members {
     }
 
     /// A transaction began or ended; the boundary was read at `partition` and `offset`.
-    pub fn note_boundary(&mut self, boundary: Boundary, place: (i32, i64), now: Steady) {
+    pub fn note_boundary(&mut self, boundary: Boundary, partition: i32, offset: i64, now: Steady) {
         let sequence = boundary.sequence();
         let Boundary {
             transaction,
@@ -244,12 +244,12 @@ impl Members {
         let Some(counts) = counts else {
             if !self.closed.contains_key(&transaction) {
                 let open = opened(&mut self.open, &mut self.oldest, transaction);
-                open.begun.get_or_insert(place);
+                open.begun.get_or_insert((partition, offset));
                 self.forget_what_is_too_much();
             }
             return;
         };
-        let last = self.held.entry(place.0).or_default();
+        let last = self.held.entry(partition).or_default();
         let repeated = sequence <= std::mem::replace(last, sequence);
         match self.closed.get(&transaction) {
             Some(false) => return,
@@ -342,8 +342,8 @@ impl Members {
         table.asked = false;
         match ends {
             None => table.ask_at = now.plus(ASK_AGAIN),
-            Some(ends) => {
-                if !table.take_ends(question.asked_at, ends) {
+            Some((ends, begins)) => {
+                if !table.take_ends(question.asked_at, ends, begins) {
                     self.start_over(question.table, now);
                 }
             }

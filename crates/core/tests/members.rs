@@ -151,8 +151,7 @@ impl World {
             let now = self.at();
             if at == 0 {
                 let boundary = self.boundaries[offset].clone();
-                self.members
-                    .note_boundary(boundary, (0, offset as i64), now);
+                self.members.note_boundary(boundary, 0, offset as i64, now);
                 continue;
             }
             self.members.note_read(topic, partition, offset as i64);

@@ -234,8 +234,8 @@ impl Mending {
             commit_start(consumer.context(), suspect, at);
         }
         if let (Some((GapCause::Unreadable, _)), Some(step)) = (&gap, suspect.step) {
-            let place = (Arc::clone(&suspect.topic), suspect.partition);
-            self.doubts.note_step(place, at, step);
+            self.doubts
+                .note_step(&suspect.topic, suspect.partition, at, step);
         }
         let told = first || gap.is_some();
         if let Some((cause, detail)) = gap {

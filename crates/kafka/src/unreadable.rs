@@ -74,7 +74,8 @@ impl Doubts {
     }
 
     /// Reading goes on at `at`, that many offsets further.
-    pub(crate) fn note_step(&mut self, place: (Arc<str>, i32), at: i64, step: i64) {
+    pub(crate) fn note_step(&mut self, topic: &Arc<str>, partition: i32, at: i64, step: i64) {
+        let place = (Arc::clone(topic), partition);
         self.steps.insert(place, (at, step));
     }
 }

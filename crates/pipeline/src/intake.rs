@@ -205,7 +205,7 @@ impl<S: Source, T: Take> Intake<S, T> {
                 progress.heard.note(&topic, now);
                 let seat = (self.name.as_str(), stream);
                 self.canaries.assigned(&topic, (seat, partition), now);
-                self.take.assigned(stream, (&topic, partition));
+                self.take.assigned(stream, &topic, partition);
                 progress.topics.insert(stream, topic);
                 self.status.ready(&self.name);
             }

@@ -34,14 +34,13 @@ impl Take for TakeRequests {
         };
         match PurgeRequest::decode(value) {
             Ok(request) => {
-                self.take_request(&request, target, (&mut *round, now));
-                let family = |it: &RequestedPurge| {
-                    registry
-                        .family(registry.family_named(&it.family)?)?
-                        .canary
-                        .as_ref()
+                self.take_request(&request, target, round, now);
+                let is_canary = |purge: &RequestedPurge| {
+                    let family = registry.family_named(&purge.family);
+                    let family = family.and_then(|id| registry.family(id));
+                    family.is_some_and(|family| family.canary.is_some())
                 };
-                if request.purges.iter().any(|it| family(it).is_some()) {
+                if request.purges.iter().any(is_canary) {
                     let origin = record.origin;
                     round
                         .beats
@@ -72,13 +71,14 @@ impl TakeRequests {
         &self,
         request: &PurgeRequest,
         target: TargetId,
-        (round, now): (&mut Round, Steady),
+        round: &mut Round,
+        now: Steady,
     ) {
-        self.add(&request.purges, target, (&mut *round, now));
+        self.add(&request.purges, target, round, now);
         for outer in &request.then {
             let registry = Arc::clone(&round.rules.registry);
             match registry.target_named(&outer.target) {
-                Some(target) => self.add(&outer.purges, target, (&mut *round, now)),
+                Some(target) => self.add(&outer.purges, target, round, now),
                 None => tracing::warn!(
                     target_name = %outer.target,
                     "the registry in force does not name an outer target; nothing follows there"
@@ -87,7 +87,7 @@ impl TakeRequests {
         }
     }
 
-    fn add(&self, purges: &[RequestedPurge], target: TargetId, (round, now): (&mut Round, Steady)) {
+    fn add(&self, purges: &[RequestedPurge], target: TargetId, round: &mut Round, now: Steady) {
         let registry = Arc::clone(&round.rules.registry);
         for purge in purges {
             let known = registry.family_named(&purge.family);

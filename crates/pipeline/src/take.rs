@@ -337,9 +337,9 @@ impl<W: WriterSchemas + 'static> Take for TakeChanges<W> {
         self.blame.say((&self.fetches, parked), &self.status, now);
     }
 
-    fn assigned(&mut self, stream: StreamId, of: (&Arc<str>, i32)) {
+    fn assigned(&mut self, stream: StreamId, topic: &Arc<str>, partition: i32) {
         if let Some(watch) = &mut self.watch {
-            watch.assigned(stream, of, self.clock.now());
+            watch.assigned(stream, topic, partition, self.clock.now());
         }
     }
 

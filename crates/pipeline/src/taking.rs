@@ -72,7 +72,7 @@ pub(crate) trait Take: Send {
     }
 
     /// A partition is read here from now on.
-    fn assigned(&mut self, _stream: StreamId, _of: (&Arc<str>, i32)) {}
+    fn assigned(&mut self, _stream: StreamId, _topic: &Arc<str>, _partition: i32) {}
 
     /// The group reads a stream for the first time.
     fn begins(&mut self, _stream: StreamId) {}

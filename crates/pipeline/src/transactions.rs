@@ -90,7 +90,10 @@ impl Watch {
         self.databases.clear();
         for (database, within) in &self.settings.within {
             let prefix = format!("{database}.");
-            let bound = registry.tables.iter().filter(|it| !it.bindings.is_empty());
+            let bound = registry
+                .tables
+                .iter()
+                .filter(|table| !table.bindings.is_empty());
             let tables = bound.filter_map(|table| {
                 let collection = table.shape.name.strip_prefix(&prefix)?;
                 Some((Arc::from(collection), Arc::clone(&table.shape.topic)))
@@ -106,8 +109,8 @@ impl Watch {
             });
         }
         for (_, topic, partition) in &self.streams {
-            for it in &mut self.databases {
-                it.members.assigned(topic, *partition, now);
+            for watched in &mut self.databases {
+                watched.members.assigned(topic, *partition, now);
             }
         }
     }
@@ -116,55 +119,63 @@ impl Watch {
     pub(crate) fn assigned(
         &mut self,
         stream: StreamId,
-        (topic, partition): (&Arc<str>, i32),
+        topic: &Arc<str>,
+        partition: i32,
         now: Steady,
     ) {
-        for it in &mut self.databases {
-            it.members.assigned(topic, partition, now);
+        for watched in &mut self.databases {
+            watched.members.assigned(topic, partition, now);
         }
         self.streams.push((stream, Arc::clone(topic), partition));
     }
 
     /// It is not any more.
     pub(crate) fn revoked(&mut self, stream: StreamId, now: Steady) {
-        let Some(at) = self.streams.iter().position(|(it, ..)| *it == stream) else {
+        let Some(at) = self.streams.iter().position(|(read, ..)| *read == stream) else {
             return;
         };
         let (_, topic, partition) = self.streams.swap_remove(at);
-        for it in &mut self.databases {
-            it.members.revoked(&topic, partition, now);
+        for watched in &mut self.databases {
+            watched.members.revoked(&topic, partition, now);
         }
     }
 
     /// Records of the topic are lost, or nobody can read one of them.
     pub(crate) fn spoil(&mut self, topic: &str, now: Steady) {
-        for it in &mut self.databases {
-            it.members.spoil(topic, now);
+        for watched in &mut self.databases {
+            watched.members.spoil(topic, now);
         }
     }
 
     /// A record of a table's topic was taken. It may be no change; a change that somebody made belongs to a
     /// transaction.
     pub(crate) fn note(&mut self, origin: Origin<'_>, change: Option<&Change>, now: Steady) {
-        for it in &mut self.databases {
-            let read = (origin.partition, origin.offset);
-            it.members.note_read(origin.topic, read.0, read.1);
+        for watched in &mut self.databases {
+            let Origin {
+                topic,
+                partition,
+                offset,
+            } = origin;
+            watched.members.note_read(topic, partition, offset);
             let Some(change) = change.filter(|change| change.op != Op::Read) else {
                 continue;
             };
             match change.member {
-                Some(member) => it.members.note_member(origin.topic, member),
-                None => it.members.spoil(origin.topic, now),
+                Some(member) => watched.members.note_member(origin.topic, member),
+                None => watched.members.spoil(origin.topic, now),
             }
         }
     }
 
     /// A transaction began or ended.
     pub(crate) fn note_boundary(&mut self, origin: Origin<'_>, boundary: Boundary, now: Steady) {
-        let found = self.databases.iter_mut();
-        if let Some(it) = found.into_iter().find(|it| *it.boundaries == *origin.topic) {
-            let place = (origin.partition, origin.offset);
-            it.members.note_boundary(boundary, place, now);
+        let mut databases = self.databases.iter_mut();
+        let of_topic = databases.find(|watched| *watched.boundaries == *origin.topic);
+        if let Some(watched) = of_topic {
+            let (partition, offset) = (origin.partition, origin.offset);
+            watched
+                .members
+                .note_boundary(boundary, partition, offset, now);
         }
     }
 
@@ -172,20 +183,20 @@ impl Watch {
     pub(crate) fn look(&mut self, round: &mut Round, now: Steady) {
         self.follow(&round.rules.registry, now);
         let ends = self.settings.ends.as_ref();
-        for it in &mut self.databases {
-            it.receive(now);
+        for watched in &mut self.databases {
+            watched.receive(now);
             if let Some(ends) = ends {
-                it.ask(ends, now);
+                watched.ask(ends, now);
             }
-            for missing in it.members.judge() {
-                let detail = in_words(&it.database, &missing);
+            for missing in watched.members.judge() {
+                let detail = in_words(&watched.database, &missing);
                 round
                     .gaps
                     .push((missing.topic, GapCause::MembersMissing, detail));
             }
-            let outcomes = it.members.take_outcomes();
+            let outcomes = watched.members.take_outcomes();
             if outcomes != Outcomes::default() {
-                count(&it.database, outcomes);
+                count(&watched.database, outcomes);
             }
         }
     }

@@ -78,7 +78,7 @@ impl WatchedTable {
     }
 
     /// Takes the answer to a question of `asked_at`. False when the table has to start over.
-    pub(super) fn take_ends(&mut self, asked_at: Steady, (ends, begins): (Ends, Ends)) -> bool {
+    pub(super) fn take_ends(&mut self, asked_at: Steady, ends: Ends, begins: Ends) -> bool {
         if !ends.keys().eq(self.held.keys()) {
             return false;
         }
