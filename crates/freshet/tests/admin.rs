@@ -1,6 +1,8 @@
 //! The admin endpoints under attack: whoever connects and dawdles costs a bounded number of files, and keeps nobody
 //! from an answer.
 
+mod support;
+
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -8,6 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use support::small::{CONFIG, FAMILY, deployment};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Connections that the admin endpoints serve at once, as docs/configuration.md says.
@@ -31,19 +34,9 @@ struct Running {
 impl Running {
     /// Starts `freshet` with nothing around it, with `soft` and 1 024 as its limits of open files.
     fn start(soft: u64) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let registry = folder.path().join("registry");
-        for (file, text) in [
-            ("sources/shop.yaml", SOURCE),
-            ("families/item.yaml", FAMILY),
-        ] {
-            let path = registry.join(file);
-            fs::create_dir_all(path.parent().expect("a folder")).expect("made");
-            fs::write(path, text).expect("written");
-        }
         let admin = freshet_testbed::lease_port().expect("a port").address();
         let config = format!("{CONFIG}admin: {{ listen: \"{admin}\" }}\n");
-        fs::write(folder.path().join("freshet.yaml"), config).expect("config");
+        let folder = deployment(&config, FAMILY);
         let command = format!("ulimit -Sn {soft}; ulimit -Hn {FILES_HARD}; exec \"$0\" run");
         let child = Command::new("bash")
             .args(["-c", &command, env!("CARGO_BIN_EXE_freshet")])
@@ -227,31 +220,3 @@ fn p14_requests_are_bounded_in_line_headers_and_body() {
 fn the_soft_limit_of_open_files_is_raised_to_the_hard_one() {
     assert_eq!(Running::start(200).soft_limit(), FILES_HARD);
 }
-
-const SOURCE: &str = "\
-database: shop
-engine: postgres
-tables:
-  - table: shop.public.items
-    replica_identity: full
-    primary_key: [id]
-    columns: [{ name: id, type: bigint, nullable: false }]
-";
-const FAMILY: &str = "\
-family: catalog.item
-schema_version: 1
-owner: { team: catalog }
-lifecycle: active
-freshness: { class: strict, within: 2s, objective: 99.9%, window: 28d }
-max_ttl: 1h
-redis: { target: main, keys: [\"catalog:v1:item:{id}\"] }
-sources:
-  - table: shop.public.items
-    bind: { id: id }
-";
-const CONFIG: &str = "\
-registry: registry
-kafka: { brokers: \"127.0.0.1:1\" }
-targets:
-  main: { redis: { url: \"redis://127.0.0.1:1\" } }
-";

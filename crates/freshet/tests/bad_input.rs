@@ -1,68 +1,20 @@
 //! Bad input gets an answer: what, where, why and what to do, and the documented exit code.
 
+mod support;
+
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-fn freshet(args: &[&str], dir: &Path) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_freshet"))
-        .args(args)
-        .current_dir(dir)
-        .env_remove("FRESHET_LOG")
-        .output()
-        .expect("freshet runs")
-}
-
-fn told(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
-const SOURCE: &str = "\
-database: shop
-engine: postgres
-tables:
-  - table: shop.public.items
-    replica_identity: full
-    primary_key: [id]
-    columns: [{ name: id, type: bigint, nullable: false }]
-";
-const FAMILY: &str = "\
-family: catalog.item
-schema_version: 1
-owner: { team: catalog }
-lifecycle: active
-freshness: { class: strict, within: 2s, objective: 99.9%, window: 28d }
-max_ttl: 1h
-redis: { target: main, keys: [\"catalog:v1:item:{id}\"] }
-sources:
-  - table: shop.public.items
-    bind: { id: id }
-";
-const CONFIG: &str = "\
-registry: registry
-kafka: { brokers: \"127.0.0.1:1\" }
-targets:
-  main: { redis: { url: \"redis://127.0.0.1:1\" } }
-";
-
-fn deployment(config: &str, family: &str) -> tempfile::TempDir {
-    let folder = tempfile::tempdir().expect("a folder");
-    let registry = folder.path().join("registry");
-    fs::create_dir_all(registry.join("sources")).expect("sources");
-    fs::create_dir_all(registry.join("families")).expect("families");
-    fs::write(registry.join("sources/shop.yaml"), SOURCE).expect("source");
-    fs::write(registry.join("families/item.yaml"), family).expect("family");
-    fs::write(folder.path().join("freshet.yaml"), config).expect("config");
-    folder
-}
+use support::small::{CONFIG, FAMILY, SOURCE, deployment, freshet, reported};
 
 #[test]
 fn a_good_config_is_described_and_runs_nothing() {
     let config = format!("{CONFIG}transactions: {{ shop: {{}} }}\n");
     let folder = deployment(&config, FAMILY);
     let output = freshet(&["run", "--dry-run"], folder.path());
-    assert_eq!(output.status.code(), Some(0), "{}", told(&output));
+    assert_eq!(output.status.code(), Some(0), "{}", reported(&output));
     let shown = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(shown.contains("consumes shop.public.items"), "{shown}");
     assert!(shown.contains("purges main (redis"), "{shown}");
@@ -83,7 +35,7 @@ transactions: { shop: { within: 10ms } }
 ";
     let output = freshet(&["run"], deployment(config, FAMILY).path());
     assert_eq!(output.status.code(), Some(2));
-    let told = told(&output);
+    let told = reported(&output);
     for place in [":1:11", ":2:", ":4:", ":5:", ":6:", ":7:", ":8:"] {
         assert!(
             told.contains(&format!("freshet.yaml{place}")),
@@ -103,7 +55,7 @@ fn a_canary_is_served_without_a_file_or_told_where_it_is_wrong() {
         freshet(&["run", "--dry-run"], deployment(&config, FAMILY).path())
     };
     let output = with("  shop: { table: shop.public.beats, within: 30s }\n");
-    assert_eq!(output.status.code(), Some(0), "{}", told(&output));
+    assert_eq!(output.status.code(), Some(0), "{}", reported(&output));
     let shown = String::from_utf8_lossy(&output.stdout).into_owned();
     for wanted in ["consumes shop.public.beats", "purges main", "purges spare"] {
         assert!(shown.contains(wanted), "{shown}");
@@ -111,14 +63,14 @@ fn a_canary_is_served_without_a_file_or_told_where_it_is_wrong() {
     // The registry knows nothing of that database.
     let output = with("  billing: { table: billing.public.beats }\n");
     assert_eq!(output.status.code(), Some(2));
-    let unknown = told(&output);
+    let unknown = reported(&output);
     for wanted in ["freshet.yaml:7:21", "`billing`", "`engine:`"] {
         assert!(unknown.contains(wanted), "no {wanted} in\n{unknown}");
     }
     let faulty = "  shop: { table: public.beats, within: soon, targets: [main, main, nowhere] }\n  other: { table: other.public.beats, engine: oracle, within: 0s }\n";
     let output = with(faulty);
     assert_eq!(output.status.code(), Some(2));
-    let faults = told(&output);
+    let faults = reported(&output);
     for wanted in [
         "freshet.yaml:7:18",
         "is not a duration",
@@ -136,7 +88,7 @@ fn a_canary_is_served_without_a_file_or_told_where_it_is_wrong() {
 fn told_of_redis(redis: &str) -> (Option<i32>, String) {
     let config = CONFIG.replace("{ url: \"redis://127.0.0.1:1\" }", redis);
     let output = freshet(&["run", "--dry-run"], deployment(&config, FAMILY).path());
-    (output.status.code(), told(&output))
+    (output.status.code(), reported(&output))
 }
 
 #[test]
@@ -206,16 +158,20 @@ fn an_unknown_field_and_a_missing_file_are_refused() {
     let output = freshet(&["run"], deployment(&config, FAMILY).path());
     assert_eq!(output.status.code(), Some(2));
     assert!(
-        told(&output).contains("freshet.yaml:5:"),
+        reported(&output).contains("freshet.yaml:5:"),
         "{}",
-        told(&output)
+        reported(&output)
     );
     let output = freshet(
         &["run", "--config", "gone.yaml"],
         deployment(CONFIG, FAMILY).path(),
     );
     assert_eq!(output.status.code(), Some(2));
-    assert!(told(&output).contains("gone.yaml"), "{}", told(&output));
+    assert!(
+        reported(&output).contains("gone.yaml"),
+        "{}",
+        reported(&output)
+    );
 }
 
 #[test]
@@ -223,7 +179,11 @@ fn a_registry_that_names_an_unconfigured_target_is_refused() {
     let family = FAMILY.replace("target: main", "target: elsewhere");
     let output = freshet(&["run"], deployment(CONFIG, &family).path());
     assert_eq!(output.status.code(), Some(2));
-    assert!(told(&output).contains("`elsewhere`"), "{}", told(&output));
+    assert!(
+        reported(&output).contains("`elsewhere`"),
+        "{}",
+        reported(&output)
+    );
 }
 
 #[test]
@@ -232,8 +192,8 @@ fn a_registry_that_binds_no_table_is_refused_and_not_only_by_kafka() {
     fs::remove_file(folder.path().join("registry/families/item.yaml")).expect("removed");
     for args in [&["run"][..], &["run", "--dry-run"]] {
         let output = freshet(args, folder.path());
-        assert_eq!(output.status.code(), Some(2), "{}", told(&output));
-        let shown = told(&output);
+        assert_eq!(output.status.code(), Some(2), "{}", reported(&output));
+        let shown = reported(&output);
         assert!(
             shown.contains("binds no table") && shown.contains("help: "),
             "{shown}"
@@ -249,7 +209,7 @@ fn check_tells_faults_with_their_line_and_exits_with_two() {
     );
     let output = freshet(&["check", "registry"], folder.path());
     assert_eq!(output.status.code(), Some(2));
-    let told = told(&output);
+    let told = reported(&output);
     assert!(
         told.contains("FR0014") && told.contains("item.yaml:7:"),
         "{told}"
@@ -264,9 +224,9 @@ fn p12_a_secret_is_neither_taken_inline_nor_shown() {
     let output = freshet(&["run"], deployment(&config, FAMILY).path());
     assert_eq!(output.status.code(), Some(2));
     assert!(
-        told(&output).contains("holds credentials"),
+        reported(&output).contains("holds credentials"),
         "{}",
-        told(&output)
+        reported(&output)
     );
     let config = CONFIG.replace(
         "url: \"redis://127.0.0.1:1\"",
@@ -275,9 +235,9 @@ fn p12_a_secret_is_neither_taken_inline_nor_shown() {
     let output = freshet(&["run"], deployment(&config, FAMILY).path());
     assert_eq!(output.status.code(), Some(2));
     assert!(
-        told(&output).contains("`NO_SUCH_VARIABLE`"),
+        reported(&output).contains("`NO_SUCH_VARIABLE`"),
         "{}",
-        told(&output)
+        reported(&output)
     );
 }
 
@@ -306,7 +266,7 @@ fn p9_a_config_secret_or_certificate_that_is_a_pipe_or_a_device_is_refused() {
         let answer = answer.recv_timeout(std::time::Duration::from_secs(30));
         let output = answer.expect("an answer in time");
         assert_eq!(output.status.code(), Some(2));
-        told(&output)
+        reported(&output)
     };
     let with_secret = CONFIG.replace(
         "redis://127.0.0.1:1\" }",
@@ -374,12 +334,26 @@ fn p14_no_table_is_read_from_a_topic_that_freshet_writes() {
         .expect("source");
         for args in [&["run", "--dry-run"][..], &["run"]] {
             let output = freshet(args, folder.path());
-            assert_eq!(output.status.code(), Some(2), "{topic}: {}", told(&output));
-            assert!(told(&output).contains(reason), "{topic}: {}", told(&output));
+            assert_eq!(
+                output.status.code(),
+                Some(2),
+                "{topic}: {}",
+                reported(&output)
+            );
+            assert!(
+                reported(&output).contains(reason),
+                "{topic}: {}",
+                reported(&output)
+            );
         }
         if config == CONFIG {
             let output = freshet(&["check", "registry"], folder.path());
-            assert_eq!(output.status.code(), Some(2), "{topic}: {}", told(&output));
+            assert_eq!(
+                output.status.code(),
+                Some(2),
+                "{topic}: {}",
+                reported(&output)
+            );
         }
     }
 }
@@ -394,16 +368,21 @@ fn topics_of_our_own_are_legal_and_differ() {
     ] {
         let config = format!("{CONFIG}outbox: {{ {outbox} }}\n");
         let output = freshet(&["run", "--dry-run"], deployment(&config, FAMILY).path());
-        assert_eq!(output.status.code(), Some(2), "{outbox}: {}", told(&output));
-        assert!(
-            told(&output).contains(reason),
+        assert_eq!(
+            output.status.code(),
+            Some(2),
             "{outbox}: {}",
-            told(&output)
+            reported(&output)
+        );
+        assert!(
+            reported(&output).contains(reason),
+            "{outbox}: {}",
+            reported(&output)
         );
     }
     let config = format!("{CONFIG}transactions: {{ \"^.*\": {{}} }}\n");
     let output = freshet(&["run", "--dry-run"], deployment(&config, FAMILY).path());
-    assert_eq!(output.status.code(), Some(2), "{}", told(&output));
+    assert_eq!(output.status.code(), Some(2), "{}", reported(&output));
 }
 
 /// The brokers are away, and the registry is read again all the same.
@@ -456,7 +435,7 @@ fn the_schemas_of_registry_files_are_in_the_program() {
     let folder = tempfile::tempdir().expect("a folder");
     for name in ["family", "source"] {
         let output = freshet(&["schema", name], folder.path());
-        assert_eq!(output.status.code(), Some(0), "{}", told(&output));
+        assert_eq!(output.status.code(), Some(0), "{}", reported(&output));
         let schema: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
         assert_eq!(schema["type"], "object");
     }
@@ -469,7 +448,7 @@ fn an_empty_registry_is_refused_by_check_and_run_alike() {
     for command in [["check", "registry"], ["run", "--dry-run"]] {
         let output = freshet(&command, folder.path());
         assert_eq!(output.status.code(), Some(2), "{command:?}");
-        let faults = told(&output);
+        let faults = reported(&output);
         assert!(faults.contains("error[FR0008]"), "{faults}");
         assert!(faults.contains("lifecycle: active"), "{faults}");
     }

@@ -1,10 +1,13 @@
 //! Every number and every duration of the config: the page states its range, and the program holds it.
 
+mod support;
+
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
 use freshet_registry::duration;
+use support::small::{CONFIG, FAMILY, deployment, freshet, reported};
 
 /// The part of a config that a struct of `written.rs` is for: its heading on the page, and how one of its fields is
 /// written in a config.
@@ -145,26 +148,13 @@ impl Ranged {
 
 fn dry_run(folder: &Path, config: &str) -> (Option<i32>, String) {
     fs::write(folder.join("freshet.yaml"), config).expect("config");
-    let output = Command::new(env!("CARGO_BIN_EXE_freshet"))
-        .args(["run", "--dry-run"])
-        .current_dir(folder)
-        .output()
-        .expect("freshet runs");
-    let reported = String::from_utf8_lossy(&output.stderr).into_owned();
-    (output.status.code(), reported)
+    let output = freshet(&["run", "--dry-run"], folder);
+    (output.status.code(), reported(&output))
 }
 
 #[test]
 fn p14_every_number_of_the_config_has_a_range_that_the_page_states() {
-    let folder = tempfile::tempdir().expect("a folder");
-    for (file, text) in [
-        ("sources/shop.yaml", SOURCE),
-        ("families/item.yaml", FAMILY),
-    ] {
-        let path = folder.path().join("registry").join(file);
-        fs::create_dir_all(path.parent().expect("a folder")).expect("made");
-        fs::write(path, text).expect("written");
-    }
+    let folder = deployment(CONFIG, FAMILY);
     let page = fs::read_to_string(root().join("docs/configuration.md")).expect("the page");
     let ranged = ranged();
     assert!(ranged.len() >= 26, "{} fields", ranged.len());
@@ -253,31 +243,3 @@ fn a_log_filter_of_the_environment_that_would_silence_everything_is_refused() {
     assert_eq!(output.status.code(), Some(2), "{reported}");
     assert!(reported.contains("did you mean `debug`?"), "{reported}");
 }
-
-const SOURCE: &str = "\
-database: shop
-engine: postgres
-tables:
-  - table: shop.public.items
-    replica_identity: full
-    primary_key: [id]
-    columns: [{ name: id, type: bigint, nullable: false }]
-";
-const FAMILY: &str = "\
-family: catalog.item
-schema_version: 1
-owner: { team: catalog }
-lifecycle: active
-freshness: { class: strict, within: 2s, objective: 99.9%, window: 28d }
-max_ttl: 1h
-redis: { target: main, keys: [\"catalog:v1:item:{id}\"] }
-sources:
-  - table: shop.public.items
-    bind: { id: id }
-";
-const CONFIG: &str = "\
-registry: registry
-kafka: { brokers: \"127.0.0.1:1\" }
-targets:
-  main: { redis: { url: \"redis://127.0.0.1:1\" } }
-";

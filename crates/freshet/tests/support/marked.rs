@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
+use super::small::SOURCE;
+
 /// How long anything may take to come true. Generous: the machine may be busy building.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -325,15 +327,6 @@ fn repeat(mut stream: TcpStream) {
     }
 }
 
-const SOURCE: &str = "\
-database: shop
-engine: postgres
-tables:
-  - table: shop.public.items
-    replica_identity: full
-    primary_key: [id]
-    columns: [{ name: id, type: bigint, nullable: false }]
-";
 const FAMILY: &str = "\
 family: catalog.{name}
 schema_version: 1

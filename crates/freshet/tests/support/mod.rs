@@ -6,4 +6,5 @@ pub mod marked;
 pub mod origin;
 pub mod registry;
 pub mod schemas;
+pub mod small;
 pub mod standard_reader;
