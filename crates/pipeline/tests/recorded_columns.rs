@@ -16,7 +16,7 @@ fn p15_a_value_that_is_certain_is_what_the_server_prints() {
     for engine in ["postgres", "mariadb"] {
         let recorded = Recorded::of(engine);
         for variant in recorded.variants.keys() {
-            for reading in [Reading::Whole, Reading::Stated, Reading::Silent] {
+            for reading in Reading::ALL {
                 let (tallies, found) = read(&recorded, variant, reading);
                 assert!(tallies.len() > 20, "{engine} {variant}: {tallies:?}");
                 let found = found.iter();

@@ -93,7 +93,7 @@ fn note(
     let how = match (reading, variant.form.as_str()) {
         (Reading::Whole, "avro") => "Avro",
         (Reading::Whole, _) => "schema",
-        (Reading::Stated, _) => "stated",
+        (Reading::Stated | Reading::Both, _) => "stated",
         (Reading::Silent, _) => "silent",
     };
     for (declared, tally) in tallies {

@@ -25,10 +25,22 @@ use crate::recorded::{CatalogColumn, PrintedRow, Record, Recorded, Variant};
 pub(crate) enum Reading {
     /// As it was recorded, with its schema; the source file states nothing.
     Whole,
+    /// The same; the source file states everything, as `freshet source pull --connect` writes it.
+    Both,
     /// JSON without a schema; the source file states the connector's settings, and which columns have a default.
     Stated,
     /// JSON without a schema; the source file states nothing.
     Silent,
+}
+
+impl Reading {
+    /// Every way.
+    pub(crate) const ALL: [Self; 4] = [Self::Whole, Self::Both, Self::Stated, Self::Silent];
+
+    /// Whether the source file states the connector's settings, and which columns have a default.
+    fn is_stated(self) -> bool {
+        matches!(self, Self::Both | Self::Stated)
+    }
 }
 
 /// What became of the values of one type.
@@ -85,9 +97,9 @@ fn stated(engine: &str, variant: &Variant) -> ConnectorWritten {
 
 /// A registry with one family that binds every column that can be bound.
 fn registry(recorded: &Recorded, variant: &str, reading: Reading) -> Registry {
-    let connector = match reading {
-        Reading::Stated => stated(recorded.engine, &recorded.variants[variant]),
-        Reading::Whole | Reading::Silent => ConnectorWritten::default(),
+    let connector = match reading.is_stated() {
+        true => stated(recorded.engine, &recorded.variants[variant]),
+        false => ConnectorWritten::default(),
     };
     let engine = engine(recorded.engine);
     let prefix = variant.replace('-', "_");
@@ -111,7 +123,7 @@ fn registry(recorded: &Recorded, variant: &str, reading: Reading) -> Registry {
         });
         let kind = declared(column);
         let written = SourceColumn {
-            default: (reading == Reading::Stated).then_some(column.default.is_some()),
+            default: reading.is_stated().then_some(column.default.is_some()),
             text: kind.starts_with("tinyint(1)").then_some(TextForm::Integer),
             ..SourceColumn::new(&column.column, &kind, column.nullable)
         };
