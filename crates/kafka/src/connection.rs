@@ -11,7 +11,7 @@ use rdkafka::error::KafkaError;
 
 /// Partitions that are revoked are kept for so long at most. The client fetches nothing meanwhile, of other
 /// partitions either, so it is not long: purges that are repeated do less harm than purges that are late.
-const DRAIN_WITHIN: Duration = Duration::from_secs(2);
+const DRAIN_WITHIN: Duration = Duration::from_millis(500);
 
 const OVERRIDDEN: &str = "kafka property is set by freshet and cannot be overridden";
 
@@ -196,9 +196,9 @@ mod tests {
     fn a_drain_is_shorter_than_a_session() {
         let mut connection = KafkaConnection::default();
         assert_eq!(connection.drain_within(), DRAIN_WITHIN);
-        let session = ("session.timeout.ms".to_owned(), "1000".to_owned());
+        let session = ("session.timeout.ms".to_owned(), "600".to_owned());
         connection.properties.extend([session]);
-        assert_eq!(connection.drain_within(), Duration::from_millis(500));
+        assert_eq!(connection.drain_within(), Duration::from_millis(300));
     }
 
     #[test]

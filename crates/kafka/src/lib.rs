@@ -24,6 +24,7 @@ mod source_config;
 mod stall;
 mod topic_ends;
 mod unreadable;
+mod wake;
 mod writer_schemas;
 
 pub use connection::{KafkaClientError, KafkaConnection};

@@ -1,11 +1,12 @@
 //! What happens when the group moves partitions: they are taken at once, and given away when they are drained.
 //!
 //! librdkafka waits for an answer to a revocation, and so does the group, while this member keeps its session. The
-//! answer is put off until everything that was handed out of the revoked partitions is settled and committed, or a
-//! deadline has passed. Until then librdkafka fetches nothing, of partitions that stay either, so the pipeline is
-//! told to settle and commit at once, and the deadline is short.
+//! answer is put off until everything that was handed out of the revoked partitions is settled and committed. Until
+//! then librdkafka fetches nothing, of partitions that stay either, and no call lets those flow. So the pipeline is
+//! told to settle and commit at once, and a drain is waited for only while it makes progress, and never for long:
+//! with targets that answer it takes milliseconds, and a target that hangs would hold up all that stays.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use freshet_core::ports::SourceEvent;
 use rdkafka::TopicPartitionList;
@@ -15,23 +16,69 @@ use rdkafka::types::RDKafkaRespErr;
 
 use crate::anchor::offsets_of;
 use crate::consumer_state::{Assigned, Callbacks, State};
+use crate::mend::partitions_of;
+use crate::wake::wake_fetchers;
+
+/// A drain of which nothing was settled or committed for this long hangs.
+const HANGS_AFTER: Duration = Duration::from_millis(250);
 
 /// Partitions that are to be given away.
 #[derive(Debug)]
 pub(crate) struct Release {
     partitions: TopicPartitionList,
+    drain: Drain,
+}
+
+/// How long partitions that are revoked are kept: while their purges settle, up to a deadline.
+#[derive(Debug, Clone, Copy)]
+struct Drain {
     deadline: Instant,
+    settled: Settled,
+    settled_at: Instant,
+}
+
+/// How much of the partitions that leave is settled and how much is committed, as sums of their next offsets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Settled(i128, i128);
+
+impl Settled {
+    fn of(state: &State) -> Self {
+        let sum = |next: fn(&Assigned) -> Option<i64>| {
+            let leaving = state.assigned.iter().filter(|it| it.leaving);
+            leaving.filter_map(next).map(i128::from).sum()
+        };
+        Self(sum(|it| it.settled_next), sum(|it| it.committed_next))
+    }
+}
+
+impl Drain {
+    fn begin(settled: Settled, within: Duration, now: Instant) -> Self {
+        Self {
+            deadline: now + within,
+            settled,
+            settled_at: now,
+        }
+    }
+
+    /// Whether it is waited for no longer.
+    fn is_over(&mut self, settled: Settled, now: Instant) -> bool {
+        if settled != self.settled {
+            (self.settled, self.settled_at) = (settled, now);
+        }
+        now >= self.deadline || now.saturating_duration_since(self.settled_at) >= HANGS_AFTER
+    }
 }
 
 /// Gives partitions away whose time has come. Called between polls, which go on meanwhile.
 pub(crate) fn serve_release(callbacks: &Callbacks, consumer: &BaseConsumer<Callbacks>) {
     let mut state = callbacks.state();
-    let Some(release) = &state.release else {
+    if state.release.is_none() {
         return;
-    };
+    }
     let lost = consumer.assignment_lost();
-    let late = Instant::now() >= release.deadline;
-    let undrained = undrained(&state);
+    let (settled, undrained) = (Settled::of(&state), undrained(&state));
+    let release = state.release.as_mut();
+    let late = release.is_some_and(|it| it.drain.is_over(settled, Instant::now()));
     if !lost && !late && undrained > 0 {
         return;
     }
@@ -106,6 +153,8 @@ impl Callbacks {
         }
         let mut state = self.state();
         state.note_reachable(true, "");
+        // The client paused these too. What is new has fetchers that begin.
+        let staying = partitions_of(state.assigned.iter().filter(|it| !it.leaving));
         for element in partitions.elements() {
             state.assign(element.topic(), element.partition());
         }
@@ -115,6 +164,7 @@ impl Callbacks {
         if let Err(error) = consumer.resume(partitions) {
             tracing::warn!(error = %error, "resume after a rebalance failed");
         }
+        wake_fetchers(consumer, staying);
     }
 
     fn begin_release(&self, consumer: &BaseConsumer<Self>, partitions: &TopicPartitionList) {
@@ -136,9 +186,10 @@ impl Callbacks {
             self.turn_epoch();
             let wait = undrained(&state) > 0 && !self.is_closing() && !consumer.assignment_lost();
             if wait {
+                let settled = Settled::of(&state);
                 state.release = Some(Release {
                     partitions: partitions.clone(),
-                    deadline: Instant::now() + self.drain_within(),
+                    drain: Drain::begin(settled, self.drain_within(), Instant::now()),
                 });
             }
         }
@@ -173,5 +224,44 @@ impl ConsumerContext for Callbacks {
                 release_now(self, consumer);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WITHIN: Duration = Duration::from_millis(500);
+
+    /// Whether a drain of which something is settled at `settles` milliseconds is over at `at`.
+    fn is_over_at(settles: &[u64], at: u64) -> bool {
+        let begun = Instant::now();
+        let mut drain = Drain::begin(Settled(0, 0), WITHIN, begun);
+        (0..=at).any(|ms| {
+            let settled = settles.iter().filter(|&&when| when <= ms).count() as i128;
+            drain.is_over(Settled(settled, 0), begun + Duration::from_millis(ms))
+        })
+    }
+
+    #[test]
+    fn p6_a_drain_that_hangs_is_given_up_before_its_deadline() {
+        assert!(!is_over_at(&[], 249));
+        assert!(is_over_at(&[], 250));
+        assert!(!is_over_at(&[100], 349));
+        assert!(is_over_at(&[100], 350));
+    }
+
+    #[test]
+    fn p6_a_drain_that_goes_on_is_waited_for_until_its_deadline() {
+        assert!(!is_over_at(&[100, 200, 300, 400], 499));
+        assert!(is_over_at(&[100, 200, 300, 400], 500));
+    }
+
+    #[test]
+    fn p6_a_commit_that_is_acknowledged_is_progress() {
+        let begun = Instant::now();
+        let mut drain = Drain::begin(Settled(7, 0), WITHIN, begun);
+        assert!(!drain.is_over(Settled(7, 7), begun + Duration::from_millis(200)));
+        assert!(!drain.is_over(Settled(7, 7), begun + Duration::from_millis(400)));
     }
 }

@@ -22,6 +22,7 @@ use crate::renew::{Carried, in_time};
 use crate::source_config::{SourceConfig, refuse_patterns};
 use crate::stall::Stalls;
 use crate::unreadable::is_of_a_record;
+use crate::wake::wake_fetchers;
 
 /// A pause throws away what was fetched ahead, so a short lack of demand only stops polling.
 const PAUSE_AFTER: Duration = Duration::from_millis(500);
@@ -192,7 +193,12 @@ impl KafkaSource {
             self.consumer.resume(&partitions)
         };
         match outcome {
-            Ok(()) => self.paused = paused,
+            Ok(()) => {
+                self.paused = paused;
+                if !paused {
+                    wake_fetchers(&self.consumer, partitions);
+                }
+            }
             Err(error) => tracing::warn!(error = %error, paused, "pause or resume failed"),
         }
     }

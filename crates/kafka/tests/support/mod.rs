@@ -104,6 +104,19 @@ pub(crate) fn write_at(
     writer.flush().expect("flushed");
 }
 
+/// Writes one record into each of some partitions, and does not wait for the brokers.
+pub(crate) fn write_one(writer: &TopicWriter, topic: &str, partitions: &[i32]) {
+    for &partition in partitions {
+        let record = TopicRecord {
+            topic: topic.to_owned(),
+            partition,
+            value: Some(b"one".to_vec()),
+            ..TopicRecord::default()
+        };
+        writer.write(&record).expect("written");
+    }
+}
+
 /// Waits until it is remembered that a group has read a topic.
 pub(crate) fn until_remembered(group: &str, topic: &str) {
     let key = format!("{group}/{topic}/0");

@@ -1,0 +1,31 @@
+//! Wakes the client's fetchers when partitions are resumed.
+//!
+//! In librdkafka a thread for each broker fetches. It sleeps while everything that it fetches is paused, for up to a
+//! second, and a resumed partition does not wake it. An answer of its broker does, so the broker is asked something.
+
+use std::time::Duration;
+
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::{Offset, TopicPartitionList};
+
+use crate::consumer_state::Callbacks;
+
+/// Brokers answer much sooner; without an answer the fetchers wake up later.
+const ANSWER_WITHIN: Duration = Duration::from_millis(100);
+
+/// Has the leaders of partitions that were just resumed fetched from at once.
+pub(crate) fn wake_fetchers(
+    consumer: &BaseConsumer<Callbacks>,
+    mut partitions: TopicPartitionList,
+) {
+    if partitions.count() == 0 {
+        return;
+    }
+    // The question goes to every leader; its answer says nothing that is needed.
+    let asked = partitions
+        .set_all_offsets(Offset::End)
+        .and_then(|()| consumer.offsets_for_times(partitions, ANSWER_WITHIN));
+    if let Err(error) = asked {
+        tracing::debug!(error = %error, "fetchers are not woken, they wake up by themselves");
+    }
+}
