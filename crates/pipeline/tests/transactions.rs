@@ -149,5 +149,8 @@ fn p5_a_restart_between_a_change_and_its_end_is_no_missing_change() {
     world.boundaries.push(boundary(50_000, Some(1)));
     world.warm_up(70_000);
     assert_eq!(world.family_purges(), 0);
+    // It is judged, and what is really missing is told.
+    world.commit(80_000, 3, &[1, 3]);
+    until("purged as a whole", || world.family_purges() == 1);
     assert!(running.stop());
 }

@@ -105,10 +105,11 @@ async fn p8_a_purge_that_the_replica_missed_is_undone_by_the_failover_and_that_i
     assert_eq!(copied, 1);
     redis.server(1).pause().expect("pause");
     let cut = ["KILL", "TYPE", "replica"];
-    let _: u32 = redis::cmd("CLIENT")
+    let count: u32 = redis::cmd("CLIENT")
         .arg(&cut)
         .query(&mut primary)
         .expect("cut off");
+    assert_eq!(count, 1, "the replica is cut off");
     let report = purger.purge(&batch(Scope::Keys, &NAMES)).await;
     assert_eq!((report.is_settled(), report.removed), (true, 1));
     redis.server_mut(0).stop();

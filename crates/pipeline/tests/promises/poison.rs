@@ -227,6 +227,7 @@ fn p4_a_record_that_cannot_be_fetched_purges_its_families() {
     world.changes.push(insert(1, 7));
     let running = world.start();
     until("it flows", || world.changes.committed() == Some(0));
+    assert_eq!(world.redis.purged(), ["catalog:v1:item:1"]);
     world.changes.lose();
     until("the family is purged", || {
         world

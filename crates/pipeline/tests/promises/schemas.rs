@@ -188,6 +188,7 @@ fn p14_a_schema_that_does_not_come_holds_its_own_partition_and_no_other() {
     until("the first schema was asked for again", || {
         world.schemas.asked(7) > 2
     });
+    until("the second hangs", || world.schemas.asked(8) == 1);
     assert_eq!(world.partition(0).committed(), None);
     assert_eq!(world.partition(1).committed(), None);
     assert!((0..40).all(|id| !world.purged(id)));
@@ -230,14 +231,16 @@ fn p1_a_partition_that_waits_for_a_schema_is_whole_after_a_restart() {
             world.partition(1).committed(),
         ) == (Some(9), Some(9))
     });
+    until("it waits for a schema", || world.schemas.asked(7) > 0);
     assert!(running.stop());
     assert_eq!(
         world.partition(0).committed(),
         Some(9),
         "not past the one that waits"
     );
+    let asked = world.schemas.asked(7);
     let running = world.start();
-    until("it waits again", || world.schemas.asked(7) > 1);
+    until("it waits again", || world.schemas.asked(7) > asked);
     assert_eq!(world.partition(0).committed(), Some(9));
     world.schemas.say(7, Says::Schema);
     until("all is settled", || {

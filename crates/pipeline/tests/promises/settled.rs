@@ -14,7 +14,7 @@ fn p1_offsets_follow_purges_and_never_lead() {
     }
     let running = world.start();
     until("a purge hangs", || world.redis.hung() > 0);
-    std::thread::sleep(Duration::from_millis(50)); // long enough to commit wrongly
+    world.until_looked_on();
     assert_eq!(
         world.changes.committed(),
         None,
@@ -55,7 +55,7 @@ fn a_cdn_purge_follows_its_redis_purge() {
     world.changes.push(insert(1, 7));
     let running = world.start();
     until("a purge hangs", || world.redis.hung() > 0);
-    std::thread::sleep(Duration::from_millis(50)); // long enough to run ahead wrongly
+    world.until_looked_on();
     assert!(
         world.edge.purged().is_empty(),
         "the edge was purged before the store"

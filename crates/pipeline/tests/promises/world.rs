@@ -11,7 +11,7 @@ use freshet_pipeline::rules::RulesInForce;
 use freshet_pipeline::status::Status;
 
 use crate::support::running::{Running, quick_settings};
-use crate::support::{MemoryCache, MemoryOutbox, MemorySource, NoSchemas, Topic, registry};
+use crate::support::{MemoryCache, MemoryOutbox, MemorySource, NoSchemas, Topic, registry, until};
 
 /// Where the edge's requests wait for it.
 pub(crate) const LANE_TOPIC: &str = "freshet.purges.edge";
@@ -36,6 +36,14 @@ impl World {
             edge: MemoryCache::default(),
             spill_after: Duration::from_secs(60),
             purges_per_second: None,
+        }
+    }
+
+    /// Waits until the intake and the edge's lane have gone round so often that each would have done what it may not.
+    pub(crate) fn until_looked_on(&self) {
+        for topic in [self.changes.clone(), self.outbox.topic(LANE_TOPIC)] {
+            let looks = topic.asked() + 20;
+            until("it goes round", || topic.asked() >= looks);
         }
     }
 
