@@ -5,6 +5,7 @@ mod support;
 use std::time::Duration;
 
 use freshet_core::gap::GapCause;
+use freshet_core::ports::SourceEvent;
 use freshet_testbed::KafkaBroker;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
@@ -42,6 +43,16 @@ fn made_anew_with_earlier_epochs(topic: &str, protocol: Protocol) {
     broker.create_topic(topic, 2).expect("topic");
     write(100);
     until_read(&mut member, 100);
+    // The fault took place: the client that had read the topic before had to be replaced.
+    let replaced = |it: &SourceEvent| match it {
+        SourceEvent::Unreachable { reason } => {
+            reason.contains("is another topic of the same name")
+                || reason.contains("nothing was fetched from")
+        }
+        _ => false,
+    };
+    let is_replaced = member.events().any(replaced);
+    assert!(is_replaced, "it read on: {:#?}", member.told());
     // In case that it is told twice, or that reading ends again.
     member.linger(A_WHILE);
     write(101);
