@@ -10,8 +10,8 @@ use freshet_core::purge::{FamilyVerdict, PurgeSet};
 use freshet_core::registry::{
     Family, FamilyId, OnSnapshot, OnTruncate, PurgeMode, Registry, Scope,
 };
-use freshet_core::resolve::{resolve, resolve_fallback, resolve_read};
-use freshet_core::table::TableId;
+use freshet_core::resolve::{resolve, resolve_fallback, resolve_family, resolve_read};
+use freshet_core::table::{ColumnSlot, TableId};
 use proptest::prelude::*;
 use support::{
     Cell, FASTLY, Names, Purged, REDIS, RegistryBuilder, VARNISH, cdn_side, change, family,
@@ -385,13 +385,14 @@ fn a_row_without_version_or_without_names_proves_nothing() {
     assert_eq!(listed_read(&verifying(true, 0), &read).1, whole_family());
 }
 
-#[test]
-fn every_family_of_a_table_is_asked() {
+/// [`items`] with a second family, `catalog.list`, on the same table.
+fn items_and_list(fan_out_max: usize) -> Registry {
     let mut builder = RegistryBuilder::default();
     let table = builder.table(TOPIC, &COLUMNS);
     let item = builder.family(item_family());
     let list = builder.family(Family {
         redis: redis_side("catalog:v1:list:"),
+        fan_out_max,
         ..family("catalog.list")
     });
     builder.bind(table, item, NAMES);
@@ -401,7 +402,55 @@ fn every_family_of_a_table_is_asked() {
         ..Names::default()
     };
     builder.bind(table, list, names);
-    let registry = builder.build(1);
+    builder.build(1)
+}
+
+#[test]
+fn one_family_is_resolved_without_the_others() {
+    let registry = items_and_list(100);
+    let change = created(&row("7", "books", "x"));
+    let mut set = PurgeSet::default();
+    // What a reused set held before must not stay.
+    resolve(&registry, &change, &mut set);
+    let list = FamilyId(1);
+    resolve_family(&registry, &change, list, &mut set);
+    assert_eq!(listed(&set), [key("catalog:v1:list:books")]);
+    assert_eq!(set.verdicts(), [(list, FamilyVerdict::Purged)]);
+    resolve_family(&registry, &change, FamilyId(2), &mut set);
+    assert!(set.is_empty() && set.verdicts().is_empty());
+}
+
+#[test]
+fn a_fan_out_counts_no_purge_of_another_family() {
+    let one = created(&row("7", "books", "x"));
+    let purges = purged(&items_and_list(1), &one);
+    assert_eq!(purges.last(), Some(&key("catalog:v1:list:books")));
+    let moved = updated(&row("7", "books", "x"), &row("7", "toys", "x"));
+    let purges = purged(&items_and_list(1), &moved);
+    assert_eq!(purges.last(), Some(&wide(REDIS, "catalog:v1:list:*")));
+}
+
+#[test]
+fn a_doubtful_column_never_proves_that_nothing_changed() {
+    let filtered = Names {
+        when_changed: &["category"],
+        ..NAMES
+    };
+    let registry = one(item_family(), filtered);
+    let same = updated(&row("7", "books", "x"), &row("7", "books", "y"));
+    assert_eq!(verdicts(&registry, &same), [FamilyVerdict::Unchanged]);
+    let category = ColumnSlot(1);
+    let (mut before, mut after) = (same.clone(), same);
+    before.before.doubt(category);
+    after.after.doubt(category);
+    for doubtful in [before, after] {
+        assert_eq!(verdicts(&registry, &doubtful), [FamilyVerdict::Purged]);
+    }
+}
+
+#[test]
+fn every_family_of_a_table_is_asked() {
+    let registry = items_and_list(100);
     let moved = updated(&row("7", "books", "x"), &row("7", "toys", "x"));
     let keys = purged(&registry, &moved);
     assert_eq!(keys.len(), 6, "{keys:?}");

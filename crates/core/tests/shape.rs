@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use freshet_core::codec::{self, is_tag_of, push_tag_value, shorten_tag};
-use freshet_core::shape::{NameShape, VALUE, shared_name};
+use freshet_core::shape::{NameShape, VALUE, boundaries, is_open, parts, shared_name};
 use proptest::prelude::*;
 
 /// All ways at once: which bytes of the shape a beginning of the name can have used up.
@@ -120,6 +120,31 @@ proptest! {
 }
 
 #[test]
+fn a_shape_says_what_its_names_begin_and_end_with() {
+    for (shape, prefix, suffix) in [
+        ("catalog:v1:item:*:reviews", "catalog:v1:item:", ":reviews"),
+        ("a*b*c", "a", "c"),
+        ("*", "", ""),
+        ("catalog:v1:index", "catalog:v1:index", ""),
+    ] {
+        let ready = NameShape::new(shape.as_bytes());
+        assert_eq!(ready.prefix(), prefix.as_bytes(), "{shape}");
+        assert_eq!(ready.suffix(), suffix.as_bytes(), "{shape}");
+        assert_eq!(is_open(shape.as_bytes()), shape.contains('*'), "{shape}");
+    }
+}
+
+#[test]
+fn boundaries_are_the_bytes_that_no_value_holds() {
+    let shape = b"shop:v1.0:{*}:a-b_c%~:*";
+    assert_eq!(boundaries(shape).collect::<Vec<_>>(), b"::{}::");
+    let between: Vec<&[u8]> = parts(shape).collect();
+    let wanted: [&[u8]; 7] = [b"shop", b"v1.0", b"", b"*", b"", b"a-b_c%~", b"*"];
+    assert_eq!(between, wanted);
+    assert_eq!(boundaries(b"a*b").count(), 0);
+}
+
+#[test]
 fn a_value_ends_where_its_part_ends() {
     for (shape, name, wanted) in [
         ("catalog:v1:item:*", "catalog:v1:item:7", true),
@@ -161,6 +186,16 @@ fn a_tag_is_of_a_template_only_where_values_can_give_it() {
     assert!(is_of("item_6cist", &["item", ""]));
     assert!(!is_of("item-list", &["items-", ""]));
     assert!(is_of("catalog.item", &["", ""]));
+    assert!(!is_of("item_6", &["item", ""]), "an escape has two digits");
+    assert!(!is_of("item_6Cist", &["item", ""]), "of lower case");
+    assert!(is_of("item1_2b-end", &["item", "-end"]));
+    assert!(is_of("_2a_2b", &["", ""]));
+    assert!(is_of("ab", &["a", "b"]), "a value may be empty");
+    assert!(is_of("a-b-c", &["a", "b", "c"]));
+    assert!(!is_of("a-c", &["a", "b", "c"]));
+    assert!(is_of("item", &["item"]));
+    assert!(!is_of("items", &["item"]), "no value follows");
+    assert!(!is_of("item", &[]));
     // A long value is shortened: the hash says nothing of it, so it may be any.
     assert!(is_of(
         "a-long-name.0123456789abcdef0123",
@@ -170,6 +205,35 @@ fn a_tag_is_of_a_template_only_where_values_can_give_it() {
         "a-long-name.0123456789abcdef0123",
         &["b-long-", "-end"]
     ));
+}
+
+#[test]
+fn only_a_tag_that_was_too_long_is_shortened() {
+    let is_of = |tag: &str, literals: &[&str]| {
+        let literals: Vec<&[u8]> = literals.iter().map(|it| it.as_bytes()).collect();
+        is_tag_of(tag.as_bytes(), &literals)
+    };
+    let short = "a-long-name.0123456789abcdef0123";
+    // A template without a value is shortened when it is too long itself.
+    for (bytes, wanted) in [(11, false), (32, false), (33, true), (40, true)] {
+        let literal = format!("a-long-name{}", "x".repeat(bytes - 11));
+        assert_eq!(is_of(short, &[&literal]), wanted, "{bytes}");
+    }
+    // Eleven bytes of head, whether the first literal ends before or after them.
+    assert!(is_of(short, &["a-long-name-and-more", "-end"]));
+    assert!(!is_of(short, &["a-long-nome-and-more", "-end"]));
+    // Then a dot and twenty digits.
+    for other in [
+        "a-long-name.0123456789abcdef012",
+        "a-long-name.0123456789abcdef01234",
+        "a-long-name-0123456789abcdef0123",
+        "a-long-name.0123456789abcdefg123",
+        "a-long-name.0123456789ABCDEF0123",
+        "a-long-name",
+        "a-long-",
+    ] {
+        assert!(!is_of(other, &["a-long-", "-end"]), "{other}");
+    }
 }
 
 /// Shapes and names come from files and from anybody's cache: work stays in proportion to a name's length.
