@@ -18,7 +18,8 @@ declare -A slow=([core]="tidy" [pipeline]="histograms recorded_columns")
 # Which tests come first for a module; what they do not notice is tried again with every quick one of its crate. The first
 # row that fits a path counts.
 first=(
-  "core/src/(codec|purge)" "lib codec"
+  "core/src/codec" "codec shape template"
+  "core/src/purge" "lib coalesce"
   "core/src/(coalesce|disposition|outcome)" "coalesce disposition"
   "core/src/members" "members"
   "core/src/ledger" "ledger"
