@@ -1,7 +1,15 @@
 use std::time::{Duration, Instant};
 
+use freshet_core::ports::{Demand, Source, SourceEvent};
+use freshet_testbed::{KafkaBroker, TopicRecord, TopicWriter};
+use rdkafka::TopicPartitionList;
+use rdkafka::consumer::Consumer;
+
 use super::{FETCHED_WITHIN, Places, UNMOVED_FOR};
+use crate::connection::KafkaConnection;
 use crate::consumer_state::{Fetching, State};
+use crate::source::KafkaSource;
+use crate::source_config::{SourceConfig, StartAt};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -71,4 +79,70 @@ fn p2_a_client_that_never_began_is_a_stall() {
     places.compare(&vec![(state.assigned[0].stream, 3)], begun);
     let late = begun + FETCHED_WITHIN;
     assert!(places.stall(&state.assigned, late).is_some());
+}
+
+fn write(broker: &KafkaBroker) {
+    let writer = TopicWriter::new(&broker.bootstrap()).expect("writer");
+    let record = TopicRecord {
+        topic: "t".to_owned(),
+        value: Some(b"v".to_vec()),
+        ..TopicRecord::default()
+    };
+    writer.write(&record).expect("written");
+    writer.flush().expect("flushed");
+}
+
+/// Reads until the record at `offset` came; the reasons that were told meanwhile why nothing is read.
+fn read_to(source: &mut KafkaSource, offset: i64) -> Vec<String> {
+    let deadline = Instant::now() + FETCHED_WITHIN * 4;
+    let demand = Demand {
+        records_max: 10,
+        wait: Duration::from_millis(20),
+    };
+    let (mut reasons, mut came) = (Vec::new(), false);
+    while !came {
+        assert!(
+            Instant::now() < deadline,
+            "never read: {offset}; told: {reasons:?}"
+        );
+        let events = source.next(demand, &mut |it| came |= it.origin.offset == offset);
+        let told = events.expect("no fatal error").into_iter();
+        reasons.extend(told.filter_map(|event| match event {
+            SourceEvent::Unreachable { reason } => Some(reason),
+            _ => None,
+        }));
+    }
+    reasons
+}
+
+/// The brokers and the topic are well, and only the client's fetcher stands still: no other remedy sees that.
+#[test]
+fn p2_a_client_that_fetches_nothing_is_replaced() {
+    let broker = KafkaBroker::start().expect("broker");
+    broker.create_topic("t", 1).expect("topic");
+    let connection = KafkaConnection {
+        brokers: broker.bootstrap(),
+        ..KafkaConnection::default()
+    };
+    let config = SourceConfig {
+        group: "g".to_owned(),
+        topics: vec!["t".to_owned()],
+        client_id: "test".to_owned(),
+        static_member: None,
+        start: StartAt::Earliest,
+        positions: None,
+    };
+    let mut source = KafkaSource::connect(&connection, config).expect("settings");
+    write(&broker);
+    read_to(&mut source, 0);
+    let mut fetched = TopicPartitionList::new();
+    fetched.add_partition("t", 0);
+    source.consumer.pause(&fetched).expect("fetching ends");
+    write(&broker);
+    let reasons = read_to(&mut source, 1);
+    assert_eq!(
+        reasons,
+        ["t[0] holds records up to 2, and nothing was fetched from 1 on"]
+    );
+    source.close(Duration::from_secs(10));
 }
