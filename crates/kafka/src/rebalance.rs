@@ -260,8 +260,14 @@ mod tests {
     #[test]
     fn p6_a_commit_that_is_acknowledged_is_progress() {
         let begun = Instant::now();
-        let mut drain = Drain::begin(Settled(7, 0), WITHIN, begun);
-        assert!(!drain.is_over(Settled(7, 7), begun + Duration::from_millis(200)));
-        assert!(!drain.is_over(Settled(7, 7), begun + Duration::from_millis(400)));
+        let mut state = State::default();
+        state.assign("t", 0);
+        (state.assigned[0].leaving, state.assigned[0].settled_next) = (true, Some(7));
+        let mut drain = Drain::begin(Settled::of(&state), WITHIN, begun);
+        state.assigned[0].committed_next = Some(7);
+        let at = |ms| begun + Duration::from_millis(ms);
+        assert!(!drain.is_over(Settled::of(&state), at(200)));
+        assert!(!drain.is_over(Settled::of(&state), at(449)));
+        assert!(drain.is_over(Settled::of(&state), at(450)));
     }
 }

@@ -262,7 +262,8 @@ fn p6_what_stays_is_read_on_soon_while_a_drain_hangs_where_brokers_decide() {
 #[test]
 fn p6_what_stays_is_read_on_at_once_in_a_healthy_rebalance() {
     let longest = longest_pause_of_what_stays("healthy", Protocol::Classic, false);
-    assert!(longest < Duration::from_millis(500), "{longest:?}");
+    // Longer is a drain that is given up although it has ended, or fetchers that sleep on.
+    assert!(longest < Duration::from_millis(350), "{longest:?}");
 }
 
 #[test]
