@@ -29,7 +29,7 @@ test: ## Formatting, clippy, licences, docs, tidy, every test including those on
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc -q --workspace --no-deps --document-private-items
 	$(CARGO) run -q -p freshet-testbed --bin testbed-fetch
-	$(CARGO) test --workspace
+	scripts/leftovers.sh $(CARGO) test --workspace
 	scripts/broken.sh
 
 .PHONY: bench

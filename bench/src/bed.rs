@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use freshet_testbed::{KafkaBroker, RedisServer, SchemaRegistry};
+use freshet_testbed::{KafkaBroker, RedisServer, SchemaRegistry, server_folder};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use serde_json::json;
@@ -60,7 +60,7 @@ impl Bed {
             redis: RedisServer::start()?,
             schemas: OnceCell::new(),
             logs,
-            folder: tempfile::tempdir()?,
+            folder: server_folder("bench")?,
             runs: Cell::new(0),
         })
     }

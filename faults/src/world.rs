@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
-use freshet_testbed::{FaultProxy, KafkaBroker, RedisCluster, RedisSentinel, RedisServer};
+use freshet_testbed::{
+    FaultProxy, KafkaBroker, RedisCluster, RedisSentinel, RedisServer, server_folder,
+};
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 use tempfile::TempDir;
@@ -80,11 +82,7 @@ impl World {
         let (main, main_place, main_yaml) = start_main(form)?;
         let book = Arc::new(Book::new());
         let edge = Edge::start(Arc::clone(&book))?;
-        let keep = std::env::var_os("FRESHET_TESTBED_KEEP").is_some();
-        let folder = tempfile::Builder::new()
-            .prefix("freshet-faults-")
-            .disable_cleanup(keep)
-            .tempdir()?;
+        let folder = server_folder("faults")?;
         write_registry(folder.path())?;
         let addresses = Addresses {
             brokers: kafka.bootstrap(),

@@ -11,7 +11,9 @@ use tempfile::TempDir;
 use crate::artefacts::Artefact;
 use crate::connector::{ConnectorConfig, MariaDbConnector, PgConnector};
 use crate::http::{get, request};
-use crate::kafka::{JVM_ARGS, KafkaBroker, class_path, write_log_config, write_properties};
+use crate::kafka::{
+    JVM_ARGS, KafkaBroker, class_path, jvm_folder, write_log_config, write_properties,
+};
 use crate::mariadb::MariaDb;
 use crate::port::{PortLease, lease_port};
 use crate::postgres::Postgres;
@@ -65,6 +67,7 @@ impl ConnectBuilder {
         let port = lease_port()?;
         let worker = write_worker(folder.path(), &self.bootstrap, &port)?;
         let mut args: Vec<String> = JVM_ARGS.map(str::to_owned).to_vec();
+        args.extend(jvm_folder(folder.path()));
         args.extend(["-Xmx768m".to_owned(), write_log_config(folder.path())?]);
         args.extend(class_path(&lib));
         args.push("org.apache.kafka.connect.cli.ConnectStandalone".to_owned());

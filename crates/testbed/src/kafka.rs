@@ -35,6 +35,15 @@ pub(crate) const JVM_ARGS: [&str; 3] = [
     "-Djava.awt.headless=true",
 ];
 
+/// What a virtual machine needs to write into `folder` only; unpacked libraries and caches of one that is killed would
+/// stay in the temporary folder of all.
+pub(crate) fn jvm_folder(folder: &Path) -> [String; 2] {
+    [
+        format!("-Djava.io.tmpdir={}", folder.display()),
+        "-XX:-UsePerfData".to_owned(),
+    ]
+}
+
 /// A single broker, which is its own controller. Topics that appear by use have 3 partitions.
 #[derive(Debug)]
 pub struct KafkaBroker {
@@ -82,6 +91,7 @@ impl KafkaBroker {
         let mut format = command("java", None);
         format
             .args(JVM_ARGS)
+            .args(jvm_folder(folder.path()))
             .arg(log4j.clone())
             .args(class_path(&lib));
         format.args([
@@ -95,6 +105,7 @@ impl KafkaBroker {
         format.arg(&properties);
         run(format)?;
         let mut args: Vec<String> = jvm.iter().map(|&arg| arg.to_owned()).collect();
+        args.extend(jvm_folder(folder.path()));
         args.push(log4j);
         args.extend(class_path(&lib));
         args.extend(["kafka.Kafka".to_owned(), properties.display().to_string()]);

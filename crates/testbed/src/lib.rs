@@ -41,7 +41,7 @@ pub use mariadb::MariaDb;
 pub use port::{PortLease, lease_port};
 pub use postgres::Postgres;
 pub use preflight::{Missing, preflight, require_programs};
-pub use process::wait_until;
+pub use process::{server_folder, wait_until};
 pub use prometheus::{Prometheus, PrometheusOptions};
 pub use purger_contract::{ContractEntry, PurgedCache, purger_contract};
 pub use redis::RedisServer;

@@ -1,11 +1,11 @@
 //! Ports that stay ours for as long as a server may want to come back on them.
 
-use std::fs::{self, File};
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixListener};
 use std::sync::atomic::{AtomicU16, Ordering};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 
 /// Below the kernel's range for outgoing connections, so that no client socket takes the port
 /// while its server is stopped.
@@ -14,11 +14,12 @@ const COUNT: u16 = 10_000;
 
 static NEXT: AtomicU16 = AtomicU16::new(0);
 
-/// A port held against other test processes by a file lock until dropped.
+/// A port held against other test processes until dropped: by a socket that has a name and no file, so that nothing is
+/// left behind however the process ends.
 #[derive(Debug)]
 pub struct PortLease {
     port: u16,
-    _lock: File,
+    _lock: UnixListener,
 }
 
 impl PortLease {
@@ -33,28 +34,20 @@ impl PortLease {
     }
 }
 
-fn lock_folder() -> Result<PathBuf> {
-    let uid = rustix::process::geteuid().as_raw();
-    let folder = std::env::temp_dir().join(format!("freshet-ports-{uid}"));
-    fs::create_dir_all(&folder).with_context(|| format!("create {}", folder.display()))?;
-    Ok(folder)
-}
-
 /// Leases a port that nothing listens on and no other test process has leased.
 ///
 /// # Errors
-/// When the lock folder cannot be written or every port is taken.
+/// When every port is taken.
 pub fn lease_port() -> Result<PortLease> {
-    let folder = lock_folder()?;
     // Processes start at different places, which keeps them out of each other's way.
     let start = u16::try_from(std::process::id().wrapping_mul(37) % u32::from(COUNT))?;
     for _ in 0..COUNT {
         let step = NEXT.fetch_add(1, Ordering::Relaxed) % COUNT;
         let port = FIRST + (start + step) % COUNT;
-        let lock = File::create(folder.join(port.to_string()))?;
-        if lock.try_lock().is_err() {
+        let name = SocketAddr::from_abstract_name(format!("freshet-port-{port}"))?;
+        let Ok(lock) = UnixListener::bind_addr(&name) else {
             continue;
-        }
+        };
         if TcpListener::bind(("127.0.0.1", port)).is_ok() {
             return Ok(PortLease { port, _lock: lock });
         }

@@ -134,6 +134,8 @@ fn server_args(data: &str, port: u16) -> Vec<String> {
         "fsync=off".to_owned(),
         "full_page_writes=off".to_owned(),
         "shared_buffers=32MB".to_owned(),
+        // In the folder of its data, which goes with the server, and not below /dev/shm, where it would stay.
+        "dynamic_shared_memory_type=mmap".to_owned(),
     ];
     args.extend(
         settings

@@ -104,8 +104,12 @@ pub(crate) fn run(mut command: Command) -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// A temporary folder that other users may enter (not list), since the databases refuse root.
-pub(crate) fn server_folder(name: &str) -> Result<TempDir> {
+/// A temporary folder that goes with this process, however it ends. Other users may enter it (not list it), since the
+/// databases refuse root.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn server_folder(name: &str) -> Result<TempDir> {
     // For a look at logs and data after a failure.
     let keep = std::env::var_os("FRESHET_TESTBED_KEEP").is_some();
     let prefix = format!("freshet-{name}-");

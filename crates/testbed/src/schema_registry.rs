@@ -5,7 +5,7 @@ use tempfile::TempDir;
 
 use crate::artefacts::Artefact;
 use crate::http::get;
-use crate::kafka::JVM_ARGS;
+use crate::kafka::{JVM_ARGS, jvm_folder};
 use crate::port::{PortLease, lease_port};
 use crate::process::{Launch, ServerProcess, server_folder};
 
@@ -27,6 +27,7 @@ impl SchemaRegistry {
         let folder = server_folder("registry")?;
         let port = lease_port()?;
         let mut args: Vec<String> = JVM_ARGS.map(str::to_owned).to_vec();
+        args.extend(jvm_folder(folder.path()));
         args.push("-Xmx512m".to_owned());
         args.push("-Dquarkus.http.host=127.0.0.1".to_owned());
         args.push(format!("-Dquarkus.http.port={}", port.port()));

@@ -50,7 +50,7 @@ impl Freshet {
     /// When the program is not there, ends, or is not ready in time; with the end of its log.
     pub(crate) async fn start(config: &FreshetConfig<'_>, client: Client) -> Result<Self> {
         let program = beside_this_program()?;
-        let folder = tempfile::Builder::new().prefix("freshet-shop-").tempdir()?;
+        let folder = freshet_testbed::server_folder("shop")?;
         let admin = freshet_testbed::lease_port()?;
         let file = folder.path().join("freshet.yaml");
         fs::write(&file, yaml(config, &admin.address()))?;
