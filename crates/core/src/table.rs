@@ -36,6 +36,11 @@ pub struct TableShape {
 }
 
 impl TableShape {
+    /// The bound columns with their slots.
+    pub fn slots(&self) -> impl Iterator<Item = (ColumnSlot, &ColumnShape)> {
+        (0..=u16::MAX).map(ColumnSlot).zip(&self.columns)
+    }
+
     /// Whether the table has a column of this name, as far as its source file knows.
     pub fn declares(&self, name: &str) -> bool {
         self.declared.iter().any(|declared| **declared == *name)

@@ -1,13 +1,20 @@
 //! `freshet check`: the registry's rules and the families' examples, offline.
 
+use time::{Date, OffsetDateTime};
+
 use crate::cli::CheckArgs;
 use crate::exit::Exit;
 use crate::own_topics::OwnTopics;
 
+/// The day, in UTC.
+pub(crate) fn today() -> Date {
+    OffsetDateTime::now_utc().date()
+}
+
 /// Runs the command. Findings go to standard error, the summary to standard output.
 #[allow(clippy::print_stdout)] // the command's answer
 pub(crate) fn check(args: &CheckArgs) -> Exit {
-    match freshet_registry::load(&args.dir) {
+    match freshet_registry::load_on(&args.dir, today()) {
         Ok(loaded) => {
             // No config is known here, so Freshet's own topics have their usual names.
             if let Err(faults) = OwnTopics::usual().check(&loaded.registry) {

@@ -15,6 +15,7 @@ use tokio::sync::watch as stop_channel;
 use tokio::task::JoinSet;
 
 use crate::admin::{self, Admin};
+use crate::check::today;
 use crate::cli::{LogForm, RunArgs};
 use crate::config::{self, Config, Target};
 use crate::exit::Exit;
@@ -69,7 +70,8 @@ pub(crate) fn run(args: &RunArgs) -> Exit {
 /// The registry with the canaries of the config, a configured target for each that it names, and no topic that
 /// Freshet writes itself.
 fn load_registry(config: &Config, form: LogForm) -> Result<Registry, String> {
-    let loaded = freshet_registry::load(&config.registry).map_err(|faults| faults.render())?;
+    let loaded = freshet_registry::load_on(&config.registry, today());
+    let loaded = loaded.map_err(|faults| faults.render())?;
     if !loaded.warnings.is_empty() {
         let warnings = loaded.warnings.render();
         match form {

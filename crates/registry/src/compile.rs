@@ -7,14 +7,16 @@ mod family;
 mod snapshot;
 mod templates;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use freshet_core::registry::{
     Binding, Family, FamilyId, Registry, RegistryRevision, Table, Target, TargetId, Tier,
 };
 use freshet_core::table::{ColumnKind, ColumnShape, ColumnSlot, TableId, TableShape};
+use freshet_core::template::Fold;
 use serde_saphyr::Spanned;
+use time::Date;
 
 use crate::compile::snapshot::Held;
 use crate::diagnostics::{Diagnostic, Diagnostics, Place};
@@ -24,11 +26,26 @@ use crate::names;
 use crate::rules;
 use crate::source_file::{KnownTable, KnownTables};
 
+/// Families that a table is bound to, each once for every time that it names the table.
+const BINDINGS_MAX: usize = 10_000;
+
 /// A table on its way: it gets the columns that some family binds, in the order in which they are asked for.
 struct TableInProgress<'a> {
     known: &'a KnownTable,
     columns: Vec<ColumnShape>,
+    /// The columns by their names in the source file.
+    slots: HashMap<String, BoundColumn>,
     bindings: Vec<Binding>,
+    /// What is left for the names of one change, in bytes.
+    room: usize,
+}
+
+/// A column that some family binds.
+#[derive(Debug, Clone, Copy)]
+struct BoundColumn {
+    slot: ColumnSlot,
+    /// What comparisons of the column do not see.
+    ignored: Fold,
 }
 
 /// How many names one family may make for a table, and all families together.
@@ -48,8 +65,11 @@ pub(crate) struct Compile<'a> {
     tables: BTreeMap<String, TableInProgress<'a>>,
     families: Vec<Family>,
     targets: Vec<Target>,
+    /// Targets by their names.
+    target_ids: HashMap<String, TargetId>,
     /// What is left for compiled names, in bytes.
     bytes: usize,
+    today: Option<Date>,
 }
 
 /// One family file while it is compiled: where its faults go.
@@ -98,14 +118,20 @@ impl Speaker<'_, '_> {
 }
 
 impl<'a> Compile<'a> {
-    pub(crate) fn new(known: &'a KnownTables, found: &'a mut Diagnostics) -> Self {
+    pub(crate) fn new(
+        known: &'a KnownTables,
+        today: Option<Date>,
+        found: &'a mut Diagnostics,
+    ) -> Self {
         Self {
             known,
             found,
             tables: BTreeMap::new(),
             families: Vec::new(),
             targets: Vec::new(),
+            target_ids: HashMap::new(),
             bytes: expand::REGISTRY_BYTES,
+            today,
         }
     }
 
@@ -124,7 +150,7 @@ impl<'a> Compile<'a> {
             source,
             found: &mut *self.found,
         };
-        let family = family::compile(&mut speaker, redis_target, cdn_targets);
+        let family = family::compile(&mut speaker, (redis_target, cdn_targets), self.today);
         let fan_out_max = family.fan_out_max;
         self.families.push(family);
         if !rules::is_bound(&source.file.lifecycle.value) {
@@ -147,12 +173,11 @@ impl<'a> Compile<'a> {
         let known = names.into_iter().filter_map(|it| self.known.get(it));
         let held: Vec<Held<'_>> = known
             .filter_map(|it| {
-                let mut columns = it.table.columns.iter();
-                let has = columns.find(|has| has.name == column.value)?;
+                let has = it.column(&column.value)?;
                 Some(Held {
                     table: it.table.table.value.as_str(),
                     declared: has.kind.as_str(),
-                    kind: it.kind_of(has),
+                    kind: it.kind_of(&column.value),
                 })
             })
             .collect();
@@ -194,8 +219,19 @@ impl<'a> Compile<'a> {
             .or_insert_with(|| TableInProgress {
                 known: table,
                 columns: Vec::new(),
+                slots: HashMap::new(),
                 bindings: Vec::new(),
+                room: expand::CHANGE_BYTES,
             });
+        if place.bindings.len() >= BINDINGS_MAX {
+            let message = format!(
+                "table `{}` is bound more than {BINDINGS_MAX} times: each of its changes would purge as many families",
+                written.table.value
+            );
+            let help = "let one family have the templates of several";
+            speaker.error("FR0009", &written.table, (&message, help));
+            return;
+        }
         cascades::check_cascades(&mut speaker, written, known);
         let mut room = Room {
             family: id,
@@ -209,18 +245,16 @@ impl<'a> Compile<'a> {
     }
 
     fn target(&mut self, name: &str, tier: Tier) -> TargetId {
-        let at = self
-            .targets
-            .iter()
-            .position(|target| &*target.name == name)
-            .unwrap_or_else(|| {
-                self.targets.push(Target {
-                    name: Arc::from(name),
-                    tier,
-                });
-                self.targets.len() - 1
-            });
-        TargetId(at as u32)
+        if let Some(id) = self.target_ids.get(name) {
+            return *id;
+        }
+        let id = TargetId(self.targets.len() as u32);
+        self.target_ids.insert(name.to_owned(), id);
+        self.targets.push(Target {
+            name: Arc::from(name),
+            tier,
+        });
+        id
     }
 
     pub(crate) fn finish(self, revision: RegistryRevision) -> Registry {
@@ -260,12 +294,22 @@ impl<'a> Compile<'a> {
 impl TableInProgress<'_> {
     /// The slot of a column, made at its first use; none when the table has no such column.
     fn slot(&mut self, column: &str) -> Option<ColumnSlot> {
-        let field = names::field_of(column, self.known.connector.field_names);
-        if let Some(at) = self.columns.iter().position(|known| *known.name == *field) {
-            return Some(ColumnSlot(at as u16));
+        self.bound(column).map(|bound| bound.slot)
+    }
+
+    fn bound(&mut self, column: &str) -> Option<BoundColumn> {
+        if let Some(bound) = self.slots.get(column) {
+            return Some(*bound);
         }
-        self.columns.push(self.known.shape_of(column)?);
-        Some(ColumnSlot((self.columns.len() - 1) as u16))
+        let shape = self.known.shape_of(column)?;
+        // A source file has fewer columns in a table than there are slots.
+        let slot = ColumnSlot(u16::try_from(self.columns.len()).ok()?);
+        let written = self.known.column(column)?;
+        let ignored = collation::ignored_by(self.known.engine, written);
+        let bound = BoundColumn { slot, ignored };
+        self.columns.push(shape);
+        self.slots.insert(column.to_owned(), bound);
+        Some(bound)
     }
 
     fn kind(&self, slot: ColumnSlot) -> ColumnKind {

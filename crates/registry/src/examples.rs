@@ -1,5 +1,6 @@
 //! The families' examples, run as unit tests through the same resolution as real changes.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use freshet_core::change::{Change, Op};
@@ -32,7 +33,8 @@ pub(crate) fn run(
 ) -> ExampleReport {
     let mut report = ExampleReport::default();
     let tables = registry.tables.iter();
-    let tables: HashMap<&str, &Table> = tables.map(|it| (&*it.shape.name, it)).collect();
+    let tables: HashMap<&str, Known<'_>> =
+        tables.map(|it| (&*it.shape.name, Known::new(it))).collect();
     for (at, source) in families.iter().enumerate() {
         // What a faulty family does to its examples says nothing that its faults do not say.
         if !rules::is_bound(&source.file.lifecycle.value) || found.has_errors_in(&source.path) {
@@ -60,6 +62,30 @@ pub(crate) fn run(
     report
 }
 
+/// A table, with its columns by the names under which they arrive.
+struct Known<'r> {
+    table: &'r Table,
+    declared: HashSet<&'r str>,
+    /// Those that some family binds.
+    slots: HashMap<&'r str, ColumnSlot>,
+}
+
+impl<'r> Known<'r> {
+    fn new(table: &'r Table) -> Self {
+        let bound = table.shape.slots();
+        Self {
+            table,
+            declared: table.shape.declared.iter().map(|it| &**it).collect(),
+            slots: bound.map(|(slot, it)| (&*it.name, slot)).collect(),
+        }
+    }
+
+    /// The name under which a column arrives.
+    fn field<'n>(&self, column: &'n str) -> Cow<'n, str> {
+        names::field_of(column, self.table.shape.connector.field_names)
+    }
+}
+
 /// What is wrong with an example.
 struct Fault {
     code: &'static str,
@@ -80,30 +106,25 @@ impl Fault {
 }
 
 /// The table of an example, which is the family's and has every column that the example names.
-fn table_of<'r>(
+fn table_of<'t, 'r>(
     source: &FamilySource,
-    tables: &HashMap<&str, &'r Table>,
+    tables: &'t HashMap<&str, Known<'r>>,
     example: &Spanned<ExampleWritten>,
     found: &Diagnostics,
-) -> Result<&'r Table, Fault> {
+) -> Result<&'t Known<'r>, Fault> {
     let change = &example.value.change;
     let name = change.table.as_str();
     let own = || source.file.sources.iter().map(|it| it.table.value.as_str());
-    let table = tables
-        .get(name)
-        .copied()
-        .filter(|_| own().any(|it| it == name));
+    let table = tables.get(name).filter(|_| own().any(|it| it == name));
     let table = table.ok_or_else(|| Fault {
         code: "FR0010",
         message: format!("the example's table `{name}` is none of the family's `sources`"),
         help: format!("{}it has: {}", found.meant(name, own()), listed(own())),
     })?;
-    let mode = table.shape.connector.field_names;
-    let declared: HashSet<&str> = table.shape.declared.iter().map(|it| &**it).collect();
     let rows = change.before.iter().chain(&change.after);
     let mut named = rows.flat_map(|row| row.keys());
-    if let Some(column) = named.find(|it| !declared.contains(&*names::field_of(it, mode))) {
-        let names = || table.shape.declared.iter().map(|it| &**it);
+    if let Some(column) = named.find(|it| !table.declared.contains(&*table.field(it))) {
+        let names = || table.table.shape.declared.iter().map(|it| &**it);
         return Err(Fault {
             code: "FR0011",
             message: format!("the example has a column `{column}`, which table `{name}` has not"),
@@ -119,7 +140,7 @@ fn table_of<'r>(
 
 fn check(
     registry: &Registry,
-    (family, table): (FamilyId, &Table),
+    (family, table): (FamilyId, &Known<'_>),
     example: &ExampleWritten,
 ) -> Result<(), Fault> {
     let change = change_of(table, &example.change).map_err(Fault::unlike)?;
@@ -144,7 +165,8 @@ fn check(
     )))
 }
 
-fn change_of(table: &Table, written: &ExampleChange) -> Result<Change, String> {
+fn change_of(known: &Known<'_>, written: &ExampleChange) -> Result<Change, String> {
+    let table = known.table;
     let op = match written.op.as_str() {
         "c" => Op::Create,
         "u" => Op::Update,
@@ -156,45 +178,39 @@ fn change_of(table: &Table, written: &ExampleChange) -> Result<Change, String> {
     let mut change = Change::default();
     change.reset(table.shape.id, op);
     if let Some(row) = &written.after {
-        fill(table, row, &mut change.after);
+        fill(known, row, &mut change.after);
     }
     if let Some(row) = &written.before {
-        fill(table, row, &mut change.before);
+        fill(known, row, &mut change.before);
         // What the log of such a table would not say, the example cannot say either.
         let is_tombstone =
             op == Op::Delete && table.shape.connector.tombstones == Some(Tombstones::AsDelete);
         if is_tombstone || table.shape.identity != ReplicaIdentity::Full {
-            for (at, column) in table.shape.columns.iter().enumerate() {
-                if !column.in_key {
-                    change.before.set_unknown(ColumnSlot(at as u16));
-                }
+            for (slot, _) in table.shape.slots().filter(|(_, it)| !it.in_key) {
+                change.before.set_unknown(slot);
             }
         }
     } else if op == Op::Update && table.shape.identity != ReplicaIdentity::Nothing {
         change.before.begin(table.shape.columns.len());
-        for (at, column) in table.shape.columns.iter().enumerate() {
-            if column.in_key {
-                let slot = ColumnSlot(at as u16);
-                let Change { before, after, .. } = &mut change;
-                before.copy_column(slot, after);
-            }
+        for (slot, _) in table.shape.slots().filter(|(_, it)| it.in_key) {
+            let Change { before, after, .. } = &mut change;
+            before.copy_column(slot, after);
         }
     }
     Ok(change)
 }
 
-fn fill(table: &Table, row: &BTreeMap<String, Value>, image: &mut Image) {
-    image.begin(table.shape.columns.len());
-    for (at, column) in table.shape.columns.iter().enumerate() {
-        let slot = ColumnSlot(at as u16);
+fn fill(known: &Known<'_>, row: &BTreeMap<String, Value>, image: &mut Image) {
+    image.begin(known.table.shape.columns.len());
+    for (name, value) in row {
         // Examples name columns as the table does.
-        let mode = table.shape.connector.field_names;
-        let named = |(name, _): &(&String, &Value)| *names::field_of(name, mode) == *column.name;
-        match row.iter().find(named).map(|(_, value)| value) {
-            None => {}
-            Some(Value::Null) => image.set_null(slot),
-            Some(Value::String(text)) => image.set_text(slot, text),
-            Some(other) => image.set_text(slot, &other.to_string()),
+        let Some(&slot) = known.slots.get(&*known.field(name)) else {
+            continue;
+        };
+        match value {
+            Value::Null => image.set_null(slot),
+            Value::String(text) => image.set_text(slot, text),
+            other => image.set_text(slot, &other.to_string()),
         }
     }
 }

@@ -7,10 +7,10 @@ use std::path::Path;
 
 /// Largest config file, in bytes.
 pub const CONFIG_BYTES_MAX: u64 = 1 << 20;
-/// Largest file of certificate authorities, in bytes. What systems trust takes a quarter of it.
-pub const AUTHORITIES_BYTES_MAX: u64 = 1 << 20;
-/// Largest file that holds a secret or a certificate, in bytes.
+/// Largest file that holds a secret, in bytes.
 pub const SECRET_BYTES_MAX: u64 = 64 << 10;
+/// Largest file of certificate authorities, in bytes. Those that a system trusts take a quarter of it.
+pub const AUTHORITIES_BYTES_MAX: u64 = 1 << 20;
 
 /// Why a file was not read.
 #[derive(Debug, thiserror::Error)]
@@ -42,9 +42,17 @@ pub fn check_readable(path: &Path, bytes_max: u64) -> Result<(), FileError> {
 /// # Errors
 /// See [`FileError`].
 pub fn read_text(path: &Path, bytes_max: u64) -> Result<String, FileError> {
+    String::from_utf8(read(path, bytes_max)?).map_err(|_| FileError::NotText)
+}
+
+/// Reads a regular file of at most `bytes_max` bytes.
+///
+/// # Errors
+/// See [`FileError`].
+pub fn read(path: &Path, bytes_max: u64) -> Result<Vec<u8>, FileError> {
     // Opening a pipe waits for a writer, so that it is looked at first; the open file is looked at again, since
     // another one may have taken its name.
-    check(&path.metadata()?, bytes_max)?;
+    check_readable(path, bytes_max)?;
     let file = File::open(path)?;
     check(&file.metadata()?, bytes_max)?;
     let mut bytes = Vec::new();
@@ -53,7 +61,7 @@ pub fn read_text(path: &Path, bytes_max: u64) -> Result<String, FileError> {
     if bytes.len() as u64 > bytes_max {
         return Err(FileError::TooLarge(bytes_max));
     }
-    String::from_utf8(bytes).map_err(|_| FileError::NotText)
+    Ok(bytes)
 }
 
 fn check(file: &Metadata, bytes_max: u64) -> Result<(), FileError> {

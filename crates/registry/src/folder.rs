@@ -9,7 +9,7 @@ use crate::diagnostics::{Diagnostic, Diagnostics, Place};
 use crate::files::{self, FileError};
 
 /// Largest file of a registry, in bytes.
-const FILE_BYTES_MAX: u64 = 8 << 20;
+pub(crate) const FILE_BYTES_MAX: u64 = 8 << 20;
 /// All files of a registry together, in bytes.
 const REGISTRY_BYTES_MAX: u64 = 32 << 20;
 /// Files and folders of a registry.

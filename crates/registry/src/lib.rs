@@ -5,12 +5,14 @@
 
 pub mod canary;
 mod compile;
+mod day;
 pub mod diagnostics;
 pub mod duration;
 mod examples;
 mod family_file;
 pub mod files;
 mod folder;
+mod limits;
 mod load;
 pub mod names;
 mod overlap;
@@ -18,7 +20,7 @@ mod rules;
 pub mod source_file;
 mod sources;
 mod template_text;
-mod yaml;
+pub mod yaml;
 
 pub use examples::ExampleReport;
-pub use load::{Loaded, load, load_files};
+pub use load::{Loaded, load, load_files, load_files_on, load_on};

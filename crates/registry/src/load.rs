@@ -8,12 +8,14 @@ use std::sync::Arc;
 use freshet_core::broken::Promise;
 use freshet_core::registry::{Registry, RegistryRevision};
 use sha2::{Digest, Sha256};
+use time::Date;
 
 use crate::compile::Compile;
 use crate::diagnostics::{Diagnostic, Diagnostics, Place};
 use crate::examples::{self, ExampleReport};
 use crate::family_file::FamilyFile;
 use crate::folder;
+use crate::limits;
 use crate::rules;
 use crate::sources::Sources;
 
@@ -40,17 +42,29 @@ pub(crate) struct FamilySource {
     pub(crate) acknowledged: RefCell<BTreeSet<&'static str>>,
 }
 
-/// Loads `sources/*.yaml` and `families/**/*.yaml` below `dir`.
+/// Loads `sources/*.yaml` and `families/**/*.yaml` below `dir`, without warnings that depend on the day.
 ///
 /// # Errors
 /// Every fault of every file.
 pub fn load(dir: &Path) -> Result<Loaded, Diagnostics> {
+    load_dir(dir, None)
+}
+
+/// The same on a day, which warns of families that were to purge until an earlier one.
+///
+/// # Errors
+/// Every fault of every file.
+pub fn load_on(dir: &Path, today: Date) -> Result<Loaded, Diagnostics> {
+    load_dir(dir, Some(today))
+}
+
+fn load_dir(dir: &Path, today: Option<Date>) -> Result<Loaded, Diagnostics> {
     let (files, found) = folder::read(dir);
     if found.has_errors() {
         return Err(found);
     }
     // Shown as given, hashed by what they are called below the directory.
-    let loaded = load_below(dir, files, found)?;
+    let loaded = load_below((dir, today), files, found)?;
     if loaded.registry.tables.is_empty() {
         let mut found = loaded.warnings;
         let message = "the registry binds no table, so that nothing is consumed or purged";
@@ -69,38 +83,33 @@ pub fn load(dir: &Path) -> Result<Loaded, Diagnostics> {
 /// # Errors
 /// Every fault of every file.
 pub fn load_files(files: Vec<(PathBuf, String)>) -> Result<Loaded, Diagnostics> {
-    load_below(Path::new(""), files, Diagnostics::default())
+    load_below((Path::new(""), None), files, Diagnostics::default())
+}
+
+/// The same on a day, which warns of families that were to purge until an earlier one.
+///
+/// # Errors
+/// Every fault of every file.
+pub fn load_files_on(files: Vec<(PathBuf, String)>, today: Date) -> Result<Loaded, Diagnostics> {
+    load_below((Path::new(""), Some(today)), files, Diagnostics::default())
 }
 
 fn load_below(
-    base: &Path,
+    (base, today): (&Path, Option<Date>),
     files: Vec<(PathBuf, String)>,
     mut found: Diagnostics,
 ) -> Result<Loaded, Diagnostics> {
-    let (mut sources, mut families) = (Sources::default(), Vec::new());
     let content_hash = hash_of(base, &files);
     let count = files.len();
-    for (path, text) in files {
-        let below = path.strip_prefix(base).unwrap_or(&path);
-        if below.components().any(|part| part.as_os_str() == "sources") {
-            sources.read(&path, &text, &mut found);
-        } else {
-            match sources.yaml.parse::<FamilyFile>(&text) {
-                Ok(file) => families.push(FamilySource {
-                    path,
-                    text,
-                    file,
-                    acknowledged: RefCell::default(),
-                }),
-                Err(error) => {
-                    found.extend(Diagnostics::from_yaml_error("FR0002", &path, &text, &error))
-                }
-            }
-        }
-    }
+    let Some((sources, mut families)) = parse(base, files, &mut found) else {
+        return Err(found);
+    };
     families.sort_by(|one, other| one.file.family.value.cmp(&other.file.family.value));
+    if limits::are_families_over(&families, &mut found) {
+        return Err(found);
+    }
     rules::across_families(&families, &mut found);
-    let mut compile = Compile::new(&sources.tables, &mut found);
+    let mut compile = Compile::new(&sources.tables, today, &mut found);
     for source in &families {
         compile.add(source);
     }
@@ -120,6 +129,45 @@ fn load_below(
         examples,
         files: count,
     })
+}
+
+/// The files as they are written; none where one holds more than it may. No further one is read then: the time that it
+/// would take is what the limits are for.
+fn parse(
+    base: &Path,
+    files: Vec<(PathBuf, String)>,
+    found: &mut Diagnostics,
+) -> Option<(Sources, Vec<FamilySource>)> {
+    let (mut sources, mut families) = (Sources::default(), Vec::new());
+    for (path, text) in files {
+        let below = path.strip_prefix(base).unwrap_or(&path);
+        let is_source = below.components().any(|part| part.as_os_str() == "sources");
+        if is_source {
+            if sources.read(&path, &text, found).is_break() {
+                return None;
+            }
+            continue;
+        }
+        match sources.yaml.parse::<FamilyFile>(&text) {
+            Ok(file) => families.push(FamilySource {
+                path,
+                text,
+                file,
+                acknowledged: RefCell::default(),
+            }),
+            Err(error) => {
+                found.extend(Diagnostics::from_yaml_error("FR0002", &path, &text, &error));
+                continue;
+            }
+        }
+        if families
+            .last()
+            .is_some_and(|family| limits::is_family_over(family, found))
+        {
+            return None;
+        }
+    }
+    Some((sources, families))
 }
 
 /// First 16 hex digits of the SHA-256 over names and contents, in order of names.

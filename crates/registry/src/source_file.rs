@@ -1,22 +1,25 @@
 //! `sources/*.yaml`: the tables that families bind to, as `freshet source pull` writes them.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::sync::Arc;
+use std::path::Path;
 
-use freshet_core::connector::Connector;
-use freshet_core::table::{ColumnKind, ColumnShape, Engine, ReplicaIdentity};
+use freshet_core::table::{Engine, ReplicaIdentity};
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
+use crate::files;
+use crate::folder::FILE_BYTES_MAX;
 use crate::names;
+use crate::yaml::Yaml;
 
 mod connector;
 mod declared;
+mod known;
 
 pub use connector::ConnectorWritten;
 pub use declared::{column_kind, enum_values, is_tinyint_one};
+pub(crate) use known::{KnownTable, KnownTables};
 
 /// One database.
 #[derive(Debug, Clone, Deserialize)]
@@ -267,6 +270,12 @@ fn yes() -> bool {
 }
 
 impl SourceFile {
+    /// Reads a file as a registry would; none when it is not a source file, or not one that a registry takes.
+    pub fn read(path: &Path) -> Option<Self> {
+        let text = files::read_text(path, FILE_BYTES_MAX).ok()?;
+        Yaml::default().parse(&text).ok()
+    }
+
     /// The file's text, as `freshet source pull` writes it.
     pub fn to_yaml(&self) -> String {
         let mut out = String::new();
@@ -354,43 +363,3 @@ fn quoted(text: &str) -> String {
     }
     out
 }
-
-/// A table with the engine of its file, for looking up by name.
-#[derive(Debug, Clone)]
-pub(crate) struct KnownTable {
-    pub(crate) engine: EngineName,
-    pub(crate) connector: Arc<Connector>,
-    pub(crate) table: SourceTable,
-}
-
-impl KnownTable {
-    /// How values of a column become text.
-    pub(crate) fn kind_of(&self, column: &SourceColumn) -> ColumnKind {
-        column_kind(self.engine, &self.connector, column)
-    }
-
-    /// Whether rows stand in the log without some of their columns, which then arrive as NULL: an insert without those that
-    /// have their default, an update without those that it leaves.
-    fn omits_columns(&self) -> bool {
-        self.engine != EngineName::Postgres && self.table.replica_identity != IdentityName::Full
-    }
-
-    /// A column as the decoder reads it; none when the table has no such column.
-    pub(crate) fn shape_of(&self, name: &str) -> Option<ColumnShape> {
-        let column = self.table.columns.iter().find(|it| it.name == name)?;
-        let kind = self.kind_of(column);
-        Some(ColumnShape {
-            name: Arc::from(names::field_of(name, self.connector.field_names)),
-            kind,
-            null_hides: declared::null_hides(self.engine, &self.connector, kind)
-                || self.omits_columns(),
-            nullable: column.nullable,
-            default: column.default,
-            values: enum_values(self.engine, &column.kind).map(Arc::from),
-            in_key: self.table.primary_key.iter().any(|key| key.value == name),
-        })
-    }
-}
-
-/// All tables of all source files.
-pub(crate) type KnownTables = BTreeMap<String, KnownTable>;

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,6 +10,7 @@ use freshet_core::connector::FieldNames;
 use serde_saphyr::Spanned;
 
 use crate::diagnostics::{Diagnostic, Diagnostics, Place, listed};
+use crate::limits;
 use crate::names;
 use crate::source_file::{KnownTable, KnownTables, SourceFile, SourceTable};
 use crate::yaml::Yaml;
@@ -30,36 +32,40 @@ struct Reading<'a> {
 }
 
 impl Sources {
-    /// Adds a file. Faults are noted; tables without a fault of their own can be bound nevertheless.
-    pub(crate) fn read(&mut self, path: &Path, text: &str, found: &mut Diagnostics) {
+    /// Adds a file. Faults are noted; tables without a fault of their own can be bound nevertheless. Breaks where the
+    /// file holds more than it may.
+    pub(crate) fn read(
+        &mut self,
+        path: &Path,
+        text: &str,
+        found: &mut Diagnostics,
+    ) -> ControlFlow<()> {
         let file = match self.yaml.parse::<SourceFile>(text) {
             Ok(file) => file,
             Err(error) => {
                 found.extend(Diagnostics::from_yaml_error("FR0002", path, text, &error));
-                return;
+                return ControlFlow::Continue(());
             }
         };
+        if limits::is_source_over((path, text), &file, found) {
+            return ControlFlow::Break(());
+        }
         let connector = Arc::new(file.connector.settings());
         let mut reading = Reading { path, text, found };
         for table in file.tables {
-            reading.check_primary_key(&table);
             reading.check_fields(&table, connector.field_names);
+            let known = KnownTable::new(file.engine, Arc::clone(&connector), table);
+            let table = &known.table;
+            reading.check_primary_key(&known);
             if !reading.check_name(&table.table, &file.database.value) {
                 continue;
             }
-            if self.is_new(&table, &mut reading) {
-                self.check_topic(&table, &mut reading);
-                let engine = file.engine;
-                let name = table.table.value.clone();
-                let connector = Arc::clone(&connector);
-                let known = KnownTable {
-                    engine,
-                    connector,
-                    table,
-                };
-                self.tables.insert(name, known);
+            if self.is_new(table, &mut reading) {
+                self.check_topic(table, &mut reading);
+                self.tables.insert(table.table.value.clone(), known);
             }
         }
+        ControlFlow::Continue(())
     }
 
     fn is_new(&mut self, table: &SourceTable, reading: &mut Reading<'_>) -> bool {
@@ -98,9 +104,10 @@ impl Sources {
 }
 
 impl Reading<'_> {
-    fn check_primary_key(&mut self, table: &SourceTable) {
+    fn check_primary_key(&mut self, known: &KnownTable) {
+        let table = &known.table;
         for key in &table.primary_key {
-            if !table.columns.iter().any(|column| column.name == key.value) {
+            if known.column(&key.value).is_none() {
                 let names = table.columns.iter().map(|it| it.name.as_str());
                 let message = format!("primary key column `{}` is not a column", key.value);
                 let fault = Diagnostic::error("FR0011", Place::of(self.path, key), &message)

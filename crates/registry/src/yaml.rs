@@ -4,9 +4,11 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use serde::de::DeserializeOwned;
-use serde_saphyr::{Error, alias_limits, budget, options};
+use serde_saphyr::{Error, Options, alias_limits, budget, options};
 
-/// Values, lists and mappings of one file.
+/// Values, lists and mappings of a config file.
+pub const CONFIG_NODES_MAX: usize = 20_000;
+/// Values, lists and mappings of one file of a registry.
 const NODES_MAX: usize = 250_000;
 /// Values, lists and mappings of a registry.
 const REGISTRY_NODES_MAX: usize = 2_000_000;
@@ -29,23 +31,35 @@ impl Default for Yaml {
     }
 }
 
+/// Reads a file that is no part of a registry and has at most `nodes_max` values, lists and mappings.
+///
+/// # Errors
+/// The first thing that is wrong, or too much.
+pub fn parse<T: DeserializeOwned>(text: &str, nodes_max: usize) -> Result<T, Error> {
+    serde_saphyr::from_str_with_options(text, limits(nodes_max))
+}
+
+fn limits(nodes_max: usize) -> Options {
+    options! {
+        budget: budget! {
+            max_nodes: nodes_max,
+            max_events: 2 * NODES_MAX,
+            max_depth: DEPTH_MAX,
+            max_documents: 1,
+            max_anchors: REPEATED_MAX,
+            max_aliases: REPEATED_MAX,
+            max_merge_keys: REPEATED_MAX,
+        },
+        alias_limits: alias_limits! { max_total_replayed_events: REPEATED_MAX },
+    }
+}
+
 impl Yaml {
     /// Reads one file.
     pub(crate) fn parse<T: DeserializeOwned>(&mut self, text: &str) -> Result<T, Error> {
         let used = Rc::new(Cell::new(0));
         let report = Rc::clone(&used);
-        let limits = options! {
-            budget: budget! {
-                max_nodes: NODES_MAX.min(self.nodes_left),
-                max_events: 2 * NODES_MAX,
-                max_depth: DEPTH_MAX,
-                max_documents: 1,
-                max_anchors: REPEATED_MAX,
-                max_aliases: REPEATED_MAX,
-                max_merge_keys: REPEATED_MAX,
-            },
-            alias_limits: alias_limits! { max_total_replayed_events: REPEATED_MAX },
-        };
+        let limits = limits(NODES_MAX.min(self.nodes_left));
         let limits = limits.with_budget_report(move |it| {
             // What aliases repeat is not counted, so that the most is.
             let repeated = if it.aliases > 0 { REPEATED_MAX } else { 0 };

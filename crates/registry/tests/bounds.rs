@@ -103,13 +103,17 @@ fn p14_names_are_counted_before_they_are_made() {
 
 #[test]
 fn p14_faults_are_shown_up_to_a_number_and_all_are_counted() {
-    // On one line of a megabyte, and each on its own.
-    for (between, end) in [(", ", "]"), (",\n      ", "]")] {
-        let columns: Vec<String> = (0..20_000).map(|at| format!("no{at}")).collect();
-        let rest = format!(
-            "sources:\n  - table: shop.public.items\n    bind: {{ id: id }}\n    when_changed: [{}{end}\n",
-            columns.join(between)
-        );
+    // On long lines, and each on its own.
+    for between in [", ", ",\n      "] {
+        let mut rest = "sources:\n".to_owned();
+        for source in 0..10 {
+            let columns: Vec<String> = (0..2_000).map(|at| format!("no{source}x{at}")).collect();
+            let columns = columns.join(between);
+            let _ = writeln!(
+                rest,
+                "  - table: shop.public.items\n    bind: {{ id: id }}\n    when_changed: [{columns}]"
+            );
+        }
         let text = refused(30, one(family("item", "item:{id}", &rest)), "FR0011");
         assert!(text.contains("… and 19900 errors more"), "{text}");
         assert!(text.ends_with("20000 errors, 0 warnings\n"), "{text}");

@@ -2,6 +2,9 @@
 
 mod small;
 
+use std::path::PathBuf;
+
+use freshet_registry::{load_files, load_files_on};
 use small::{FAMILY, NOTE, SOURCE, check, found_in, refused, with};
 
 #[test]
@@ -321,6 +324,50 @@ fn a_family_is_deprecated_until_a_day_of_the_calendar() {
         let lifecycle = format!("lifecycle: deprecated({day})");
         refused("lifecycle: active", &lifecycle, ("FR0026", 4));
     }
+}
+
+/// The day itself is still within; what has passed is warned of, and can be acknowledged as other warnings can.
+#[test]
+fn a_family_that_outlives_its_day_is_warned_of() {
+    let on = |today: &str, extra: &str| {
+        let family = FAMILY.replacen("lifecycle: active", "lifecycle: deprecated(2027-01-31)", 1);
+        let files = [
+            ("sources/shop.yaml", SOURCE.to_owned()),
+            ("families/catalog/item.yaml", family + extra),
+        ];
+        let files = files.map(|(path, text)| (PathBuf::from(path), text));
+        let loaded = match today {
+            "" => load_files(files.into()),
+            today => {
+                let mut parts = today
+                    .split('-')
+                    .map(|part| part.parse::<u8>().expect("two digits"));
+                let mut part = || parts.next().expect("a part");
+                let (year, month, day) = (i32::from(part()), part(), part());
+                let month = time::Month::try_from(month).expect("a month");
+                let today = time::Date::from_calendar_date(2000 + year, month, day);
+                load_files_on(files.into(), today.expect("a day"))
+            }
+        };
+        let loaded = loaded.unwrap_or_else(|found| panic!("{}", found.render()));
+        let warnings = loaded.warnings.iter();
+        let told = warnings.map(|it| (it.code, it.place.line, it.message.clone()));
+        told.collect::<Vec<_>>()
+    };
+    let ends = "acknowledge: [{ code: FR0048, reason: the last readers go in spring }]\n";
+    for today in ["", "27-01-30", "27-01-31"] {
+        assert_eq!(on(today, ""), [], "{today}");
+    }
+    for today in ["27-02-01", "28-01-01"] {
+        let told = on(today, "");
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert_eq!((told[0].0, told[0].1), ("FR0048", 4));
+        assert!(told[0].2.contains("2027-01-31"), "{told:?}");
+        assert_eq!(on(today, ends), [], "{today}");
+    }
+    // Before the day there is nothing to acknowledge; without a day nobody knows.
+    assert_eq!(on("27-01-31", ends)[0].0, "FR0043");
+    assert_eq!(on("", ends), []);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Foreign keys whose cascades no log shows.
 
+use std::collections::HashSet;
+
 use crate::compile::Speaker;
 use crate::family_file::BindingWritten;
 use crate::source_file::{EngineName, KnownTables, OnDelete};
@@ -16,14 +18,14 @@ pub(super) fn check_cascades(
     if table.engine == EngineName::Postgres {
         return;
     }
+    let relations = speaker.source.file.relations.iter();
+    let acknowledged: HashSet<&str> = relations
+        .filter(|relation| relation.acknowledged)
+        .map(|relation| relation.parent.as_str())
+        .collect();
     for key in &table.table.foreign_keys {
         let cascades = matches!(key.on_delete, OnDelete::Cascade | OnDelete::SetNull);
-        let told = speaker
-            .file()
-            .relations
-            .iter()
-            .any(|relation| relation.acknowledged && relation.parent == key.references);
-        if cascades && !told {
+        if cascades && !acknowledged.contains(key.references.as_str()) {
             let message = format!(
                 "rows of `{}` go with their parent `{}` and the binlog does not say so",
                 written.table.value, key.references

@@ -4,7 +4,7 @@ use freshet_core::template::Fold;
 use serde_saphyr::Spanned;
 
 use crate::compile::Speaker;
-use crate::source_file::{EngineName, KnownTable, SourceColumn};
+use crate::source_file::{EngineName, SourceColumn};
 
 /// A placeholder of a template that a column fills.
 pub(super) struct Filled<'a> {
@@ -18,14 +18,9 @@ pub(super) struct Filled<'a> {
 pub(super) fn check(
     speaker: &mut Speaker<'_, '_>,
     at: &Spanned<String>,
-    table: &KnownTable,
+    ignored: Fold,
     filled: &Filled<'_>,
 ) {
-    let declared = &table.table.columns;
-    let Some(column) = declared.iter().find(|it| it.name == filled.column) else {
-        return;
-    };
-    let ignored = ignored_by(table.engine, column);
     let what = match (
         ignored.lower && !filled.fold.lower,
         ignored.trim && !filled.fold.trim,
@@ -50,7 +45,7 @@ pub(super) fn check(
 }
 
 /// What comparisons of the column do not see, as the fold that takes it away.
-fn ignored_by(engine: EngineName, column: &SourceColumn) -> Fold {
+pub(super) fn ignored_by(engine: EngineName, column: &SourceColumn) -> Fold {
     let kind = column.kind.to_ascii_lowercase();
     let base = kind.split(['(', ' ']).next().unwrap_or_default();
     let collation = column.collation.as_deref().map(str::to_ascii_lowercase);

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use freshet_core::codec;
+use freshet_core::codec::{self, REDIS_VALUE_BYTES_MAX, TAG_BYTES_MAX};
 use freshet_core::table::ColumnKind;
 use freshet_core::template::{NameForm, Segment, Template};
 use serde_saphyr::Spanned;
 
 use crate::compile::collation::{self, Filled};
-use crate::compile::{Room, Speaker, TableInProgress};
+use crate::compile::{BoundColumn, Room, Speaker, TableInProgress};
 use crate::family_file::{BindingWritten, BoundTo};
 use crate::template_text::{self, Piece};
 
@@ -16,6 +16,13 @@ use crate::template_text::{self, Piece};
 const NAME_BYTES: usize = 64;
 /// What all compiled names of a registry take together, in bytes.
 pub(super) const REGISTRY_BYTES: usize = 64 << 20;
+
+/// What the names that one change makes from one image of its row may take together, in bytes.
+pub(super) const CHANGE_BYTES: usize = 256 << 20;
+/// Placeholders of a template.
+const PLACEHOLDERS_MAX: usize = 32;
+/// A value of a row in a key, with every byte escaped.
+const VALUE_BYTES: usize = 3 * REDIS_VALUE_BYTES_MAX;
 
 /// Turns one written template into as many compiled ones as its constants ask for.
 pub(super) struct Expand<'x, 's, 'd, 'a> {
@@ -40,7 +47,7 @@ impl Expand<'_, '_, '_, '_> {
             }
         };
         self.check_literals(form, text, &pieces);
-        if !self.fits(text, &pieces) {
+        if !self.fits(form, text, &pieces) {
             // Nothing is made of it, so that what it uses is noted here.
             let names = template_text::placeholders(&pieces).map(str::to_owned);
             self.used.extend(names);
@@ -66,8 +73,8 @@ impl Expand<'_, '_, '_, '_> {
                         column,
                         fold,
                     };
-                    collation::check(self.speaker, text, self.table.known, &filled);
-                    if let Some(slot) = self.table.slot(column) {
+                    if let Some(BoundColumn { slot, ignored }) = self.table.bound(column) {
+                        collation::check(self.speaker, text, ignored, &filled);
                         let segment = Segment::Column(slot, fold);
                         expanded.iter_mut().for_each(|it| it.push(segment.clone()));
                     }
@@ -94,17 +101,16 @@ impl Expand<'_, '_, '_, '_> {
     }
 
     /// Counts the names that constants make of a template before any of them is made.
-    fn fits(&mut self, text: &Spanned<String>, pieces: &[Piece]) -> bool {
-        let (mut names, mut length) = (1_usize, text.value.len());
-        for name in template_text::placeholders(pieces) {
-            if let Some(BoundTo::Constants(constants)) =
-                self.written.bind.get(name).map(|bound| &bound.value)
-            {
-                let longest = constants.iter().map(String::len).max().unwrap_or(0);
-                names = names.saturating_mul(constants.len());
-                length = length.saturating_add(longest);
-            }
-        }
+    fn fits(&mut self, form: NameForm, text: &Spanned<String>, pieces: &[Piece]) -> bool {
+        let lists = || {
+            let bound = template_text::placeholders(pieces).map(|it| self.written.bind.get(it));
+            bound.filter_map(|bound| match &bound?.value {
+                BoundTo::Constants(constants) => Some(constants),
+                BoundTo::Column(_) => None,
+            })
+        };
+        let counts = lists().map(Vec::len);
+        let names = counts.fold(1, usize::saturating_mul);
         let room = &mut *self.room;
         let before = room.names;
         room.names = room.names.saturating_add(names);
@@ -121,19 +127,60 @@ impl Expand<'_, '_, '_, '_> {
             self.speaker.error("FR0018", text, (&message, help));
             return false;
         }
+        let longest = lists().map(|list| list.iter().map(String::len).max().unwrap_or(0));
+        let length = longest.fold(text.value.len(), usize::saturating_add);
+        self.registry_has_room(text, names, length)
+            && self.change_has_room(form, text, (names, length), pieces)
+    }
+
+    fn registry_has_room(&mut self, text: &Spanned<String>, names: usize, length: usize) -> bool {
         let bytes = names.saturating_mul(length.saturating_add(NAME_BYTES));
-        match room.bytes.checked_sub(bytes) {
-            Some(left) => room.bytes = left,
-            None => {
-                let message = format!(
-                    "the templates of the registry and their constants take more than {REGISTRY_BYTES} bytes"
-                );
-                let help = "fewer constants or shorter templates; bind a column instead";
-                self.speaker.error("FR0018", text, (&message, help));
-                return false;
-            }
+        if let Some(left) = self.room.bytes.checked_sub(bytes) {
+            self.room.bytes = left;
+            return true;
         }
-        true
+        let message = format!(
+            "the templates of the registry and their constants take more than {REGISTRY_BYTES} bytes"
+        );
+        let help = "fewer constants or shorter templates; bind a column instead";
+        self.speaker.error("FR0018", text, (&message, help));
+        false
+    }
+
+    /// Whether what one change purges has room for these names, whatever values the row has.
+    fn change_has_room(
+        &mut self,
+        form: NameForm,
+        text: &Spanned<String>,
+        (names, length): (usize, usize),
+        pieces: &[Piece],
+    ) -> bool {
+        let placeholders = template_text::placeholders(pieces).count();
+        if placeholders > PLACEHOLDERS_MAX {
+            let message = format!(
+                "the template has {placeholders} placeholders, which is more than {PLACEHOLDERS_MAX}"
+            );
+            self.speaker
+                .error("FR0009", text, (&message, "name an entry by fewer values"));
+            return false;
+        }
+        let cdn = self.speaker.source.file.cdn.as_ref();
+        let (length, targets) = match form {
+            NameForm::RedisKey => (length.saturating_add(placeholders * VALUE_BYTES), 1),
+            NameForm::SurrogateKey => (TAG_BYTES_MAX, cdn.map_or(1, |cdn| cdn.targets.len())),
+        };
+        let bytes = names.saturating_mul(length).saturating_mul(targets);
+        if let Some(left) = self.table.room.checked_sub(bytes) {
+            self.table.room = left;
+            return true;
+        }
+        let message = format!(
+            "the names of one change of `{}` can take more than {CHANGE_BYTES} bytes",
+            self.written.table.value
+        );
+        let help = "fewer constants, or fewer families on this table";
+        self.speaker.error("FR0018", text, (&message, help));
+        false
     }
 
     /// Two values of no certain length side by side: other rows can give the same name. The purge is none the

@@ -1,5 +1,6 @@
 //! The part of a family that no table decides: owner, objective, scopes, modes.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,8 +10,10 @@ use freshet_core::registry::{
     PurgeMode, RedisSide, TargetId,
 };
 use serde_saphyr::Spanned;
+use time::Date;
 
 use crate::compile::Speaker;
+use crate::day;
 use crate::duration;
 use crate::template_text;
 
@@ -20,10 +23,10 @@ const FAN_OUT_MOST: u32 = 10_000;
 
 pub(super) fn compile(
     speaker: &mut Speaker<'_, '_>,
-    redis: Option<TargetId>,
-    cdn: Vec<TargetId>,
+    (redis, cdn): (Option<TargetId>, Vec<TargetId>),
+    today: Option<Date>,
 ) -> Family {
-    check_head(speaker);
+    check_head(speaker, today);
     let file = &speaker.source.file;
     let fan_out_max = fan_out_max(speaker);
     Family {
@@ -61,7 +64,7 @@ fn fan_out_max(speaker: &mut Speaker<'_, '_>) -> usize {
     written.value.clamp(1, FAN_OUT_MOST) as usize
 }
 
-fn check_head(speaker: &mut Speaker<'_, '_>) {
+fn check_head(speaker: &mut Speaker<'_, '_>, today: Option<Date>) {
     let file = &speaker.source.file;
     let name = &file.family;
     let well_formed = name.value.split_once('.').is_some_and(|(domain, noun)| {
@@ -95,17 +98,40 @@ fn check_head(speaker: &mut Speaker<'_, '_>) {
         let help = "give it `redis:` keys, `cdn:` targets and tags, or both";
         speaker.error("FR0024", name, ("the family names nothing to purge", help));
     }
-    check_lifecycle(speaker);
+    check_lifecycle(speaker, today);
     check_guard(speaker);
 }
 
-fn check_lifecycle(speaker: &mut Speaker<'_, '_>) {
+/// A day that has passed asks somebody to decide; until then the family purges as before.
+fn check_until(speaker: &mut Speaker<'_, '_>, until: Date, today: Option<Date>) {
+    let source = speaker.source;
+    match today {
+        Some(today) if today <= until => {}
+        Some(_) => {
+            let message = format!(
+                "the family was deprecated until {until}, which has passed: it still purges"
+            );
+            let help =
+                "set `lifecycle: retired` when nobody reads its entries any more, or a later day";
+            speaker.warning("FR0048", &source.file.lifecycle, (&message, help));
+        }
+        // Whether the day has passed is not known here, so that an acknowledgement may have its reason.
+        None => {
+            source.acknowledged.borrow_mut().insert("FR0048");
+        }
+    }
+}
+
+fn check_lifecycle(speaker: &mut Speaker<'_, '_>, today: Option<Date>) {
     let file = &speaker.source.file;
     let lifecycle = file.lifecycle.value.as_str();
+    let until = inside_call(lifecycle, "deprecated").and_then(day::parse);
+    if let Some(until) = until {
+        return check_until(speaker, until, today);
+    }
     match lifecycle {
         "draft" | "active" | "retired" => {}
         "deprecated" => {}
-        _ if inside_call(lifecycle, "deprecated").is_some_and(is_date) => {}
         _ if is_call(lifecycle, "deprecated") => speaker.error(
             "FR0026",
             &file.lifecycle,
@@ -151,33 +177,6 @@ fn inside_call<'t>(text: &'t str, name: &str) -> Option<&'t str> {
     text.strip_prefix(name)?
         .strip_prefix('(')?
         .strip_suffix(')')
-}
-
-/// Whether `text` is a day as `2027-01-31`.
-fn is_date(text: &str) -> bool {
-    let digits = |part: &str, count: usize| -> Option<u32> {
-        let fits = part.len() == count && part.bytes().all(|it| it.is_ascii_digit());
-        fits.then(|| part.parse().ok()).flatten()
-    };
-    let mut parts = text.trim().split('-');
-    let (Some(year), Some(month), Some(day), None) =
-        (parts.next(), parts.next(), parts.next(), parts.next())
-    else {
-        return false;
-    };
-    let (Some(year), Some(month), Some(day)) = (digits(year, 4), digits(month, 2), digits(day, 2))
-    else {
-        return false;
-    };
-    let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    let days = match month {
-        1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
-        4 | 6 | 9 | 11 => 30,
-        2 if is_leap => 29,
-        2 => 28,
-        _ => 0,
-    };
-    (1..=days).contains(&day)
 }
 
 fn check_guard(speaker: &mut Speaker<'_, '_>) {
@@ -253,6 +252,7 @@ fn shapes(speaker: &mut Speaker<'_, '_>) -> Vec<Box<[u8]>> {
     let domain = file.family.value.split('.').next().unwrap_or("").to_owned();
     let wanted = format!("{domain}:v{}:", file.schema_version.value);
     let mut shapes: Vec<Box<[u8]>> = Vec::new();
+    let mut known = HashSet::new();
     for key in file.redis.iter().flat_map(|redis| &redis.keys) {
         let pieces = match template_text::parse(&key.value) {
             Ok(pieces) => pieces,
@@ -279,7 +279,7 @@ fn shapes(speaker: &mut Speaker<'_, '_>) -> Vec<Box<[u8]>> {
         }
         check_auth_scope(speaker, key, &pieces);
         let shape = template_text::shape(&pieces).into_boxed_slice();
-        if !shapes.contains(&shape) {
+        if known.insert(shape.clone()) {
             shapes.push(shape);
         }
     }

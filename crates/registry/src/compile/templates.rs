@@ -12,7 +12,7 @@ use crate::compile::expand::Expand;
 use crate::compile::{Room, Speaker, TableInProgress};
 use crate::diagnostics::listed;
 use crate::family_file::{BindingWritten, BoundTo};
-use crate::source_file::{EngineName, KnownTable, is_tinyint_one};
+use crate::source_file::{EngineName, KnownTable};
 
 pub(super) fn bind(
     speaker: &mut Speaker<'_, '_>,
@@ -180,9 +180,8 @@ fn check_opaque(
     (column, table): (&str, &TableInProgress<'_>),
 ) {
     let known = table.known;
-    let declared = known.table.columns.iter().find(|it| it.name == column);
-    let is_one = declared.is_some_and(|it| is_tinyint_one(known.engine, &it.kind));
-    if is_one {
+    let declared = known.column(column);
+    if known.is_tinyint_one(column) {
         let message = format!(
             "the server prints `{column}` as 1, many clients as true: every change of `{}` purges the whole family",
             known.table.table.value

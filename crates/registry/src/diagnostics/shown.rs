@@ -92,10 +92,9 @@ pub(super) fn clipped(text: &str) -> String {
 }
 
 /// The first of `names`, and how many more there are.
-pub fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
-    let mut names = names;
+pub fn listed<'a>(mut names: impl ExactSizeIterator<Item = &'a str>) -> String {
     let shown: Vec<&str> = names.by_ref().take(NAMES_MAX).collect();
-    match names.count() {
+    match names.len() {
         0 => shown.join(", "),
         more => format!("{} and {more} more", shown.join(", ")),
     }

@@ -6,8 +6,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use freshet_registry::diagnostics::Diagnostics;
-use freshet_registry::{Loaded, load_files};
+use freshet_registry::{Loaded, load_files_on};
 use serde_json::Value;
+use time::{Date, Month};
 
 /// A path below the top of the repository.
 pub fn below_top(path: &str) -> PathBuf {
@@ -49,11 +50,9 @@ pub fn sample() -> BTreeMap<String, String> {
 
 pub fn check(files: &BTreeMap<String, String>) -> Result<Loaded, Diagnostics> {
     let files = files.iter();
-    load_files(
-        files
-            .map(|(path, text)| (PathBuf::from(path), text.clone()))
-            .collect(),
-    )
+    let files = files.map(|(path, text)| (PathBuf::from(path), text.clone()));
+    let today = Date::from_calendar_date(2027, Month::February, 1).expect("a day");
+    load_files_on(files.collect(), today)
 }
 
 /// Sections of the page by code.
