@@ -24,6 +24,7 @@ use freshet_pipeline::heartbeat::Heartbeats;
 use freshet_pipeline::round::Bounds;
 use freshet_registry::diagnostics::Diagnostics;
 use freshet_registry::files::{self, CONFIG_BYTES_MAX};
+use freshet_registry::yaml::{CONFIG_NODES_MAX, parse};
 use freshet_wire::Limits;
 use serde_saphyr::Spanned;
 
@@ -135,7 +136,7 @@ pub(crate) fn load(path: &Path) -> Result<Config, Refused> {
 /// Every fault of the text, with its place.
 pub(crate) fn read(path: &Path, text: &str) -> Result<Config, Refused> {
     let written: ConfigWritten =
-        serde_saphyr::from_str(text).map_err(|error| yaml::unparsable(path, &error))?;
+        parse(text, CONFIG_NODES_MAX).map_err(|error| yaml::unparsable(path, &error))?;
     let base = path.parent().unwrap_or(Path::new("."));
     let log_form = written.log.form;
     let mut faults = Faults::new(path);

@@ -292,6 +292,70 @@ fn p9_a_config_secret_or_certificate_that_is_a_pipe_or_a_device_is_refused() {
     }
 }
 
+/// Whoever answers with a certificate could not be trusted: that is said with its place, before anything is connected to.
+#[test]
+fn a_ca_file_that_cannot_be_one_is_refused() {
+    let config = CONFIG.replace(
+        "redis://127.0.0.1:1\" }",
+        "rediss://127.0.0.1:1\", ca_file: ca.pem }",
+    );
+    let folder = deployment(&config, FAMILY);
+    let large = "x".repeat((1 << 20) + 1);
+    for (text, wanted) in [
+        (None, "No such file"),
+        (Some("no certificate"), "holds no certificate as PEM"),
+        (Some(large.as_str()), "larger than 1048576 bytes"),
+    ] {
+        if let Some(text) = text {
+            fs::write(folder.path().join("ca.pem"), text).expect("written");
+        }
+        let output = freshet(&["run", "--dry-run"], folder.path());
+        assert_eq!(output.status.code(), Some(2));
+        let faults = told(&output);
+        assert!(faults.contains(wanted), "no {wanted:?} in\n{faults}");
+        assert!(faults.contains("freshet.yaml:4:"), "{faults}");
+        assert!(faults.contains("help: "), "{faults}");
+    }
+}
+
+/// Few bytes can stand for much: a config is read within the limits that its page states.
+#[test]
+fn p14_a_config_that_stands_for_much_is_refused() {
+    let mut laughs = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+    for at in 1..12 {
+        let before = vec![format!("*a{}", at - 1); 10].join(", ");
+        laughs.push_str(&format!("a{at}: &a{at} [{before}]\n"));
+    }
+    let silent = |count: usize, value: &str| {
+        let rest = (1..count).map(|at| format!(", d{at}: {value}"));
+        let rest: String = rest.collect();
+        format!("{CONFIG}heartbeats: {{ d0: &limit 30s{rest} }}\n")
+    };
+    let deep = format!("{CONFIG}log: {}{}\n", "[".repeat(40), "]".repeat(40));
+    for (name, config) in [
+        ("laughs", laughs),
+        ("aliases", silent(2_000, "*limit")),
+        ("values", silent(12_000, "30s")),
+        ("depth", deep),
+    ] {
+        let begun = Instant::now();
+        let output = freshet(&["run", "--dry-run"], deployment(&config, FAMILY).path());
+        let took = begun.elapsed();
+        assert_eq!(output.status.code(), Some(2), "{name}");
+        let faults = told(&output);
+        assert!(faults.contains("error[FC0002]"), "{name}: {faults}");
+        assert!(
+            faults.contains("more than a config may hold"),
+            "{name}: {faults}"
+        );
+        assert!(took < Duration::from_secs(10), "{name}: {took:?}");
+    }
+    for config in [silent(500, "*limit"), silent(9_000, "30s")] {
+        let output = freshet(&["run", "--dry-run"], deployment(&config, FAMILY).path());
+        assert_eq!(output.status.code(), Some(0), "{}", told(&output));
+    }
+}
+
 /// A source file whose table is read from this topic.
 fn read_from(topic: &str) -> String {
     SOURCE.replace(

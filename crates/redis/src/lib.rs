@@ -15,5 +15,6 @@ mod slots;
 mod target;
 mod unlink;
 
+pub use link::check_authorities;
 pub use purger::RedisPurger;
 pub use target::{RedisConfigError, RedisTarget, Topology};

@@ -1,7 +1,6 @@
 //! One multiplexed connection that heals. redis-rs does not count a timeout as a lost connection, so a peer that
 //! accepts and stays silent would be asked for ever; here one unanswered command gives the connection up.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -41,10 +40,9 @@ pub(crate) enum Peer {
 
 impl Dialler {
     pub(crate) fn new(target: &RedisTarget) -> Result<Self, RedisConfigError> {
-        let trusted = match &target.ca_file {
-            None => None,
-            Some(path) => Some(authorities(path)?),
-        };
+        if let Some(pem) = &target.authorities {
+            check_authorities(pem)?;
+        }
         choose_cryptography();
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(target.connect_timeout))
@@ -52,7 +50,7 @@ impl Dialler {
         Ok(Self {
             username: target.username.clone(),
             password: target.password.clone(),
-            trusted,
+            trusted: target.authorities.clone(),
             config,
         })
     }
@@ -266,17 +264,16 @@ fn breaks_connection(error: &RedisError) -> bool {
         || error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly)
 }
 
-/// The authorities of a PEM file. redis-rs takes a file without any, and then no server is ever trusted.
-fn authorities(path: &Path) -> Result<Vec<u8>, RedisConfigError> {
-    let path = || path.to_owned();
-    let pem = std::fs::read(path()).map_err(|source| RedisConfigError::CaFile {
-        path: path(),
-        source,
-    })?;
-    let mut found = CertificateDer::pem_slice_iter(&pem).peekable();
-    match found.peek().is_some() && found.all(|it| it.is_ok()) {
-        true => Ok(pem),
-        false => Err(RedisConfigError::NoCertificate { path: path() }),
+/// Whether a PEM text holds authorities that a server can be trusted by. redis-rs takes one without any, and then no
+/// server is ever trusted.
+///
+/// # Errors
+/// [`RedisConfigError::NoCertificate`].
+pub fn check_authorities(pem: &[u8]) -> Result<(), RedisConfigError> {
+    let mut found = CertificateDer::pem_slice_iter(pem).peekable();
+    match found.peek().is_some() && found.all(|certificate| certificate.is_ok()) {
+        true => Ok(()),
+        false => Err(RedisConfigError::NoCertificate),
     }
 }
 

@@ -1,6 +1,5 @@
 //! Where a Redis is, who we are there, and how much we ask of it at a time.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use freshet_core::secret::Secret;
@@ -42,8 +41,8 @@ pub struct RedisTarget {
     pub username: Option<String>,
     /// Its password.
     pub password: Option<Secret>,
-    /// Trust the certificate authorities in this PEM file instead of the system's.
-    pub ca_file: Option<PathBuf>,
+    /// Trust these certificate authorities, as PEM, instead of the system's.
+    pub authorities: Option<Vec<u8>>,
     /// A connection is made within this, TLS and authentication included.
     pub connect_timeout: Duration,
     /// A command is answered within this, or the connection is given up.
@@ -73,7 +72,7 @@ impl RedisTarget {
             topology,
             username: None,
             password: None,
-            ca_file: None,
+            authorities: None,
             connect_timeout: Duration::from_secs(1),
             answer_timeout: Duration::from_millis(500),
             node_patience: Duration::from_millis(400),
@@ -97,18 +96,7 @@ pub enum RedisConfigError {
     /// Some nodes have TLS and others have not.
     #[error("redis target has nodes with TLS and nodes without")]
     MixedSchemes,
-    /// The CA file cannot be read.
-    #[error("redis ca_file {path} cannot be read")]
-    CaFile {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// The CA file is no PEM file, or has no certificate. Nobody could be trusted by it.
-    #[error("redis ca_file {path} holds no certificate")]
-    NoCertificate {
-        /// The file.
-        path: PathBuf,
-    },
+    /// The authorities are no PEM, or there is none. Nobody could be trusted by them.
+    #[error("holds no certificate as PEM")]
+    NoCertificate,
 }

@@ -16,7 +16,6 @@ use freshet_core::registry::{FamilyId, PurgeMode, Scope, TargetId};
 use freshet_redis::{RedisPurger, RedisTarget, Topology};
 use freshet_testbed::{Authority, RedisServer, purger_contract};
 use support::real_redis::RealRedis;
-use tempfile::NamedTempFile;
 
 const USER: &str = "purging-user";
 const PASSWORD: &str = "password-that-nobody-may-see";
@@ -31,18 +30,12 @@ fn start(authority: &Authority, names: &[&str]) -> Result<RedisServer> {
     RedisServer::start_tls(authority, names, &user)
 }
 
-fn file_of(pem: &str) -> Result<NamedTempFile> {
-    let file = NamedTempFile::new()?;
-    std::fs::write(file.path(), pem)?;
-    Ok(file)
-}
-
 /// What freshet.yaml would say, trusting `ca` or else the system.
-fn target(server: &RedisServer, ca: Option<&NamedTempFile>) -> Result<RedisTarget> {
+fn target(server: &RedisServer, ca: Option<&str>) -> Result<RedisTarget> {
     let mut target = RedisTarget::new(format!("rediss://127.0.0.1:{}", server.tls_port()?));
     target.username = Some(USER.to_owned());
     target.password = Some(PASSWORD.to_owned().into());
-    target.ca_file = ca.map(|file| file.path().to_owned());
+    target.authorities = ca.map(|pem| pem.as_bytes().to_owned());
     Ok(target)
 }
 
@@ -84,7 +77,7 @@ async fn said_in_vain(target: RedisTarget) -> Result<(PurgeOutcome, String)> {
 #[tokio::test]
 async fn the_contract_holds_over_tls_for_the_least_of_users() -> Result<()> {
     let authority = Authority::new()?;
-    let ca = file_of(&authority.pem())?;
+    let ca = authority.pem();
     let server = start(&authority, &["127.0.0.1"])?;
     let target = target(&server, Some(&ca))?;
     purger_contract(&mut RealRedis::with(server, target)?).await
@@ -97,7 +90,7 @@ fn at(url: String) -> Topology {
 #[tokio::test]
 async fn a_name_is_as_good_as_an_address() -> Result<()> {
     let authority = Authority::new()?;
-    let ca = file_of(&authority.pem())?;
+    let ca = authority.pem();
     let server = start(&authority, &["localhost"])?;
     let mut target = target(&server, Some(&ca))?;
     target.topology = at(format!("rediss://localhost:{}", server.tls_port()?));
@@ -111,9 +104,9 @@ async fn a_name_is_as_good_as_an_address() -> Result<()> {
 async fn an_authority_that_is_not_trusted_is_named_as_the_cause() -> Result<()> {
     let authority = Authority::new()?;
     let server = start(&authority, &["127.0.0.1"])?;
-    let other = file_of(&Authority::new()?.pem())?;
+    let other = Authority::new()?.pem();
     // Neither the system's authorities nor one of the same name with another key.
-    for ca in [None, Some(&other)] {
+    for ca in [None, Some(other.as_str())] {
         let (outcome, reason) = said_in_vain(target(&server, ca)?).await?;
         ensure!(outcome == PurgeOutcome::Unreachable, "{outcome:?}");
         ensure!(reason.contains("certificate"), "{reason}");
@@ -124,7 +117,7 @@ async fn an_authority_that_is_not_trusted_is_named_as_the_cause() -> Result<()> 
 #[tokio::test]
 async fn a_certificate_of_somebody_else_is_named_as_the_cause() -> Result<()> {
     let authority = Authority::new()?;
-    let ca = file_of(&authority.pem())?;
+    let ca = authority.pem();
     let server = start(&authority, &["redis.example.com"])?;
     let (outcome, reason) = said_in_vain(target(&server, Some(&ca))?).await?;
     ensure!(outcome == PurgeOutcome::Unreachable, "{outcome:?}");
@@ -138,7 +131,7 @@ async fn a_certificate_of_somebody_else_is_named_as_the_cause() -> Result<()> {
 #[tokio::test]
 async fn tls_on_one_side_only_ends_in_time() -> Result<()> {
     let authority = Authority::new()?;
-    let ca = file_of(&authority.pem())?;
+    let ca = authority.pem();
     let server = start(&authority, &["127.0.0.1"])?;
     let mut to_plain = target(&server, Some(&ca))?;
     to_plain.topology = at(format!("rediss://{}", server.address()));
@@ -156,7 +149,7 @@ async fn tls_on_one_side_only_ends_in_time() -> Result<()> {
 #[tokio::test]
 async fn a_wrong_password_over_tls_waits_for_the_right_one() -> Result<()> {
     let authority = Authority::new()?;
-    let ca = file_of(&authority.pem())?;
+    let ca = authority.pem();
     let server = start(&authority, &["127.0.0.1"])?;
     let mut target = target(&server, Some(&ca))?;
     let wrong = format!("wrong-{PASSWORD}");
@@ -169,22 +162,14 @@ async fn a_wrong_password_over_tls_waits_for_the_right_one() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_ca_file_that_cannot_be_one_is_refused_at_the_start() -> Result<()> {
+async fn authorities_that_are_none_are_refused_at_the_start() -> Result<()> {
     let authority = Authority::new()?;
     let server = start(&authority, &["127.0.0.1"])?;
-    let garbage = file_of("no certificate")?;
-    let missing = garbage.path().with_extension("missing");
-    let mut of_missing = target(&server, None)?;
-    of_missing.ca_file = Some(missing.clone());
-    for (target, path) in [
-        (target(&server, Some(&garbage))?, garbage.path()),
-        (of_missing, missing.as_path()),
-    ] {
-        let refused = RedisPurger::connect(target).expect_err("not a ca_file");
-        let told = refused.to_string();
-        ensure!(told.contains(&path.display().to_string()), "{told}");
-        ensure!(!told.contains(PASSWORD), "{told}");
-    }
+    let of_garbage = target(&server, Some("no certificate"))?;
+    let refused = RedisPurger::connect(of_garbage).expect_err("no authorities");
+    let told = refused.to_string();
+    ensure!(told.contains("no certificate"), "{told}");
+    ensure!(!told.contains(PASSWORD), "{told}");
     Ok(())
 }
 

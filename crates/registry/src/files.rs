@@ -29,14 +29,6 @@ pub enum FileError {
     Io(#[from] io::Error),
 }
 
-/// Checks that `path` is a regular file of at most `bytes_max` bytes, for whoever else reads it.
-///
-/// # Errors
-/// See [`FileError`].
-pub fn check_readable(path: &Path, bytes_max: u64) -> Result<(), FileError> {
-    check(&path.metadata()?, bytes_max)
-}
-
 /// Reads a regular file of at most `bytes_max` bytes as text.
 ///
 /// # Errors
@@ -52,7 +44,7 @@ pub fn read_text(path: &Path, bytes_max: u64) -> Result<String, FileError> {
 pub fn read(path: &Path, bytes_max: u64) -> Result<Vec<u8>, FileError> {
     // Opening a pipe waits for a writer, so that it is looked at first; the open file is looked at again, since
     // another one may have taken its name.
-    check_readable(path, bytes_max)?;
+    check(&path.metadata()?, bytes_max)?;
     let file = File::open(path)?;
     check(&file.metadata()?, bytes_max)?;
     let mut bytes = Vec::new();

@@ -1,6 +1,6 @@
 //! Collects the faults of a config file, each with its place, and reads the small value forms.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use freshet_core::nearest::nearest;
@@ -88,15 +88,21 @@ impl<'a> Faults<'a> {
         self.add(value, &error.to_string(), &help);
     }
 
-    /// The place of a file of certificate authorities, relative to `base`.
-    pub(crate) fn authorities(&mut self, written: &Spanned<String>, base: &Path) -> PathBuf {
-        let path = base.join(&written.value);
-        if let Err(error) = files::check_readable(&path, AUTHORITIES_BYTES_MAX) {
-            let message = format!("cannot be read: {error}");
-            let help = "name a PEM file with the authorities to trust, relative to the config file";
-            self.add(written, &message, help);
+    /// The certificate authorities of a PEM file, relative to `base`.
+    pub(crate) fn authorities(
+        &mut self,
+        written: &Spanned<String>,
+        base: &Path,
+    ) -> Option<Vec<u8>> {
+        let help = "name a PEM file with the authorities to trust, relative to the config file";
+        match files::read(&base.join(&written.value), AUTHORITIES_BYTES_MAX) {
+            Err(error) => self.add(written, &format!("cannot be read: {error}"), help),
+            Ok(pem) => match freshet_redis::check_authorities(&pem) {
+                Err(error) => self.add(written, &error.to_string(), help),
+                Ok(()) => return Some(pem),
+            },
         }
-        path
+        None
     }
 
     /// `config` when nothing was found.

@@ -29,7 +29,7 @@ pub(crate) fn decide(
         .as_ref()
         .map(|secret| faults.secret(secret, base));
     let authorities = written.ca_file.as_ref();
-    target.ca_file = authorities.map(|file| faults.authorities(file, base));
+    target.authorities = authorities.and_then(|file| faults.authorities(file, base));
     let timeout = TIMEOUT.usually(target.connect_timeout);
     target.connect_timeout = faults.duration(written.connect_timeout.as_ref(), &timeout);
     let timeout = TIMEOUT.usually(target.answer_timeout);

@@ -47,6 +47,14 @@ fn said(error: &Error) -> (String, String) {
             format!("`{key}` is written twice"),
             "remove one of them".to_owned(),
         ),
+        Error::Budget { .. }
+        | Error::AliasReplayLimitExceeded { .. }
+        | Error::AliasReplayStackDepthExceeded { .. }
+        | Error::AliasExpansionLimitExceeded { .. } => (
+            "this is more than a config may hold".to_owned(),
+            "docs/configuration.md has the limits of values, of their depth and of aliases"
+                .to_owned(),
+        ),
         Error::Message { msg, .. } if msg.contains(SECRET_FORM) => (
             SECRET_FORM.to_owned(),
             "put the secret into an environment variable or a file; none stands in the config"

@@ -1,16 +1,12 @@
 //! What a person has stated in a source file, and no catalog knows, stays when the file is written anew.
 
-use std::fs;
 use std::path::Path;
 
 use freshet_registry::source_file::{ConnectorWritten, SourceFile};
 
 /// Copies into `file` what the file at `path` states beyond the catalog. A file that cannot be read states nothing.
 pub(super) fn keep(file: &mut SourceFile, path: &Path) {
-    let Ok(text) = fs::read_to_string(path) else {
-        return;
-    };
-    let Ok(old) = serde_saphyr::from_str::<SourceFile>(&text) else {
+    let Some(old) = SourceFile::read(path) else {
         return;
     };
     if file.connector == ConnectorWritten::default() {

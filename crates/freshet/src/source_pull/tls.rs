@@ -1,10 +1,10 @@
 //! TLS on the way to the database.
 
-use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
+use freshet_registry::files::{self, AUTHORITIES_BYTES_MAX};
 use mysql_async::SslOpts;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
@@ -38,7 +38,7 @@ impl Tls {
             (Some("require"), None) => Ok(Self::Required),
             (Some("verify-full"), None) => Ok(Self::Verified(Authorities::Public)),
             (None | Some("verify-full"), Some(path)) => {
-                let pem = fs::read(path)
+                let pem = files::read(path, AUTHORITIES_BYTES_MAX)
                     .with_context(|| format!("--ca-file {} cannot be read", path.display()))?;
                 if roots(&pem)?.is_empty() {
                     bail!("--ca-file {} holds no certificate as PEM", path.display());
