@@ -39,7 +39,7 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: DlqCommand,
     },
-    /// Print the JSON Schema of a registry file, for editors
+    /// Print the JSON Schema of a registry file or of the config, for editors
     #[command(after_help = "Example:\n  freshet schema family > schemas/family.schema.json")]
     Schema {
         /// The file.
@@ -124,13 +124,15 @@ pub(crate) struct PullArgs {
     pub(crate) force: bool,
 }
 
-/// Files of a registry that have a schema.
+/// Files that have a schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum SchemaOf {
     /// `families/**/*.yaml`.
     Family,
     /// `sources/*.yaml`.
     Source,
+    /// `freshet.yaml`.
+    Config,
 }
 
 impl SchemaOf {
@@ -139,6 +141,7 @@ impl SchemaOf {
         match self {
             Self::Family => include_str!("../../../schemas/family.schema.json"),
             Self::Source => include_str!("../../../schemas/source.schema.json"),
+            Self::Config => include_str!("../../../schemas/config.schema.json"),
         }
     }
 }

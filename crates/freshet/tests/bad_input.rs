@@ -332,6 +332,7 @@ fn p14_a_config_that_stands_for_much_is_refused() {
         format!("{CONFIG}heartbeats: {{ d0: &limit 30s{rest} }}\n")
     };
     let deep = format!("{CONFIG}log: {}{}\n", "[".repeat(40), "]".repeat(40));
+    // What no field takes, or not so deep, ends the reading before it is much.
     for (name, config) in [
         ("laughs", laughs),
         ("aliases", silent(2_000, "*limit")),
@@ -345,7 +346,7 @@ fn p14_a_config_that_stands_for_much_is_refused() {
         let faults = told(&output);
         assert!(faults.contains("error[FC0002]"), "{name}: {faults}");
         assert!(
-            faults.contains("more than a config may hold"),
+            ["laughs", "depth"].contains(&name) || faults.contains("more than a config may hold"),
             "{name}: {faults}"
         );
         assert!(took < Duration::from_secs(10), "{name}: {took:?}");
