@@ -174,6 +174,8 @@ fn describe(config: &Config, registry: &Registry) -> Exit {
 }
 
 async fn run_until_stopped(config: Config, registry: Registry) -> anyhow::Result<()> {
+    // Before anybody is told that there is a process: until then a signal has its default effect, and SIGHUP's is to end it.
+    let (mut signals, hang_up) = (Signals::listen()?, signals::hang_up()?);
     files::raise_limit();
     let metrics = telemetry::start_metrics()?;
     metrics.measure(&registry);
@@ -206,7 +208,7 @@ async fn run_until_stopped(config: Config, registry: Registry) -> anyhow::Result
         served: rules.current().registry.targets.clone(),
         own_topics: OwnTopics::of(&config),
     };
-    tasks.spawn(reload.at_every(signals::hang_up()?));
+    tasks.spawn(reload.at_every(hang_up));
     let parts = parts::build(
         &config,
         rules,
@@ -214,7 +216,6 @@ async fn run_until_stopped(config: Config, registry: Registry) -> anyhow::Result
         &mut tasks,
     )?;
     let (stop, stopped) = stop_channel::channel(false);
-    let mut signals = Signals::listen()?;
     let pipeline = freshet_pipeline::run::run(parts, stopped);
     tokio::pin!(pipeline);
     let sources = tokio::select! {

@@ -311,7 +311,7 @@ fn a_ca_file_that_cannot_be_one_is_refused() {
         }
         let output = freshet(&["run", "--dry-run"], folder.path());
         assert_eq!(output.status.code(), Some(2));
-        let faults = told(&output);
+        let faults = reported(&output);
         assert!(faults.contains(wanted), "no {wanted:?} in\n{faults}");
         assert!(faults.contains("freshet.yaml:4:"), "{faults}");
         assert!(faults.contains("help: "), "{faults}");
@@ -343,7 +343,7 @@ fn p14_a_config_that_stands_for_much_is_refused() {
         let output = freshet(&["run", "--dry-run"], deployment(&config, FAMILY).path());
         let took = begun.elapsed();
         assert_eq!(output.status.code(), Some(2), "{name}");
-        let faults = told(&output);
+        let faults = reported(&output);
         assert!(faults.contains("error[FC0002]"), "{name}: {faults}");
         assert!(
             ["laughs", "depth"].contains(&name) || faults.contains("more than a config may hold"),
@@ -353,7 +353,7 @@ fn p14_a_config_that_stands_for_much_is_refused() {
     }
     for config in [silent(500, "*limit"), silent(9_000, "30s")] {
         let output = freshet(&["run", "--dry-run"], deployment(&config, FAMILY).path());
-        assert_eq!(output.status.code(), Some(0), "{}", told(&output));
+        assert_eq!(output.status.code(), Some(0), "{}", reported(&output));
     }
 }
 
