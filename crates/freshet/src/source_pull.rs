@@ -33,6 +33,13 @@ struct Pulled {
     notes: Vec<String>,
 }
 
+/// What to know of a partitioned table.
+fn partitioned(table: &str) -> String {
+    format!(
+        "{table} is partitioned: attaching, detaching, exchanging, dropping or truncating a partition is not in the log, and what it outdates is not purged"
+    )
+}
+
 /// Runs the command.
 #[allow(clippy::print_stdout)] // the command's answer
 pub(crate) fn pull(args: &PullArgs) -> Exit {

@@ -184,6 +184,12 @@ fn the_weakest_partition_decides() {
              ALTER TABLE events REPLICA IDENTITY FULL;",
         )
         .expect("tables");
+    let warned = told(&pull(&postgres.url(), &[]));
+    assert!(
+        warned.contains("note: shop.public.events is partitioned"),
+        "{warned}"
+    );
+    assert_eq!(warned.matches("is partitioned").count(), 1, "{warned}");
     let identity = || {
         let text = pulled(&postgres.url(), &[]);
         assert_eq!(
@@ -244,8 +250,17 @@ fn a_mariadb_catalog_is_written_as_it_is() {
         ]
     );
     mariadb
-        .sql("SET GLOBAL binlog_row_image = MINIMAL")
+        .sql(
+            "SET GLOBAL binlog_row_image = MINIMAL;
+             CREATE TABLE events (id bigint PRIMARY KEY) PARTITION BY HASH (id) PARTITIONS 2",
+        )
         .expect("set");
+    let warned = told(&pull(&url, &password));
+    assert!(
+        warned.contains("note: shop.shop.events is partitioned"),
+        "{warned}"
+    );
+    assert_eq!(warned.matches("is partitioned").count(), 1, "{warned}");
     let output = pull(&url, &[&password[..], &["--table", "shop.orders"]].concat());
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(text.contains("replica_identity: default"), "{text}");

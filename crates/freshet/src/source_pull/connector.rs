@@ -273,7 +273,40 @@ impl Reader<'_> {
             .collect()
     }
 
+    /// Operations of which no record is written, so that what they outdate is not purged.
+    fn note_what_is_skipped(&mut self) {
+        // Debezium's default.
+        let skipped = self.get("skipped.operations").unwrap_or("t");
+        let skips = |letter: &str| skipped.split(',').any(|it| it.trim() == letter);
+        let names = [("c", "inserts"), ("u", "updates"), ("d", "deletes")];
+        let mut missing: Vec<&str> = names
+            .into_iter()
+            .filter(|(letter, _)| skips(letter))
+            .map(|(_, name)| name)
+            .collect();
+        let flattens = self
+            .transforms()
+            .iter()
+            .any(|transform| self.get(&format!("transforms.{transform}.type")) == Some(FLATTENING));
+        if flattens || skips("t") {
+            missing.push("truncates");
+        }
+        if missing.is_empty() {
+            return;
+        }
+        let why = if flattens {
+            "ExtractNewRecordState drops truncates, and `skipped.operations` what it lists"
+        } else {
+            "see `skipped.operations`, which should be `none`"
+        };
+        let missing = missing.join(", ");
+        self.notes.push(format!(
+            "{missing} are not in the log, and what they outdate is not purged: {why}"
+        ));
+    }
+
     fn note_what_no_file_can_say(&mut self) {
+        self.note_what_is_skipped();
         for transform in self.transforms() {
             let mode = format!("transforms.{transform}.delete.tombstone.handling.mode");
             if self.get(&mode) == Some("drop") {

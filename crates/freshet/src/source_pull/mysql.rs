@@ -11,7 +11,7 @@ use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Error, IoError, Opts};
 use tokio::time::timeout;
 
-use super::{CONNECT_WITHIN, Pulled, Wanted};
+use super::{CONNECT_WITHIN, Pulled, Wanted, partitioned};
 
 /// MariaDB has a type of its own for tables that keep their history. It writes the default NULL as that word, and a text
 /// in quotes; MySQL writes no default as NULL, and a text as it is.
@@ -23,6 +23,10 @@ join information_schema.tables t using (table_schema, table_name)
 where t.table_type in ('BASE TABLE', 'SYSTEM VERSIONED')
   and c.table_schema not in ('mysql', 'information_schema', 'performance_schema', 'sys')
 order by 1, 2, c.ordinal_position";
+
+const PARTITIONED: &str = "
+select table_schema, table_name from information_schema.tables
+where create_options like '%partitioned%' order by 1, 2";
 
 /// `column_key` also marks columns of a table that has a unique index and no primary key.
 const KEYS: &str = "
@@ -87,6 +91,12 @@ pub(super) async fn read(wanted: &Wanted, options: &Opts) -> anyhow::Result<Pull
     };
     let mariadb = version.to_ascii_lowercase().contains("mariadb");
     let mut tables = columns(&mut connection, wanted, identity).await?;
+    let rows: Vec<(String, String)> = connection.query(PARTITIONED).await.context("partitions")?;
+    for place in rows {
+        if let Some(table) = tables.get(&place) {
+            notes.push(partitioned(&table.table.value));
+        }
+    }
     let rows: Vec<(String, String, String)> = connection.query(KEYS).await.context("keys")?;
     for (schema, table, column) in rows {
         // The key of a table that keeps its history ends with a column that is in no list.

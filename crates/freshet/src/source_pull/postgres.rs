@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use tokio_postgres::{Client, Config};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::{CONNECT_WITHIN, Pulled, Wanted};
+use super::{CONNECT_WITHIN, Pulled, Wanted, partitioned};
 
 /// Types are then written with their schema unless they are Postgres's own, whoever asks.
 const PLAIN_NAMES: &str = "set search_path to pg_catalog";
@@ -24,7 +24,8 @@ select n.nspname, c.relname,
          select case when bool_and(l.relreplident = 'f') then 'f'
                      when bool_and(l.relreplident in ('f', 'd')) then 'd' else 'n' end
          from pg_partition_tree(c.oid) p join pg_class l on l.oid = p.relid
-         where p.isleaf having count(*) > 0), c.relreplident::text) end
+         where p.isleaf having count(*) > 0), c.relreplident::text) end,
+       c.relkind = 'p'
 from pg_class c
 join pg_namespace n on n.oid = c.relnamespace
 where c.relkind in ('r', 'p') and not c.relispartition and c.relpersistence = 'p'
@@ -90,8 +91,9 @@ pub(super) async fn read(wanted: &Wanted, config: &Config) -> anyhow::Result<Pul
         .context("no answer")??;
     let ask = async {
         client.batch_execute(PLAIN_NAMES).await?;
-        let mut tables = tables(&client, wanted).await?;
-        let notes = columns(&client, wanted, &mut tables).await?;
+        let mut notes = Vec::new();
+        let mut tables = tables(&client, wanted, &mut notes).await?;
+        columns(&client, wanted, (&mut tables, &mut notes)).await?;
         keys(&client, &mut tables).await?;
         foreign_keys(&client, wanted, &mut tables).await?;
         anyhow::Ok((tables.into_values().collect(), notes))
@@ -115,7 +117,12 @@ pub(super) async fn read(wanted: &Wanted, config: &Config) -> anyhow::Result<Pul
 
 type Tables = BTreeMap<(String, String), SourceTable>;
 
-async fn tables(client: &Client, wanted: &Wanted) -> anyhow::Result<Tables> {
+/// Notes what is done to partitions and is in no log.
+async fn tables(
+    client: &Client,
+    wanted: &Wanted,
+    notes: &mut Vec<String>,
+) -> anyhow::Result<Tables> {
     let mut tables = Tables::new();
     for row in client.query(TABLES, &[]).await.context("tables")? {
         let (schema, table): (String, String) = (row.get(0), row.get(1));
@@ -123,6 +130,9 @@ async fn tables(client: &Client, wanted: &Wanted) -> anyhow::Result<Tables> {
             continue;
         }
         let identity: String = row.get(2);
+        if row.get(3) {
+            notes.push(partitioned(&format!("{}.{schema}.{table}", wanted.server)));
+        }
         let read = SourceTable {
             table: unplaced(format!("{}.{schema}.{table}", wanted.server)),
             topic: None,
@@ -142,13 +152,12 @@ async fn tables(client: &Client, wanted: &Wanted) -> anyhow::Result<Tables> {
     Ok(tables)
 }
 
-/// Returns what is said of columns that the log does not hold.
+/// Notes the columns that the log does not hold.
 async fn columns(
     client: &Client,
     wanted: &Wanted,
-    tables: &mut Tables,
-) -> anyhow::Result<Vec<String>> {
-    let mut notes = Vec::new();
+    (tables, notes): (&mut Tables, &mut Vec<String>),
+) -> anyhow::Result<()> {
     for row in client.query(COLUMNS, &[]).await.context("columns")? {
         let (schema, table, name): (String, String, String) = (row.get(0), row.get(1), row.get(2));
         let Some(place) = tables.get_mut(&(schema.clone(), table.clone())) else {
@@ -169,7 +178,7 @@ async fn columns(
             ..SourceColumn::new(&name, &kind, nullable)
         });
     }
-    Ok(notes)
+    Ok(())
 }
 
 async fn keys(client: &Client, tables: &mut Tables) -> anyhow::Result<()> {

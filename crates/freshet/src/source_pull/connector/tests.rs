@@ -99,6 +99,28 @@ fn tombstones_mean_what_the_transforms_leave_of_them() {
 }
 
 #[test]
+fn what_the_connector_skips_is_noted() {
+    let noted = |more: &[(&str, &str)]| {
+        let notes = read(POSTGRES, more).notes;
+        let mut found = notes.into_iter().filter(|it| it.contains("not in the log"));
+        found.next().unwrap_or_default()
+    };
+    let all = ("skipped.operations", "none");
+    assert!(noted(&[]).starts_with("truncates are"), "the default");
+    assert_eq!(noted(&[all]), "");
+    assert_eq!(noted(&[("skipped.operations", "r")]), "");
+    let most = noted(&[("skipped.operations", "c, u,d")]);
+    assert!(most.starts_with("inserts, updates, deletes are"), "{most}");
+    let flattened = noted(&[
+        all,
+        ("transforms", "unwrap"),
+        ("transforms.unwrap.type", FLATTENING),
+    ]);
+    assert!(flattened.starts_with("truncates are"), "{flattened}");
+    assert!(flattened.contains("ExtractNewRecordState"), "{flattened}");
+}
+
+#[test]
 fn no_value_of_a_property_is_in_a_note() {
     let secret = "hunter2-is-no-word";
     let read = read(
