@@ -47,6 +47,62 @@ transactions: { shop: { within: 10ms } }
 }
 
 #[test]
+fn brokers_are_addresses_and_secrets_are_not_empty() {
+    let with = |brokers: &str| {
+        let config = CONFIG.replace(
+            "127.0.0.1:1\" }\ntargets",
+            &format!("{brokers}\" }}\ntargets"),
+        );
+        freshet(&["run", "--dry-run"], deployment(&config, FAMILY).path())
+    };
+    for good in [
+        "kafka",
+        "a:1, b:65535",
+        "SASL_SSL://a:9",
+        "[::1]:9092",
+        "[::1]",
+    ] {
+        let output = with(good);
+        assert_eq!(
+            output.status.code(),
+            Some(0),
+            "{good}: {}",
+            reported(&output)
+        );
+    }
+    let bad = [
+        ",, ",
+        "a:1,",
+        "a:99999",
+        "a:0",
+        "a:",
+        ":9092",
+        "http://a:9092",
+        "a:9092/x",
+        "::1",
+        "a:1 b:2",
+        "[::1]9092",
+    ];
+    for bad in bad {
+        let output = with(bad);
+        assert_eq!(output.status.code(), Some(2), "{bad}");
+        let told = reported(&output);
+        assert!(told.contains("freshet.yaml:2:"), "{bad}: {told}");
+        assert!(told.contains("is not a list of host:port"), "{bad}: {told}");
+    }
+    let empty = CONFIG.replace(
+        "127.0.0.1:1\" } }",
+        "127.0.0.1:1\", password: { file: empty } } }",
+    );
+    let folder = deployment(&empty, FAMILY);
+    fs::write(folder.path().join("empty"), "\n").expect("a file");
+    let output = freshet(&["run", "--dry-run"], folder.path());
+    assert_eq!(output.status.code(), Some(2));
+    let told = reported(&output);
+    assert!(told.contains("the secret is empty"), "{told}");
+}
+
+#[test]
 fn a_canary_is_served_without_a_file_or_told_where_it_is_wrong() {
     let with = |canaries: &str| {
         let config = format!(

@@ -106,7 +106,9 @@ impl<'de> Deserialize<'de> for BoundTo {
             type Value = BoundTo;
 
             fn expecting(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                out.write_str("a column's name or a list of constants")
+                out.write_str(
+                    "a column's name, in quotes where YAML takes it for a boolean or a number, or a list of constants",
+                )
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<BoundTo, E> {

@@ -195,6 +195,10 @@ impl<'a> Faults<'a> {
                 .map_err(|error| format!("the secret file cannot be read: {error}")),
             _ => Err("a secret comes from exactly one place".to_owned()),
         };
+        let read = read.and_then(|text| match text.is_empty() {
+            true => Err("the secret is empty".to_owned()),
+            false => Ok(text),
+        });
         let read = read.unwrap_or_else(|message| {
             self.add(written, &message, SECRET_FORM);
             String::new()

@@ -59,12 +59,12 @@ pub(crate) fn decide(
 
 fn check_brokers(written: &KafkaWritten, faults: &mut Faults<'_>) {
     let brokers = &written.brokers;
+    let example = "for example: kafka-1:9092,kafka-2:9092";
+    let mut listed = brokers.value.0.split(',').map(str::trim);
     if brokers.value.0.trim().is_empty() {
-        faults.add(
-            brokers,
-            "names no broker",
-            "for example: kafka-1:9092,kafka-2:9092",
-        );
+        faults.add(brokers, "names no broker", example);
+    } else if !brokers.value.0.contains('@') && !listed.all(is_broker) {
+        faults.add(brokers, "is not a list of host:port", example);
     }
     if brokers.value.0.contains('@') {
         faults.add(
@@ -73,6 +73,24 @@ fn check_brokers(written: &KafkaWritten, faults: &mut Faults<'_>) {
             "give `sasl.username` in `properties`, and `sasl.password: { env: NAME }` in `secret_properties`",
         );
     }
+}
+
+/// Whether a text is a broker's address. librdkafka takes what it cannot read for a name, and a port of any size modulo 65 536.
+fn is_broker(text: &str) -> bool {
+    let address = match text.split_once("://") {
+        Some(("PLAINTEXT" | "SSL" | "SASL_PLAINTEXT" | "SASL_SSL", address)) => address,
+        Some(_) => return false,
+        None => text,
+    };
+    // An IPv6 address stands in brackets.
+    let port = match address.rsplit_once(']') {
+        Some((_, "")) => None,
+        Some((_, rest)) => Some(rest.strip_prefix(':').unwrap_or_default()),
+        None => address.split_once(':').map(|(_, port)| port),
+    };
+    let host = address.split(':').next().unwrap_or_default();
+    let is_port = |port: &str| port.parse::<u16>().is_ok_and(|port| port > 0);
+    !host.is_empty() && !address.contains(['/', ' ']) && port.is_none_or(is_port)
 }
 
 /// Whether a property may stand in `properties`.
