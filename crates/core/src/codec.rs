@@ -126,11 +126,8 @@ pub fn is_tag_of(tag: &[u8], literals: &[&[u8]]) -> bool {
     let [first, rest @ ..] = literals else {
         return false;
     };
-    let is_whole = tag.strip_prefix(*first).is_some_and(|tag| match rest {
-        [] => tag.is_empty(),
-        _ => is_tag_tail(tag, rest),
-    });
-    is_whole || may_be_shortened(tag, literals)
+    let tail = tag.strip_prefix(*first);
+    tail.is_some_and(|tag| is_tag_tail(tag, rest)) || may_be_shortened(tag, literals)
 }
 
 /// Whether `tag` is values and these literals by turns. Tags are short: all ways are followed at once.

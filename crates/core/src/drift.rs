@@ -26,6 +26,8 @@ pub enum Drift {
     Type,
     /// A value that the connector masks or cuts off.
     Altered,
+    /// The row has no such column.
+    Missing,
 }
 
 impl Drift {
@@ -38,6 +40,9 @@ impl Drift {
             Self::Range => "a value that the declared type cannot hold",
             Self::Type => "a value of another type than the source file declares",
             Self::Altered => "a value that the connector masks or cuts off",
+            Self::Missing => {
+                "a row without this column: it was renamed or dropped, or the connector leaves it out"
+            }
         }
     }
 }

@@ -16,6 +16,8 @@ pub enum Column<'a> {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Slot {
+    /// Nothing set it: the record has no such column.
+    Missing,
     Unknown,
     Null,
     Known {
@@ -48,7 +50,13 @@ impl Image {
     pub fn begin(&mut self, columns: usize) {
         self.clear();
         self.present = true;
-        self.slots.resize(columns, Slot::Unknown);
+        self.slots.resize(columns, Slot::Missing);
+    }
+
+    /// The first column that was not set since [`begin`](Self::begin), not even to unknown.
+    pub fn missing(&self) -> Option<ColumnSlot> {
+        let at = self.slots.iter().position(|slot| *slot == Slot::Missing)?;
+        u16::try_from(at).ok().map(ColumnSlot)
     }
 
     /// Whether there was a row on this side of the change.
@@ -148,14 +156,14 @@ impl Image {
             Slot::Known { start, end, .. } => {
                 self.text.as_bytes().get(start as usize..end as usize)
             }
-            Slot::Unknown | Slot::Null => None,
+            Slot::Missing | Slot::Unknown | Slot::Null => None,
         }
     }
 
     /// The column's value; a slot beyond the image is unknown.
     pub fn column(&self, slot: ColumnSlot) -> Column<'_> {
         match self.slots.get(usize::from(slot.0)) {
-            None | Some(Slot::Unknown) => Column::Unknown,
+            None | Some(Slot::Missing | Slot::Unknown) => Column::Unknown,
             Some(Slot::Null) => Column::Null,
             Some(&Slot::Known { start, end, .. }) => Column::Known(
                 self.text

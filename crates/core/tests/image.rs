@@ -146,6 +146,7 @@ fn every_gap_and_every_contradiction_has_its_own_words() {
         Drift::Range,
         Drift::Type,
         Drift::Altered,
+        Drift::Missing,
     ]
     .map(Drift::message);
     messages.sort_unstable();

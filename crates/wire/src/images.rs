@@ -31,9 +31,15 @@ pub(crate) fn settle(change: &mut Change, rules: ImageRules<'_>) {
         Op::Update => settle_update(change, rules),
         Op::Delete => settle_delete(change, rules),
     }
-    if let Some(drift) = change.after.drift().or(change.before.drift()) {
-        change.column_drift = Some(drift);
-    }
+    let drift = change.after.drift().or(change.before.drift());
+    change.column_drift = drift.or_else(|| missing(&change.after));
+}
+
+/// A row as it is after a change has all of its columns, whatever the table's replica identity.
+fn missing(after: &Image) -> Option<ColumnDrift> {
+    let slot = after.missing()?;
+    let what = Drift::Missing;
+    Some(ColumnDrift { slot, what })
 }
 
 /// Takes back what only the source file's lists tell: the connector's own placeholder, and values that an enum does not have.
@@ -101,6 +107,20 @@ fn settle_delete(change: &mut Change, rules: ImageRules<'_>) {
             change.before.copy_column(slot, rules.row_key);
         }
     }
+    if may_lack_its_key(&change.before, shape) {
+        for slot in key_slots(shape) {
+            change.before.set_unknown(slot);
+        }
+    }
+}
+
+/// Whether nothing of the key looks like data. Where the replica identity is an index and the source file does not say so,
+/// Debezium fills the primary key with zeros, in the before-image and in the record's key.
+fn may_lack_its_key(before: &Image, shape: &TableShape) -> bool {
+    let is_zero = |slot| matches!(before.column(slot), Column::Known(text) if is_filled_in(text));
+    shape.engine == Engine::Postgres
+        && shape.identity == ReplicaIdentity::Default
+        && key_slots(shape).all(is_zero)
 }
 
 /// Whether the before-image of a record proves that the log has whole rows. Postgres sends none with an update that
