@@ -137,9 +137,12 @@ fn registry(recorded: &Recorded, variant: &str, reading: Reading) -> Registry {
         .flatten()
         .collect::<std::collections::BTreeSet<_>>();
     let places: Vec<String> = all.iter().map(|it| format!("{{{it}}}")).collect();
+    // As many as a template may have.
+    let keys = places.chunks(32).zip(0..);
+    let keys = keys.map(|(places, part)| format!("\"t:v1:part{part}:{}\"", places.join(":")));
     families.push_str(&format!(
-        "redis: {{ target: main, keys: [\"t:v1:all:{}\"] }}\nsources:\n",
-        places.join(":")
+        "redis: {{ target: main, keys: [{}] }}\nsources:\n",
+        keys.collect::<Vec<_>>().join(", ")
     ));
     for (table, columns) in &bound {
         let each = all.iter().map(|it| match columns.contains(it) {
