@@ -136,13 +136,9 @@ fn registry(recorded: &Recorded, variant: &str, reading: Reading) -> Registry {
         .values()
         .flatten()
         .collect::<std::collections::BTreeSet<_>>();
-    let places: Vec<String> = all.iter().map(|it| format!("{{{it}}}")).collect();
-    // As many as a template may have.
-    let keys = places.chunks(32).zip(0..);
-    let keys = keys.map(|(places, part)| format!("\"t:v1:part{part}:{}\"", places.join(":")));
     families.push_str(&format!(
         "redis: {{ target: main, keys: [{}] }}\nsources:\n",
-        keys.collect::<Vec<_>>().join(", ")
+        templates(all.iter().map(|column| column.as_str()))
     ));
     for (table, columns) in &bound {
         let each = all.iter().map(|it| match columns.contains(it) {
@@ -168,6 +164,14 @@ fn registry(recorded: &Recorded, variant: &str, reading: Reading) -> Registry {
     load_files(files)
         .unwrap_or_else(|found| panic!("{}", found.render()))
         .registry
+}
+
+/// Templates that have each column once, each as many as one may have.
+fn templates<'a>(columns: impl Iterator<Item = &'a str>) -> String {
+    let places: Vec<String> = columns.map(|column| format!("{{{column}}}")).collect();
+    let parts = places.chunks(32).zip(0..);
+    let keys = parts.map(|(places, part)| format!("\"t:v1:part{part}:{}\"", places.join(":")));
+    keys.collect::<Vec<_>>().join(", ")
 }
 
 const FAMILY: &str = "family: t.x
