@@ -138,7 +138,7 @@ impl FastlyPurger {
                 PurgeOutcome::Unreachable
             }
             Ok(answer) if answer.status() == StatusCode::OK => {
-                match client::body_of(answer).await.and_then(|it| read(&it)) {
+                match client::body_of(answer).await.and_then(|body| read(&body)) {
                     Ok(purged) => {
                         note_purged(chunk, &purged, report);
                         return true;
@@ -174,7 +174,7 @@ impl FastlyPurger {
     fn said_by(&self, body: &[u8]) -> String {
         let parsed: ErrorBody = serde_json::from_slice(body).unwrap_or_default();
         let said = parsed.reason.or(parsed.msg).or(parsed.title);
-        match said.filter(|it| !it.is_empty()) {
+        match said.filter(|said| !said.is_empty()) {
             // Concealed before it is cut: half a secret is not found any more.
             Some(said) => format!(": {}", client::shown(&self.target.conceal(&said))),
             None => String::new(),

@@ -58,10 +58,10 @@ fn compare(structs: &BTreeMap<String, BTreeMap<String, String>>, name: &str, sch
             || kind.starts_with("BTreeMap")
             || inner.get("default").is_some();
         let required = schema["required"].as_array().into_iter().flatten();
-        let is_required = required.into_iter().any(|it| it == field);
+        let is_required = required.into_iter().any(|name| name == field);
         let has_default = structs
             .get(kind.as_str())
-            .is_some_and(|inner| inner.values().all(|it| it.contains("Option<")));
+            .is_some_and(|inner| inner.values().all(|kind| kind.contains("Option<")));
         if is_required {
             assert!(!kind.contains("Option<"), "{name}.{field}");
         } else {

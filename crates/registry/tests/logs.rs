@@ -5,6 +5,12 @@ mod small;
 use freshet_core::registry::OnSnapshot;
 use small::{FAMILY, NOTE, SOURCE, check, found_in, refused, with};
 
+/// [`NOTE`], named by the item that the note is about: the key of its table does not say which.
+fn notes_of_an_item() -> String {
+    NOTE.replace("{id}", "{item_id}")
+        .replace("{ id: id }", "{ item_id: item_id }")
+}
+
 /// `on_snapshot: verify` needs something to compare a row with.
 #[test]
 fn rows_of_a_snapshot_are_verified_only_where_a_version_tells() {
@@ -70,18 +76,7 @@ fn a_version_that_two_tables_have_is_refused_and_one_table_bound_twice_is_one() 
 
 #[test]
 fn columns_that_the_log_forgets_are_warned_of() {
-    let family = "\
-family: catalog.note
-schema_version: 1
-owner: { team: catalog }
-lifecycle: active
-freshness: { class: soft, within: 2s, objective: 99%, window: 28d }
-max_ttl: 1h
-redis: { target: main, keys: [\"catalog:v1:notes:{item_id}\"] }
-sources:
-  - table: shop.public.notes
-    bind: { item_id: item_id }
-";
+    let family = &notes_of_an_item();
     let loaded = check(&[
         ("sources/shop.yaml", SOURCE),
         ("families/note.yaml", family),
@@ -101,18 +96,7 @@ fn cascades_that_no_log_shows_must_be_declared() {
         .replace("engine: postgres", "engine: mysql")
         .replace("replica_identity: default", "replica_identity: full")
         + "    foreign_keys:\n      - { columns: [item_id], references: shop.public.items, on_delete: cascade }\n";
-    let family = "\
-family: catalog.note
-schema_version: 1
-owner: { team: catalog }
-lifecycle: active
-freshness: { class: soft, within: 2s, objective: 99%, window: 28d }
-max_ttl: 1h
-redis: { target: main, keys: [\"catalog:v1:notes:{item_id}\"] }
-sources:
-  - table: shop.public.notes
-    bind: { item_id: item_id }
-";
+    let family = &notes_of_an_item();
     let found = check(&[
         ("sources/shop.yaml", &source),
         ("families/note.yaml", family),

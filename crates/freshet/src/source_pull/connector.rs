@@ -277,7 +277,11 @@ impl Reader<'_> {
     fn note_what_is_skipped(&mut self) {
         // Debezium's default.
         let skipped = self.get("skipped.operations").unwrap_or("t");
-        let skips = |letter: &str| skipped.split(',').any(|it| it.trim() == letter);
+        let skips = |letter: &str| {
+            skipped
+                .split(',')
+                .any(|operation| operation.trim() == letter)
+        };
         let names = [("c", "inserts"), ("u", "updates"), ("d", "deletes")];
         let mut missing: Vec<&str> = names
             .into_iter()

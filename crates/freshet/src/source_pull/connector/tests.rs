@@ -102,7 +102,9 @@ fn tombstones_mean_what_the_transforms_leave_of_them() {
 fn what_the_connector_skips_is_noted() {
     let noted = |more: &[(&str, &str)]| {
         let notes = read(POSTGRES, more).notes;
-        let mut found = notes.into_iter().filter(|it| it.contains("not in the log"));
+        let mut found = notes
+            .into_iter()
+            .filter(|note| note.contains("not in the log"));
         found.next().unwrap_or_default()
     };
     let all = ("skipped.operations", "none");
