@@ -32,6 +32,7 @@ mod varnish;
 
 pub use artefacts::{Artefact, fetch_jars};
 pub use authority::Authority;
+pub use cleaner::keep_folder;
 pub use connect::{Connect, ConnectBuilder};
 pub use connector::{ConnectorConfig, Format, MariaDbConnector, PgConnector, flattened};
 pub use fault_proxy::{Fault, FaultProxy};

@@ -122,12 +122,12 @@ pub(crate) async fn conclude(mut site: Site, counted: Counted) -> bool {
         reasons: &reasons,
     });
     if !reasons.is_empty() {
-        site.freshet.keep_log();
-        let (log, tail) = (site.freshet.log(), site.freshet.log_tail());
-        say(&format!(
-            "freshet's log, {}, ends so:\n{tail}\n",
-            log.display()
-        ));
+        let place = match site.freshet.keep_log() {
+            Ok(()) => format!(", {},", site.freshet.log().display()),
+            Err(error) => format!(" cannot be kept ({error:#}); it"),
+        };
+        let tail = site.freshet.log_tail();
+        say(&format!("freshet's log{place} ends so:\n{tail}\n"));
     }
     reasons.is_empty()
 }

@@ -173,8 +173,11 @@ impl Freshet {
     }
 
     /// Leaves config and log where they are, for a look at them.
-    pub(crate) fn keep_log(&mut self) {
-        self.folder.disable_cleanup(true);
+    ///
+    /// # Errors
+    /// When nothing can be written beside them; then they are removed.
+    pub(crate) fn keep_log(&mut self) -> Result<()> {
+        freshet_testbed::keep_folder(&mut self.folder)
     }
 }
 
