@@ -3,7 +3,8 @@
 /// A number with more unscaled bytes than this is not rendered (the column is unknown).
 pub(crate) const UNSCALED_BYTES_MAX: usize = 256;
 
-const SCALE_MAX: usize = 1000;
+/// A number with more digits after the point than this, or zeros before it, is not rendered.
+const SCALE_MAX: u32 = 1000;
 /// A double holds every decimal of so many digits exactly enough to print it back.
 const DOUBLE_DIGITS: u8 = 15;
 
@@ -94,21 +95,18 @@ fn push_digits(
     scale: i32,
     declared: Option<u8>,
 ) -> bool {
+    if scale.unsigned_abs() > SCALE_MAX {
+        return false;
+    }
     let digits = digits.trim_start_matches('0');
-    // Zeros to append for a negative scale (1E+3), or to reach the declared one.
-    let appended = match (scale, declared) {
-        (..0, _) => scale.unsigned_abs() as usize,
-        _ => 0,
-    };
+    // A negative scale (1E+3) stands for zeros behind the digits.
+    let appended = scale.min(0).unsigned_abs() as usize;
     let scale = scale.max(0) as usize;
     let padding = match declared.map(usize::from) {
         Some(declared) if declared < scale => return false,
         Some(declared) => declared - scale,
         None => 0,
     };
-    if appended > SCALE_MAX || scale > SCALE_MAX {
-        return false;
-    }
     if negative && !digits.is_empty() {
         out.push('-');
     }

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::{OuterPurges, PurgeRequest, RequestedPurge, SCHEMA};
 use crate::RecordError;
+use crate::single_object::Fields;
 
 fn any_purge() -> impl Strategy<Value = RequestedPurge> {
     let scope = prop_oneof![Just(Scope::Keys), Just(Scope::Tag), Just(Scope::Family)];
@@ -96,6 +97,25 @@ fn a_family_is_read_as_a_prefix_from_the_second_form_and_as_a_shape_from_this_on
     let answer = second.decode(&record);
     let is_unknown = matches!(answer, Err(RecordError::UnknownSchema { .. }));
     assert!(is_unknown, "{answer:?}");
+}
+
+/// Who reads requests without this crate tells by it what a name covers.
+#[test]
+fn the_scope_says_whether_the_name_of_a_family_is_a_tag_or_a_shape() {
+    for (name, wanted) in [
+        (&b"catalog:v1:item:*"[..], "shape"),
+        (b"catalog.item", "family"),
+    ] {
+        let purge = RequestedPurge {
+            family: "catalog.item".to_owned(),
+            scope: Scope::Family,
+            mode: PurgeMode::Hard,
+            name: name.to_vec(),
+            committed: WallMicros(7),
+        };
+        let mut fields = Fields::of(purge.to_avro()).expect("a record");
+        assert_eq!(fields.text("scope"), Ok(wanted.to_owned()));
+    }
 }
 
 /// Requests wait in topics while releases change. One of the first form is read as having nothing to do after it.
