@@ -129,9 +129,7 @@ fn parse_offset(rest: &str) -> Option<i64> {
     };
     let mut rest = rest.get(1..)?;
     let hours = take_two(&mut rest, 18)?;
-    if !rest.is_empty() {
-        rest = rest.strip_prefix(':').unwrap_or(rest);
-    }
+    rest = rest.strip_prefix(':').unwrap_or(rest);
     let minutes = if rest.is_empty() {
         0
     } else {
@@ -142,7 +140,7 @@ fn parse_offset(rest: &str) -> Option<i64> {
 }
 
 fn number(digits: &str) -> Option<i64> {
-    let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let plain = digits.bytes().all(|byte| byte.is_ascii_digit());
     plain.then(|| digits.parse().ok()).flatten()
 }
 

@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::{parse_days, parse_timestamp, push_date, push_timestamp};
 
 fn date(days: i64) -> Option<String> {
@@ -60,10 +62,17 @@ fn iso_texts_with_any_zone_are_read() {
         "2024-05-31T14:00:00.5+02:00",
         "2024-05-31T14:00:00.5+02",
         "2024-05-31T05:30:00.5-0630",
+        "2024-05-31T17:45:00.5+05:45",
     ] {
         assert_eq!(parse_timestamp(text), Some(1_717_156_800_500_000), "{text}");
     }
-    assert_eq!(parse_timestamp("1970-01-01T00:00Z"), Some(0));
+    for (text, micros) in [
+        ("1970-01-01T00:00Z", 0),
+        ("2024-05-31T12:34:56.123456Z", 1_717_158_896_123_456),
+        ("1969-12-31T23:59:59.999999Z", -1),
+    ] {
+        assert_eq!(parse_timestamp(text), Some(micros), "{text}");
+    }
 }
 
 #[test]
@@ -75,6 +84,11 @@ fn texts_that_are_no_time_are_refused() {
         "2024-02-30T00:00:00Z",
         "2024-05-31T24:00:00Z",
         "2024-05-31T12:60:00Z",
+        "2024-05-31T12:00:60Z",
+        "2024-+5-31T12:00:00Z",
+        "2024-05-31T+9:00:00Z",
+        "2024-05-31T12:00:00+19:00",
+        "2024-05-31T12:00:00+02:60",
         "2024-05-31T12:00:00.Z",
         "2024-05-31T12:00:00.0000001Z",
         "2024-05-31T12:00:00+",
@@ -87,10 +101,39 @@ fn texts_that_are_no_time_are_refused() {
     }
 }
 
+/// The reference goes from each day to the next by the rule of the Gregorian calendar.
 #[test]
-fn every_day_of_four_centuries_comes_back() {
-    for days in (-60_000..90_000).step_by(7) {
-        let text = date(days).expect("a four-digit year");
+fn every_day_is_followed_by_the_next_one() {
+    let (mut year, mut month, mut day) = (1582, 10, 15);
+    for days in -141_427..50_000 {
+        let text = format!("{year:04}-{month:02}-{day:02}");
+        assert_eq!(date(days).as_deref(), Some(&*text));
         assert_eq!(parse_days(&text), Some(days), "{text}");
+        let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+        let length = match month {
+            2 if is_leap => 29,
+            2 => 28,
+            4 | 6 | 9 | 11 => 30,
+            _ => 31,
+        };
+        (day, month) = if day < length {
+            (day + 1, month)
+        } else {
+            (1, month + 1)
+        };
+        (month, year) = if month > 12 {
+            (1, year + 1)
+        } else {
+            (month, year)
+        };
+    }
+    assert_eq!(year, 2106);
+}
+
+proptest! {
+    #[test]
+    fn any_moment_that_prints_is_read_back(micros in -12_219_292_800_000_000i64..253_402_300_800_000_000) {
+        let text = timestamp(micros).expect("from 1582-10-15 to 9999");
+        prop_assert_eq!(parse_timestamp(&text), Some(micros));
     }
 }

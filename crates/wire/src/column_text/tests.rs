@@ -3,6 +3,8 @@ use freshet_core::drift::Drift;
 use freshet_core::image::{Column, Image};
 use freshet_core::table::{Blanks, Chars, ColumnKind, ColumnShape, ColumnSlot, Moment, Whole};
 
+mod moments;
+mod numbers;
 mod schemas;
 
 use super::{BoundColumn, set};
@@ -435,28 +437,6 @@ fn a_number_without_a_unit_is_believed_only_in_the_unit_of_its_column() {
     ] {
         let told = text(kind, Encoding::Undeclared, Scalar::Integer(number));
         assert_eq!(told, wanted, "{kind:?} {number}");
-    }
-}
-
-#[test]
-fn infinity_of_postgres_is_no_moment_in_any_unit() {
-    use Encoding::{EpochMicros, EpochMillis, EpochNanos, Undeclared};
-    for number in [
-        9_223_372_036_825_200_000,
-        9_223_372_036_825_200,
-        -9_223_372_036_832_400_000,
-        -9_223_372_036_832_400,
-        i64::MAX,
-        i64::MAX / 1000,
-        i64::MIN,
-        i64::MIN / 1000,
-    ] {
-        for encoding in [Undeclared, EpochMillis, EpochMicros, EpochNanos] {
-            for kind in [timestamp_of_postgres(3), ColumnKind::TIMESTAMP] {
-                let told = text(kind, encoding, Scalar::Integer(number));
-                assert_eq!(told, UNKNOWN, "{kind:?} {encoding:?} {number}");
-            }
-        }
     }
 }
 

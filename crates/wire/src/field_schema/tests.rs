@@ -87,8 +87,10 @@ fn a_nullable_column_with_a_default_may_hide_null() {
         default: None,
         ..ColumnShape::new("c", ColumnKind::BIGINT, false)
     };
+    let one = SchemaDefault::OfNotNull(Scalar::Integer(1));
     for (default, connector, wanted) in [
         (SchemaDefault::None, &silent, Nulls::Kept),
+        (one, &silent, Nulls::Kept),
         (
             SchemaDefault::Value(Scalar::Integer(1)),
             &silent,
@@ -103,5 +105,49 @@ fn a_nullable_column_with_a_default_may_hide_null() {
     ] {
         let field = FieldSchema::declared(&column, connector, (Encoding::Plain, default));
         assert_eq!(field.nulls, wanted, "{default:?}");
+    }
+}
+
+/// In MySQL's `timestamp` it stands for a zero date too, whatever is set of NULL.
+#[test]
+fn a_snapshot_may_write_the_default_in_place_of_a_zero_date() {
+    let kind = ColumnKind::TimestampTz(Moment {
+        digits: 0,
+        prints_all: true,
+        shows_zone: false,
+        zero_dates: true,
+        always_micros: false,
+    });
+    for keeps_nulls in [true, false] {
+        let connector = Connector {
+            keeps_nulls,
+            ..Connector::default()
+        };
+        for nullable in [true, false] {
+            let column = |default| ColumnShape {
+                nullable,
+                default,
+                ..ColumnShape::new("c", kind, false)
+            };
+            for (default, wanted) in [
+                (Some(true), Nulls::Any),
+                (None, Nulls::Any),
+                (Some(false), Nulls::Kept),
+            ] {
+                let found = FieldSchema::undeclared(&column(default), &connector).nulls;
+                assert_eq!(found, wanted, "{keeps_nulls} {nullable} {default:?}");
+            }
+            let default = Scalar::Text("2024-05-31T12:00:00Z");
+            let hidden = Nulls::Default(hash("2024-05-31 12:00:00"));
+            for (default, wanted) in [
+                (SchemaDefault::None, Nulls::Kept),
+                (SchemaDefault::Value(default), hidden),
+                (SchemaDefault::OfNotNull(default), hidden),
+            ] {
+                let written = (Encoding::IsoText, default);
+                let found = FieldSchema::declared(&column(None), &connector, written).nulls;
+                assert_eq!(found, wanted, "{keeps_nulls} {default:?}");
+            }
+        }
     }
 }
