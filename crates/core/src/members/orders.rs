@@ -49,3 +49,27 @@ impl Orders {
         self.words.len() >= whole && full && tail & mask == mask
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_counts_once_and_one_that_is_too_high_not_at_all() {
+        let mut orders = Orders::default();
+        let words_max = (ORDER_MAX / 64) as usize;
+        for (order, larger, seen) in [
+            (1, 1, 1),
+            (64, 0, 2),
+            (65, 1, 3),
+            (65, 0, 3),
+            (0, 0, 3),
+            (ORDER_MAX + 1, 0, 3),
+            (ORDER_MAX, words_max - 2, 4),
+        ] {
+            assert_eq!(orders.insert(order), larger, "{order}");
+            assert_eq!(orders.seen(), seen, "{order}");
+        }
+        assert_eq!(orders.words(), words_max);
+    }
+}
