@@ -131,6 +131,24 @@ struct Part {
     counted: Option<u64>,
 }
 
+impl Open {
+    /// Its changes of a table; none when they were judged: then it has ended, and they are gone.
+    fn part(&mut self, table: usize) -> Option<&mut Part> {
+        match self.parts.iter().position(|part| part.table == table) {
+            None if self.ended => None,
+            None => {
+                self.parts.push(Part {
+                    table,
+                    seen: Orders::default(),
+                    counted: None,
+                });
+                self.parts.last_mut()
+            }
+            Some(known) => self.parts.get_mut(known),
+        }
+    }
+}
+
 impl Members {
     /// Watches `tables`, each as the database calls it with its topic.
     pub fn new(
@@ -212,20 +230,7 @@ impl Members {
             return;
         };
         let open = opened(&mut self.open, &mut self.oldest, member.transaction);
-        let part = match open.parts.iter().position(|part| part.table == at) {
-            // The part of an ended transaction that is gone was judged.
-            None if open.ended => return,
-            None => {
-                open.parts.push(Part {
-                    table: at,
-                    seen: Orders::default(),
-                    counted: None,
-                });
-                open.parts.last_mut()
-            }
-            Some(known) => open.parts.get_mut(known),
-        };
-        let Some(part) = part else { return };
+        let Some(part) = open.part(at) else { return };
         self.words += part.seen.insert(member.order);
         if part.counted.is_some_and(|counted| part.seen.holds(counted)) {
             self.finish_part(member.transaction, at, Finish::Complete);
@@ -267,7 +272,6 @@ impl Members {
             // What was sent again may have begun in the middle.
             open.begun = None;
         }
-        open.ended = true;
         self.count_parts(transaction, &counts, now);
     }
 
@@ -283,18 +287,7 @@ impl Members {
             let Some(&(_, counted)) = counted else {
                 continue;
             };
-            let known = open.parts.iter().position(|part| part.table == at);
-            let known = known.unwrap_or_else(|| {
-                open.parts.push(Part {
-                    table: at,
-                    seen: Orders::default(),
-                    counted: None,
-                });
-                open.parts.len() - 1
-            });
-            let Some(part) = open.parts.get_mut(known) else {
-                continue;
-            };
+            let Some(part) = open.part(at) else { continue };
             part.counted = Some(counted);
             if part.seen.holds(counted) {
                 finished.push((at, Finish::Complete));
@@ -304,6 +297,7 @@ impl Members {
                 finished.push((at, Finish::Unjudged));
             }
         }
+        open.ended = true;
         for (at, finish) in finished {
             self.finish_part(id, at, finish);
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use freshet_core::members::{EndsQuestion, Members, MembersLimits};
+use freshet_core::members::{EndsQuestion, Members, MembersLimits, Outcomes};
 use freshet_core::position::Steady;
 use freshet_core::transaction::{Boundary, Member, TransactionId};
 
@@ -141,6 +141,26 @@ fn a_change_that_says_nothing_spoils_its_own_table_and_a_lost_boundary_all() {
         shop.pass(WITHIN);
         assert_eq!(shop.missing(), missing, "{spoiled}");
     }
+}
+
+#[test]
+fn each_table_of_a_transaction_is_counted_once_however_often_its_end_comes() {
+    let mut shop = Shop::settled(MembersLimits::default());
+    shop.begin(2);
+    for _ in 0..3 {
+        // The change in the other table never comes.
+        shop.change(ITEMS, 2);
+        shop.end(2, &BOTH);
+    }
+    let expected = Outcomes {
+        complete: 1,
+        missing: 0,
+        unjudged: 1,
+    };
+    assert_eq!(shop.members.take_outcomes(), expected);
+    shop.pass(WITHIN);
+    assert_eq!(shop.missing(), [""; 0]);
+    assert_eq!(shop.members.take_outcomes(), Outcomes::default());
 }
 
 #[test]
