@@ -101,7 +101,8 @@ pub struct Members {
     /// The partitions of the transaction topic that are read here, each with the place of the last end.
     held: BTreeMap<i32, u64>,
     open: FxHashMap<TransactionId, Open>,
-    oldest: VecDeque<TransactionId>,
+    /// The same ones in the order in which they came.
+    in_order: BTreeMap<u64, TransactionId>,
     words: usize,
     /// Those that are done with; whether they were given up before their end was read.
     closed: FxHashMap<TransactionId, bool>,
@@ -115,6 +116,8 @@ pub struct Members {
 /// A transaction.
 #[derive(Debug, Default)]
 struct Open {
+    /// Its place in the order.
+    place: u64,
     text: String,
     /// Where its begin was read.
     begun: Option<(i32, i64)>,
@@ -164,7 +167,7 @@ impl Members {
             tables: tables.collect(),
             held: BTreeMap::new(),
             open: FxHashMap::default(),
-            oldest: VecDeque::new(),
+            in_order: BTreeMap::new(),
             words: 0,
             closed: FxHashMap::default(),
             closed_oldest: VecDeque::new(),
@@ -229,7 +232,7 @@ impl Members {
         let Some(at) = self.table_at(topic) else {
             return;
         };
-        let open = opened(&mut self.open, &mut self.oldest, member.transaction);
+        let open = opened(&mut self.open, &mut self.in_order, member.transaction);
         let Some(part) = open.part(at) else { return };
         self.words += part.seen.insert(member.order);
         if part.counted.is_some_and(|counted| part.seen.holds(counted)) {
@@ -248,7 +251,7 @@ impl Members {
         } = boundary;
         let Some(counts) = counts else {
             if !self.closed.contains_key(&transaction) {
-                let open = opened(&mut self.open, &mut self.oldest, transaction);
+                let open = opened(&mut self.open, &mut self.in_order, transaction);
                 open.begun.get_or_insert((partition, offset));
                 self.forget_what_is_too_much();
             }
@@ -266,7 +269,7 @@ impl Members {
             }
             None => {}
         }
-        let open = opened(&mut self.open, &mut self.oldest, transaction);
+        let open = opened(&mut self.open, &mut self.in_order, transaction);
         open.text = text;
         if repeated || open.ended {
             // What was sent again may have begun in the middle.
@@ -325,12 +328,12 @@ impl Members {
         })
     }
 
-    /// The answer to a question: the ends of both topics, or none when the brokers could not say.
+    /// The answer to a question that was asked here: the ends of both topics, or none when the brokers could not say.
     pub fn answer(&mut self, question: &EndsQuestion, ends: Option<(Ends, Ends)>, now: Steady) {
         let Some(table) = self.tables.get_mut(question.table) else {
             return;
         };
-        if table.generation != question.generation || table.topic != question.topic {
+        if table.generation != question.generation {
             return;
         }
         table.asked = false;

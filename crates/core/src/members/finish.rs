@@ -1,6 +1,6 @@
 //! How transactions come to their end in memory: judged, given up, or pushed out by newer ones.
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
@@ -85,6 +85,7 @@ impl Members {
 
     fn close(&mut self, id: TransactionId, given_up: bool) {
         if let Some(open) = self.open.remove(&id) {
+            self.in_order.remove(&open.place);
             self.words -= open.parts.iter().map(|it| it.seen.words()).sum::<usize>();
         }
         if self.closed.insert(id, given_up).is_none() {
@@ -95,26 +96,14 @@ impl Members {
                 self.lost_track |= self.closed.remove(&gone) == Some(true);
             }
         }
-        // Most are closed in the order in which they came.
-        while let Some(id) = self.oldest.front()
-            && !self.open.contains_key(id)
-        {
-            self.oldest.pop_front();
-        }
-        // One that never ends must not keep those behind it in the queue.
-        if self.oldest.len() > self.limits.open_max.saturating_mul(2).max(64) {
-            self.oldest.retain(|id| self.open.contains_key(id));
-        }
     }
 
     /// Gives up the oldest transactions until the others fit.
     pub(super) fn forget_what_is_too_much(&mut self) {
         while (self.open.len() > self.limits.open_max || self.words > self.limits.words_max)
-            && let Some(id) = self.oldest.pop_front()
+            && let Some((_, id)) = self.in_order.pop_first()
+            && let Some(open) = self.open.get(&id)
         {
-            let Some(open) = self.open.get(&id) else {
-                continue;
-            };
             let waited = open.parts.iter().filter(|it| it.counted.is_some()).count();
             self.outcomes.unjudged += waited as u64;
             // What has not ended yet is counted when its end is read.
@@ -151,11 +140,15 @@ impl Members {
 /// The transaction in memory.
 pub(super) fn opened<'a>(
     open: &'a mut FxHashMap<TransactionId, Open>,
-    oldest: &mut VecDeque<TransactionId>,
+    in_order: &mut BTreeMap<u64, TransactionId>,
     id: TransactionId,
 ) -> &'a mut Open {
     open.entry(id).or_insert_with(|| {
-        oldest.push_back(id);
-        Open::default()
+        let place = in_order.last_key_value().map_or(0, |(last, _)| last + 1);
+        in_order.insert(place, id);
+        Open {
+            place,
+            ..Open::default()
+        }
     })
 }
