@@ -21,7 +21,7 @@ first=(
   "core/src/codec" "codec shape template"
   "core/src/purge" "lib coalesce"
   "core/src/(coalesce|disposition|outcome)" "coalesce disposition"
-  "core/src/members" "members"
+  "core/src/members" "lib members"
   "core/src/ledger" "ledger"
   "core/src/(change|drift|gap|image)" "image"
   "core/src/position" "position"

@@ -31,6 +31,13 @@ mod tests {
         assert_eq!(nearest("inf", levels), Some("info"));
         assert_eq!(nearest("verbose", levels), None);
         assert_eq!(nearest("", levels), None);
-        assert_eq!(nearest(&"x".repeat(1 << 20), levels), None);
+    }
+
+    #[test]
+    fn a_name_that_nobody_would_mistype_is_not_compared() {
+        let (long, longer) = ("x".repeat(128), "x".repeat(129));
+        assert_eq!(nearest(&long, [&*longer]), Some(&*longer));
+        assert_eq!(nearest(&longer, [&*long]), None);
+        assert_eq!(nearest(&"x".repeat(1 << 20), [&*long]), None);
     }
 }

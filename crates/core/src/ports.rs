@@ -312,3 +312,27 @@ pub trait TopicEnds: std::fmt::Debug + Send + Sync {
     /// In the brokers' words; one partition that cannot say is an error.
     fn ends(&self, topic: &str) -> Result<Ends, String>;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::purge::PurgeOutcome;
+
+    /// A cache of which there is one, and no replica.
+    struct Single;
+
+    impl Purger for Single {
+        async fn purge(&self, batch: &PurgeBatch) -> PurgeReport {
+            PurgeReport::all(PurgeOutcome::Purged, batch.len())
+        }
+
+        async fn ping(&self) -> Result<(), String> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_cache_that_says_nothing_of_takeovers_had_none() {
+        assert_eq!(Single.takeovers(), 0);
+    }
+}

@@ -48,7 +48,7 @@ pub struct PurgeSet {
     bytes: Vec<u8>,
     purges: Vec<Purge>,
     verdicts: Vec<(FamilyId, FamilyVerdict)>,
-    /// Every purge, while there are more than [`COMPARED_MAX`]; else nothing.
+    /// Every purge, once there were more than [`COMPARED_MAX`]; else nothing.
     index: HashTable<u32>,
     /// Names come from rows, and rows from anybody: with a seed nobody can choose names that collide.
     seed: DefaultHashBuilder,
@@ -60,7 +60,10 @@ impl PurgeSet {
         self.bytes.clear();
         self.purges.clear();
         self.verdicts.clear();
-        self.clear_index();
+        // It is as large as the largest set so far; most sets have none to clear.
+        if !self.index.is_empty() {
+            self.index.clear();
+        }
     }
 
     /// The purges with their names.
@@ -165,22 +168,13 @@ impl PurgeSet {
         hasher.finish()
     }
 
-    fn clear_index(&mut self) {
-        // It is as large as the largest set so far; most sets have none to clear.
-        if !self.index.is_empty() {
-            self.index.clear();
-        }
-    }
-
     /// Drops what was added after `purges` entries; used when a family's purges are widened.
     pub(crate) fn rewind(&mut self, purges: usize) {
         let Some(first) = self.purges.get(purges) else {
             return;
         };
         let start = first.start as usize;
-        if purges <= COMPARED_MAX {
-            self.clear_index();
-        } else {
+        if !self.index.is_empty() {
             for at in purges..self.purges.len() {
                 let hash = self.hash(&self.purges[at]);
                 let entry = self.index.find_entry(hash, |it| *it as usize == at);

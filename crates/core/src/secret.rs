@@ -49,6 +49,8 @@ mod tests {
     #[test]
     fn p12_a_secret_is_hidden_in_debug_output_and_in_texts_that_repeat_it() {
         let secret = Secret::from("hunter2");
+        assert_eq!(secret.expose(), "hunter2");
+        assert_eq!(Secret::from("hunter2".to_owned()), secret);
         assert_eq!(format!("{secret:?}"), "<secret>");
         let repeated = "unknown command 'AUTH', with args beginning with: 'hunter2'";
         assert_eq!(

@@ -59,6 +59,7 @@ proptest! {
                 .map(|(purge, name)| (purge.target.0, purge.scope, name.to_vec()))
                 .collect();
             prop_assert_eq!(&held, &plain);
+            prop_assert_eq!(set.is_empty(), plain.is_empty());
         }
     }
 }
