@@ -30,17 +30,22 @@ pub(crate) fn read_json(
     scratch: &mut String,
 ) -> Result<Form, DecodeError> {
     let start = cursor.clone();
-    if hint == Form::Envelope && tracks.read(cursor, rules, (&mut *change, &mut *facts), scratch) {
-        return Ok(Form::Envelope);
-    }
-    change.before.clear();
-    change.after.clear();
-    if hint == Form::Flattened {
-        flattened::read(cursor, rules, (&mut *change, &mut *facts), scratch)?;
-        if facts.is_flattened() {
-            return Ok(Form::Flattened);
+    match hint {
+        Form::Envelope => {
+            if tracks.read(cursor, rules, (&mut *change, &mut *facts), scratch) {
+                return Ok(Form::Envelope);
+            }
+            change.before.clear();
+            change.after.clear();
         }
-        *cursor = start.clone();
+        Form::Flattened => {
+            flattened::read(cursor, rules, (&mut *change, &mut *facts), scratch)?;
+            if facts.is_flattened() {
+                return Ok(Form::Flattened);
+            }
+            change.after.clear();
+            *cursor = start.clone();
+        }
     }
     envelope::read(cursor, rules, (&mut *change, &mut *facts), scratch)?;
     if is_enveloped(facts, rules.shape) {

@@ -164,3 +164,52 @@ fn what_is_no_boundary_is_told_and_never_panics() {
         assert!(decoder.decode_boundary(&record).is_err(), "{value}");
     }
 }
+
+#[test]
+fn a_boundary_of_exactly_the_limit_is_read() {
+    let begin = r#"{"status":"BEGIN","id":"1:2"}"#.as_bytes();
+    let record = shop::record("shop.transaction", None, Some(begin));
+    for (bytes_max, wanted) in [
+        (begin.len() + 1, Ok(())),
+        (begin.len(), Ok(())),
+        (begin.len() - 1, Err("too_large")),
+        (begin.len() / 2, Err("too_large")),
+    ] {
+        let limits = Limits {
+            value_bytes_max: bytes_max,
+            ..Limits::default()
+        };
+        let read = Decoder::new(limits).decode_boundary(&record);
+        let read = read.map(drop).map_err(|error| error.reason());
+        assert_eq!(read, wanted, "{bytes_max}");
+    }
+}
+
+#[test]
+fn an_end_that_counts_more_tables_than_a_database_has_is_none() {
+    let schema = r#"{"type":"record","name":"T","fields":[
+        {"name":"status","type":"string"},
+        {"name":"id","type":"string"},
+        {"name":"data_collections","type":{"type":"array","items":{"type":"record","name":"C","fields":[
+            {"name":"data_collection","type":"string"},
+            {"name":"event_count","type":"long"}]}}}]}"#;
+    let mut decoder = Decoder::new(Limits::default());
+    decoder.add_writer_schema(1, schema).expect("valid");
+    // Blocks of 64 tables called `t`, each with one event.
+    let block = [&[0x80, 1][..], &[2, b't', 2].repeat(64)].concat();
+    let last = [2, 2, b't', 2];
+    for (blocks, rest, wanted) in [
+        (1023, &block[..], Ok(1 << 16)),
+        (1024, &last[..], Err("bad_envelope")),
+    ] {
+        let head = [&[0, 0, 0, 0, 1, 6][..], b"END\x061:2"].concat();
+        let value = [&head[..], &block.repeat(blocks), rest, &[0]].concat();
+        let record = shop::record("shop.transaction", None, Some(&value));
+        let tables = match decoder.decode_boundary(&record) {
+            Ok(BoundaryRead::Boundary(end)) => Ok(end.counts.expect("counts").len()),
+            Ok(other) => panic!("{other:?}"),
+            Err(error) => Err(error.reason()),
+        };
+        assert_eq!(tables, wanted);
+    }
+}

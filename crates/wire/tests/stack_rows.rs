@@ -575,6 +575,80 @@ fn topics_that_nobody_owns_are_unowned_and_stay_unread() {
     }
 }
 
+/// Debezium's own topics are told by their names, and by the value where it is JSON of a size that is read.
+#[test]
+fn a_topic_of_debezium_s_own_is_told_by_name_and_value() {
+    let mut stand = Stand::new(shop::shop());
+    let end = r#"{"status":"END","id":"7:300","data_collections":[]}"#;
+    let ddl = r#"{"source":{"file":"f.1"},"databaseName":"shop","ddl":"DROP TABLE items"}"#;
+    let transaction = Decoded::Skipped(Skipped::Transaction);
+    let schema_change = Decoded::Skipped(Skipped::SchemaChange);
+    for (topic, value, wanted) in [
+        ("shop.transaction", "\0\0\0\0\x07\x02", transaction),
+        // A table's topic has two dots.
+        (
+            "shop.public.transaction",
+            "\0\0\0\0\x07\x02",
+            Decoded::Unowned,
+        ),
+        ("shop.public.transaction", end, transaction),
+        ("shop", ddl, schema_change),
+        ("shop.public.other", ddl, Decoded::Unowned),
+        ("shop.transaction", ddl, Decoded::Unowned),
+    ] {
+        let decoded = stand.try_decode(topic, None, Some(value));
+        assert_eq!(decoded, Ok(wanted), "{topic} {value}");
+    }
+    for (bytes_max, wanted) in [
+        (end.len(), transaction),
+        (end.len() - 1, Decoded::Unowned),
+        (end.len() / 2, Decoded::Unowned),
+    ] {
+        stand.decoder = Decoder::new(Limits {
+            value_bytes_max: bytes_max,
+            ..Limits::default()
+        });
+        let decoded = stand.try_decode("shop.transaction", None, Some(end));
+        assert_eq!(decoded, Ok(wanted), "{bytes_max}");
+    }
+}
+
+#[test]
+fn a_value_of_exactly_the_limit_is_read() {
+    let row = envelope("c", "null", r#"{"id":3,"item_id":7,"tenant":1,"body":"b"}"#);
+    for (bytes_max, wanted) in [
+        (row.len(), Ok(Decoded::Change)),
+        (row.len() - 1, Err("too_large")),
+        (row.len() / 2, Err("too_large")),
+    ] {
+        let mut stand = Stand::new(shop::shop());
+        stand.decoder = Decoder::new(Limits {
+            value_bytes_max: bytes_max,
+            ..Limits::default()
+        });
+        let decoded = stand.try_decode(NOTES, None, Some(&row));
+        assert_eq!(decoded.map_err(|error| error.reason()), wanted);
+    }
+}
+
+/// A longer key is not remembered: its tombstone purges once more.
+#[test]
+fn a_tombstone_is_known_to_repeat_a_delete_by_a_key_of_up_to_4096_bytes() {
+    for (length, wanted) in [
+        (4096, Decoded::Skipped(Skipped::Tombstone)),
+        (4097, Decoded::Change),
+        (8000, Decoded::Change),
+    ] {
+        let mut stand = Stand::new(shop::shop());
+        let frame = r#"{"id":3,"pad":""}"#.len();
+        let key = format!(r#"{{"id":3,"pad":"{}"}}"#, "x".repeat(length - frame));
+        assert_eq!(key.len(), length);
+        stand.change(NOTES, Some(&key), &envelope("d", "null", "null"));
+        let tombstone = stand.try_decode(NOTES, Some(&key), None);
+        assert_eq!(tombstone, Ok(wanted), "{length}");
+    }
+}
+
 #[test]
 fn null_in_json_is_a_tombstone_too() {
     let mut stand = Stand::new(shop::shop());

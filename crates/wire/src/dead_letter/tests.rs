@@ -118,6 +118,12 @@ fn p12_what_is_no_json_object_keeps_its_size_and_its_framing_only() {
     let list = format!("[\"{SECRET}\"]").into_bytes();
     let deep = [b"{\"after\":".to_vec(), b"[".repeat(10_000)].concat();
     let long_name = format!("{{\"{}\":1}}", SECRET.repeat(9)).into_bytes();
+    let names = [64, 65].map(|length| "n".repeat(length));
+    let longest_name = format!("{{\"{}\":1,\"{}\":1}}", names[0], names[1]).into_bytes();
+    let longest_shown = format!(
+        "{{\"{}\":\"number(1)\",\"name(65)\":\"number(1)\"}}",
+        names[0]
+    );
     for (value, shown) in [
         (
             framed,
@@ -137,6 +143,7 @@ fn p12_what_is_no_json_object_keeps_its_size_and_its_framing_only() {
             "{\"no_json_object\":{\"bytes\":2,\"framing\":\"0000\"}}",
         ),
         (long_name, "{\"name(207)\":\"number(1)\"}"),
+        (longest_name, &longest_shown),
     ] {
         let (_, value, _) = kept(LetterPolicy::Redacted, &value);
         let parsed = |text: &str| serde_json::from_str::<serde_json::Value>(text).expect("JSON");

@@ -177,12 +177,58 @@ fn one_field_alone_is_no_format() {
 fn text_and_framed_records_are_named() {
     let text = b"table public.t: INSERT: id[integer]:1 name[text]:'a'";
     assert_eq!(of_text(text), Some("test_decoding"));
-    assert_eq!(of_text(b"tables and chairs"), None);
+    for text in [
+        "tables and chairs",
+        "table without a change",
+        "a note: no change",
+    ] {
+        assert_eq!(of_text(text.as_bytes()), None, "{text}");
+    }
     let json = br#"{"u":{"id":{"t":3,"h":true,"f":11,"v":1}}}"#;
     let framed = [&(json.len() as u64).to_be_bytes()[..], json].concat();
     assert!(is_open_protocol(&framed));
     assert!(!is_open_protocol(&framed[..framed.len() - 1]), "cut");
     assert!(!is_open_protocol(&[0, 0, 0, 0, 7, 2]));
+}
+
+#[test]
+fn a_writer_schema_names_a_format_by_the_kinds_of_its_fields() {
+    let format_of = |fields: &[(&str, &str)]| {
+        let fields = fields
+            .iter()
+            .map(|(name, kind)| format!(r#"{{"name":"{name}","type":{kind}}}"#));
+        let fields = fields.collect::<Vec<_>>().join(",");
+        let json = format!(r#"{{"type":"record","name":"R","fields":[{fields}]}}"#);
+        let schema = WriterSchema::compile(&json, 100).expect("valid");
+        let (_, record) = schema.record(schema.root()).expect("a record");
+        of_schema(&schema, record, &table(&["id"]))
+    };
+    let text = r#""string""#;
+    let map = r#"{"type":"map","values":"string"}"#;
+    let maxwell = |ts, data| {
+        let texts = [("database", text), ("table", text), ("type", text)];
+        format_of(&[&texts[..], &[("ts", ts), ("data", data)]].concat())
+    };
+    for (ts, data) in [
+        (r#""long""#, map),
+        (
+            r#"["null","long"]"#,
+            r#"{"type":"record","name":"D","fields":[]}"#,
+        ),
+        // Two branches of one kind.
+        (
+            r#"["int","double"]"#,
+            r#"["null",{"type":"map","values":"int"}]"#,
+        ),
+    ] {
+        assert_eq!(maxwell(ts, data), Some("Maxwell"), "{ts} {data}");
+    }
+    assert_eq!(maxwell(text, map), None);
+    assert_eq!(maxwell(r#""long""#, r#"["null","string"]"#), None);
+    let list = r#"{"type":"array","items":"string"}"#;
+    assert_eq!(format_of(&[("change", list)]), Some("wal2json"));
+    assert_eq!(format_of(&[("change", map)]), None);
+    assert_eq!(format_of(&[]), None);
 }
 
 /// Every field of every format.

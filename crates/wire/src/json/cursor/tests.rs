@@ -127,6 +127,10 @@ fn nesting_beyond_the_limit_is_too_deep_in_every_way_of_reading() {
         cursor.skip()
     }
     assert!(is_deep(dive(&mut Cursor::new(objects.as_bytes(), 8))));
+    assert_eq!(dive(&mut Cursor::new(objects.as_bytes(), 9)), Ok(()));
+    // What is closed does not count any more.
+    let siblings = format!("{{{}\"c\":1}}", "\"a\":{},\"b\":{\"a\":1},".repeat(20));
+    assert_eq!(dive(&mut Cursor::new(siblings.as_bytes(), 2)), Ok(()));
     let thousands = "[".repeat(100_000);
     assert!(skip_all(thousands.as_bytes()).is_err());
 }

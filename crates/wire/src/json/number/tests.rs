@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::{digits, whole};
+use super::{are_digits, digits, whole};
 
 #[test]
 fn only_plain_whole_numbers_are_taken() {
@@ -9,6 +9,8 @@ fn only_plain_whole_numbers_are_taken() {
         ("7,", Some((7, 1))),
         ("123456789012345678}", Some((123_456_789_012_345_678, 18))),
         ("1234567890123456789", None),
+        ("123456789012345678901234", None),
+        ("12345678901234567890123456789012", None),
         ("012345678", None),
         ("00", None),
         ("-1", None),
@@ -19,6 +21,19 @@ fn only_plain_whole_numbers_are_taken() {
         ("", None),
     ] {
         assert_eq!(whole(text.as_bytes()), wanted, "{text}");
+    }
+}
+
+#[test]
+fn eight_digits_are_known_at_once() {
+    let known = |text: &[u8; 8]| are_digits(u64::from_le_bytes(*text));
+    assert!(known(b"01234567") && known(b"89999998"));
+    for other in [b'/', b':', b'?', b' ', 0xb0, 0xff, 0] {
+        for at in 0..8 {
+            let mut text = *b"01234567";
+            text[at] = other;
+            assert!(!known(&text), "{other} at {at}");
+        }
     }
 }
 

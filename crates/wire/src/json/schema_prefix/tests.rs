@@ -63,6 +63,20 @@ fn alternating_schemas_stay_apart_and_are_bounded() {
 }
 
 #[test]
+fn a_schema_of_exactly_the_limit_is_kept() {
+    let (shape, mut limits) = (shape(&COLUMNS), Limits::default());
+    let text = record("io.debezium.time.MicroTimestamp");
+    let length = text.find("{\"op\"").expect("a payload");
+    for (bytes_max, kept) in [(length, 1), (length - 1, 0)] {
+        limits.schema_prefix_bytes_max = bytes_max;
+        let mut prefixes = SchemaPrefixes::default();
+        let opened = prefixes.open(text.as_bytes(), &shape, &limits);
+        assert!(opened.expect("valid").is_some());
+        assert_eq!(prefixes.known.len(), kept, "{bytes_max}");
+    }
+}
+
+#[test]
 fn an_oversized_schema_is_used_and_not_kept() {
     let (shape, mut limits) = (shape(&COLUMNS), Limits::default());
     limits.schema_prefix_bytes_max = 10;

@@ -157,11 +157,8 @@ impl Walk<'_> {
                 Ok(())
             }
             Some(EnvelopeField::Source) => {
-                self.fits &= self.parts.source == Part::Missing && cursor.peek() == Some(b'{');
                 self.parts.source = Part::Read;
-                if !self.fits {
-                    return cursor.skip();
-                }
+                // Anything but a structure ends the lesson.
                 cursor.object(|cursor, name| {
                     let field = SourceField::named(name);
                     self.value(cursor, field.map_or(Action::Skip, Action::Source))

@@ -19,6 +19,9 @@ const COLUMNS: [(&str, ColumnKind); 3] = [
     ("price", ColumnKind::Decimal { scale: None }),
 ];
 
+/// Open brackets around a value at most.
+const DEPTH_MAX: usize = 8;
+
 /// Everything that a reading came to.
 type Read = (Facts, usize, Vec<Vec<String>>);
 
@@ -34,7 +37,12 @@ fn columns(change: &Change) -> Vec<Vec<String>> {
     images.map(text).to_vec()
 }
 
+/// What stands around an envelope that has a schema.
+const AROUND: [&[u8]; 2] = [b"{\"payload\":", b"}"];
+
 struct Reader {
+    members: bool,
+    wrapped: bool,
     columns: Box<[BoundColumn]>,
     shape: TableShape,
     tracks: Tracks,
@@ -46,6 +54,8 @@ impl Reader {
     fn new() -> Self {
         let shape = shape(&COLUMNS);
         Self {
+            members: true,
+            wrapped: false,
             columns: topic_memory::undeclared(&shape),
             shape,
             tracks: Tracks::default(),
@@ -59,9 +69,13 @@ impl Reader {
         let rules = RowRules {
             shape: &self.shape,
             columns: &self.columns,
-            members: true,
+            members: self.members,
         };
-        let (start, mut scratch) = (Cursor::new(text, 8), String::new());
+        let [front, behind] = if self.wrapped { AROUND } else { [&b""[..]; 2] };
+        let text = &[front, text, behind].concat();
+        let depth = usize::from(self.wrapped);
+        let start = Cursor::new(text, DEPTH_MAX).starting_at(front.len(), depth);
+        let mut scratch = String::new();
         let mut cursor = start.clone();
         let mut change = Change::default();
         change.reset(TableId(0), Op::Read);
@@ -140,14 +154,123 @@ fn a_value_that_was_always_the_same_and_is_no_more_is_read() {
 fn a_topic_without_any_layout_is_let_be_and_looked_at_again_later() {
     let mut reader = Reader::new();
     let strange = |at: u32| format!("{{\"x{at}\":1,\"after\":{{\"id\":{at}}},\"op\":\"c\"}}");
-    for at in 0..200 {
+    for at in 0..64 {
         reader.read(strange(at).as_bytes()).expect("it reads");
     }
+    assert_eq!(reader.tracks.rest, 0);
+    reader.read(strange(64).as_bytes()).expect("it reads");
     assert!(reader.tracks.known.is_empty() && reader.tracks.rest > 0);
     for id in 0..super::REST_RECORDS + 10 {
         reader.read(record(id, "c").as_bytes()).expect("it reads");
     }
     assert!(reader.hits > 0);
+}
+
+/// How often a track fitted when these records were read in turn, each of them twenty times.
+fn hits(reader: Reader, records: &[String]) -> u32 {
+    let mut reader = reader;
+    for record in records.iter().cycle().take(20 * records.len()) {
+        reader.read(record.as_bytes()).expect("it reads");
+    }
+    reader.hits
+}
+
+#[test]
+fn layouts_that_alternate_have_a_track_each() {
+    let one = record(1, "u");
+    for other in [
+        one.replace("\"note\"", "\"text\""),
+        one.replace("\"note\":\"x1\",", ""),
+        one.replace(
+            "\"before\":{\"id\":1,\"note\":\"x1\",\"name\":\"n\",\"price\":\"1\"}",
+            "\"before\":null",
+        ),
+        one.replace(":17}", ":17 }"),
+    ] {
+        assert_ne!(one, other);
+        let both = [one.clone(), other];
+        assert_eq!(hits(Reader::new(), &both), 2 * 19, "{}", both[1]);
+    }
+    // Parts without a field in them.
+    let bare = |before: &str| format!("{{\"before\":{before},\"after\":{{}},\"op\":\"u\"}}");
+    assert_eq!(hits(Reader::new(), &[bare("{}"), bare("null")]), 2 * 19);
+    // As many as are kept, and one more: each takes the place of the one that is next.
+    let layout = |at: u32| one.replace("\"note\"", &format!("\"note{at}\""));
+    let layouts: Vec<String> = (0..5).map(layout).collect();
+    assert_eq!(hits(Reader::new(), &layouts[..4]), 4 * 19);
+    let mut reader = Reader::new();
+    for layout in &layouts {
+        reader.read(layout.as_bytes()).expect("it reads");
+    }
+    assert_eq!(reader.tracks.known.len(), 4);
+}
+
+/// What would take memory, and what is not expected to come again.
+#[test]
+fn long_envelopes_are_not_learned_and_long_values_not_expected_again() {
+    let with =
+        |value: &str| record(1, "u").replace("\"version\":\"3\"", &format!("\"version\":{value}"));
+    let text = |letter: &str, length: usize| format!("\"{}\"", letter.repeat(length - 2));
+    let frame = with("").len();
+    for (length, learned) in [((32 << 10) - frame, true), ((32 << 10) - frame + 1, false)] {
+        let envelope = with(&text("x", length));
+        let wanted = if learned { 19 } else { 0 };
+        assert_eq!(hits(Reader::new(), &[envelope]), wanted, "{length}");
+    }
+    let fields = |count: usize| {
+        let fields: Vec<String> = (0..count).map(|at| format!("\"x{at}\":0")).collect();
+        format!(
+            "{{{},\"after\":{{\"id\":1}},\"op\":\"c\"}}",
+            fields.join(",")
+        )
+    };
+    assert_eq!(hits(Reader::new(), &[fields(1022)]), 19);
+    assert_eq!(hits(Reader::new(), &[fields(1023)]), 0);
+    // The second record differs from the first in one value.
+    for (length, hits) in [(256, 0), (257, 1)] {
+        let mut reader = Reader::new();
+        for letter in ["x", "y"] {
+            let envelope = with(&text(letter, length));
+            reader.read(envelope.as_bytes()).expect("it reads");
+        }
+        assert_eq!(reader.hits, hits, "{length}");
+    }
+}
+
+#[test]
+fn a_value_may_be_as_deep_on_a_track_as_beside_it() {
+    for wrapped in [false, true] {
+        // In the envelope, in its row, and maybe in the payload.
+        let depth = DEPTH_MAX - 2 - usize::from(wrapped);
+        let deep = format!("{}1{}", "[".repeat(depth), "]".repeat(depth));
+        let reader = || Reader {
+            wrapped,
+            ..Reader::new()
+        };
+        let fitting = record(1, "u").replace("\"x1\"", &deep);
+        assert_eq!(hits(reader(), std::slice::from_ref(&fitting)), 19);
+        let deeper = fitting.replace(&deep, &format!("[{deep}]"));
+        let mut reader = reader();
+        reader.read(fitting.as_bytes()).expect("it reads");
+        let error = reader.read(deeper.as_bytes()).expect_err("too deep");
+        assert_eq!(error.reason(), "too_deep");
+    }
+}
+
+#[test]
+fn what_is_said_twice_counts_as_it_does_in_the_general_way() {
+    let (row, other) = ("{\"id\":1}", "{\"name\":\"n\"}");
+    for part in ["before", "after", "source"] {
+        for (first, second) in [(row, "null"), ("null", row), (row, other), (row, "7")] {
+            for id in [1, 2] {
+                let first = first.replace('1', &id.to_string());
+                let record = format!(
+                    "{{\"after\":{{\"id\":{id}}},\"{part}\":{first},\"{part}\":{second},\"op\":\"c\"}}"
+                );
+                hits(Reader::new(), &[record]);
+            }
+        }
+    }
 }
 
 /// What may stand where a value does: texts as they are, not always valid.
@@ -211,8 +334,10 @@ proptest! {
     fn a_track_says_what_the_general_way_says(
         layouts in prop::collection::vec(any_record(), 1..4),
         turns in prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>(), any_value(), 0..4), 1..60),
+        members: bool,
+        wrapped: bool,
     ) {
-        let mut reader = Reader::new();
+        let mut reader = Reader { members, wrapped, ..Reader::new() };
         for (which, place, value, how) in turns {
             let mut text = which.get(&layouts).clone().into_bytes();
             let digits: Vec<usize> = (0..text.len()).filter(|&at| text[at].is_ascii_digit()).collect();
