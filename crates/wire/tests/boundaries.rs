@@ -197,10 +197,12 @@ fn an_end_that_counts_more_tables_than_a_database_has_is_none() {
     decoder.add_writer_schema(1, schema).expect("valid");
     // Blocks of 64 tables called `t`, each with one event.
     let block = [&[0x80, 1][..], &[2, b't', 2].repeat(64)].concat();
-    let last = [2, 2, b't', 2];
+    // A negative count has the block's size behind it.
+    let last = [1, 6, 2, b't', 2];
     for (blocks, rest, wanted) in [
-        (1023, &block[..], Ok(1 << 16)),
-        (1024, &last[..], Err("bad_envelope")),
+        (0, &last[..], Ok(1)),
+        (1023, &block, Ok(1 << 16)),
+        (1024, &last, Err("bad_envelope")),
     ] {
         let head = [&[0, 0, 0, 0, 1, 6][..], b"END\x061:2"].concat();
         let value = [&head[..], &block.repeat(blocks), rest, &[0]].concat();

@@ -278,6 +278,9 @@ mod tests {
                 assert_eq!(window(bytes).number(), Some((number, length)));
                 assert_eq!(window(bytes).number_bytes(), Some(length));
             }
+            let followed = [&alone[..], &[0xff; 8]].concat();
+            let told = short_length(&followed).map(|(_, length)| length);
+            assert_eq!(told, Some(length), "without a look at each byte");
         }
         let nanos = written(1_795_000_000_000_000_000);
         assert_eq!(window(&nanos).number_bytes(), Some(9));

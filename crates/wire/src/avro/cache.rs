@@ -157,3 +157,6 @@ impl CompiledSchema {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

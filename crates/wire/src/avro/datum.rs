@@ -152,7 +152,7 @@ impl<'a> Datum<'a> {
             if count == 0 {
                 return Ok(());
             }
-            if count < 0 {
+            if count.is_negative() {
                 // The block's size in bytes, for those who skip it.
                 self.long()?;
             }
@@ -206,7 +206,7 @@ impl<'a> Datum<'a> {
             if count == 0 {
                 return Ok(());
             }
-            if count < 0 {
+            if count.is_negative() {
                 self.sized()?;
                 continue;
             }

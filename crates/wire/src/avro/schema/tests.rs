@@ -49,6 +49,37 @@ fn named_types_are_found_by_name_within_their_namespace() {
 }
 
 #[test]
+fn a_name_that_its_namespace_does_not_have_is_looked_for_without_one() {
+    let schema = compile(
+        r#"{"type":"record","name":"Plain","fields":[
+            {"name":"inner","type":{"type":"record","name":"a.Inner","fields":[
+                {"name":"back","type":["null","Plain"]}]}}]}"#,
+    );
+    assert!(schema.is_ok(), "{schema:?}");
+}
+
+#[test]
+fn a_schema_has_as_many_parts_and_as_long_names_as_are_allowed() {
+    // A record, two fields, a union of two branches, an enum of three symbols.
+    let json = r#"{"type":"record","name":"R","fields":[{"name":"a","type":["null","long"]},
+        {"name":"b","type":{"type":"enum","name":"E","symbols":["x","y","z"]}}]}"#;
+    let parts = 1 + 2 + (1 + 2 + 2) + (1 + 3);
+    assert_eq!(
+        WriterSchema::compile(json, parts).map(|it| it.parts()),
+        Ok(parts)
+    );
+    for parts_max in [parts - 1, parts / 2] {
+        assert!(WriterSchema::compile(json, parts_max).is_err());
+    }
+    for (name, namespace, fits) in [(1000, 24, true), (1000, 25, false), (1024, 0, true)] {
+        let (name, namespace) = ("n".repeat(name), "s".repeat(namespace));
+        let json =
+            format!(r#"{{"type":"fixed","size":1,"name":"{name}","namespace":"{namespace}"}}"#);
+        assert_eq!(compile(&json).is_ok(), fits, "{}", json.len());
+    }
+}
+
+#[test]
 fn what_connect_says_of_a_primitive_type_is_kept() {
     for (json, wanted) in [
         (r#""long""#, Encoding::Plain),
