@@ -324,3 +324,6 @@ fn number_of_file(name: &str) -> Option<u32> {
     let (_, number) = name.rsplit_once('.')?;
     number.parse().ok()
 }
+
+#[cfg(test)]
+mod tests;

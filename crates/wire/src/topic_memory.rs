@@ -51,16 +51,12 @@ pub(crate) fn undeclared(shape: &TableShape) -> Box<[BoundColumn]> {
         .collect()
 }
 
-/// The memory of a table's topic.
+/// The memory of a table's topic, of which there is one for each table of the registry.
 pub(crate) fn memory_of<'a>(
-    tables: &'a mut Vec<TopicMemory>,
+    tables: &'a mut [TopicMemory],
     shape: &TableShape,
 ) -> &'a mut TopicMemory {
-    let at = shape.id.0 as usize;
-    if tables.len() <= at {
-        tables.resize_with(at + 1, TopicMemory::default);
-    }
-    &mut tables[at]
+    &mut tables[shape.id.0 as usize]
 }
 
 /// Longer keys are not remembered: their tombstones purge once more.
