@@ -33,6 +33,8 @@ enum Slot {
 pub struct Image {
     present: bool,
     slots: Vec<Slot>,
+    /// How many of them are missing.
+    missing: usize,
     text: String,
     drift: Option<ColumnDrift>,
 }
@@ -42,19 +44,26 @@ impl Image {
     pub fn clear(&mut self) {
         self.present = false;
         self.slots.clear();
+        self.missing = 0;
         self.text.clear();
         self.drift = None;
     }
 
     /// Makes the image present with `columns` columns, all unknown.
+    #[inline]
     pub fn begin(&mut self, columns: usize) {
         self.clear();
         self.present = true;
         self.slots.resize(columns, Slot::Missing);
+        self.missing = columns;
     }
 
     /// The first column that was not set since [`begin`](Self::begin), not even to unknown.
+    #[inline]
     pub fn missing(&self) -> Option<ColumnSlot> {
+        if self.missing == 0 {
+            return None;
+        }
         let at = self.slots.iter().position(|slot| *slot == Slot::Missing)?;
         u16::try_from(at).ok().map(ColumnSlot)
     }
@@ -65,21 +74,33 @@ impl Image {
     }
 
     /// Sets a column's text. A column set twice keeps the later value.
+    #[inline]
     pub fn set_text(&mut self, slot: ColumnSlot, value: &str) {
         self.write(slot, |text| text.push_str(value));
     }
 
     /// Sets a column by writing its text straight into the image's buffer.
+    #[inline]
     pub fn write(&mut self, slot: ColumnSlot, write: impl FnOnce(&mut String)) {
         let start = self.text.len() as u32;
         write(&mut self.text);
         let end = self.text.len() as u32;
-        if let Some(place) = self.slots.get_mut(usize::from(slot.0)) {
-            *place = Slot::Known {
+        let doubtful = false;
+        self.put(
+            slot,
+            Slot::Known {
                 start,
                 end,
-                doubtful: false,
-            };
+                doubtful,
+            },
+        );
+    }
+
+    #[inline]
+    fn put(&mut self, slot: ColumnSlot, value: Slot) {
+        if let Some(place) = self.slots.get_mut(usize::from(slot.0)) {
+            self.missing -= usize::from(*place == Slot::Missing);
+            *place = value;
         }
     }
 
@@ -116,16 +137,12 @@ impl Image {
 
     /// Sets a column to NULL.
     pub fn set_null(&mut self, slot: ColumnSlot) {
-        if let Some(place) = self.slots.get_mut(usize::from(slot.0)) {
-            *place = Slot::Null;
-        }
+        self.put(slot, Slot::Null);
     }
 
     /// Takes a column's value back: the log turned out not to know it.
     pub fn set_unknown(&mut self, slot: ColumnSlot) {
-        if let Some(place) = self.slots.get_mut(usize::from(slot.0)) {
-            *place = Slot::Unknown;
-        }
+        self.put(slot, Slot::Unknown);
     }
 
     /// Copies one column from another image of the same table.

@@ -111,6 +111,7 @@ fn resolve_binding(
 }
 
 /// Everything of the family that the row is in, whatever policy says about the change.
+#[inline(always)] // as above
 fn resolve_names(
     family: &Family,
     binding: &Binding,
