@@ -11,6 +11,9 @@ use crate::scalar::{Encoding, Scalar};
 
 mod moment;
 mod number;
+mod plain;
+
+use plain::Plain;
 
 /// What Debezium writes for a column that the log does not hold (an unchanged TOAST value).
 const UNAVAILABLE: &str = "__debezium_unavailable_value";
@@ -36,6 +39,8 @@ pub(crate) struct BoundColumn {
     pub(crate) field: FieldSchema,
     /// What the record's schema says against the declaration; then no value has a text, whatever its kind.
     pub(crate) contradiction: Option<Drift>,
+    /// Derived from the above.
+    plain: Plain,
 }
 
 /// What a value came to.
@@ -96,6 +101,7 @@ impl BoundColumn {
             knows_placeholder: connector.unavailable_placeholder.is_some(),
             field,
             contradiction: None,
+            plain: Plain::of(column.kind, field.nulls),
         }
         .judged()
     }
@@ -106,6 +112,7 @@ impl BoundColumn {
             Some(drift) if self.kind != ColumnKind::Opaque => Self {
                 kind: ColumnKind::Opaque,
                 contradiction: Some(drift),
+                plain: Plain::of(ColumnKind::Opaque, self.field.nulls),
                 ..self
             },
             _ => self,
@@ -143,6 +150,23 @@ impl BoundColumn {
 
 /// Sets a column of `image` from a record's value.
 pub(crate) fn set(image: &mut Image, column: &BoundColumn, value: Scalar<'_>) {
+    let BoundColumn { slot, plain, .. } = column;
+    match value {
+        Scalar::Integer(number) if plain.has_number(number) => {
+            image.set_text(*slot, itoa::Buffer::new().format(number));
+        }
+        Scalar::Number(digits) if plain.has_digits(digits) => image.set_text(*slot, digits),
+        Scalar::Text(text) if plain.has_text(text) => image.set_text(*slot, text),
+        _ => return judge(image, column, value),
+    }
+    if plain.doubtful {
+        image.doubt(*slot);
+    }
+}
+
+/// The same for any value.
+#[inline(never)]
+fn judge(image: &mut Image, column: &BoundColumn, value: Scalar<'_>) {
     // Known also for NULL: an opaque column is always unknown.
     if column.kind == ColumnKind::Opaque || (is_unavailable(value) && !Promise::P15.is_broken()) {
         image.set_unknown(column.slot);
@@ -213,7 +237,6 @@ fn looks_unavailable(text: &str) -> bool {
 }
 
 /// Appends the text. When it is not certain, what was appended is of no use.
-#[inline(always)] // in `set`, which is called for each bound column of each record
 pub(crate) fn push(out: &mut String, column: &BoundColumn, value: Scalar<'_>) -> Verdict {
     let encoding = column.field.encoding;
     match column.kind {

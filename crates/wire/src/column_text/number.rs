@@ -8,32 +8,7 @@ use crate::scalar::{Encoding, Scalar};
 use crate::{base64, decimal};
 
 /// Appends an integer.
-#[inline(always)] // as `super::push`
 pub(super) fn push_integer(
-    out: &mut String,
-    (whole, encoding): (Whole, Encoding),
-    value: Scalar<'_>,
-) -> Verdict {
-    // Nearly every number is plainly one that the type holds.
-    match value {
-        Scalar::Integer(number) if whole.zerofill == 0 && holds_number(whole, number) => {
-            out.push_str(itoa::Buffer::new().format(number));
-            Verdict::CERTAIN
-        }
-        Scalar::Number(digits)
-            if whole.zerofill == 0
-                && digits.len() <= digits_that_fit(whole)
-                && digits.bytes().all(|byte| byte.is_ascii_digit()) =>
-        {
-            out.push_str(digits);
-            Verdict::CERTAIN
-        }
-        _ => push_unusual(out, (whole, encoding), value),
-    }
-}
-
-#[inline(never)]
-fn push_unusual(
     out: &mut String,
     (whole, encoding): (Whole, Encoding),
     value: Scalar<'_>,
@@ -83,18 +58,8 @@ fn holds(whole: Whole, digits: &str) -> bool {
         .is_ok_and(|number| number >= -(1 << magnitudes) && number < 1 << magnitudes)
 }
 
-/// The same for a number of 64 bits.
-fn holds_number(whole: Whole, number: i64) -> bool {
-    let (magnitude, signed) = match u64::try_from(number) {
-        Ok(magnitude) => (magnitude, false),
-        Err(_) => (!number as u64, true),
-    };
-    let beyond = magnitude.checked_shr(magnitudes(whole)).unwrap_or(0);
-    beyond == 0 && !(signed && whole.unsigned)
-}
-
 /// Bits of the largest number that an integer type holds.
-fn magnitudes(whole: Whole) -> u32 {
+pub(super) fn magnitudes(whole: Whole) -> u32 {
     u32::from(whole.bits) - u32::from(!whole.unsigned)
 }
 

@@ -1,0 +1,88 @@
+//! Nearly every value is plainly one that its column holds, and its text is certain without another look.
+
+use freshet_core::table::{Blanks, ColumnKind, Whole};
+
+use super::number::magnitudes;
+use crate::field_schema::Nulls;
+
+/// Which values of a column are plain.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Plain {
+    /// Numbers from this one …
+    least: i64,
+    /// … to this one.
+    most: i64,
+    /// Numbers of fewer characters, all of them digits.
+    fewer_digits: usize,
+    /// ASCII texts of fewer bytes.
+    fewer_bytes: usize,
+    /// They may stand for NULL.
+    pub(super) doubtful: bool,
+}
+
+impl Plain {
+    const NONE: Self = Self {
+        least: 0,
+        most: -1,
+        fewer_digits: 0,
+        fewer_bytes: 0,
+        doubtful: false,
+    };
+
+    /// Of a column of this kind.
+    pub(super) fn of(kind: ColumnKind, nulls: Nulls) -> Self {
+        let none = Self {
+            doubtful: nulls == Nulls::Doubtful,
+            ..Self::NONE
+        };
+        if matches!(nulls, Nulls::Default(_) | Nulls::Any) {
+            return none;
+        }
+        match kind {
+            ColumnKind::Integer(whole) if whole.zerofill == 0 => {
+                let (least, most) = range(whole);
+                // The largest number has one digit more than always fit.
+                let fewer_digits = most.checked_ilog10().map_or(0, |power| power as usize + 1);
+                Self {
+                    least,
+                    most,
+                    fewer_digits,
+                    ..none
+                }
+            }
+            ColumnKind::Text(chars) if chars.blanks == Blanks::Kept => Self {
+                fewer_bytes: match chars.max {
+                    0 => usize::MAX,
+                    max => max as usize + 1,
+                },
+                ..none
+            },
+            _ => none,
+        }
+    }
+
+    #[inline(always)] // as the two below: in `set`, which is called for each bound column of each record
+    pub(super) fn has_number(&self, number: i64) -> bool {
+        self.least <= number && number <= self.most
+    }
+
+    /// A number as JSON has it.
+    #[inline(always)]
+    pub(super) fn has_digits(&self, number: &str) -> bool {
+        number.len() < self.fewer_digits && number.bytes().all(|byte| byte.is_ascii_digit())
+    }
+
+    /// A text that no connector writes for a value that it does not have: those begin with `__`, or with `X19` in base64.
+    #[inline(always)]
+    pub(super) fn has_text(&self, text: &str) -> bool {
+        text.len() < self.fewer_bytes
+            && !matches!(text.as_bytes(), [b'_' | b'X', ..])
+            && text.is_ascii()
+    }
+}
+
+/// The numbers of a type, as far as 64 bits with a sign hold them.
+fn range(whole: Whole) -> (i64, i64) {
+    let most = i64::MAX >> (63 - magnitudes(whole).min(63));
+    (if whole.unsigned { 0 } else { !most }, most)
+}
