@@ -132,6 +132,7 @@ impl Facts {
     }
 
     /// Notes any fact.
+    #[inline]
     pub(crate) fn note(&mut self, fact: Fact, value: Scalar<'_>) {
         match fact {
             Fact::Envelope(field) => self.set(field, value),

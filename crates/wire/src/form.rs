@@ -66,7 +66,7 @@ pub(crate) fn read_json(
 
 /// Whether the record is an envelope, or one of Debezium's records that are no changes. A row may have columns that
 /// are called as the fields of those.
-#[inline]
+#[inline(always)] // asked for each record, in either format
 fn is_enveloped(facts: &Facts, shape: &TableShape) -> bool {
     let declares = |names: [&str; 2]| names.into_iter().all(|name| shape.declares(name));
     match facts.skipped() {
@@ -78,7 +78,7 @@ fn is_enveloped(facts: &Facts, shape: &TableShape) -> bool {
 }
 
 /// Which form the facts prove. Without any mark, a row that has its key columns is a flattened one.
-#[inline]
+#[inline(always)] // as above
 pub(crate) fn form_of(facts: &Facts, shape: &TableShape, row: &Image) -> Result<Form, DecodeError> {
     if is_enveloped(facts, shape) {
         return Ok(Form::Envelope);

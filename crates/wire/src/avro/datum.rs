@@ -71,9 +71,9 @@ impl<'a> Datum<'a> {
         self.steps_left
     }
 
-    /// With as many steps as are left after a part of it was read elsewhere.
-    pub(crate) fn with_steps_left(self, steps_left: usize) -> Self {
-        Self { steps_left, ..self }
+    /// Sets them to what is left after a part of it was read elsewhere, or to what it was before.
+    pub(crate) fn set_steps_left(&mut self, steps_left: usize) {
+        self.steps_left = steps_left;
     }
 
     /// Counts steps that may take no bytes: everything else ends with the bytes.

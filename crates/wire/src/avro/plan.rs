@@ -44,7 +44,7 @@ struct EnvelopePlan {
     /// By the record type that they read: before and after mostly share one.
     rows: Vec<(NodeId, RowSteps)>,
     source: Option<(NodeId, SourceSteps)>,
-    /// Read only when a change's place in its transaction is asked for.
+    /// Only when a change's place in its transaction is asked for.
     transaction: Option<(NodeId, TransactionSteps)>,
 }
 
@@ -136,12 +136,14 @@ impl Plan {
             return Err(DecodeError::Foreign { format });
         }
         if let Some(usual) = &self.usual {
+            let steps_left = datum.steps_left();
             if usual
                 .run(datum, (&mut *change, &mut *facts), columns)
                 .is_some()
             {
                 return Ok(());
             }
+            datum.set_steps_left(steps_left);
             change.before.clear();
             change.after.clear();
             *facts = Facts::default();
@@ -211,7 +213,7 @@ impl EnvelopePlan {
                 Some(EnvelopeField::Source) => {
                     source = Some((id, steps_of(schema, record, SourceField::named)));
                 }
-                Some(EnvelopeField::Transaction) => {
+                Some(EnvelopeField::Transaction) if rules.members => {
                     transaction = Some((id, steps_of(schema, record, TransactionField::named)));
                 }
                 _ => {}

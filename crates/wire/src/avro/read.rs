@@ -65,4 +65,26 @@ impl<'a> Datum<'a> {
         };
         Ok((value, read.encoding))
     }
+
+    /// Reads a value that is so many bytes further on; returns where it ends too.
+    #[inline(never)] // rare, and it would take registers from the callers
+    pub(crate) fn read_at(&mut self, read: &Read, at: usize) -> Option<(Scalar<'a>, usize)> {
+        let mut further = self.further(at)?;
+        let (value, _) = further.read(read).ok()?;
+        Some((value, self.passed(&further)))
+    }
+
+    /// Steps over a value that is so many bytes further on; returns where it ends.
+    #[inline(never)] // as above
+    pub(crate) fn pass_at(&mut self, id: NodeId, at: usize) -> Option<usize> {
+        let mut further = self.further(at)?;
+        further.skip_nested(id, 1).ok()?;
+        Some(self.passed(&further))
+    }
+
+    /// What `further` has read, in bytes from here; its steps count here too.
+    fn passed(&mut self, further: &Self) -> usize {
+        self.set_steps_left(further.steps_left());
+        self.rest().len() - further.rest().len()
+    }
 }

@@ -213,7 +213,7 @@ impl Usual {
     /// Reads all of `datum`. None when it is not as usual: then what `change` and `facts` hold must be forgotten.
     pub(super) fn run(
         &self,
-        datum: &Datum<'_>,
+        datum: &mut Datum<'_>,
         (change, facts): (&mut Change, &mut Facts),
         columns: usize,
     ) -> Option<()> {
@@ -222,7 +222,6 @@ impl Usual {
         }
         let bytes = datum.rest();
         let (mut next, mut at) = (0, 0);
-        let mut steps_left = datum.steps_left();
         while let Some(step) = self.steps.get(next) {
             next += 1;
             let mut window = Window::of(bytes, at)?;
@@ -260,14 +259,11 @@ impl Usual {
                 }
                 Code::Column(which) => {
                     let place = (usize::from(which), at, window);
-                    at = self.read_column(datum, place, (&mut *change, &mut steps_left))?;
+                    at = self.read_column(datum, place, change)?;
                 }
                 Code::Enter(inside, _) => inside.enter((&mut *change, &mut *facts), columns),
                 Code::Nested(id) => {
-                    let mut nested = datum.further(at)?.with_steps_left(steps_left);
-                    nested.skip_nested(id, 1).ok()?;
-                    steps_left = nested.steps_left();
-                    at = bytes.len() - nested.rest().len();
+                    at = datum.pass_at(id, at)?;
                 }
             }
         }
@@ -300,9 +296,9 @@ impl Usual {
     #[inline]
     fn read_column(
         &self,
-        datum: &Datum<'_>,
+        datum: &mut Datum<'_>,
         (which, at, window): (usize, usize, Window),
-        (change, steps_left): (&mut Change, &mut usize),
+        change: &mut Change,
     ) -> Option<usize> {
         let bytes = datum.rest();
         let column = self.columns.get(which)?;
@@ -317,12 +313,7 @@ impl Usual {
                 let text = std::str::from_utf8(bytes.get(begin..end)?).ok()?;
                 (Scalar::Text(text), end)
             }
-            _ => {
-                let mut further = datum.further(at)?.with_steps_left(*steps_left);
-                let (value, _) = further.read(&column.read).ok()?;
-                *steps_left = further.steps_left();
-                (value, bytes.len() - further.rest().len())
-            }
+            _ => datum.read_at(&column.read, at)?,
         };
         column_text::set(column.image(change), &column.bound, value);
         Some(end)
@@ -380,8 +371,14 @@ fn note(facts: &mut Facts, fact: Fact, text: &[u8]) -> Option<()> {
         (Fact::Envelope(EnvelopeField::Op), b"u") => facts.op = Some(OpCode::Row(Op::Update)),
         // Facts say that from the beginning.
         (Fact::Source(SourceField::Snapshot), b"false") => {}
-        _ => facts.note(fact, Scalar::Text(std::str::from_utf8(text).ok()?)),
+        _ => return note_unusual(facts, fact, text),
     }
+    Some(())
+}
+
+#[inline(never)] // rare, and it would take registers from the rest
+fn note_unusual(facts: &mut Facts, fact: Fact, text: &[u8]) -> Option<()> {
+    facts.note(fact, Scalar::Text(std::str::from_utf8(text).ok()?));
     Some(())
 }
 

@@ -92,9 +92,9 @@ fn both(value: &[u8], members: bool) -> Option<(Option<Seen>, Option<Seen>)> {
         (change, Facts::default())
     };
     let (mut change, mut facts) = new();
-    let datum = Datum::new(schema, id, bytes, BOUNDS);
+    let mut datum = Datum::new(schema, id, bytes, BOUNDS);
     let usual = plan.usual.as_ref()?;
-    let fits = usual.run(&datum, (&mut change, &mut facts), COLUMNS.len());
+    let fits = usual.run(&mut datum, (&mut change, &mut facts), COLUMNS.len());
     let usual = fits.map(|()| seen(facts, &change));
     let (mut change, mut facts) = new();
     let mut datum = Datum::new(schema, id, bytes, BOUNDS);
