@@ -46,7 +46,6 @@ pub(crate) fn field_of(column: &str, mode: Option<FieldNames>) -> Cow<'_, str> {
         match u8::try_from(unit) {
             Ok(byte) if byte.is_ascii_alphabetic() => sent.push(char::from(byte)),
             Ok(byte) if byte.is_ascii_digit() && at > 0 => sent.push(char::from(byte)),
-            Ok(b'_') if !unicode => sent.push('_'),
             _ if unicode => push_unicode(&mut sent, unit),
             Ok(byte) if byte.is_ascii_digit() => sent.extend(['_', char::from(byte)]),
             _ => sent.push('_'),

@@ -93,19 +93,23 @@ pub(crate) fn tags(families: &[FamilySource], found: &mut Diagnostics) {
             let Ok(pieces) = template_text::parse(&text.value) else {
                 continue;
             };
+            let one = Written { source, text };
+            let shape = template_text::shape(&pieces);
+            let literals: Vec<&[u8]> = shape.split(|&byte| byte == shape::VALUE).collect();
             for target in &cdn.targets {
                 let near = near(&owners, &target.value, &pieces);
                 for ((_, tag), (owner, other)) in near {
-                    compared += 1;
-                    if reported >= REPORTED_MAX || compared > TAG_PAIRS_MAX {
+                    if compared == TAG_PAIRS_MAX {
+                        found.push(tags_too_alike(&one), &source.text);
                         return;
                     }
-                    if *owner != family && can_be(tag, &pieces) {
+                    compared += 1;
+                    if *owner != family && codec::is_tag_of(tag.as_bytes(), &literals) {
+                        found.push(tag_overlap(&one, tag, other), &source.text);
                         reported += 1;
-                        found.push(
-                            tag_overlap(&Written { source, text }, tag, other),
-                            &source.text,
-                        );
+                        if reported == REPORTED_MAX {
+                            return;
+                        }
                     }
                 }
             }
@@ -160,6 +164,15 @@ fn tag_overlap(one: &Written<'_>, tag: &str, other: &Written<'_>) -> Diagnostic 
     .with_help("give the tag another literal part, or set another `cdn.family_tag`")
 }
 
+fn tags_too_alike(one: &Written<'_>) -> Diagnostic {
+    Diagnostic::error(
+        "FR0029",
+        Place::of(&one.source.path, one.text),
+        "too many tags begin as too many family tags do, as this one: whether one is another family's cannot be told in bounded time",
+    )
+    .with_help("begin each tag with a literal of its own, as `item-{item_id}` does")
+}
+
 /// Family tags at a target that begin as the names of a template do.
 fn near<'b>(
     owners: &'b Owners<'b>,
@@ -171,12 +184,6 @@ fn near<'b>(
     let head = literal.get(..codec::TAG_HEAD_BYTES).unwrap_or(literal);
     let near = owners.range((Bound::Included((target, head)), Bound::Unbounded));
     near.take_while(move |((at, tag), _)| *at == target && tag.starts_with(head))
-}
-
-fn can_be(tag: &str, pieces: &[Piece]) -> bool {
-    let shape = template_text::shape(pieces);
-    let literals: Vec<&[u8]> = shape.split(|&byte| byte == shape::VALUE).collect();
-    codec::is_tag_of(tag.as_bytes(), &literals)
 }
 
 fn active(families: &[FamilySource]) -> impl Iterator<Item = (usize, &FamilySource)> {

@@ -141,6 +141,156 @@ fn p13_no_tag_is_another_familys_tag() {
     }
 }
 
+/// A family of the notes with this Redis side or CDN side, or both.
+fn family(name: &str, sides: &str) -> (String, String) {
+    let text = NOTE
+        .replace("catalog.note", &format!("catalog.{name}"))
+        .replace(
+            "redis: { target: main, keys: [\"catalog:v1:notes:{id}\"] }",
+            sides,
+        );
+    (format!("families/{name}.yaml"), text)
+}
+
+/// What is found in families of the notes.
+fn found(families: &[(String, String)]) -> Diagnostics {
+    let mut files = vec![("sources/shop.yaml", SOURCE)];
+    files.extend(families.iter().map(|(path, text)| (&**path, &**text)));
+    match check(&files) {
+        Ok(loaded) => loaded.warnings,
+        Err(found) => found,
+    }
+}
+
+/// The messages and helps of one code.
+fn told(code: &str, families: &[(String, String)]) -> Vec<(String, String)> {
+    let found = found(families);
+    let of_code = found.iter().filter(|it| it.code == code);
+    let told = of_code.map(|it| (it.message.clone(), it.help.clone().unwrap_or_default()));
+    told.collect()
+}
+
+#[test]
+fn shared_keys_are_reported_up_to_a_number_and_the_last_says_so() {
+    for (shared, reported, is_cut) in [(99, 99, false), (100, 100, true), (101, 100, true)] {
+        let keys: Vec<String> = (0..shared)
+            .map(|at| format!("\"catalog:v1:n{at}:{{id}}\""))
+            .collect();
+        let redis = format!("redis: {{ target: main, keys: [{}] }}", keys.join(", "));
+        let told = told("FR0020", &[family("one", &redis), family("two", &redis)]);
+        assert_eq!(told.len(), reported);
+        let says = |(_, help): &(String, String)| help.contains("there may be more");
+        let (last, others) = told.split_last().expect("some");
+        assert_eq!(says(last), is_cut, "{shared}: {last:?}");
+        assert!(!others.iter().any(says), "{shared}");
+    }
+}
+
+#[test]
+fn shared_tags_are_reported_up_to_a_number() {
+    let cdn = |tags: &str, family_tag: &str| {
+        format!("cdn: {{ targets: [edge], tags: [{tags}], family_tag: {family_tag} }}")
+    };
+    for (tags, reported) in [(99, 99), (101, 100)] {
+        let tags = vec!["\"one-{id}\""; tags].join(", ");
+        let families = [
+            family("one", &cdn(&tags, "all")),
+            family("two", &cdn("\"two-{id}\"", "one-list")),
+        ];
+        assert_eq!(told("FR0029", &families).len(), reported);
+        assert_eq!(found(&families).len(), reported, "and no more counted");
+    }
+    for (others, reported) in [(1, 1), (99, 99), (101, 100)] {
+        let families: Vec<_> = (0..=others)
+            .map(|at| family(&format!("n{at}"), &cdn(&format!("\"n{at}-{{id}}\""), "all")))
+            .collect();
+        assert_eq!(told("FR0029", &families).len(), reported);
+        assert_eq!(found(&families).len(), reported, "and no more counted");
+    }
+}
+
+#[test]
+fn a_tag_that_is_another_familys_tag_is_told_from_one_that_can_be() {
+    let of = |tags: &str| {
+        let cdn = |tags, family_tag| {
+            format!("cdn: {{ targets: [edge], tags: [{tags}], family_tag: {family_tag} }}")
+        };
+        let families = [
+            family("one", &cdn(tags, "all")),
+            family("two", &cdn("\"two-{id}\"", "one-list")),
+        ];
+        let told = told("FR0029", &families).into_iter();
+        told.map(|(message, _)| message).collect::<Vec<_>>()
+    };
+    let [is] = &of("one-list")[..] else {
+        panic!("one fault")
+    };
+    assert!(
+        is.starts_with("`one-list` is the family tag of `catalog.two`:"),
+        "{is}"
+    );
+    let [can_be] = &of("\"one-{id}\"")[..] else {
+        panic!("one fault")
+    };
+    let wanted = "`one-{id}` can be `one-list`, the family tag of `catalog.two`:";
+    assert!(can_be.starts_with(wanted), "{can_be}");
+}
+
+#[test]
+fn tags_at_two_cdns_are_apart() {
+    for (one, two) in [("edge", "zone"), ("zone", "edge")] {
+        let families = [
+            family(
+                "one",
+                &format!("cdn: {{ targets: [{one}], tags: [\"one-{{id}}\"], family_tag: all }}"),
+            ),
+            family(
+                "two",
+                &format!("cdn: {{ targets: [{two}], tags: [\"all\"], family_tag: one-list }}"),
+            ),
+        ];
+        assert_eq!(told("FR0029", &families), []);
+    }
+}
+
+#[test]
+fn a_family_that_is_declared_twice_shares_its_own_tag() {
+    let cdn = "cdn: { targets: [edge], tags: [\"one-{id}\"] }";
+    let (_, text) = family("one", cdn);
+    let twice = ["families/a.yaml", "families/b.yaml"].map(|path| (path.to_owned(), text.clone()));
+    assert_eq!(told("FR0021", &twice).len(), 1);
+    assert_eq!(told("FR0029", &twice), []);
+}
+
+/// Ten families of 1 000 tags at ten CDNs are a million pairs. Beyond that nobody knows, which is no reason to say yes.
+#[test]
+fn p13_tags_that_are_too_many_to_compare_are_refused() {
+    let targets: Vec<String> = (0..10).map(|at| format!("edge{at}")).collect();
+    let targets = targets.join(", ");
+    let tags = vec!["\"{id}-x\""; 1_000].join(", ");
+    let families = |more: &str| -> Vec<_> {
+        (0..10)
+            .map(|at| {
+                let more = if at == 9 { more } else { "" };
+                let sides = format!("cdn: {{ targets: [{targets}{more}], tags: [{tags}] }}");
+                let (path, text) = family(&format!("n{at}"), &sides);
+                let (head, _) = text.split_once("sources:").expect("bound");
+                (path, format!("{head}sources: []\n"))
+            })
+            .collect()
+    };
+    assert_eq!(told("FR0029", &families("")), []);
+    let told = told("FR0029", &families(", zone"));
+    let [(message, help)] = &told[..] else {
+        panic!("{told:?}")
+    };
+    assert!(
+        message.contains("cannot be told in bounded time"),
+        "{message}"
+    );
+    assert!(help.contains("literal"), "{help}");
+}
+
 #[test]
 fn two_tables_on_one_topic_are_refused_with_both_places() {
     let elsewhere = SOURCE

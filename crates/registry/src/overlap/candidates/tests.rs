@@ -106,6 +106,24 @@ fn p14_ten_thousand_families_are_compared_in_bounded_time() {
     }
 }
 
+/// Each of many keys can begin like the first one and like no other; by every other literal all are alike.
+#[test]
+fn p14_a_key_whose_beginning_others_go_on_with_is_compared_with_each_once() {
+    let mut shapes = vec![(0, "main", "x*:one:*".to_owned())];
+    shapes.extend((1..1_000).map(|at| (at, "main", format!("x{at:04}*:other:*"))));
+    assert_eq!(within_bound("one beginning", &shapes).pairs.len(), 0);
+}
+
+/// Fifty keys with one beginning are 1 225 pairs. Where all are alike there are many more, and counting stops there at
+/// the same number.
+#[test]
+fn p14_the_literal_that_leaves_the_fewest_pairs_is_followed() {
+    let alike = (0..50).map(|at| (at, "main", format!("c*:k{at:02}:*")));
+    let apart = (50..1_000).map(|at| (at, "main", format!("u{at:04}*:k:*")));
+    let shapes: Vec<_> = alike.chain(apart).collect();
+    assert_eq!(within_bound("fewest pairs", &shapes).pairs.len(), 0);
+}
+
 #[test]
 fn p14_fifteen_hundred_families_with_one_key_are_reported_up_to_the_limit_in_bounded_time() {
     let same: Vec<(usize, &str, String)> = (0..1_500)
