@@ -65,11 +65,12 @@ pub(crate) fn read_json(
 }
 
 /// Whether the record is an envelope, or one of Debezium's records that are no changes. A row may have columns that
-/// are called as the fields of those.
+/// are called as the fields of those; with the marks of the flattened form it is one.
 #[inline(always)] // asked for each record, in either format
 fn is_enveloped(facts: &Facts, shape: &TableShape) -> bool {
     let declares = |names: [&str; 2]| names.into_iter().all(|name| shape.declares(name));
     match facts.skipped() {
+        Some(_) if facts.marked => false,
         Some(Skipped::Transaction) => !declares(["status", "data_collections"]),
         Some(Skipped::SchemaChange) => !declares(["ddl", "databaseName"]),
         Some(_) => true,

@@ -114,6 +114,24 @@ fn marks_of_the_flattened_form_may_be_texts_or_not() {
     }
 }
 
+/// A row may have columns called as the fields of each of Debezium's records.
+#[test]
+fn marks_of_the_flattened_form_make_a_row_whatever_else_is_there() {
+    for columns in [
+        r#""op":"m","source":{}"#,
+        r#""op":"d","before":{"id":4},"after":null"#,
+        r#""status":"BEGIN","data_collections":null"#,
+        r#""ddl":"x","databaseName":"y","source":{}"#,
+    ] {
+        for mark in [r#""__op":"u""#, r#""__deleted":"false""#] {
+            let mut stand = Stand::of(full(Engine::Postgres, &[("id", ColumnKind::BIGINT)]));
+            let images = stand.images(&format!(r#"{{"id":3,{columns},{mark}}}"#));
+            assert_eq!(stand.change.op, Op::Update, "{columns} {mark}");
+            assert_eq!(images, "before id=\"3\" after id=\"3\"");
+        }
+    }
+}
+
 /// One field alone makes no record of Debezium's own.
 #[test]
 fn a_row_may_have_a_column_that_is_called_as_a_field_of_debezium_s() {
