@@ -1,13 +1,10 @@
 //! decode: one record as the source gave it → one change, whatever form it came in.
 
-use std::sync::Arc;
-
 use freshet_core::change::{Change, Op};
 use freshet_core::image::Image;
 use freshet_core::ports::RawRecord;
 use freshet_core::registry::{Registry, RegistryRevision, Table};
 use freshet_core::table::{TableId, TableShape};
-use rustc_hash::FxHashMap;
 
 use crate::avro::cache::{Planned, SchemaCache};
 use crate::avro::datum::{Bounds, Datum};
@@ -159,15 +156,8 @@ impl Decoder {
         }
         self.revision = Some(registry.revision.clone());
         self.schemas.forget_plans();
-        let before = std::mem::take(&mut self.tables);
-        let mut known: FxHashMap<Arc<str>, TopicMemory> = before
-            .into_iter()
-            .map(|memory| (Arc::clone(&memory.topic), memory))
-            .collect();
-        let tables = registry.tables.iter().map(|table| {
-            let memory = known.remove(&table.shape.topic).unwrap_or_default();
-            memory.for_rules_of(&table.shape)
-        });
+        let tables = registry.tables.iter();
+        let tables = tables.map(|table| TopicMemory::of(&table.shape));
         self.tables = tables.collect();
     }
 

@@ -1,7 +1,5 @@
 //! What is remembered of each topic from record to record.
 
-use std::sync::Arc;
-
 use freshet_core::ports::RawRecord;
 use freshet_core::table::{ColumnSlot, TableShape};
 
@@ -14,7 +12,6 @@ use crate::json::track::Tracks;
 /// What is remembered of a topic from record to record.
 #[derive(Debug, Default)]
 pub(crate) struct TopicMemory {
-    pub(crate) topic: Arc<str>,
     /// The form that is tried first.
     pub(crate) form: Form,
     pub(crate) last_delete: LastDelete,
@@ -31,11 +28,9 @@ pub(crate) struct TopicMemory {
 }
 
 impl TopicMemory {
-    /// What stays true under another registry: places of bound columns belong to one.
-    pub(crate) fn for_rules_of(self, shape: &TableShape) -> Self {
+    /// Of a topic of which no record was seen under this registry.
+    pub(crate) fn of(shape: &TableShape) -> Self {
         Self {
-            topic: Arc::clone(&shape.topic),
-            form: self.form,
             undeclared: undeclared(shape),
             has_lists: images::has_lists(shape),
             ..Self::default()

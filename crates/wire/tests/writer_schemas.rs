@@ -299,3 +299,169 @@ fn a_delete_that_says_its_key_wants_no_schema_of_the_record_s_key() {
         assert_eq!(decoded, Ok(wanted), "{before:?}");
     }
 }
+
+#[test]
+fn a_union_of_two_types_without_null_is_read_by_its_branch() {
+    let columns = |kind| [KEYED, ("c", kind)];
+    for (kind, column, datum, wanted) in [
+        (
+            r#"["string","long"]"#,
+            ColumnKind::TEXT,
+            &[0, 2, b'a'][..],
+            "\"a\"",
+        ),
+        (r#"["string","long"]"#, ColumnKind::TEXT, &[2, 4], "?"),
+        (r#"["string","long"]"#, ColumnKind::BIGINT, &[2, 4], "\"2\""),
+        (r#"["long","string"]"#, ColumnKind::BIGINT, &[0, 4], "\"2\""),
+        (
+            r#"["long","null","string"]"#,
+            ColumnKind::BIGINT,
+            &[2],
+            "NULL",
+        ),
+    ] {
+        let schema = row(&[("id", r#""long""#), ("c", kind)]);
+        let datum = [&[14], datum].concat();
+        let told = decode(Limits::default(), &columns(column), (&schema, &datum));
+        assert_eq!(told, Ok(format!("id=\"7\" c={wanted}")), "{kind}");
+    }
+}
+
+/// What a record of these fields comes to; a table declares `declared`.
+fn outcome(declared: &[&str], (fields, datum): (&[(&str, &str)], &[u8])) -> String {
+    let mut table = shop::table(TOPIC, Engine::Postgres, ReplicaIdentity::Full, &[KEYED]);
+    table.shape.declared = declared.iter().map(|name| (*name).into()).collect();
+    let registry = shop::registry(1, vec![table]);
+    let mut decoder = Decoder::new(Limits::default());
+    decoder
+        .add_writer_schema(1, &row(fields))
+        .expect("a schema");
+    let mut change = Change::default();
+    let value = framed(datum);
+    let record = shop::record(TOPIC, None, Some(&value));
+    match decoder.decode(&record, &registry, &mut change) {
+        Ok(Decoded::Change) => {
+            let images = shop::images(&registry, &change);
+            format!("{:?} {images}", change.op)
+        }
+        Ok(other) => format!("{other:?}"),
+        Err(error) => error.reason().to_owned(),
+    }
+}
+
+/// What a record of an id and these fields comes to. `name{}` is a structure, every other field a text: `m` in `op`, else `END`.
+fn outcome_of(declared: &[&str], names: &str) -> String {
+    const EMPTY: &str = r#"{"type":"record","name":"S","fields":[]}"#;
+    let (mut fields, mut datum) = (vec![("id", r#""long""#)], vec![14]);
+    for name in names.split(' ') {
+        match name.strip_suffix("{}") {
+            Some(name) => fields.push((name, EMPTY)),
+            None => {
+                fields.push((name, r#""string""#));
+                datum.extend(if name == "op" {
+                    &b"\x02m"[..]
+                } else {
+                    b"\x06END"
+                });
+            }
+        }
+    }
+    outcome(declared, (&fields, &datum))
+}
+
+#[test]
+fn a_row_may_have_a_column_that_is_called_as_a_field_of_debezium_s() {
+    let row = "Update before id=\"7\" after id=\"7\"";
+    for (names, wanted) in [
+        ("op", row),
+        ("source{}", row),
+        ("op source", row),
+        ("op source{}", "Skipped(Message)"),
+        ("status", row),
+        ("data_collections", row),
+        ("status data_collections", "Skipped(Transaction)"),
+        ("ddl source{}", row),
+        ("databaseName source{}", row),
+        ("ddl databaseName", row),
+        ("ddl databaseName source", row),
+        ("ddl databaseName source{}", "Truncate "),
+    ] {
+        assert_eq!(outcome_of(&[], names), wanted, "{names}");
+    }
+    let declared = ["status", "data_collections", "ddl", "databaseName"];
+    for names in ["status data_collections", "ddl databaseName source{}"] {
+        assert_eq!(outcome_of(&declared, names), row, "{names}");
+    }
+}
+
+#[test]
+fn marks_of_the_flattened_form_make_a_row_whatever_else_is_there() {
+    let empty = r#"{"type":"record","name":"S","fields":[]}"#;
+    for (mark, kind, value, op) in [
+        ("__op", r#""string""#, &[2, b'c'][..], "Create"),
+        ("__deleted", r#""boolean""#, &[0], "Update"),
+    ] {
+        let fields = [
+            ("id", r#""long""#),
+            ("op", r#""string""#),
+            ("source", empty),
+            (mark, kind),
+        ];
+        let datum = [&[14, 2, b'm'], value].concat();
+        let told = outcome(&[], (&fields, &datum));
+        let is_row = told.starts_with(op) && told.ends_with("after id=\"7\"");
+        assert!(is_row, "{told}");
+    }
+}
+
+#[test]
+fn before_and_after_may_be_of_two_types_and_a_part_of_none() {
+    let part = |name: &str| {
+        let fields = r#"[{"name":"id","type":"long"}]"#;
+        format!(r#"["null","string",{{"type":"record","name":"{name}","fields":{fields}}}]"#)
+    };
+    let (before, after) = (part("Before"), part("After"));
+    let source =
+        r#"["null","string",{"type":"record","name":"S","fields":[{"name":"lsn","type":"long"}]}]"#;
+    let fields = [
+        ("before", &*before),
+        ("after", &after),
+        ("source", source),
+        ("op", r#""string""#),
+    ];
+    for (parts, wanted) in [
+        (
+            &[4, 12, 4, 14, 4, 2][..],
+            "Update before id=\"6\" after id=\"7\"",
+        ),
+        (&[0, 4, 14, 0], "Update before id=\"7\" after id=\"7\""),
+        (
+            &[0, 4, 14, 2, 2, b'x'],
+            "Update before id=\"7\" after id=\"7\"",
+        ),
+        (&[2, 2, b'x', 4, 14, 0], "bad_envelope"),
+        (&[4, 12, 2, 2, b'x', 0], "bad_envelope"),
+    ] {
+        let datum = [parts, &[2, b'u']].concat();
+        assert_eq!(outcome(&[], (&fields, &datum)), wanted, "{parts:?}");
+    }
+}
+
+#[test]
+fn a_key_that_is_no_structure_says_nothing_of_the_row() {
+    let registry = registry(1, &[KEYED]);
+    let key = r#"["string",{"type":"record","name":"Key","fields":[{"name":"id","type":"long"}]}]"#;
+    let mut decoder = Decoder::new(Limits::default());
+    decoder.add_writer_schema(1, key).expect("a schema");
+    for (key, wanted) in [(&[2, 14][..], "\"7\""), (&[0, 2, b'a'], "?"), (&[2], "?")] {
+        let key = framed(key);
+        let mut change = Change::default();
+        let record = shop::record(TOPIC, Some(&key), None);
+        let decoded = decoder.decode(&record, &registry, &mut change);
+        assert_eq!(decoded, Ok(Decoded::Change));
+        assert_eq!(
+            shop::images(&registry, &change),
+            format!("before id={wanted}")
+        );
+    }
+}

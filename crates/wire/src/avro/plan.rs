@@ -44,7 +44,7 @@ struct EnvelopePlan {
     /// By the record type that they read: before and after mostly share one.
     rows: Vec<(NodeId, RowSteps)>,
     source: Option<(NodeId, SourceSteps)>,
-    /// Only when a change's place in its transaction is asked for.
+    /// Read only when a change's place in its transaction is asked for.
     transaction: Option<(NodeId, TransactionSteps)>,
 }
 
@@ -213,7 +213,7 @@ impl EnvelopePlan {
                 Some(EnvelopeField::Source) => {
                     source = Some((id, steps_of(schema, record, SourceField::named)));
                 }
-                Some(EnvelopeField::Transaction) if rules.members => {
+                Some(EnvelopeField::Transaction) => {
                     transaction = Some((id, steps_of(schema, record, TransactionField::named)));
                 }
                 _ => {}

@@ -111,6 +111,10 @@ fn a_value_that_the_log_does_not_hold_is_unknown_in_every_kind() {
             assert_eq!(text(kind, Encoding::Undeclared, value), UNKNOWN, "{kind:?}");
         }
     }
+    // A long number is kept apart from its row too.
+    let number = ColumnKind::Decimal { scale: Some(2) };
+    let bytes = Scalar::Bytes(b"__debezium_unavailable_value");
+    assert_eq!(text(number, Encoding::Decimal { scale: 2 }, bytes), UNKNOWN);
 }
 
 #[test]
