@@ -86,3 +86,6 @@ fn range(whole: Whole) -> (i64, i64) {
     let most = i64::MAX >> (63 - magnitudes(whole).min(63));
     (if whole.unsigned { 0 } else { !most }, most)
 }
+
+#[cfg(test)]
+mod tests;
