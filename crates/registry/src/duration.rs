@@ -25,7 +25,9 @@ mod tests {
     #[test]
     fn reads_every_unit_and_nothing_else() {
         assert_eq!(parse("250ms"), Some(Duration::from_millis(250)));
-        assert_eq!(parse("28d"), Some(Duration::from_secs(28 * 86_400)));
+        for (text, seconds) in [("2s", 2), ("5m", 300), ("24h", 86_400), ("28d", 2_419_200)] {
+            assert_eq!(parse(text), Some(Duration::from_secs(seconds)), "{text}");
+        }
         for wrong in [
             "",
             "5",

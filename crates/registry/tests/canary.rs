@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use freshet_core::change::{Change, Op};
 use freshet_core::purge::PurgeSet;
-use freshet_core::registry::{Registry, Target, Tier};
+use freshet_core::registry::{FamilyId, Registry, Target, Tier};
 use freshet_core::resolve::resolve;
 use freshet_core::table::Engine;
 use freshet_registry::canary::{Canary, CanaryError};
@@ -32,8 +32,12 @@ sources: [{ table: shop.public.items, bind: { id: id } }]
 ";
 
 fn registry() -> Registry {
+    registry_of(SOURCE)
+}
+
+fn registry_of(source: &str) -> Registry {
     let files = [
-        ("sources/shop.yaml", SOURCE),
+        ("sources/shop.yaml", source),
         ("families/item.yaml", FAMILY),
     ];
     let files = files.map(|(path, text)| (PathBuf::from(path), text.to_owned()));
@@ -107,4 +111,70 @@ fn what_the_registry_does_not_know_is_asked_for() {
     let with = Canary { engine, ..other }.add_to(registry()).expect("said");
     let twice = canary("shop").add_to(canary("shop").add_to(with).expect("added"));
     assert!(matches!(twice, Err(CanaryError::Taken(_))));
+}
+
+#[test]
+fn what_is_planted_lives_through_an_outage_of_hours() {
+    for (within, lives) in [(60, 3_600), (360, 3_600), (600, 6_000)] {
+        let within = Duration::from_secs(within);
+        let canary = Canary {
+            within,
+            ..canary("shop")
+        };
+        assert_eq!(canary.ttl(), Duration::from_secs(lives), "{within:?}");
+    }
+}
+
+#[test]
+fn each_target_has_a_family_of_its_own_kind() {
+    let canary = canary("shop");
+    let registry = canary.add_to(registry()).expect("added");
+    assert_eq!(registry.targets.len(), 2, "`main` was there already");
+    let table = &registry.tables[1];
+    for (at, keys, tags) in [(1, 1, 0), (2, 0, 1)] {
+        let family = &registry.families[at];
+        assert_eq!(family.redis.is_some(), keys == 1, "{}", family.name);
+        assert_eq!(family.cdn.is_some(), tags == 1, "{}", family.name);
+        assert_eq!(family.max_ttl, canary.ttl());
+        assert_eq!(family.freshness.within, canary.within);
+        assert_eq!(family.freshness.window, Duration::from_secs(2_419_200));
+        let mut bindings = table.bindings.iter();
+        let own = bindings.find(|it| it.family == FamilyId(at as u32));
+        let own = own.expect("bound");
+        assert_eq!(
+            (own.keys.len(), own.tags.len()),
+            (keys, tags),
+            "{}",
+            family.name
+        );
+    }
+}
+
+#[test]
+fn a_table_that_families_bind_may_be_the_canarys() {
+    let source = SOURCE.replace("items\n", "items\n    topic: all.items\n");
+    let registry = registry_of(&source);
+    let items = Canary {
+        table: Arc::from("shop.public.items"),
+        topic: Some(Arc::from("beats")),
+        ..canary("shop")
+    };
+    assert_eq!(
+        &*items.topic(&registry),
+        "all.items",
+        "as the source file says"
+    );
+    let beats = Canary {
+        topic: Some(Arc::from("beats")),
+        ..canary("shop")
+    };
+    assert_eq!(&*beats.topic(&registry), "beats");
+    let spaced = Canary {
+        table: Arc::from("shop.public.a canary"),
+        ..canary("shop")
+    };
+    assert_eq!(&*spaced.topic(&registry), "shop.public.a_canary");
+    let registry = items.add_to(registry).expect("added");
+    assert_eq!(registry.tables.len(), 1);
+    assert_eq!(registry.tables[0].bindings.len(), 3);
 }
