@@ -33,7 +33,7 @@ enum Slot {
 pub struct Image {
     present: bool,
     slots: Vec<Slot>,
-    /// How many of them are missing.
+    /// How many of them are missing: counted, so that no change needs a walk over them.
     missing: usize,
     text: String,
     drift: Option<ColumnDrift>,

@@ -159,7 +159,7 @@ pub(crate) fn set(image: &mut Image, column: &BoundColumn, value: Scalar<'_>) {
         Scalar::Text(text) if plain.has_text(text) => image.set_text(*slot, text),
         _ => return judge(image, column, value),
     }
-    if plain.doubtful {
+    if column.field.nulls == Nulls::Doubtful {
         image.doubt(*slot);
     }
 }

@@ -64,7 +64,7 @@ pub(super) fn magnitudes(whole: Whole) -> u32 {
 }
 
 /// So many digits, a sign among them, always fit.
-fn digits_that_fit(whole: Whole) -> usize {
+pub(super) fn digits_that_fit(whole: Whole) -> usize {
     match whole.bits {
         0..=8 => 2,
         9..=16 => 4,

@@ -2,7 +2,7 @@
 
 use freshet_core::table::{Blanks, ColumnKind, Whole};
 
-use super::number::magnitudes;
+use super::number::{digits_that_fit, magnitudes};
 use crate::field_schema::Nulls;
 
 /// Which values of a column are plain.
@@ -16,8 +16,6 @@ pub(super) struct Plain {
     fewer_digits: usize,
     /// ASCII texts of fewer bytes.
     fewer_bytes: usize,
-    /// They may stand for NULL.
-    pub(super) doubtful: bool,
 }
 
 impl Plain {
@@ -26,28 +24,21 @@ impl Plain {
         most: -1,
         fewer_digits: 0,
         fewer_bytes: 0,
-        doubtful: false,
     };
 
     /// Of a column of this kind.
     pub(super) fn of(kind: ColumnKind, nulls: Nulls) -> Self {
-        let none = Self {
-            doubtful: nulls == Nulls::Doubtful,
-            ..Self::NONE
-        };
         if matches!(nulls, Nulls::Default(_) | Nulls::Any) {
-            return none;
+            return Self::NONE;
         }
         match kind {
             ColumnKind::Integer(whole) if whole.zerofill == 0 => {
                 let (least, most) = range(whole);
-                // The largest number has one digit more than always fit.
-                let fewer_digits = most.checked_ilog10().map_or(0, |power| power as usize + 1);
                 Self {
                     least,
                     most,
-                    fewer_digits,
-                    ..none
+                    fewer_digits: digits_that_fit(whole) + 1,
+                    ..Self::NONE
                 }
             }
             ColumnKind::Text(chars) if chars.blanks == Blanks::Kept => Self {
@@ -55,9 +46,9 @@ impl Plain {
                     0 => usize::MAX,
                     max => max as usize + 1,
                 },
-                ..none
+                ..Self::NONE
             },
-            _ => none,
+            _ => Self::NONE,
         }
     }
 

@@ -13,11 +13,11 @@ use crate::scalar::{Encoding, Scalar};
 
 const UNKNOWN: &str = "?";
 
-fn column(kind: ColumnKind, encoding: Encoding) -> BoundColumn {
+pub(super) fn column(kind: ColumnKind, encoding: Encoding) -> BoundColumn {
     column_with(kind, encoding, Nulls::Kept)
 }
 
-fn column_with(kind: ColumnKind, encoding: Encoding, nulls: Nulls) -> BoundColumn {
+pub(super) fn column_with(kind: ColumnKind, encoding: Encoding, nulls: Nulls) -> BoundColumn {
     let field = FieldSchema { encoding, nulls };
     // As the registry derives it.
     let null_hides = match kind {
@@ -33,7 +33,7 @@ fn column_with(kind: ColumnKind, encoding: Encoding, nulls: Nulls) -> BoundColum
 }
 
 /// The image of one column after `value`.
-fn image(column: BoundColumn, value: Scalar<'_>) -> Image {
+pub(super) fn image(column: BoundColumn, value: Scalar<'_>) -> Image {
     let mut image = Image::default();
     image.begin(1);
     set(&mut image, &column, value);
@@ -77,7 +77,7 @@ fn timestamp_of_postgres(digits: u8) -> ColumnKind {
     })
 }
 
-fn whole(bits: u8, unsigned: bool, zerofill: u8) -> ColumnKind {
+pub(super) fn whole(bits: u8, unsigned: bool, zerofill: u8) -> ColumnKind {
     ColumnKind::Integer(Whole {
         bits,
         unsigned,

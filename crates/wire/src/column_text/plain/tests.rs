@@ -1,19 +1,12 @@
-use freshet_core::connector::Connector;
-use freshet_core::table::{Blanks, Chars, ColumnKind, ColumnShape, ColumnSlot, Whole};
+use freshet_core::image::Column;
+use freshet_core::table::{Blanks, Chars, ColumnKind, ColumnSlot};
 use proptest::prelude::*;
 
 use super::Plain;
-use crate::column_text::{BoundColumn, Verdict, push};
-use crate::field_schema::{FieldSchema, Nulls};
+use crate::column_text::tests::{column, column_with, image, whole};
+use crate::column_text::{Verdict, push};
+use crate::field_schema::Nulls;
 use crate::scalar::{Encoding, Scalar};
-
-fn whole(bits: u8, unsigned: bool, zerofill: u8) -> ColumnKind {
-    ColumnKind::Integer(Whole {
-        bits,
-        unsigned,
-        zerofill,
-    })
-}
 
 fn chars(max: u32, blanks: Blanks) -> ColumnKind {
     ColumnKind::Text(Chars { max, blanks })
@@ -25,12 +18,7 @@ fn plain(kind: ColumnKind) -> Plain {
 
 /// Whether a value's text is certain when it is judged, and its own.
 fn is_certain(kind: ColumnKind, value: Scalar<'_>, text: &str) -> bool {
-    let field = FieldSchema {
-        encoding: Encoding::Plain,
-        nulls: Nulls::Kept,
-    };
-    let shape = ColumnShape::new("c", kind, false);
-    let column = BoundColumn::of(ColumnSlot(0), &shape, (&Connector::default(), field));
+    let column = column(kind, Encoding::Plain);
     let mut out = String::new();
     push(&mut out, &column, value) == Verdict::CERTAIN && out == text
 }
@@ -58,8 +46,12 @@ fn nearly_every_value_is_plain() {
     ] {
         let plain = plain(whole(bits, unsigned, 0));
         assert!(plain.has_number(least) && plain.has_number(most), "{bits}");
-        let before = least.checked_sub(1).is_some_and(|it| plain.has_number(it));
-        let behind = most.checked_add(1).is_some_and(|it| plain.has_number(it));
+        let before = least
+            .checked_sub(1)
+            .is_some_and(|number| plain.has_number(number));
+        let behind = most
+            .checked_add(1)
+            .is_some_and(|number| plain.has_number(number));
         assert!(!before && !behind, "{bits} {unsigned}");
     }
     for (bits, digits) in [(8, 2), (16, 4), (24, 6), (32, 9), (64, 18)] {
@@ -89,7 +81,16 @@ fn no_value_is_plain_where_it_may_stand_for_null() {
             text.has_text("a"),
         ];
         assert_eq!(told, [is_plain; 3], "{nulls:?}");
-        assert_eq!(number.doubtful, doubtful, "{nulls:?}");
+        let set = image(
+            column_with(ColumnKind::BIGINT, Encoding::Plain, nulls),
+            Scalar::Integer(0),
+        );
+        let (known, proven) = (set.column(ColumnSlot(0)), set.proven(ColumnSlot(0)));
+        assert_eq!(
+            known != proven && proven == Column::Unknown,
+            doubtful,
+            "{nulls:?}"
+        );
     }
 }
 
