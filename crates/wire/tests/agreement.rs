@@ -414,23 +414,6 @@ fn an_avro_delete_without_a_before_image_asks_for_the_key_s_schema() {
 }
 
 #[test]
-fn a_key_may_hold_structures_without_bytes() {
-    let registry = registry(COLUMNS);
-    let mut decoder = Decoder::new(Limits::default());
-    let place = r#"{"type":"record","name":"P","fields":[{"name":"x","type":"null"},{"name":"y","type":"null"}]}"#;
-    let schema = format!(
-        r#"{{"type":"record","name":"Key","fields":[{{"name":"at","type":{place}}},{{"name":"id","type":"long"}}]}}"#
-    );
-    decoder.add_writer_schema(1, &schema).expect("it compiles");
-    let key = framed(&[14]);
-    let mut change = Change::default();
-    let tombstone = shop::record(TOPIC, Some(&key), None);
-    let decoded = decoder.decode(&tombstone, &registry, &mut change);
-    assert_eq!(decoded, Ok(Decoded::Change));
-    assert_eq!(change.before.column(ColumnSlot(0)), Column::Known("7"));
-}
-
-#[test]
 fn types_inside_themselves_and_endless_blocks_come_to_an_end() {
     let registry = registry(&COLUMNS[..1]);
     let of = |kind: &str| {

@@ -4,45 +4,26 @@ mod shop;
 
 use std::sync::Arc;
 
-use freshet_core::change::{Change, Op};
+use freshet_core::change::Op;
 use freshet_core::connector::Connector;
 use freshet_core::drift::Drift;
 use freshet_core::position::WallMicros;
-use freshet_core::registry::{Registry, Table};
+use freshet_core::registry::Table;
 use freshet_core::table::{ColumnKind, Engine, ReplicaIdentity};
-use freshet_wire::{Decoded, Decoder, Limits, Skipped};
+use freshet_wire::{Decoded, Skipped};
+use shop::stand::Stand;
 
 const TOPIC: &str = "t.public.things";
 
-/// A decoder with a registry of one table, and the change that it last decoded.
-struct Stand {
-    registry: Registry,
-    decoder: Decoder,
-    change: Change,
+/// A decoder with a registry of one table.
+fn stand(table: Table) -> Stand {
+    Stand::new(shop::registry(1, vec![table]))
 }
 
-impl Stand {
-    fn of(table: Table) -> Self {
-        Self {
-            registry: shop::registry(1, vec![table]),
-            decoder: Decoder::new(Limits::default()),
-            change: Change::default(),
-        }
-    }
-
-    fn decode(&mut self, value: &str) -> Decoded {
-        let record = shop::record(TOPIC, None, Some(value.as_bytes()));
-        let decoded = self
-            .decoder
-            .decode(&record, &self.registry, &mut self.change);
-        decoded.expect("readable")
-    }
-
-    /// Decodes a change and gives its images in words.
-    fn images(&mut self, value: &str) -> String {
-        assert_eq!(self.decode(value), Decoded::Change, "{value}");
-        shop::images(&self.registry, &self.change)
-    }
+/// Decodes a change and gives its images in words.
+fn images(stand: &mut Stand, value: &str) -> String {
+    stand.change(TOPIC, None, value);
+    shop::images(&stand.registry, &stand.change)
 }
 
 fn full(engine: Engine, columns: &[(&str, ColumnKind)]) -> Table {
@@ -65,12 +46,15 @@ fn a_snapshot_has_no_commit_time_and_an_incremental_one_is_among_the_changes() {
         ("false", true, false),
         ("null", true, false),
     ] {
-        let mut stand = Stand::of(full(Engine::Postgres, shop::NOTES));
+        let mut stand = stand(full(Engine::Postgres, shop::NOTES));
         for op in ["c", "r"] {
             let value = format!(
                 r#"{{"after":{{"id":1}},"source":{{"ts_ms":5,"snapshot":{snapshot}}},"op":"{op}"}}"#
             );
-            assert_eq!(stand.decode(&value), Decoded::Change);
+            assert_eq!(
+                stand.try_decode(TOPIC, None, Some(&value)),
+                Ok(Decoded::Change)
+            );
             let known = stand.change.committed.at == WallMicros(5_000);
             assert_eq!(known, committed && op == "c", "{snapshot} {op}");
             assert_eq!(stand.change.snapshot, counts, "{snapshot} {op}");
@@ -79,16 +63,42 @@ fn a_snapshot_has_no_commit_time_and_an_incremental_one_is_among_the_changes() {
 }
 
 #[test]
-fn a_time_of_zero_is_none() {
-    let mut stand = Stand::of(full(Engine::Postgres, shop::NOTES));
-    for (times, at, resolution) in [
-        (r#""ts_ms":5,"ts_us":5001"#, 5_001, 1),
-        (r#""ts_ms":5,"ts_us":0"#, 5_000, 1_000),
-        (r#""ts_ms":5,"ts_us":-1"#, 5_000, 1_000),
-        (r#""ts_ms":0,"ts_us":0"#, 0, 0),
+fn a_binlog_time_has_whole_seconds_and_says_so_and_a_time_of_zero_is_none() {
+    let mut stand = Stand::of(shop::NOTES);
+    let row = r#"{"id":3,"item_id":7,"tenant":1,"body":"b"}"#;
+    let us = 1_717_156_800_000_000;
+    for (topic, times, at, resolution) in [
+        (
+            "t.mysql",
+            r#""ts_ms":1717156800000,"ts_us":1717156800000000"#,
+            us,
+            1_000_000,
+        ),
+        ("t.mysql", r#""ts_ms":1717156800000"#, us, 1_000_000),
+        (
+            "t.mysql",
+            r#""ts_ms":1717156800000,"ts_us":1717156800000007"#,
+            us + 7,
+            1,
+        ),
+        ("t.mysql", r#""ts_ms":1717156800001"#, us + 1000, 1000),
+        ("t.full", r#""ts_ms":1717156800000"#, us, 1000),
+        (
+            "t.full",
+            r#""ts_ms":1717156800000,"ts_us":1717156800000000"#,
+            us,
+            1,
+        ),
+        ("t.full", r#""ts_ms":5,"ts_us":5001"#, 5_001, 1),
+        ("t.full", r#""ts_ms":5,"ts_us":0"#, 5_000, 1_000),
+        ("t.full", r#""ts_ms":5,"ts_us":-1"#, 5_000, 1_000),
+        ("t.full", r#""ts_ms":0,"ts_us":0"#, 0, 0),
+        ("t.full", r#""ts_ms":0"#, 0, 0),
+        ("t.full", r#""db":"x""#, 0, 0),
+        ("t.full", r#""ts_ms":1717156800000,"snapshot":"true""#, 0, 0),
     ] {
-        let value = format!(r#"{{"after":{{"id":1}},"source":{{{times}}},"op":"c"}}"#);
-        assert_eq!(stand.decode(&value), Decoded::Change);
+        let value = format!(r#"{{"before":null,"after":{row},"source":{{{times}}},"op":"c"}}"#);
+        stand.change(topic, None, &value);
         let committed = stand.change.committed;
         assert_eq!(
             (committed.at, committed.resolution_us),
@@ -99,7 +109,7 @@ fn a_time_of_zero_is_none() {
 
 #[test]
 fn marks_of_the_flattened_form_may_be_texts_or_not() {
-    let mut stand = Stand::of(full(Engine::Postgres, shop::NOTES));
+    let mut stand = stand(full(Engine::Postgres, shop::NOTES));
     for (marks, op) in [
         (r#""__deleted":true"#, Op::Delete),
         (r#""__deleted":"true""#, Op::Delete),
@@ -107,7 +117,10 @@ fn marks_of_the_flattened_form_may_be_texts_or_not() {
         (r#""__deleted":"false","__op":"c""#, Op::Create),
     ] {
         let value = format!(r#"{{"id":3,{marks},"__ts_ms":7,"__source_ts_ms":5}}"#);
-        assert_eq!(stand.decode(&value), Decoded::Change);
+        assert_eq!(
+            stand.try_decode(TOPIC, None, Some(&value)),
+            Ok(Decoded::Change)
+        );
         assert_eq!(stand.change.op, op, "{marks}");
         assert_eq!(stand.change.captured, WallMicros(7_000));
         assert_eq!(stand.change.committed.at, WallMicros(5_000));
@@ -124,8 +137,8 @@ fn marks_of_the_flattened_form_make_a_row_whatever_else_is_there() {
         r#""ddl":"x","databaseName":"y","source":{}"#,
     ] {
         for mark in [r#""__op":"u""#, r#""__deleted":"false""#] {
-            let mut stand = Stand::of(full(Engine::Postgres, &[("id", ColumnKind::BIGINT)]));
-            let images = stand.images(&format!(r#"{{"id":3,{columns},{mark}}}"#));
+            let mut stand = stand(full(Engine::Postgres, &[("id", ColumnKind::BIGINT)]));
+            let images = images(&mut stand, &format!(r#"{{"id":3,{columns},{mark}}}"#));
             assert_eq!(stand.change.op, Op::Update, "{columns} {mark}");
             assert_eq!(images, "before id=\"3\" after id=\"3\"");
         }
@@ -135,7 +148,7 @@ fn marks_of_the_flattened_form_make_a_row_whatever_else_is_there() {
 /// One field alone makes no record of Debezium's own.
 #[test]
 fn a_row_may_have_a_column_that_is_called_as_a_field_of_debezium_s() {
-    let mut stand = Stand::of(full(Engine::Postgres, &[("id", ColumnKind::BIGINT)]));
+    let mut stand = stand(full(Engine::Postgres, &[("id", ColumnKind::BIGINT)]));
     for fields in [
         r#""status":"BEGIN""#,
         r#""data_collections":null"#,
@@ -151,20 +164,29 @@ fn a_row_may_have_a_column_that_is_called_as_a_field_of_debezium_s() {
         r#""before":{}"#,
     ] {
         let row = format!(r#"{{"id":3,{fields}}}"#);
-        let images = stand.images(&row);
+        let images = images(&mut stand, &row);
         assert_eq!(stand.change.op, Op::Update, "{row}");
         assert!(images.ends_with("after id=\"3\""), "{images}");
     }
     let message = r#"{"op":"m","source":{},"id":3}"#;
-    assert_eq!(stand.decode(message), Decoded::Skipped(Skipped::Message));
+    assert_eq!(
+        stand.try_decode(TOPIC, None, Some(message)),
+        Ok(Decoded::Skipped(Skipped::Message))
+    );
 }
 
 #[test]
 fn an_id_of_zero_is_a_schema_s_unless_the_value_is_of_another_protocol() {
-    let mut stand = Stand::of(full(Engine::Postgres, shop::NOTES));
-    let wanted = Decoded::SchemaWanted { id: 0 };
-    assert_eq!(stand.decode("\0\0\0\0\0\x02"), wanted);
-    assert_eq!(stand.decode("\0\0\0\0\0\0\0\0"), wanted);
+    let mut stand = stand(full(Engine::Postgres, shop::NOTES));
+    let wanted = Ok(Decoded::SchemaWanted { id: 0 });
+    assert_eq!(
+        stand.try_decode(TOPIC, None, Some("\0\0\0\0\0\x02")),
+        wanted
+    );
+    assert_eq!(
+        stand.try_decode(TOPIC, None, Some("\0\0\0\0\0\0\0\0")),
+        wanted
+    );
 }
 
 /// Debezium fills in zeros of each type, which prove nothing of the log.
@@ -184,10 +206,10 @@ fn only_what_is_never_filled_in_proves_whole_rows() {
         ("name", r#""""#, r#""a""#),
     ] {
         for (value, proves) in [(filled, false), (real, true), ("null", false)] {
-            let mut stand = Stand::of(full(Engine::Postgres, &columns));
+            let mut stand = stand(full(Engine::Postgres, &columns));
             let delete = envelope("d", &format!(r#"{{"id":3,"{column}":{value}}}"#), "null");
             let unknown = format!("{column}=?");
-            let images = stand.images(&delete);
+            let images = images(&mut stand, &delete);
             assert_eq!(!images.contains(&unknown), proves, "{images}");
         }
     }
@@ -197,12 +219,15 @@ fn only_what_is_never_filled_in_proves_whole_rows() {
 #[test]
 fn an_update_of_a_table_without_a_key_proves_nothing_by_its_key() {
     let update = envelope("u", r#"{"name":""}"#, r#"{"name":"b"}"#);
-    let mut keyless = Stand::of(full(Engine::Postgres, &[("name", ColumnKind::TEXT)]));
-    assert_eq!(keyless.images(&update), "before name=? after name=\"b\"");
+    let mut keyless = stand(full(Engine::Postgres, &[("name", ColumnKind::TEXT)]));
+    assert_eq!(
+        images(&mut keyless, &update),
+        "before name=? after name=\"b\""
+    );
     let columns = [("id", ColumnKind::BIGINT), ("name", ColumnKind::TEXT)];
-    let mut keyed = Stand::of(full(Engine::Postgres, &columns));
+    let mut keyed = stand(full(Engine::Postgres, &columns));
     let update = update.replace("\"name\"", "\"id\":3,\"name\"");
-    let images = keyed.images(&update);
+    let images = images(&mut keyed, &update);
     assert_eq!(
         images,
         "before id=\"3\" name=\"\" after id=\"3\" name=\"b\""
@@ -217,8 +242,8 @@ fn a_delete_without_a_before_image_contradicts_only_a_table_that_is_full() {
         (ReplicaIdentity::Nothing, false),
     ] {
         let table = shop::table(TOPIC, Engine::Postgres, identity, shop::NOTES);
-        let mut stand = Stand::of(table);
-        stand.images(&envelope("d", "null", "null"));
+        let mut stand = stand(table);
+        images(&mut stand, &envelope("d", "null", "null"));
         assert_eq!(stand.change.identity_drift, drift, "{identity:?}");
     }
 }
@@ -252,8 +277,8 @@ fn values_are_held_to_what_the_source_file_lists() {
         if named {
             table.shape.connector = placeholder();
         }
-        let mut stand = Stand::of(table);
-        let images = stand.images(value);
+        let mut stand = stand(table);
+        let images = images(&mut stand, value);
         (images, stand.change.column_drift.map(|drift| drift.what))
     };
     let known = |state: &str, body: &str| format!("after id=\"3\" state={state} body={body}");

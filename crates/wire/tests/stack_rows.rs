@@ -3,72 +3,15 @@
 
 mod shop;
 
-use freshet_core::change::{Change, Op};
+use freshet_core::change::Op;
 use freshet_core::position::{ChangeVersion, WallMicros};
-use freshet_core::registry::Registry;
-use freshet_core::table::{ColumnKind, Engine, ReplicaIdentity};
+use freshet_core::table::ColumnKind;
 use freshet_wire::{DecodeError, Decoded, Decoder, Limits, Skipped};
+use shop::stand::Stand;
 
 const NOTES: &str = "shop.public.notes";
 const ITEMS: &str = "shop.public.items";
 const SOURCE: &str = r#""source":{"connector":"postgresql","snapshot":"false","ts_ms":1717156800123,"ts_us":1717156800123456,"lsn":300,"sequence":"[\"200\",\"300\"]"}"#;
-
-/// A decoder with a registry, and the change that it last decoded.
-struct Stand {
-    registry: Registry,
-    decoder: Decoder,
-    change: Change,
-    /// The next record's offset.
-    offset: i64,
-}
-
-impl Stand {
-    fn new(registry: Registry) -> Self {
-        Self {
-            registry,
-            decoder: Decoder::new(Limits::default()),
-            change: Change::default(),
-            offset: 0,
-        }
-    }
-
-    /// Tables `t` of these columns, one for each replica identity and engine.
-    fn of(columns: &[(&str, ColumnKind)]) -> Self {
-        use Engine::{MySql, Postgres};
-        use ReplicaIdentity::{Default, Full, Nothing};
-        let table = |topic, engine, identity| shop::table(topic, engine, identity, columns);
-        Self::new(shop::registry(
-            1,
-            vec![
-                table("t.full", Postgres, Full),
-                table("t.default", Postgres, Default),
-                table("t.nothing", Postgres, Nothing),
-                table("t.mysql", MySql, Full),
-            ],
-        ))
-    }
-
-    fn try_decode(
-        &mut self,
-        topic: &str,
-        key: Option<&str>,
-        value: Option<&str>,
-    ) -> Result<Decoded, DecodeError> {
-        let (key, value) = (key.map(str::as_bytes), value.map(str::as_bytes));
-        let record = shop::record_at(topic, (0, self.offset), (key, value));
-        self.offset += 1;
-        self.decoder
-            .decode(&record, &self.registry, &mut self.change)
-    }
-
-    /// Decodes a change and gives op and images in words.
-    fn change(&mut self, topic: &str, key: Option<&str>, value: &str) -> String {
-        let decoded = self.try_decode(topic, key, Some(value));
-        assert_eq!(decoded, Ok(Decoded::Change), "{value}");
-        let images = shop::images(&self.registry, &self.change);
-        format!("{:?} {images}", self.change.op)
-    }
-}
 
 fn envelope(op: &str, before: &str, after: &str) -> String {
     format!(
@@ -276,47 +219,6 @@ fn values_come_in_the_forms_that_the_connectors_send() {
     let told = stand.change("t.full", None, &envelope("c", "null", row));
     let wanted = r#"Create after id="1" zoned="2024-05-31 12:00:00.5+00" plain="2024-05-31 12:00:00.5" day="2024-05-31" free=? fixed="19.90" tags=? sku="6f1c1f0e-2a52-4d0e-9d3c-0b6a6a0f0001" count=?"#;
     assert_eq!(told, wanted);
-}
-
-#[test]
-fn a_binlog_time_has_whole_seconds_and_says_so() {
-    let mut stand = Stand::of(shop::NOTES);
-    let row = r#"{"id":3,"item_id":7,"tenant":1,"body":"b"}"#;
-    let us = 1_717_156_800_000_000;
-    for (topic, times, at, resolution) in [
-        (
-            "t.mysql",
-            r#""ts_ms":1717156800000,"ts_us":1717156800000000"#,
-            us,
-            1_000_000,
-        ),
-        ("t.mysql", r#""ts_ms":1717156800000"#, us, 1_000_000),
-        (
-            "t.mysql",
-            r#""ts_ms":1717156800000,"ts_us":1717156800000007"#,
-            us + 7,
-            1,
-        ),
-        ("t.mysql", r#""ts_ms":1717156800001"#, us + 1000, 1000),
-        ("t.full", r#""ts_ms":1717156800000"#, us, 1000),
-        (
-            "t.full",
-            r#""ts_ms":1717156800000,"ts_us":1717156800000000"#,
-            us,
-            1,
-        ),
-        ("t.full", r#""ts_ms":0"#, 0, 0),
-        ("t.full", r#""db":"x""#, 0, 0),
-        ("t.full", r#""ts_ms":1717156800000,"snapshot":"true""#, 0, 0),
-    ] {
-        let value = format!(r#"{{"before":null,"after":{row},"source":{{{times}}},"op":"c"}}"#);
-        stand.change(topic, None, &value);
-        let committed = stand.change.committed;
-        assert_eq!(
-            (committed.at, committed.resolution_us),
-            (WallMicros(at), resolution)
-        );
-    }
 }
 
 #[test]
@@ -610,42 +512,6 @@ fn a_topic_of_debezium_s_own_is_told_by_name_and_value() {
         });
         let decoded = stand.try_decode("shop.transaction", None, Some(end));
         assert_eq!(decoded, Ok(wanted), "{bytes_max}");
-    }
-}
-
-#[test]
-fn a_value_of_exactly_the_limit_is_read() {
-    let row = envelope("c", "null", r#"{"id":3,"item_id":7,"tenant":1,"body":"b"}"#);
-    for (bytes_max, wanted) in [
-        (row.len(), Ok(Decoded::Change)),
-        (row.len() - 1, Err("too_large")),
-        (row.len() / 2, Err("too_large")),
-    ] {
-        let mut stand = Stand::new(shop::shop());
-        stand.decoder = Decoder::new(Limits {
-            value_bytes_max: bytes_max,
-            ..Limits::default()
-        });
-        let decoded = stand.try_decode(NOTES, None, Some(&row));
-        assert_eq!(decoded.map_err(|error| error.reason()), wanted);
-    }
-}
-
-/// A longer key is not remembered: its tombstone purges once more.
-#[test]
-fn a_tombstone_is_known_to_repeat_a_delete_by_a_key_of_up_to_4096_bytes() {
-    for (length, wanted) in [
-        (4096, Decoded::Skipped(Skipped::Tombstone)),
-        (4097, Decoded::Change),
-        (8000, Decoded::Change),
-    ] {
-        let mut stand = Stand::new(shop::shop());
-        let frame = r#"{"id":3,"pad":""}"#.len();
-        let key = format!(r#"{{"id":3,"pad":"{}"}}"#, "x".repeat(length - frame));
-        assert_eq!(key.len(), length);
-        stand.change(NOTES, Some(&key), &envelope("d", "null", "null"));
-        let tombstone = stand.try_decode(NOTES, Some(&key), None);
-        assert_eq!(tombstone, Ok(wanted), "{length}");
     }
 }
 

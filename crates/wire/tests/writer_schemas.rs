@@ -3,8 +3,9 @@
 mod shop;
 
 use freshet_core::change::Change;
+use freshet_core::image::Column;
 use freshet_core::registry::Registry;
-use freshet_core::table::{ColumnKind, Engine, ReplicaIdentity};
+use freshet_core::table::{ColumnKind, ColumnSlot, Engine, ReplicaIdentity};
 use freshet_wire::{DecodeError, Decoded, Decoder, Limits};
 
 const TOPIC: &str = "t.public.things";
@@ -31,7 +32,8 @@ fn framed(datum: &[u8]) -> Vec<u8> {
 fn decode(
     limits: Limits,
     columns: &[(&str, ColumnKind)],
-    (schema, datum): (&str, &[u8]),
+    schema: &str,
+    datum: &[u8],
 ) -> Result<String, DecodeError> {
     let registry = registry(1, columns);
     let mut decoder = Decoder::new(limits);
@@ -67,14 +69,14 @@ fn a_bad_datum_says_what_is_wrong_and_where() {
         (r#""null""#, &[2, 0], "1: bytes are left over"),
     ] {
         let schema = row(&[("id", r#""long""#), ("name", kind)]);
-        let error = decode(Limits::default(), &columns, (&schema, datum));
+        let error = decode(Limits::default(), &columns, &schema, datum);
         let error = error.expect_err("it is bad").to_string();
         let wanted = format!("bad Avro under schema 1 at byte {wanted}");
         assert_eq!(error, wanted, "{kind}");
     }
     let schema = row(&[("id", r#""long""#), ("name", r#""string""#)]);
     let datum = [2, 6, b'a', 0xff, b'b'];
-    let error = decode(Limits::default(), &columns, (&schema, &datum));
+    let error = decode(Limits::default(), &columns, &schema, &datum);
     assert_eq!(error, Err(DecodeError::BadUtf8 { at: 3 }));
 }
 
@@ -99,7 +101,7 @@ fn a_datum_may_take_the_steps_of_its_bytes_and_those_of_the_limit() {
     ] {
         let (first, second) = (nulls("A", first), nulls("B", second));
         let schema = row(&[("a", &first), ("b", &second), ("id", r#""long""#)]);
-        let told = decode(limits(), &[KEYED], (&schema, &[14]));
+        let told = decode(limits(), &[KEYED], &schema, &[14]);
         let told = told.map_err(|error| error.reason());
         assert_eq!(told.as_deref(), wanted.as_ref().copied());
     }
@@ -153,7 +155,7 @@ fn a_value_may_be_as_deep_as_the_limit_in_every_kind_of_nesting() {
             let schema = row(&[("x", &kind), ("id", r#""long""#), ("name", r#""null""#)]);
             let datum = [&datum[..], &[14]].concat();
             let columns = [KEYED, ("name", ColumnKind::Opaque)];
-            let told = decode(limits(), &columns, (&schema, &datum));
+            let told = decode(limits(), &columns, &schema, &datum);
             let told = told.map_err(|error| error.reason());
             assert_eq!(told.as_deref(), wanted.as_ref().copied(), "{name} {levels}");
         }
@@ -205,7 +207,7 @@ fn a_decimal_is_read_from_every_type_that_carries_one() {
         let schema = row(&[("id", r#""long""#), ("price", &kind)]);
         let columns = [KEYED, ("price", ColumnKind::Decimal { scale: Some(2) })];
         let datum = [&[14], datum].concat();
-        let told = decode(Limits::default(), &columns, (&schema, &datum));
+        let told = decode(Limits::default(), &columns, &schema, &datum);
         assert_eq!(told, Ok(format!("id=\"7\" price={wanted}")), "{kind}");
     }
 }
@@ -249,7 +251,7 @@ fn a_value_is_certain_where_it_is_not_the_default_of_its_field() {
         let (different, text) = different;
         for (value, wanted) in [(same, "?".to_owned()), (different, format!("{text:?}"))] {
             let datum = [&[14, 2, 0], value].concat();
-            let told = decode(Limits::default(), &columns, (&schema, &datum));
+            let told = decode(Limits::default(), &columns, &schema, &datum);
             assert_eq!(told, Ok(format!("id=\"7\" c={wanted}")), "{kind}");
         }
     }
@@ -322,13 +324,13 @@ fn a_union_of_two_types_without_null_is_read_by_its_branch() {
     ] {
         let schema = row(&[("id", r#""long""#), ("c", kind)]);
         let datum = [&[14], datum].concat();
-        let told = decode(Limits::default(), &columns(column), (&schema, &datum));
+        let told = decode(Limits::default(), &columns(column), &schema, &datum);
         assert_eq!(told, Ok(format!("id=\"7\" c={wanted}")), "{kind}");
     }
 }
 
 /// What a record of these fields comes to; a table declares `declared`.
-fn outcome(declared: &[&str], (fields, datum): (&[(&str, &str)], &[u8])) -> String {
+fn outcome(declared: &[&str], fields: &[(&str, &str)], datum: &[u8]) -> String {
     let mut table = shop::table(TOPIC, Engine::Postgres, ReplicaIdentity::Full, &[KEYED]);
     table.shape.declared = declared.iter().map(|name| (*name).into()).collect();
     let registry = shop::registry(1, vec![table]);
@@ -366,7 +368,7 @@ fn outcome_of(declared: &[&str], names: &str) -> String {
             }
         }
     }
-    outcome(declared, (&fields, &datum))
+    outcome(declared, &fields, &datum)
 }
 
 #[test]
@@ -408,7 +410,7 @@ fn marks_of_the_flattened_form_make_a_row_whatever_else_is_there() {
             (mark, kind),
         ];
         let datum = [&[14, 2, b'm'], value].concat();
-        let told = outcome(&[], (&fields, &datum));
+        let told = outcome(&[], &fields, &datum);
         let is_row = told.starts_with(op) && told.ends_with("after id=\"7\"");
         assert!(is_row, "{told}");
     }
@@ -443,7 +445,7 @@ fn before_and_after_may_be_of_two_types_and_a_part_of_none() {
         (&[4, 12, 2, 2, b'x', 0], "bad_envelope"),
     ] {
         let datum = [parts, &[2, b'u']].concat();
-        assert_eq!(outcome(&[], (&fields, &datum)), wanted, "{parts:?}");
+        assert_eq!(outcome(&[], &fields, &datum), wanted, "{parts:?}");
     }
 }
 
@@ -464,4 +466,21 @@ fn a_key_that_is_no_structure_says_nothing_of_the_row() {
             format!("before id={wanted}")
         );
     }
+}
+
+#[test]
+fn a_key_may_hold_structures_without_bytes() {
+    let registry = registry(1, &[KEYED]);
+    let mut decoder = Decoder::new(Limits::default());
+    let place = r#"{"type":"record","name":"P","fields":[{"name":"x","type":"null"},{"name":"y","type":"null"}]}"#;
+    let schema = format!(
+        r#"{{"type":"record","name":"Key","fields":[{{"name":"at","type":{place}}},{{"name":"id","type":"long"}}]}}"#
+    );
+    decoder.add_writer_schema(1, &schema).expect("it compiles");
+    let key = framed(&[14]);
+    let mut change = Change::default();
+    let tombstone = shop::record(TOPIC, Some(&key), None);
+    let decoded = decoder.decode(&tombstone, &registry, &mut change);
+    assert_eq!(decoded, Ok(Decoded::Change));
+    assert_eq!(change.before.column(ColumnSlot(0)), Column::Known("7"));
 }

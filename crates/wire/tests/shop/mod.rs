@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
 pub(crate) mod recording;
+pub(crate) mod stand;
 
 use std::fmt::Write as _;
 use std::sync::Arc;

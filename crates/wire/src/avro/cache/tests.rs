@@ -18,11 +18,11 @@ fn what_was_unused_for_longest_goes_first_and_what_was_used_last_stays() {
             cache.add(id, SCHEMA, &limits).expect("valid");
         }
         for id in [7, 3] {
-            assert!(cache.get(id).is_ok_and(|it| it.is_some()));
+            assert!(cache.get(id).is_ok_and(|schema| schema.is_some()));
         }
         cache.add(6, SCHEMA, &limits).expect("valid");
         for id in [2, 7, 3] {
-            assert!(cache.get(id).is_ok_and(|it| it.is_some()));
+            assert!(cache.get(id).is_ok_and(|schema| schema.is_some()));
         }
         let each = cache.bytes() / by_last_use.len();
         cache.make_room(left * each);

@@ -65,7 +65,7 @@ fn a_schema_has_as_many_parts_and_as_long_names_as_are_allowed() {
         {"name":"b","type":{"type":"enum","name":"E","symbols":["x","y","z"]}}]}"#;
     let parts = 1 + 2 + (1 + 2 + 2) + (1 + 3);
     assert_eq!(
-        WriterSchema::compile(json, parts).map(|it| it.parts()),
+        WriterSchema::compile(json, parts).map(|schema| schema.parts()),
         Ok(parts)
     );
     for parts_max in [parts - 1, parts / 2] {
