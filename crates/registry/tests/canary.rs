@@ -139,7 +139,7 @@ fn each_target_has_a_family_of_its_own_kind() {
         assert_eq!(family.freshness.within, canary.within);
         assert_eq!(family.freshness.window, Duration::from_secs(2_419_200));
         let mut bindings = table.bindings.iter();
-        let own = bindings.find(|it| it.family == FamilyId(at as u32));
+        let own = bindings.find(|binding| binding.family == FamilyId(at as u32));
         let own = own.expect("bound");
         assert_eq!(
             (own.keys.len(), own.tags.len()),

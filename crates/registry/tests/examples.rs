@@ -31,7 +31,7 @@ fn holds(case: &Case) -> Result<(), String> {
         );
     let purges: Vec<String> = purges
         .iter()
-        .map(|it| format!("\"catalog:v1:notes:{it}\""))
+        .map(|id| format!("\"catalog:v1:notes:{id}\""))
         .collect();
     let family = NOTE
         .replace("{id}", &format!("{{{key}}}"))
@@ -179,6 +179,6 @@ fn examples_are_run_of_families_that_purge() {
         ("families/item.yaml", &family),
     ]);
     let found = found.expect_err("a fault");
-    let codes: Vec<_> = found.iter().map(|it| it.code).collect();
+    let codes: Vec<_> = found.iter().map(|fault| fault.code).collect();
     assert_eq!(codes, ["FR0003"], "{}", found.render());
 }

@@ -165,8 +165,13 @@ fn found(families: &[(String, String)]) -> Diagnostics {
 /// The messages and helps of one code.
 fn told(code: &str, families: &[(String, String)]) -> Vec<(String, String)> {
     let found = found(families);
-    let of_code = found.iter().filter(|it| it.code == code);
-    let told = of_code.map(|it| (it.message.clone(), it.help.clone().unwrap_or_default()));
+    let of_code = found.iter().filter(|fault| fault.code == code);
+    let told = of_code.map(|fault| {
+        (
+            fault.message.clone(),
+            fault.help.clone().unwrap_or_default(),
+        )
+    });
     told.collect()
 }
 

@@ -11,11 +11,7 @@ fn world(open_max: usize, words_max: usize) -> World {
         words_max,
         ..MembersLimits::default()
     };
-    let mut world = World::new(1, limits);
-    world.pass(WITHIN + 1);
-    world.commit(&[true]);
-    world.read_all();
-    world
+    World::settled_within(1, limits)
 }
 
 #[test]
@@ -50,7 +46,7 @@ fn the_oldest_are_given_up_and_take_no_memory_then() {
         let told: Vec<_> = world
             .missing
             .iter()
-            .map(|it| (it.transactions, it.first.clone()))
+            .map(|missing| (missing.transactions, missing.first.clone()))
             .collect();
         let expected = (2, World::text(numbers[7]));
         assert_eq!(told, [expected], "{open_max} {words_max}");

@@ -157,10 +157,7 @@ fn p5_memory_is_bounded_and_what_is_forgotten_is_counted() {
         words_max: 64,
         closed_max: 32,
     };
-    let mut world = World::new(1, limits);
-    world.pass(WITHIN + 1);
-    world.commit(&[true]);
-    world.read_all();
+    let mut world = World::settled_within(1, limits);
     for _ in 0..100 {
         world.commit(&[false, true, true]);
     }
@@ -183,10 +180,7 @@ fn p5_what_was_pushed_out_of_memory_before_its_end_is_not_missing() {
         words_max: 64,
         closed_max: 2,
     };
-    let mut world = World::new(1, limits);
-    world.pass(WITHIN + 1);
-    world.commit(&[true]);
-    world.read_all();
+    let mut world = World::settled_within(1, limits);
     for _ in 0..8 {
         world.commit(&[true]);
     }
@@ -289,10 +283,7 @@ proptest! {
     ) {
         let few = MembersLimits { open_max: 3, words_max: 4, closed_max: 2 };
         let limits = if small { few } else { MembersLimits::default() };
-        let (mut world, mut last) = (World::new(3, limits), (0, 0));
-        world.pass(WITHIN + 1);
-        world.commit(&[true]);
-        world.read_all();
+        let (mut world, mut last) = (World::settled_within(3, limits), (0, 0));
         for step in &steps {
             play(&mut world, step, &mut last);
             world.take();

@@ -8,9 +8,8 @@ use freshet_core::members::{EndsQuestion, Members, MembersLimits, Outcomes};
 use freshet_core::position::Steady;
 use freshet_core::transaction::{Boundary, Member, TransactionId};
 
-const WITHIN: u64 = 60;
-const BOUNDARIES: &str = "shop.transaction";
-const ITEMS: &str = "shop.public.items";
+use crate::world::{BOUNDARIES, TOPIC as ITEMS, WITHIN};
+
 const ORDERS: &str = "shop.public.orders";
 
 /// The counts at the end of a transaction that changed one row in both tables.
@@ -113,7 +112,7 @@ impl Shop {
     /// The topics in which changes are missing.
     fn missing(&mut self) -> Vec<String> {
         let missing = self.members.judge().into_iter();
-        missing.map(|it| it.topic.to_string()).collect()
+        missing.map(|missing| missing.topic.to_string()).collect()
     }
 }
 
@@ -184,7 +183,8 @@ fn the_brokers_are_asked_once_about_each_table_that_is_read() {
     }
     let asked = |shop: &mut Shop, seconds| {
         shop.seconds += seconds;
-        shop.members.question(shop.now()).map(|it| it.topic)
+        let question = shop.members.question(shop.now());
+        question.map(|question| question.topic)
     };
     assert_eq!(asked(&mut shop, WITHIN - 1), None);
     assert_eq!(asked(&mut shop, 1).as_deref(), Some(ITEMS));

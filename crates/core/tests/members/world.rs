@@ -63,12 +63,18 @@ impl World {
 
     /// One that has seen a transaction whole and judges from here on.
     pub(crate) fn settled(partitions: usize) -> Self {
-        let mut world = Self::new(partitions, MembersLimits::default());
+        let mut world = Self::settled_within(partitions, MembersLimits::default());
+        world.take();
+        assert_eq!(world.outcomes.complete, 1);
+        world
+    }
+
+    /// The same with other limits.
+    pub(crate) fn settled_within(partitions: usize, limits: MembersLimits) -> Self {
+        let mut world = Self::new(partitions, limits);
         world.pass(WITHIN + 1);
         world.commit(&[true]);
         world.read_all();
-        world.take();
-        assert_eq!(world.outcomes.complete, 1);
         world
     }
 
