@@ -14,7 +14,7 @@ crates=(core registry wire pipeline)
 [ -n "${ONLY:-}" ] && crates=("${ONLY%%/*}")
 
 # Tests that read sources or take long; every other one of a crate is quick, and none needs a server.
-declare -A slow=([core]="tidy" [registry]="bounds" [wire]="bounds" [pipeline]="histograms recorded_columns")
+declare -A slow=([core]="tidy" [registry]="bounds limits" [wire]="bounds" [pipeline]="histograms recorded_columns")
 # Which tests come first for a module; what they do not notice is tried again with every quick one of its crate. The first
 # row that fits a path counts.
 first=(
@@ -30,7 +30,8 @@ first=(
   "core/src/transaction" "transaction"
   "core/src/(resolve|template)" "resolve template"
   "core/src" "lib"
-  "registry/src/(limits|files|folder|load)" "lib rules folders bounds"
+  "registry/src/limits" "lib rules limits"
+  "registry/src/(files|folder|load)" "lib rules folders bounds"
   "registry/src/source_file" "source_files"
   "registry/src/compile/collation" "lib"
   "registry/src/compile" "families rules owners logs"
