@@ -4,7 +4,7 @@ use freshet_core::connector::{
     BigintUnsigned, BinaryMode, Connector, DecimalMode, FieldNames, Setting, TimePrecision,
     Tombstones, ZeroDates,
 };
-use freshet_core::table::{Blanks, Chars, ColumnKind, Moment, Whole};
+use freshet_core::table::{Blanks, Chars, ColumnKind, ColumnShape, Moment, Whole};
 use freshet_registry::source_file::{
     ConnectorWritten, EngineName, ForeignKey, IdentityName, OnDelete, SourceColumn, SourceFile,
     SourceTable, TextForm, column_kind, enum_values, unplaced,
@@ -145,6 +145,25 @@ proptest! {
     }
 }
 
+#[test]
+fn plain_words_stand_without_quotes() {
+    let text = file(&["shop.Order_2".to_owned()]).to_yaml();
+    assert!(!text.contains('"'), "{text}");
+}
+
+#[test]
+fn a_file_is_read_where_it_is_a_source_file() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = dir.path().join("shop.yaml");
+    assert!(SourceFile::read(&path).is_none(), "there is none");
+    let written = file(&["shop".to_owned()]);
+    std::fs::write(&path, written.to_yaml()).expect("a file");
+    let read = SourceFile::read(&path).expect("a source file");
+    assert_eq!(read.to_yaml(), written.to_yaml());
+    std::fs::write(&path, "family: catalog.item\n").expect("a file");
+    assert!(SourceFile::read(&path).is_none(), "another kind of file");
+}
+
 /// The source file with this block.
 fn with_block(block: &str) -> SourceFile {
     let text = format!("database: shop\nengine: mysql\n{block}\ntables: []\n");
@@ -224,6 +243,8 @@ fn each_type_of_postgres_keeps_what_decides_its_text() {
         ("text", ColumnKind::TEXT),
         ("citext", ColumnKind::TEXT),
         ("enum", ColumnKind::TEXT),
+        ("varchar", ColumnKind::TEXT),
+        ("varchar(20)", chars(20, Blanks::Kept)),
         ("character varying", ColumnKind::TEXT),
         ("character varying(20)", chars(20, Blanks::Kept)),
         ("character(3)", chars(3, Blanks::Padded)),
@@ -321,8 +342,10 @@ fn each_type_of_mysql_keeps_what_decides_its_text() {
         ("bigint(20) unsigned", whole(64, true, 0)),
         ("BIGINT UNSIGNED", whole(64, true, 0)),
         ("tinyint(4)", whole(8, false, 0)),
+        ("smallint(6)", whole(16, false, 0)),
         ("mediumint(9)", whole(24, false, 0)),
         ("int(5) unsigned zerofill", whole(32, true, 5)),
+        ("int(5) zerofill", whole(32, true, 5)),
         ("int unsigned zerofill", Opaque),
         ("tinyint(1) unsigned zerofill", whole(8, true, 1)),
         ("tinyint(1)", Opaque),
@@ -371,6 +394,83 @@ fn settings_of_the_connector_are_part_of_the_kind() {
     assert!(moment.always_micros && !moment.zero_dates);
 }
 
+/// A bound column of a registry whose source file says this of its engine, its table and the column.
+fn bound(engine: &str, block: &str, identity: &str, column: &str) -> ColumnShape {
+    let source = format!(
+        "database: shop\nengine: {engine}\nconnector: {{ {block} }}\ntables:\n  - table: shop.public.items\n    \
+         replica_identity: {identity}\n    primary_key: [id]\n    columns:\n      \
+         - {{ name: id, type: bigint, nullable: false }}\n      - {{ name: c, {column} }}\n"
+    );
+    let family = "\
+family: catalog.item
+schema_version: 1
+owner: { team: catalog }
+lifecycle: active
+freshness: { class: strict, within: 2s, objective: 99.9%, window: 28d }
+max_ttl: 1h
+redis: { target: main, keys: [\"catalog:v1:item:{id}:{c}\"] }
+sources:
+  - table: shop.public.items
+    bind: { id: id, c: c }
+";
+    let files = [("sources/s.yaml", &*source), ("families/f.yaml", family)];
+    let files = files.map(|(path, text)| (path.into(), text.to_owned()));
+    let loaded = freshet_registry::load_files(files.to_vec());
+    let loaded = loaded.unwrap_or_else(|found| panic!("{}", found.render()));
+    let columns = &loaded.registry.tables[0].shape.columns;
+    let column = columns.iter().find(|column| &*column.name == "c");
+    column.expect("it is bound").clone()
+}
+
+/// Where a NULL in the log is not known to be one.
+#[test]
+fn null_hides_values_by_engine_type_settings_and_what_the_log_omits() {
+    let nanos = "time_precision: nanoseconds";
+    let nanos_only = "time_precision: nanoseconds, zero_dates: never";
+    for (engine, block, identity, declared, hides) in [
+        ("postgres", "", "full", "bigint", false),
+        // NaN.
+        ("postgres", "", "full", "\"numeric(9,2)\"", true),
+        ("postgres", "decimal: precise", "full", "numeric", true),
+        ("postgres", "decimal: string", "full", "numeric", false),
+        ("mysql", "", "full", "\"decimal(9,2)\"", false),
+        // 0000-00-00.
+        ("postgres", "", "full", "date", false),
+        ("mysql", "", "full", "date", true),
+        ("mysql", "zero_dates: never", "full", "date", false),
+        ("mysql", "", "full", "datetime", true),
+        ("mysql", "", "full", "timestamp", true),
+        ("mysql", "zero_dates: never", "full", "datetime", false),
+        ("mysql", "zero_dates: never", "full", "timestamp", false),
+        // Before 1677 and after 2262.
+        ("mysql", nanos_only, "full", "datetime", true),
+        ("postgres", nanos, "full", "timestamp", true),
+        ("postgres", nanos, "full", "timestamptz", true),
+        ("postgres", "", "full", "timestamptz", false),
+        // Rows without some of their columns.
+        ("mysql", "", "default", "bigint", true),
+        ("mariadb", "", "default", "bigint", true),
+        ("mysql", "", "full", "bigint", false),
+        ("postgres", "", "default", "bigint", false),
+    ] {
+        let column = bound(engine, block, identity, &format!("type: {declared}"));
+        let what = format!("{declared} of {engine}, {identity}, {block}");
+        assert_eq!(column.null_hides, hides, "{what}");
+    }
+}
+
+#[test]
+fn a_column_may_be_null_unless_its_file_says_otherwise() {
+    for (column, nullable) in [
+        ("type: bigint", true),
+        ("type: bigint, nullable: true", true),
+        ("type: bigint, nullable: false", false),
+    ] {
+        let column = bound("postgres", "", "full", column);
+        assert_eq!(column.nullable, nullable);
+    }
+}
+
 #[test]
 fn tinyint_1_prints_as_the_source_file_says() {
     for (form, wanted) in [
@@ -378,12 +478,15 @@ fn tinyint_1_prints_as_the_source_file_says() {
         (Some(TextForm::Integer), whole(8, false, 0)),
         (Some(TextForm::Boolean), ColumnKind::Bool),
     ] {
-        let column = SourceColumn {
-            text: form,
-            ..SourceColumn::new("c", "tinyint(1)", true)
-        };
-        let kind = column_kind(EngineName::Mysql, &Connector::default(), &column);
-        assert_eq!(kind, wanted, "{form:?}");
+        // The server's other names for it.
+        for declared in ["tinyint(1)", "boolean", "bool"] {
+            let column = SourceColumn {
+                text: form,
+                ..SourceColumn::new("c", declared, true)
+            };
+            let kind = column_kind(EngineName::Mysql, &Connector::default(), &column);
+            assert_eq!(kind, wanted, "{declared} {form:?}");
+        }
     }
     let other = SourceColumn {
         text: Some(TextForm::Integer),

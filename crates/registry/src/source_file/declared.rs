@@ -22,13 +22,12 @@ struct Declared<'a> {
 impl<'a> Declared<'a> {
     fn of(text: &'a str) -> Self {
         let text = text.trim();
-        let (head, inside, tail) = match (text.find('('), text.rfind(')')) {
-            (Some(open), Some(close)) if open < close => (
-                text.get(..open).unwrap_or_default(),
-                text.get(open + 1..close),
-                text.get(close + 1..).unwrap_or_default(),
-            ),
-            _ => (text, None, ""),
+        let cut = text
+            .split_once('(')
+            .and_then(|(head, rest)| Some((head, rest.rsplit_once(')')?)));
+        let (head, inside, tail) = match cut {
+            Some((head, (inside, tail))) => (head, Some(inside), tail),
+            None => (text, None, ""),
         };
         let (base, between) = head.trim().split_once(' ').unwrap_or((head.trim(), ""));
         Self {
