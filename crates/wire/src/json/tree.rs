@@ -36,9 +36,13 @@ mod tests {
     fn a_tree_is_counted_before_it_is_built() {
         assert!(parse(br#"{"a":[1,{"b":null}]}"#).is_some());
         assert!(parse(b"[1,").is_none());
-        let objects = format!("[{}]", vec![r#"{"":0}"#; OBJECTS_MAX + 1].join(","));
-        let values = format!("[{}]", vec!["0"; VALUES_MAX + 1].join(","));
-        for text in [objects, values] {
+        let objects = |count| format!("[{}]", vec![r#"{"":0}"#; count].join(","));
+        // The bracket is counted too.
+        let values = |count| format!("[{}]", vec!["0"; count].join(","));
+        for text in [objects(OBJECTS_MAX), values(VALUES_MAX)] {
+            assert!(is_bounded(text.as_bytes()));
+        }
+        for text in [objects(OBJECTS_MAX + 1), values(VALUES_MAX + 1)] {
             assert!(!is_bounded(text.as_bytes()));
             assert!(parse(text.as_bytes()).is_none());
         }

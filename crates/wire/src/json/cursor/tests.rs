@@ -161,12 +161,15 @@ fn strings_are_unescaped_and_halves_of_surrogates_refused() {
             "{bad}"
         );
     }
-    let mut scratch = String::new();
-    let mut cursor = Cursor::new(b"\"a\xff\"", 8);
-    assert_eq!(
-        cursor.scalar(&mut scratch),
-        Err(DecodeError::BadUtf8 { at: 2 })
-    );
+    // Of one with an escape it is known where it begins.
+    for (bad, at) in [(&b"\"a\xff\""[..], 2), (b"\"\\na\xff\"", 1)] {
+        let mut scratch = String::new();
+        let mut cursor = Cursor::new(bad, 8);
+        assert_eq!(
+            cursor.scalar(&mut scratch),
+            Err(DecodeError::BadUtf8 { at })
+        );
+    }
 }
 
 #[test]

@@ -251,7 +251,11 @@ fn a_value_may_be_as_deep_on_a_track_as_beside_it() {
         assert_eq!(hits(reader(), std::slice::from_ref(&fitting)), 19);
         let deeper = fitting.replace(&deep, &format!("[{deep}]"));
         let mut reader = reader();
-        reader.read(fitting.as_bytes()).expect("it reads");
+        // Two records that differ in this value: from then on whatever stands there is read on the track.
+        for envelope in [&record(1, "u"), &fitting, &fitting] {
+            reader.read(envelope.as_bytes()).expect("it reads");
+        }
+        assert_eq!(reader.hits, 1);
         let error = reader.read(deeper.as_bytes()).expect_err("too deep");
         assert_eq!(error.reason(), "too_deep");
     }
@@ -261,7 +265,13 @@ fn a_value_may_be_as_deep_on_a_track_as_beside_it() {
 fn what_is_said_twice_counts_as_it_does_in_the_general_way() {
     let (row, other) = ("{\"id\":1}", "{\"name\":\"n\"}");
     for part in ["before", "after", "source"] {
-        for (first, second) in [(row, "null"), ("null", row), (row, other), (row, "7")] {
+        for (first, second) in [
+            (row, "null"),
+            ("null", row),
+            ("null", other),
+            (row, other),
+            (row, "7"),
+        ] {
             for id in [1, 2] {
                 let first = first.replace('1', &id.to_string());
                 let record = format!(
@@ -270,6 +280,13 @@ fn what_is_said_twice_counts_as_it_does_in_the_general_way() {
                 hits(Reader::new(), &[record]);
             }
         }
+    }
+    // The later one counts, though it is always the same and the earlier one is not.
+    let mut reader = Reader::new();
+    for op in ["c", "d", "r", "c"] {
+        let record = format!("{{\"op\":\"{op}\",\"after\":{{\"id\":1}},\"op\":\"u\"}}");
+        let (facts, ..) = reader.read(record.as_bytes()).expect("it reads");
+        assert_eq!(facts.op, Some(OpCode::of("u")));
     }
 }
 
