@@ -195,10 +195,12 @@ mod tests {
             tokio::time::sleep(Duration::from_millis(20)).await;
             breaker.answered();
         };
-        let waiter = breaker.pass(&clock);
         let began = tokio::time::Instant::now();
-        tokio::join!(probe, waiter);
-        let waited = began.elapsed();
+        let waiter = async {
+            breaker.pass(&clock).await;
+            began.elapsed()
+        };
+        let ((), waited) = tokio::join!(probe, waiter);
         assert!(waited < Duration::from_millis(30), "waited {waited:?}");
         assert!(
             waited >= Duration::from_millis(20),

@@ -95,7 +95,6 @@ pub(crate) fn of_purge(
 ) -> DeadLetter {
     metrics::dead_letter("refused");
     DeadLetter {
-        topic: String::new(),
         partition: -1,
         offset: -1,
         reason: "refused".to_owned(),

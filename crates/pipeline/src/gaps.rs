@@ -247,8 +247,22 @@ mod tests {
         for (position, second) in [(100, 10), (200, 20), (150, 15), (200, 20), (190, 24)] {
             assert_eq!(look(position, second), None);
         }
+        assert_eq!(look(200, 40), None, "the same place");
+        assert_eq!(look(199, 45), None, "clocks are set back by as much");
         assert_eq!(look(120, 60), Some(GapCause::PositionBack));
         assert_eq!(look(121, 61), None, "reported once");
+    }
+
+    #[test]
+    fn p5_a_change_without_place_or_time_says_nothing_of_the_order() {
+        let mut order = Order::default();
+        let mut look = |change: Change| order.look(&change, at(0, 9));
+        assert_eq!(look(change(Op::Update, 200, 20)), None);
+        let mut placeless = change(Op::Update, 0, 60);
+        placeless.version = ChangeVersion::default();
+        assert_eq!(look(placeless), None);
+        assert_eq!(look(change(Op::Update, 300, 0)), None, "without time");
+        assert_eq!(look(change(Op::Update, 250, 90)), None, "after 200");
     }
 
     /// A row of the snapshot that began at `position`.
@@ -314,7 +328,7 @@ mod tests {
         assert_eq!(order.look(&row(9), at(0, 4)), None);
         order.ended(StreamId(0));
         assert_eq!(
-            order.look(&row(9), at(1, 5)),
+            order.look(&row(9), at(0, 5)),
             Some(GapCause::SnapshotAgain),
             "assigned again"
         );

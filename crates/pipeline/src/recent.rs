@@ -231,7 +231,11 @@ mod tests {
     }
 
     fn batch(name: &[u8]) -> PurgeBatch {
-        let mut batch = PurgeBatch::new(TargetId(0));
+        batch_for(0, name)
+    }
+
+    fn batch_for(target: u32, name: &[u8]) -> PurgeBatch {
+        let mut batch = PurgeBatch::new(TargetId(target));
         batch.add(WantedPurge {
             family: FamilyId(3),
             scope: Scope::Keys,
@@ -278,14 +282,48 @@ mod tests {
     #[test]
     fn keeps_a_window_counted_back_from_the_newest_answer_and_gives_it_once() {
         let (recent, rules) = (Recent::new(Duration::from_secs(10)), rules());
-        for (at, name) in [(1, b"a"), (2, b"b"), (2, b"b"), (11, b"c"), (13, b"d")] {
+        for (at, name) in [(1, b"a"), (2, b"b"), (3, b"c"), (11, b"d"), (13, b"e")] {
             let answered = (&rules, Steady(at * 1_000_000), 0);
             assert!(recent.note(answered, [&batch(name)].into_iter()));
         }
         assert!(recent.take(0).is_none(), "nobody was replaced");
         let replays = recent.take(1).expect("news");
-        assert_eq!(names(&replays), [b"c", b"d"]);
+        assert_eq!(names(&replays), [b"c", b"d", b"e"]);
         assert!(recent.take(1).is_none(), "no news any more");
+    }
+
+    #[test]
+    fn what_is_sent_again_is_one_batch_for_a_second_and_a_target() {
+        let (recent, rules) = (Recent::new(Duration::from_secs(10)), rules());
+        for (at, name) in [(1_000, b"a"), (1_999, b"b"), (2_000, b"c")] {
+            let batches = [0, 1].map(|target| batch_for(target, name));
+            let answered = (&rules, Steady(at * 1_000), 0);
+            assert!(recent.note(answered, batches.iter()));
+        }
+        let replays = recent.take(1).expect("news");
+        let batches = replays.iter().map(|replay| {
+            let batches = replay.batches.iter();
+            batches
+                .map(|batch| (batch.target().0, batch.len()))
+                .collect::<Vec<_>>()
+        });
+        let wanted = [[(0, 2), (1, 2)], [(0, 1), (1, 1)]];
+        assert_eq!(batches.collect::<Vec<_>>(), wanted);
+        assert_eq!(names(&replays), [b"a", b"b", b"a", b"b", b"c", b"c"]);
+    }
+
+    /// What has grown old makes room.
+    #[test]
+    fn names_take_so_many_bytes_at_most() {
+        let (recent, rules) = (Recent::new(Duration::from_secs(10)), rules());
+        let long = |at: u8| batch(&vec![at; BYTES_MAX * 3 / 8]);
+        for at in [1, 8, 12, 13] {
+            let answered = (&rules, Steady(u64::from(at) * 1_000_000), 0);
+            assert!(recent.note(answered, [&long(at)].into_iter()));
+        }
+        let named = names(&recent.take(1).expect("news"));
+        let named: Vec<u8> = named.iter().map(|name| name[0]).collect();
+        assert_eq!(named, [8, 12]);
     }
 
     #[test]
@@ -307,9 +345,12 @@ mod tests {
             purges: Vec::new(),
             families: BTreeSet::new(),
         };
-        let taken = bucket.add(&batch(b"fits"), 100);
-        assert_eq!(taken, 4 + size_of::<KeptPurge>());
-        assert_eq!(bucket.add(&batch(&[b'x'; 200]), 100), 0);
+        let size = 4 + size_of::<KeptPurge>();
+        for _ in 0..2 {
+            assert_eq!(bucket.add(&batch(b"fits"), size), size);
+        }
+        assert!(bucket.families.is_empty());
+        assert_eq!(bucket.add(&batch(b"large"), size), 0);
         assert_eq!(bucket.families.len(), 1);
     }
 }

@@ -142,7 +142,9 @@ mod tests {
     #[test]
     fn tells_the_newest_reason_and_the_first_moment() {
         let status = Status::default();
+        assert!(status.is_ready("kafka"), "it never spoke");
         assert!(status.not_ready("kafka", "no broker answers", Steady(5)));
+        assert!(!status.is_ready("kafka"));
         assert!(!status.not_ready("kafka", "no broker answers", Steady(6)));
         assert!(status.not_ready("kafka", "authentication failed", Steady(7)));
         let unready = status.unready();
@@ -153,7 +155,9 @@ mod tests {
         );
         assert!(status.ready("kafka"));
         assert!(!status.ready("kafka"));
+        assert!(status.is_ready("kafka"));
         assert!(status.unready().is_empty());
+        assert_eq!(status.parts(), ["kafka"]);
     }
 
     #[test]
@@ -176,5 +180,8 @@ mod tests {
         assert_eq!(status.wedged(Steady(11), 10), ["intake"]);
         beat.store(9, Ordering::Relaxed);
         assert!(status.wedged(Steady(11), 10).is_empty());
+        assert_eq!(status.wedged(Steady(20), 10), ["intake"]);
+        status.retire_heartbeat("intake");
+        assert!(status.wedged(Steady(20), 10).is_empty(), "it has ended");
     }
 }

@@ -3,7 +3,9 @@ use std::time::Duration;
 
 use freshet_core::ports::Origin;
 use freshet_core::position::{StreamId, StreamPosition};
-use freshet_core::registry::{Freshness, FreshnessClass, OnSnapshot, OnTruncate, RegistryRevision};
+use freshet_core::registry::{
+    Freshness, FreshnessClass, OnSnapshot, OnTruncate, PurgeMode, RegistryRevision, Scope,
+};
 
 use super::*;
 
@@ -48,12 +50,12 @@ fn letter(policies: &[LetterPolicy]) -> DeadLetter {
         },
         origin: Origin {
             topic: "shop.public.items",
-            partition: 0,
+            partition: 3,
             offset: 7,
         },
         key: Some(b"the key"),
         value: Some(SECRET),
-        appended: WallMicros(0),
+        appended: WallMicros(4),
     };
     let reason = Reason {
         label: "bad_json",
@@ -87,9 +89,62 @@ fn p12_the_strictest_policy_of_all_families_wins() {
 }
 
 #[test]
+fn a_letter_says_which_record_it_is_about_and_why() {
+    let wanted = DeadLetter {
+        topic: "shop.public.items".to_owned(),
+        partition: 3,
+        offset: 7,
+        reason: "bad_json".to_owned(),
+        detail: "why".to_owned(),
+        families: vec!["shop.f0".to_owned()],
+        value_bytes: SECRET.len() as u64,
+        attempts: 1,
+        at: WallMicros(9),
+        appended: WallMicros(4),
+        policy: LetterPolicy::None,
+        ..DeadLetter::default()
+    };
+    assert_eq!(letter(&[LetterPolicy::None]), wanted);
+}
+
+#[test]
 fn families_are_named_once_and_in_order() {
     let registry = registry(&[LetterPolicy::Full; 3]);
     let ids = [2, 0, 2, 1, 9].map(FamilyId);
     let concerned = Concerned::by(&registry, ids.into_iter());
     assert_eq!(concerned.families, ["shop.f0", "shop.f1", "shop.f2"]);
+}
+
+#[test]
+fn a_purge_that_is_refused_names_no_record() {
+    let purge = WantedPurge {
+        family: FamilyId(0),
+        scope: Scope::Keys,
+        mode: PurgeMode::Hard,
+        committed: WallMicros(5),
+        name: b"shop:v1:7",
+    };
+    let letter = of_purge(&purge, "why".to_owned(), "shop.f0", WallMicros(9));
+    let wanted = DeadLetter {
+        topic: String::new(),
+        partition: -1,
+        offset: -1,
+        reason: "refused".to_owned(),
+        detail: "why".to_owned(),
+        families: vec!["shop.f0".to_owned()],
+        value_bytes: 9,
+        attempts: 1,
+        at: WallMicros(9),
+        appended: WallMicros(5),
+        ..DeadLetter::default()
+    };
+    assert_eq!(letter, wanted);
+}
+
+#[test]
+fn a_schema_that_is_there_and_bad_is_told_from_one_that_is_missing() {
+    let of = |error| Reason::of_schema(&error).label;
+    let (id, reason) = (7, "why".to_owned());
+    assert_eq!(of(WriterSchemaError::Unusable { id, reason }), "bad_schema");
+    assert_eq!(of(WriterSchemaError::Unknown { id }), "unknown_schema");
 }

@@ -51,15 +51,44 @@ fn a_repeated_purge_is_measured_only_for_families_that_had_to_wait() {
     assert_eq!(names(&then.purges), expected);
 }
 
+/// How many purges each record has, and how many follow in it.
+fn lengths(requests: &[PurgeRequest]) -> Vec<(usize, Vec<usize>)> {
+    let behind = |it: &PurgeRequest| it.then.iter().map(|then| then.purges.len()).collect();
+    let lengths = requests.iter().map(|it| (it.purges.len(), behind(it)));
+    lengths.collect()
+}
+
 #[test]
 fn what_follows_comes_after_all_of_a_long_batch() {
     let keys: Vec<String> = (0..2_500).map(|at| format!("key-{at}")).collect();
     let purges: Vec<(u32, &str)> = keys.iter().map(|it| (1, it.as_str())).collect();
-    let outer = batch(1, &[(1, "tag")]);
-    let requests = requests_of(&registry(), &batch(0, &purges), &[&outer], WallMicros(9));
-    let lengths: Vec<(usize, usize)> = requests
-        .iter()
-        .map(|it| (it.purges.len(), it.then.len()))
-        .collect();
-    assert_eq!(lengths, [(1_000, 0), (1_000, 0), (500, 1)]);
+    let (long, short) = (&purges[..], &[(1, "tag")][..]);
+    let requests = |own, outer| {
+        let (own, outer) = (batch(0, own), batch(1, outer));
+        lengths(&requests_of(&registry(), &own, &[&outer], WallMicros(9)))
+    };
+    let expected = [(1_000, vec![]), (1_000, vec![]), (500, vec![1])];
+    assert_eq!(requests(long, short), expected);
+    let expected = [(1, vec![1_000]), (0, vec![1_000]), (0, vec![500])];
+    assert_eq!(requests(short, long), expected);
+}
+
+#[test]
+fn a_record_has_so_many_bytes_of_names_at_most() {
+    let quarter = "n".repeat(BYTES_PER_REQUEST / 4);
+    let names: Vec<String> = (0..4).map(|at| format!("{at}{}", &quarter[1..])).collect();
+    let mut purges: Vec<(u32, &str)> = names.iter().map(|it| (1, it.as_str())).collect();
+    let requests = |purges: &[(u32, &str)]| {
+        let requests = requests_of(&registry(), &batch(0, purges), &[], WallMicros(9));
+        requests
+            .iter()
+            .map(|it| it.purges.len())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(requests(&purges), [4]);
+    purges.push((1, "x"));
+    assert_eq!(requests(&purges), [4, 1]);
+    // One that is too long stands alone.
+    let long = "n".repeat(BYTES_PER_REQUEST + 1);
+    assert_eq!(requests(&[(1, &long), (1, "x")]), [1, 1]);
 }
