@@ -39,6 +39,7 @@ first=(
   "registry/src/(family_file|rules)" "rules"
   "registry/src/(overlap|sources)" "owners rules"
   "registry/src" "lib rules folders"
+  "wire/src/avro" "lib writer_schemas"
   "wire/src/(json|facts|images|decode|boundary|unowned)" "lib stack_rows boundaries"
   "wire/src" "lib"
   "pipeline/src/(lane|round|take|taking|replay|rules)" "promises"

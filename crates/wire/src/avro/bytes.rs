@@ -301,6 +301,19 @@ mod tests {
     }
 
     #[test]
+    fn a_union_of_two_has_two_branches() {
+        for (null, branches) in [
+            (0, [Ok(false), Ok(true), Err(Bad::Branch)]),
+            (1, [Ok(true), Ok(false), Err(Bad::Branch)]),
+        ] {
+            for (branch, wanted) in (0..).zip(branches) {
+                assert_eq!(is_there(&mut &written(branch)[..], null), wanted);
+            }
+            assert_eq!(is_there(&mut &written(-1)[..], null), Err(Bad::Branch));
+        }
+    }
+
+    #[test]
     fn a_number_that_does_not_end_is_bad() {
         for (bytes, bad) in [(&[0x80; 3][..], Bad::Short), (&[0x80; 16], Bad::LongNumber)] {
             assert_eq!(long(&mut &bytes[..]), Err(bad));

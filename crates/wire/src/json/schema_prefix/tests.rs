@@ -1,6 +1,7 @@
 use freshet_core::table::ColumnKind;
 
 use super::{PREFIXES_MAX, SchemaPrefixes};
+use crate::field_schema::{FieldSchema, Nulls, hash};
 use crate::limits::Limits;
 use crate::row_rules::tests::shape;
 use crate::scalar::Encoding;
@@ -8,13 +9,49 @@ use crate::scalar::Encoding;
 const COLUMNS: [(&str, ColumnKind); 2] =
     [("price", ColumnKind::BIGINT), ("at", ColumnKind::BIGINT)];
 
-fn record(type_of_at: &str) -> String {
-    let row = format!(
-        r#"[{{"type":"bytes","name":"org.apache.kafka.connect.data.Decimal","parameters":{{"scale":"2"}},"field":"price"}},{{"type":"int64","name":"{type_of_at}","field":"at"}}]"#
-    );
+/// A record whose schema has these fields in its row.
+fn record_of(fields: &str) -> String {
     format!(
-        r#"{{"schema":{{"type":"struct","fields":[{{"type":"struct","fields":{row},"field":"after"}}]}},"payload":{{"op":"c"}}}}"#
+        r#"{{"schema":{{"type":"struct","fields":[{{"type":"struct","fields":[{fields}],"field":"after"}}]}},"payload":{{"op":"c"}}}}"#
     )
+}
+
+fn record(type_of_at: &str) -> String {
+    record_of(&format!(
+        r#"{{"type":"bytes","name":"org.apache.kafka.connect.data.Decimal","parameters":{{"scale":"2"}},"field":"price"}},{{"type":"int64","name":"{type_of_at}","field":"at"}}"#
+    ))
+}
+
+#[test]
+fn a_schema_says_how_a_column_is_written_and_what_may_stand_for_null() {
+    let (shape, limits) = (shape(&COLUMNS), Limits::default());
+    let seven = Nulls::Default(hash("7"));
+    for (field, encoding, nulls) in [
+        (r#""type":"int64""#, Encoding::Plain, Nulls::Kept),
+        (r#""type":"bytes""#, Encoding::Other, Nulls::Kept),
+        (
+            r#""type":"int64","optional":true,"default":7"#,
+            Encoding::Plain,
+            seven,
+        ),
+        (
+            r#""type":"int64","optional":false,"default":7"#,
+            Encoding::Plain,
+            Nulls::Kept,
+        ),
+        (
+            r#""type":"int64","default":7"#,
+            Encoding::Plain,
+            Nulls::Kept,
+        ),
+    ] {
+        let text = record_of(&format!(r#"{{{field},"field":"price"}}"#));
+        let mut prefixes = SchemaPrefixes::default();
+        let opened = prefixes.open(text.as_bytes(), &shape, &limits);
+        let (_, columns) = opened.expect("valid").expect("it has a schema");
+        let wanted = FieldSchema { encoding, nulls };
+        assert_eq!(columns[0].field, wanted, "{field}");
+    }
 }
 
 #[test]
