@@ -305,3 +305,6 @@ impl Diagnostics {
         out
     }
 }
+
+#[cfg(test)]
+mod tests;

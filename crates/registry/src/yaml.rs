@@ -72,3 +72,34 @@ impl Yaml {
         read
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_read_of_a_registry_is_counted_and_aliases_as_what_they_may_repeat() {
+        let mut yaml = Yaml { nodes_left: 2_000 };
+        for (text, left) in [
+            ("[1, 2, 3]", 1_996),
+            ("[&a 1, 2, 3]", 1_992),
+            ("[&a 1, *a, 3]", 988),
+        ] {
+            assert!(yaml.parse::<Vec<u8>>(text).is_ok(), "{text}");
+            assert_eq!(yaml.nodes_left, left, "{text}");
+        }
+        for (nodes_left, fits) in [(4, true), (3, false)] {
+            let mut yaml = Yaml { nodes_left };
+            assert_eq!(yaml.parse::<Vec<u8>>("[1, 2, 3]").is_ok(), fits);
+        }
+    }
+
+    #[test]
+    fn lists_stand_inside_each_other_up_to_a_depth() {
+        for (depth, fits) in [(DEPTH_MAX, true), (DEPTH_MAX + 1, false)] {
+            let text = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+            let read = parse::<serde_json::Value>(&text, CONFIG_NODES_MAX);
+            assert_eq!(read.is_ok(), fits, "{depth}");
+        }
+    }
+}

@@ -117,6 +117,16 @@ mod tests {
     }
 
     #[test]
+    fn a_long_line_is_cut_in_front_of_places_far_from_its_beginning() {
+        let line = "x".repeat(1_000);
+        for (column, caret, cut) in [(1, 0, false), (100, 99, false), (101, 61, true)] {
+            let shown = Snippet::of(&line, 1, column).expect("a line");
+            let begins_cut = shown.text.starts_with('…');
+            assert_eq!((shown.caret, begins_cut), (caret, cut), "{column}");
+        }
+    }
+
+    #[test]
     fn p12_nothing_that_a_terminal_obeys_is_shown() {
         let shown = escaped("a\u{1b}[2Jb\0c\u{202e}d\u{9b}\u{2066}\n\u{200b}é");
         assert_eq!(

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use freshet_core::nearest::nearest;
-use serde_saphyr::Error;
+use serde_saphyr::{Error, MessageFormatter, UserMessageFormatter};
 
 use super::{Diagnostic, Place};
 
@@ -29,7 +29,11 @@ pub(super) fn diagnostic(code: &'static str, path: &Path, error: &Error) -> Diag
             format!("the field `{field}` is missing"),
             "docs/registry.md describes every field".to_owned(),
         ),
-        other => (first_line(&other.to_string()), String::new()),
+        // Without the place, which stands beside it.
+        other => (
+            UserMessageFormatter.format_message(other).into_owned(),
+            String::new(),
+        ),
     };
     let fault = Diagnostic::error(code, place, &message);
     match help.is_empty() {
@@ -45,14 +49,4 @@ fn meant(word: &str, expected: &[&'static str]) -> String {
         Some(near) => format!("did you mean `{near}`? {all}"),
         None => all,
     }
-}
-
-/// The first line says what is wrong; the place stands beside it.
-fn first_line(text: &str) -> String {
-    let message = text.lines().next().unwrap_or("not valid YAML");
-    let message = message.strip_prefix("error: ").unwrap_or(message);
-    let rest = message
-        .strip_prefix("line ")
-        .and_then(|it| it.split_once(": "));
-    rest.map_or(message, |(_, rest)| rest).to_owned()
 }
