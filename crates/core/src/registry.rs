@@ -10,7 +10,7 @@ use rustc_hash::FxHashMap;
 
 use crate::shape;
 use crate::table::{ColumnSlot, TableId, TableShape};
-use crate::template::Template;
+use crate::template::{NameForm, Template};
 
 /// Index of a family in its snapshot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -49,6 +49,8 @@ pub struct Target {
     pub name: Arc<str>,
     /// Its layer.
     pub tier: Tier,
+    /// What its entries are called by.
+    pub names: NameForm,
 }
 
 /// How wide a purge is, from narrow to wide.
@@ -171,10 +173,8 @@ pub struct Family {
     pub freshness: Freshness,
     /// Longest life of an entry.
     pub max_ttl: Duration,
-    /// The Redis side, if any.
-    pub redis: Option<RedisSide>,
-    /// The CDN side, if any.
-    pub cdn: Option<CdnSide>,
+    /// Where its entries are cached, and under which names. Each at a target of its own.
+    pub places: Vec<Place>,
     /// Purges one change may cause per target before the family scope is taken instead.
     pub fan_out_max: usize,
     /// What a truncate purges.
@@ -189,34 +189,56 @@ pub struct Family {
     pub canary: Option<Arc<str>>,
 }
 
-/// A family's Redis side.
+/// One cache that holds entries of a family.
 #[derive(Debug, Clone)]
-pub struct RedisSide {
-    /// Where its entries live.
+pub struct Place {
+    /// The cache.
     pub target: TargetId,
-    /// The [shapes](crate::shape) of its key templates; the family scope is the names that these can produce.
-    pub shapes: Vec<Box<[u8]>>,
+    /// How wide one of the family's names is there.
+    pub exact: Scope,
+    /// Soft or hard.
+    pub mode: PurgeMode,
+    /// Everything that the family has there, which a purge widens to when its exact names are not known.
+    pub all: Vec<(Scope, Box<[u8]>)>,
 }
 
-impl RedisSide {
-    /// What the family scope purges: a template without a placeholder names one entry, which needs no `SCAN`.
-    pub fn scope(&self) -> impl Iterator<Item = (Scope, &[u8])> {
-        self.shapes.iter().map(|shape| match shape::is_open(shape) {
-            true => (Scope::Family, &**shape),
-            false => (Scope::Keys, &**shape),
-        })
+impl Place {
+    /// Entries by their keys, of which these are the [shapes](crate::shape). A key without a placeholder names one entry,
+    /// which needs no `SCAN`.
+    pub fn of_keys(target: TargetId, shapes: impl IntoIterator<Item = Box<[u8]>>) -> Self {
+        let all = shapes.into_iter().map(|name| match shape::is_open(&name) {
+            true => (Scope::Family, name),
+            false => (Scope::Keys, name),
+        });
+        Self {
+            target,
+            exact: Scope::Keys,
+            mode: PurgeMode::Hard,
+            all: all.collect(),
+        }
+    }
+
+    /// Answers by their tags, each of which carries `family_tag` too.
+    pub fn of_tags(target: TargetId, family_tag: Box<[u8]>, mode: PurgeMode) -> Self {
+        Self {
+            target,
+            exact: Scope::Tag,
+            mode,
+            all: vec![(Scope::Family, family_tag)],
+        }
+    }
+
+    /// Scope and name of everything that the family has there.
+    pub fn everything(&self) -> impl Iterator<Item = (Scope, &[u8])> {
+        self.all.iter().map(|(scope, name)| (*scope, &**name))
     }
 }
 
-/// A family's CDN side.
-#[derive(Debug, Clone)]
-pub struct CdnSide {
-    /// The CDNs that cache its answers.
-    pub targets: Vec<TargetId>,
-    /// The tag that every answer of the family carries; the family scope is this.
-    pub family_tag: Box<[u8]>,
-    /// Soft or hard.
-    pub mode: PurgeMode,
+impl Family {
+    /// Its place at a target.
+    pub fn place_at(&self, target: TargetId) -> Option<&Place> {
+        self.places.iter().find(|place| place.target == target)
+    }
 }
 
 /// How one family hangs on one table.
@@ -227,10 +249,8 @@ pub struct Binding {
     /// Columns of which at least one must have changed for an update to matter, bound columns
     /// included. Empty: every update matters.
     pub when_changed: Vec<ColumnSlot>,
-    /// Key templates.
-    pub keys: Vec<Template>,
-    /// Tag templates.
-    pub tags: Vec<Template>,
+    /// The templates of its names at each place of the family, in the order of those.
+    pub names: Vec<Arc<[Template]>>,
     /// The column that holds the row's version for [`EntryVersion`].
     pub version_column: Option<ColumnSlot>,
 }

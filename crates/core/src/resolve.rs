@@ -7,10 +7,7 @@
 use crate::change::{Change, Op};
 use crate::image::{Column, Image};
 use crate::purge::{FamilyVerdict, PurgePlace, PurgeSet};
-use crate::registry::{
-    Binding, CdnSide, Family, FamilyId, OnSnapshot, OnTruncate, PurgeMode, RedisSide, Registry,
-    Scope,
-};
+use crate::registry::{Binding, Family, FamilyId, OnSnapshot, OnTruncate, Place, Registry, Scope};
 use crate::template::{Rendered, Template};
 
 /// Fills `set` with what `change` purges. Returns false when no family owns the table.
@@ -83,8 +80,7 @@ pub fn widen_family(registry: &Registry, id: FamilyId, set: &mut PurgeSet) {
     let Some(family) = registry.family(id) else {
         return;
     };
-    widen_redis(family.redis.as_ref(), id, set);
-    widen_cdn(family.cdn.as_ref(), id, set);
+    family.places.iter().for_each(|place| widen(place, id, set));
     set.judge(id, FamilyVerdict::Widened);
 }
 
@@ -98,8 +94,8 @@ fn resolve_binding(
     match change.op {
         Op::Truncate if family.on_truncate == OnTruncate::Ignore => return FamilyVerdict::Ignored,
         Op::Truncate => {
-            widen_redis(family.redis.as_ref(), binding.family, set);
-            widen_cdn(family.cdn.as_ref(), binding.family, set);
+            let places = family.places.iter();
+            places.for_each(|place| widen(place, binding.family, set));
             return FamilyVerdict::Widened;
         }
         Op::Read if family.on_snapshot == OnSnapshot::Ignore => return FamilyVerdict::Ignored,
@@ -119,22 +115,16 @@ fn resolve_names(
     set: &mut PurgeSet,
 ) -> FamilyVerdict {
     let mut widened = false;
-    if let Some(redis) = &family.redis {
+    for (at, place) in family.places.iter().enumerate() {
+        let templates = binding.names.get(at).map_or(&[][..], |names| names);
         let start = set.len();
-        let place = PurgePlace {
-            target: redis.target,
-            family: binding.family,
-            mode: PurgeMode::Hard,
-        };
-        let exact = render_all(&binding.keys, change, set, (place, Scope::Keys));
+        let exact = render_all(templates, change, set, (place, binding.family));
+        // Names that are known are kept only when none is unknown: everything covers them.
         if !exact || set.len() - start > family.fan_out_max {
             set.rewind(start);
-            widen_redis(Some(redis), binding.family, set);
+            widen(place, binding.family, set);
             widened = true;
         }
-    }
-    if let Some(cdn) = &family.cdn {
-        widened |= !resolve_tags(family, cdn, binding, (change, &mut *set));
     }
     if widened {
         FamilyVerdict::Widened
@@ -143,40 +133,15 @@ fn resolve_names(
     }
 }
 
-/// Tags of every CDN target. False when the family tag had to be taken. Tags that can be told are kept
-/// only when none is unknown: the family tag covers them.
-fn resolve_tags(
-    family: &Family,
-    cdn: &CdnSide,
-    binding: &Binding,
-    (change, set): (&Change, &mut PurgeSet),
-) -> bool {
-    let mut exact = true;
-    for &target in &cdn.targets {
-        let start = set.len();
-        let place = PurgePlace {
-            target,
-            family: binding.family,
-            mode: cdn.mode,
-        };
-        let told = render_all(&binding.tags, change, set, (place, Scope::Tag));
-        if !told || set.len() - start > family.fan_out_max {
-            set.rewind(start);
-            set.add(place, Scope::Family, &cdn.family_tag);
-            exact = false;
-        }
-    }
-    exact
-}
-
 /// Renders every template from each image that the change has or should have. False when one could not be
 /// told, or when there is none: then nothing says which of the family's entries the row is in.
 fn render_all(
     templates: &[Template],
     change: &Change,
     set: &mut PurgeSet,
-    (place, scope): (PurgePlace, Scope),
+    (place, family): (&Place, FamilyId),
 ) -> bool {
+    let (at, scope) = (purge_place(place, family), place.exact);
     let (before, after) = (&change.before, &change.after);
     // An image that should be there and is not knows no column: it renders as unknown, not as nothing.
     let wants_before = before.is_present() || matches!(change.op, Op::Update | Op::Delete);
@@ -184,10 +149,10 @@ fn render_all(
     for template in templates {
         // Where the names agree, the after-image renders for both.
         let agree = wants_after && template.same_name(before, after);
-        if wants_before && !agree && !render(template, before, set, (place, scope)) {
+        if wants_before && !agree && !render(template, before, set, (at, scope)) {
             return false;
         }
-        if wants_after && !render(template, after, set, (place, scope)) {
+        if wants_after && !render(template, after, set, (at, scope)) {
             return false;
         }
     }
@@ -210,27 +175,19 @@ fn render(
     true
 }
 
-fn widen_redis(redis: Option<&RedisSide>, family: FamilyId, set: &mut PurgeSet) {
-    let Some(redis) = redis else { return };
-    let place = PurgePlace {
-        target: redis.target,
-        family,
-        mode: PurgeMode::Hard,
-    };
-    for (scope, name) in redis.scope() {
-        set.add(place, scope, name);
+/// Adds everything that the family has at one place.
+fn widen(place: &Place, family: FamilyId, set: &mut PurgeSet) {
+    let at = purge_place(place, family);
+    for (scope, name) in place.everything() {
+        set.add(at, scope, name);
     }
 }
 
-fn widen_cdn(cdn: Option<&CdnSide>, family: FamilyId, set: &mut PurgeSet) {
-    let Some(cdn) = cdn else { return };
-    for &target in &cdn.targets {
-        let place = PurgePlace {
-            target,
-            family,
-            mode: cdn.mode,
-        };
-        set.add(place, Scope::Family, &cdn.family_tag);
+fn purge_place(place: &Place, family: FamilyId) -> PurgePlace {
+    PurgePlace {
+        target: place.target,
+        family,
+        mode: place.mode,
     }
 }
 

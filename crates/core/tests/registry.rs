@@ -5,7 +5,7 @@ mod support;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use freshet_core::registry::{FamilyId, LetterPolicy, RedisSide, Registry, Scope, TargetId};
+use freshet_core::registry::{FamilyId, LetterPolicy, Place, Registry, Scope, TargetId};
 use freshet_core::table::{ColumnKind, TableId, TableShape};
 use support::{FASTLY, Names, REDIS, RegistryBuilder, VARNISH, family, item_family};
 
@@ -89,14 +89,12 @@ fn a_moment_shows_its_zone_where_the_column_has_one() {
 
 #[test]
 fn a_template_without_a_value_is_purged_by_name() {
-    let side = RedisSide {
-        target: REDIS,
-        shapes: vec![
-            b"catalog:v2:index"[..].into(),
-            b"catalog:v2:item:*"[..].into(),
-        ],
-    };
-    let scope: Vec<_> = side.scope().collect();
+    let shapes: [Box<[u8]>; 2] = [
+        b"catalog:v2:index"[..].into(),
+        b"catalog:v2:item:*"[..].into(),
+    ];
+    let place = Place::of_keys(REDIS, shapes);
+    let scope: Vec<_> = place.everything().collect();
     let wanted: [(Scope, &[u8]); 2] = [
         (Scope::Keys, b"catalog:v2:index"),
         (Scope::Family, b"catalog:v2:item:*"),

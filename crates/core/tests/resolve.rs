@@ -14,8 +14,8 @@ use freshet_core::resolve::{resolve, resolve_fallback, resolve_family, resolve_r
 use freshet_core::table::{ColumnSlot, TableId};
 use proptest::prelude::*;
 use support::{
-    Cell, FASTLY, Names, Purged, REDIS, RegistryBuilder, VARNISH, cdn_side, change, family,
-    item_family, key, listed, purged, redis_side, tag, text, wide,
+    Cell, FASTLY, Names, Purged, REDIS, RegistryBuilder, VARNISH, change, family, item_family, key,
+    keyed, listed, purged, tag, tagged, text, wide,
 };
 
 const TOPIC: &str = "shop.public.items";
@@ -249,7 +249,7 @@ fn unknown_outweighs_null() {
         ..Names::default()
     };
     let redis_only = Family {
-        cdn: None,
+        places: vec![keyed("catalog:v2:item:")],
         ..item_family()
     };
     let registry = one(redis_only, names);
@@ -391,7 +391,7 @@ fn items_and_list(fan_out_max: usize) -> Registry {
     let table = builder.table(TOPIC, &COLUMNS);
     let item = builder.family(item_family());
     let list = builder.family(Family {
-        redis: redis_side("catalog:v1:list:"),
+        places: vec![keyed("catalog:v1:list:")],
         fan_out_max,
         ..family("catalog.list")
     });
@@ -475,7 +475,7 @@ fn p3_a_name_that_two_families_share_is_purged_once_and_hard() {
         let table = builder.table(TOPIC, &COLUMNS);
         for (name, mode) in ["a", "b"].into_iter().zip(modes) {
             let family = builder.family(Family {
-                cdn: cdn_side(&[FASTLY], name, mode),
+                places: vec![tagged(FASTLY, name, mode)],
                 ..family(name)
             });
             let names = Names {
@@ -503,7 +503,7 @@ fn a_family_that_widens_takes_nothing_from_another() {
         ("b", &["category-{category}", "name-{name}"][..]),
     ] {
         let family = builder.family(Family {
-            cdn: cdn_side(&[FASTLY], name, PurgeMode::Soft),
+            places: vec![tagged(FASTLY, name, PurgeMode::Soft)],
             ..family(name)
         });
         let names = Names {
@@ -525,7 +525,9 @@ fn a_family_that_widens_takes_nothing_from_another() {
 #[test]
 fn every_cdn_target_gets_every_tag() {
     let both = Family {
-        cdn: cdn_side(&[FASTLY, VARNISH], "f-catalog.item", PurgeMode::Hard),
+        places: [FASTLY, VARNISH]
+            .map(|target| tagged(target, "f-catalog.item", PurgeMode::Hard))
+            .into(),
         ..family("catalog.item")
     };
     let registry = one(both, NAMES);
@@ -540,9 +542,9 @@ fn every_cdn_target_gets_every_tag() {
     assert_eq!(widened, expected);
 }
 
-/// A side that no template names an entry of can only be purged as a whole.
+/// A place that no template names an entry of can only be purged as a whole.
 #[test]
-fn a_side_without_templates_takes_the_family() {
+fn a_place_without_templates_takes_the_family() {
     let change = created(&row("7", "books", "x"));
     let tags_only = Names {
         tags: &["category-{category}"],
@@ -738,8 +740,11 @@ fn expected(case: &Case) -> BTreeSet<Purged> {
 
 fn model_family(fan_out_max: usize) -> Family {
     Family {
-        redis: redis_side("m:"),
-        cdn: cdn_side(&[FASTLY, VARNISH], "f-m", PurgeMode::Soft),
+        places: vec![
+            keyed("m:"),
+            tagged(FASTLY, "f-m", PurgeMode::Soft),
+            tagged(VARNISH, "f-m", PurgeMode::Soft),
+        ],
         on_snapshot: OnSnapshot::Purge,
         fan_out_max,
         ..family("m")
@@ -768,7 +773,7 @@ proptest! {
     ) {
         prop_assume!(one_row != other_row);
         let names = Names { keys: &["m:{id}:{category}:{name}"], ..Names::default() };
-        let registry = one(Family { cdn: None, ..model_family(9) }, names);
+        let registry = one(Family { places: vec![keyed("m:")], ..model_family(9) }, names);
         let keys = |row: &[String]| {
             let cells: Vec<Cell> = row.iter().map(|value| text(value)).collect();
             purged(&registry, &created(&cells))

@@ -8,8 +8,9 @@ use freshet_audit::verify::{Cache, verify};
 use freshet_audit::watch::{LOOK_LABELS, watch};
 use freshet_cdn::{FastlyPurger, VarnishPurger};
 use freshet_core::position::Steady;
-use freshet_core::registry::{OnSnapshot, Registry, Tier};
+use freshet_core::registry::{Family, OnSnapshot, Registry, Scope, Target as NamedTarget};
 use freshet_core::sample::{PurgedSample, ReadSample};
+use freshet_core::template::NameForm;
 use freshet_kafka::{KafkaOutbox, KafkaSource, KafkaTopicEnds, TopicWanted};
 use freshet_pipeline::backoff::{Backoff, Dice};
 use freshet_pipeline::canary::prove::prove;
@@ -66,7 +67,7 @@ pub(crate) fn build(
     for target in &registry.targets {
         if let Some(wanted) = config.targets.get(&target.name) {
             let parts = target_parts(config, &target.name, wanted)?;
-            if target.tier == Tier::Store {
+            if target.names == NameForm::RedisKey {
                 probes.insert(Arc::clone(&target.name), Arc::clone(&parts.purger));
             }
             targets.push(parts);
@@ -134,7 +135,7 @@ pub(crate) fn canaries(
         .iter()
         .flat_map(|CanaryConfig { canary, .. }| {
             canary.targets.iter().map(|target| {
-                let is_store = target.tier == Tier::Store;
+                let is_store = target.names == NameForm::RedisKey;
                 let topic = if is_store {
                     canary.topic(registry)
                 } else {
@@ -246,14 +247,8 @@ fn start_auditor(
     tasks: &mut JoinSet<()>,
 ) -> Option<mpsc::Sender<PurgedSample>> {
     config.sample_every?;
-    for family in &registry.families {
-        let target = family
-            .redis
-            .as_ref()
-            .and_then(|redis| registry.target(redis.target));
-        if let Some(target) = target {
-            freshet_audit::metrics::register(&family.name, &target.name, &LOOK_LABELS);
-        }
+    for (family, target) in looked_at(registry) {
+        freshet_audit::metrics::register(&family.name, &target.name, &LOOK_LABELS);
     }
     let (offer, samples) = mpsc::channel(256);
     let (settings, clock) = (config.audit, clock.clone());
@@ -273,12 +268,8 @@ fn start_verifier(
     tasks: &mut JoinSet<()>,
 ) -> Option<mpsc::Sender<ReadSample>> {
     let rate = config.snapshot_looks_per_second?;
-    for family in &registry.families {
-        let target = family
-            .redis
-            .as_ref()
-            .and_then(|redis| registry.target(redis.target));
-        if let (OnSnapshot::Verify, Some(target)) = (family.on_snapshot, target) {
+    for (family, target) in looked_at(registry) {
+        if family.on_snapshot == OnSnapshot::Verify {
             freshet_audit::metrics::register_reads(&family.name, &target.name);
         }
     }
@@ -294,6 +285,15 @@ fn start_verifier(
     let (outbox, clock) = (Arc::clone(outbox), clock.clone());
     tasks.spawn(async move { verify((caches, outbox), rows, rate, move || clock.wall()).await });
     Some(offer)
+}
+
+/// The places whose entries can be looked at, since they are known by their keys.
+fn looked_at(registry: &Registry) -> impl Iterator<Item = (&Family, &NamedTarget)> {
+    registry.families.iter().flat_map(move |family| {
+        let places = family.places.iter();
+        let keyed = places.filter(|place| place.exact == Scope::Keys);
+        keyed.filter_map(move |place| Some((family, registry.target(place.target)?)))
+    })
 }
 
 fn topics_wanted(config: &Config, registry: &Registry) -> Vec<TopicWanted> {
@@ -317,7 +317,7 @@ fn topics_wanted(config: &Config, registry: &Registry) -> Vec<TopicWanted> {
         },
     ];
     for target in &registry.targets {
-        if target.tier != Tier::Store {
+        if target.names != NameForm::RedisKey {
             topics.push(wanted(&config.outbox.lane_topic(&target.name), &kept));
         }
         topics.push(wanted(&config.outbox.backlog_topic(&target.name), &kept));

@@ -117,7 +117,7 @@ fn unserved<'a>(served: &[Target], registry: &'a Registry) -> Option<&'a Target>
     let is_served = |target: &Target| {
         served
             .iter()
-            .any(|it| it.name == target.name && it.tier == target.tier)
+            .any(|it| it.name == target.name && it.names == target.names)
     };
     registry.targets.iter().find(|target| !is_served(target))
 }

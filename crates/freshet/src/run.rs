@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 use freshet_core::nearest::nearest;
-use freshet_core::registry::{Registry, Tier};
+use freshet_core::registry::Registry;
+use freshet_core::template::NameForm;
 use freshet_pipeline::clock::Clock;
 use freshet_pipeline::rules::RulesInForce;
 use freshet_pipeline::status::Status;
@@ -107,13 +108,13 @@ fn run_on_runtime(config: Config, registry: Registry) -> anyhow::Result<()> {
 pub(crate) fn check_targets(config: &Config, registry: &Registry) -> Result<(), String> {
     let mut faults = Vec::new();
     for target in &registry.targets {
-        let wants = if target.tier == Tier::Store {
+        let wants = if target.names == NameForm::RedisKey {
             "redis"
         } else {
             "varnish or fastly"
         };
         let configured = config.targets.get(&target.name).map(|it| &it.cache);
-        match (configured, target.tier) {
+        match (configured, target.names) {
             (None, _) => {
                 let names = config.targets.keys().map(|it| &**it);
                 let near = nearest(&target.name, names)
@@ -124,8 +125,8 @@ pub(crate) fn check_targets(config: &Config, registry: &Registry) -> Result<(), 
                     target.name, target.name
                 ));
             }
-            (Some(Target::Redis(_)), Tier::Store)
-            | (Some(Target::Varnish(..) | Target::Fastly(..)), Tier::Edge) => {}
+            (Some(Target::Redis(_)), NameForm::RedisKey)
+            | (Some(Target::Varnish(..) | Target::Fastly(..)), NameForm::SurrogateKey) => {}
             (Some(_), _) => faults.push(format!(
                 "error: families take target `{}` for {wants}, the config makes it something else",
                 target.name

@@ -7,9 +7,10 @@ use freshet_core::ports::{OutboxRecord, RawRecord};
 use freshet_core::position::{Steady, WallMicros};
 use freshet_core::purge::WantedPurge;
 use freshet_core::registry::{
-    FamilyId, FreshnessClass, PurgeMode, Registry, Scope, TargetId, Tier,
+    FamilyId, FreshnessClass, Place, PurgeMode, Registry, Scope, TargetId, Tier,
 };
 use freshet_core::shape;
+use freshet_core::template::NameForm;
 use freshet_wire::{PurgeRequest, RequestedPurge};
 
 use crate::clock::Clock;
@@ -95,7 +96,8 @@ impl TakeRequests {
                 .and_then(|id| registry.family(id))
                 .map_or(FreshnessClass::Strict, |family| family.freshness.class);
             round.note(purge.committed, class, now);
-            if is_prefix(purge) && tier_of(&registry, target) == Some(Tier::Store) {
+            let named = registry.target(target).map(|it| it.names);
+            if is_prefix(purge) && named == Some(NameForm::RedisKey) {
                 self.add_prefix(purge, target, round);
                 continue;
             }
@@ -208,15 +210,14 @@ fn tier_of(registry: &Registry, target: TargetId) -> Option<Tier> {
     registry.target(target).map(|it| it.tier)
 }
 
-/// Scope and name of everything that a family has in a Redis.
+/// Scope and name of everything that a family has at a target.
 fn names_at(
     registry: &Registry,
     family: FamilyId,
     target: TargetId,
 ) -> impl Iterator<Item = (Scope, &[u8])> {
-    let redis = registry.family(family).and_then(|it| it.redis.as_ref());
-    let redis = redis.filter(|redis| redis.target == target);
-    redis.into_iter().flat_map(|redis| redis.scope())
+    let place = registry.family(family).and_then(|it| it.place_at(target));
+    place.into_iter().flat_map(Place::everything)
 }
 
 /// The family scopes of everything that is cached at a target, and at those outside of it, since a request may say
@@ -238,20 +239,15 @@ fn scopes_from<'a>(registry: &'a Registry, target: &str) -> impl Iterator<Item =
 fn scopes_at(registry: &Registry, target: TargetId) -> impl Iterator<Item = Scoped<'_>> {
     let families = registry.families.iter().enumerate();
     families.flat_map(move |(at, family)| {
-        let id = FamilyId(at as u32);
-        let scoped = move |scope, mode, name| Scoped {
-            target,
-            family: id,
-            scope,
-            mode,
-            name,
-        };
-        let cdn = family.cdn.as_ref();
-        let cdn = cdn.filter(|cdn| cdn.targets.contains(&target));
-        let tags = cdn
-            .into_iter()
-            .map(move |cdn| scoped(Scope::Family, cdn.mode, &*cdn.family_tag));
-        let names = names_at(registry, id, target);
-        tags.chain(names.map(move |(scope, name)| scoped(scope, PurgeMode::Hard, name)))
+        let place = family.place_at(target).into_iter();
+        place.flat_map(move |place| {
+            place.everything().map(move |(scope, name)| Scoped {
+                target,
+                family: FamilyId(at as u32),
+                scope,
+                mode: place.mode,
+                name,
+            })
+        })
     })
 }

@@ -125,15 +125,8 @@ impl RegistryHandles {
         for family in &registry.families {
             for (at, target) in registry.targets.iter().enumerate() {
                 let id = TargetId(at as u32);
-                let used = family
-                    .redis
-                    .as_ref()
-                    .is_some_and(|redis| redis.target == id)
-                    || family
-                        .cdn
-                        .as_ref()
-                        .is_some_and(|cdn| cdn.targets.contains(&id));
-                pairs.push(used.then(|| pair_handles(family, &target.name)));
+                let place = family.place_at(id);
+                pairs.push(place.map(|_| pair_handles(family, &target.name)));
             }
         }
         let changes = registry

@@ -55,9 +55,7 @@ impl<P: Purger, O: Outbox> RunRound<P, O> {
         for tier in TIERS {
             let batches = of_tiers(round, |it| it == tier);
             join_all(batches.map(|batch| self.run_batch(round, tier, batch))).await;
-            if tier == Tier::Store {
-                self.offer_samples(&mut round.samples);
-            }
+            self.offer_samples(round, tier);
         }
         self.purge_stage.record(self.clock.now().since(round.begun));
     }
@@ -244,9 +242,16 @@ impl<P: Purger, O: Outbox> RunRound<P, O> {
         }
     }
 
-    fn offer_samples(&self, samples: &mut Vec<PurgedSample>) {
+    /// Offers the samples of a tier that has just answered.
+    fn offer_samples(&self, round: &mut Round, tier: Tier) {
         let Some(auditor) = &self.samples else { return };
-        for mut sample in samples.drain(..) {
+        let registry = &round.rules.registry;
+        let answered = round.samples.extract_if(.., |sample| {
+            let target = registry.target_named(&sample.target);
+            let target = target.and_then(|id| registry.target(id));
+            target.is_none_or(|target| target.tier == tier)
+        });
+        for mut sample in answered {
             sample.purged = self.clock.wall();
             // A full auditor is no reason to wait: it is a sample.
             if auditor.try_send(sample).is_err() {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use freshet_core::purge::{BatchedPurge, PurgeBatch, PurgeOutcome, PurgeReport, WantedPurge};
-use freshet_core::registry::{FamilyId, Scope, TargetId};
+use freshet_core::registry::{FamilyId, Place, Scope, TargetId};
 
 use crate::rules::Rules;
 
@@ -31,14 +31,8 @@ pub(crate) fn scope_at(
     target: TargetId,
 ) -> impl Iterator<Item = (Scope, &[u8])> {
     let family = rules.registry.family(family);
-    let cdn = family.and_then(|family| family.cdn.as_ref());
-    let cdn = cdn.filter(|cdn| cdn.targets.contains(&target));
-    let tag = cdn.map(|cdn| &*cdn.family_tag);
-    let redis = family.and_then(|family| family.redis.as_ref());
-    let redis = redis.filter(|redis| redis.target == target);
-    let tag = tag.map(|tag| (Scope::Family, tag));
-    let names = redis.into_iter().flat_map(|redis| redis.scope());
-    tag.into_iter().chain(names)
+    let place = family.and_then(|family| family.place_at(target));
+    place.into_iter().flat_map(Place::everything)
 }
 
 pub(crate) fn wanted<'a>(purge: &BatchedPurge, name: &'a [u8]) -> WantedPurge<'a> {

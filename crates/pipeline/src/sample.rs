@@ -7,7 +7,7 @@ use freshet_core::change::Op;
 use freshet_core::image::Column;
 use freshet_core::position::{Steady, WallMicros};
 use freshet_core::purge::{FamilyVerdict, PurgeSet};
-use freshet_core::registry::{FamilyId, Registry, Scope};
+use freshet_core::registry::{Family, FamilyId, Place, Registry, Scope};
 use freshet_core::resolve::resolve_read;
 use freshet_core::sample::{OuterName, PurgedSample, ReadSample};
 use tokio::sync::mpsc;
@@ -59,13 +59,10 @@ impl<W> TakeChanges<W> {
             let version = resolve_read(&rules.registry, &self.change, id, set);
             let outcome = match version {
                 None => ReadOutcome::NoVersion,
-                Some(version) => match read_of(&rules.registry, id, (set, version)) {
-                    None => ReadOutcome::NoName,
-                    Some(read) => {
-                        room.send(read);
-                        ReadOutcome::Offered
-                    }
-                },
+                Some(version) => {
+                    let reads = reads_of(&rules.registry, id, (set, version));
+                    offer_each(room, self.reads.auditor.as_ref(), reads)
+                }
             };
             rules.handles.read(id, outcome);
         }
@@ -118,25 +115,55 @@ impl<W> TakeChanges<W> {
     }
 }
 
-/// What the auditor is told; none when the row is in no entry that can be told by its name.
-fn read_of(
-    registry: &Registry,
+/// Offers the row's entries at each place; `room` is for the first.
+fn offer_each(
+    room: mpsc::Permit<'_, ReadSample>,
+    auditor: Option<&mpsc::Sender<ReadSample>>,
+    mut reads: impl Iterator<Item = ReadSample>,
+) -> ReadOutcome {
+    let Some(first) = reads.next() else {
+        return ReadOutcome::NoName;
+    };
+    room.send(first);
+    for read in reads {
+        if auditor.is_none_or(|auditor| auditor.try_send(read).is_err()) {
+            return ReadOutcome::OverRate;
+        }
+    }
+    ReadOutcome::Offered
+}
+
+/// What the auditor is told, for each place where the row is in entries that are known by their names.
+fn reads_of<'a>(
+    registry: &'a Registry,
     id: FamilyId,
+    (set, version): (&'a PurgeSet, &'a str),
+) -> impl Iterator<Item = ReadSample> + 'a {
+    let family = registry.family(id).into_iter();
+    family.flat_map(move |family| {
+        let stores = family.places.iter();
+        let stores = stores.filter(|place| place.exact == Scope::Keys);
+        stores.filter_map(move |store| read_at(registry, (family, store), (set, version)))
+    })
+}
+
+fn read_at(
+    registry: &Registry,
+    (family, store): (&Family, &Place),
     (set, version): (&PurgeSet, &str),
 ) -> Option<ReadSample> {
-    let family = registry.family(id)?;
-    let redis = family.redis.as_ref()?;
+    let target = registry.target(store.target)?;
     let exact = set
         .iter()
-        .filter(|(purge, _)| purge.target == redis.target && purge.scope == Scope::Keys);
+        .filter(|(purge, _)| purge.target == store.target && purge.scope == Scope::Keys);
     let names: Vec<Vec<u8>> = exact.map(|(_, name)| name.to_vec()).collect();
     if names.is_empty() {
         return None;
     }
-    let outside = set.iter().filter(|(purge, _)| purge.target != redis.target);
-    let outer = outside.filter_map(|(purge, name)| {
-        Some(OuterName {
-            target: Arc::clone(&registry.target(purge.target)?.name),
+    let outer = set.iter().filter_map(|(purge, name)| {
+        let outer = registry.target(purge.target)?;
+        (outer.tier > target.tier).then(|| OuterName {
+            target: Arc::clone(&outer.name),
             scope: purge.scope,
             mode: purge.mode,
             name: name.to_vec(),
@@ -144,7 +171,7 @@ fn read_of(
     });
     Some(ReadSample {
         family: Arc::clone(&family.name),
-        target: Arc::clone(&registry.target(redis.target)?.name),
+        target: Arc::clone(&target.name),
         revision: Arc::clone(&registry.revision.content_hash),
         names,
         entry: family.entry_version.clone()?,

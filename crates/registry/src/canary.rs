@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use freshet_core::codec;
 use freshet_core::registry::{
-    Binding, CdnSide, Family, FamilyId, Freshness, FreshnessClass, LetterPolicy, OnSnapshot,
-    OnTruncate, PurgeMode, RedisSide, Registry, Table, Target, TargetId, Tier,
+    Binding, Family, FamilyId, Freshness, FreshnessClass, LetterPolicy, OnSnapshot, OnTruncate,
+    Place, PurgeMode, Registry, Table, Target, TargetId,
 };
 use freshet_core::table::{Engine, ReplicaIdentity, TableId, TableShape};
 use freshet_core::template::{NameForm, Segment, Template};
@@ -139,7 +139,6 @@ impl Canary {
     }
 
     fn family(&self, target: &Target, id: TargetId) -> Family {
-        let is_store = target.tier == Tier::Store;
         let name = format!("freshet.canary.{}.{}", self.database, target.name);
         Family {
             name: Arc::from(name),
@@ -151,15 +150,10 @@ impl Canary {
                 window: Duration::from_secs(28 * 86_400),
             },
             max_ttl: self.ttl(),
-            redis: is_store.then(|| RedisSide {
-                target: id,
-                shapes: vec![self.entry(&target.name).into()],
-            }),
-            cdn: (!is_store).then(|| CdnSide {
-                targets: vec![id],
-                family_tag: self.tag().into(),
-                mode: PurgeMode::Hard,
-            }),
+            places: vec![match target.names {
+                NameForm::RedisKey => Place::of_keys(id, [self.entry(&target.name).into()]),
+                NameForm::SurrogateKey => Place::of_tags(id, self.tag().into(), PurgeMode::Hard),
+            }],
             fan_out_max: 1,
             on_truncate: OnTruncate::Family,
             on_snapshot: OnSnapshot::Ignore,
@@ -170,18 +164,18 @@ impl Canary {
     }
 
     fn binding(&self, family: FamilyId, target: &Target) -> Binding {
-        let literal = |form, name: Vec<u8>| Template {
-            form,
+        let name = match target.names {
+            NameForm::RedisKey => self.entry(&target.name),
+            NameForm::SurrogateKey => self.tag(),
+        };
+        let template = Template {
+            form: target.names,
             segments: vec![Segment::Literal(name.into())],
         };
-        let is_store = target.tier == Tier::Store;
-        let key = is_store.then(|| literal(NameForm::RedisKey, self.entry(&target.name)));
-        let tag = (!is_store).then(|| literal(NameForm::SurrogateKey, self.tag()));
         Binding {
             family,
             when_changed: Vec::new(),
-            keys: key.into_iter().collect(),
-            tags: tag.into_iter().collect(),
+            names: vec![Arc::from([template])],
             version_column: None,
         }
     }

@@ -4,6 +4,7 @@ mod cascades;
 mod collation;
 mod expand;
 mod family;
+pub(crate) mod places;
 mod snapshot;
 mod templates;
 
@@ -11,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use freshet_core::registry::{
-    Binding, Family, FamilyId, Registry, RegistryRevision, Table, Target, TargetId, Tier,
+    Binding, Family, FamilyId, Registry, RegistryRevision, Table, Target, TargetId,
 };
 use freshet_core::table::{ColumnKind, ColumnShape, ColumnSlot, TableId, TableShape};
 use freshet_core::template::Fold;
@@ -20,7 +21,7 @@ use time::Date;
 
 use crate::compile::snapshot::Held;
 use crate::diagnostics::{Diagnostic, Diagnostics, Place};
-use crate::family_file::{BindingWritten, FamilyFile};
+use crate::family_file::{BindingWritten, FamilyFile, Places};
 use crate::load::FamilySource;
 use crate::names;
 use crate::rules;
@@ -138,19 +139,19 @@ impl<'a> Compile<'a> {
     /// Adds one family. Faults are noted; whatever can be compiled is, so that later faults are found too.
     pub(crate) fn add(&mut self, source: &FamilySource) {
         let id = FamilyId(self.families.len() as u32);
-        let redis = source.file.redis.as_ref();
-        let redis_target = redis.map(|it| self.target(&it.target.value, Tier::Store));
-        let cdn_targets: Vec<TargetId> = source.file.cdn.as_ref().map_or_else(Vec::new, |cdn| {
-            cdn.targets
-                .iter()
-                .map(|it| self.target(&it.value, Tier::Edge))
-                .collect()
-        });
+        let targets: Vec<Vec<TargetId>> = source
+            .file
+            .places()
+            .map(|places| {
+                let targets = places.targets.iter();
+                targets.map(|it| self.target(&it.value, &places)).collect()
+            })
+            .collect();
         let mut speaker = Speaker {
             source,
             found: &mut *self.found,
         };
-        let family = family::compile(&mut speaker, (redis_target, cdn_targets), self.today);
+        let family = family::compile(&mut speaker, &targets, self.today);
         let fan_out_max = family.fan_out_max;
         self.families.push(family);
         if !rules::is_bound(&source.file.lifecycle.value) {
@@ -244,7 +245,8 @@ impl<'a> Compile<'a> {
         self.bytes = room.bytes;
     }
 
-    fn target(&mut self, name: &str, tier: Tier) -> TargetId {
+    /// The target called `name`, which the first family that names it describes: others must agree.
+    fn target(&mut self, name: &str, places: &Places<'_>) -> TargetId {
         if let Some(id) = self.target_ids.get(name) {
             return *id;
         }
@@ -252,7 +254,8 @@ impl<'a> Compile<'a> {
         self.target_ids.insert(name.to_owned(), id);
         self.targets.push(Target {
             name: Arc::from(name),
-            tier,
+            tier: places::tier_of(places),
+            names: places.form(),
         });
         id
     }

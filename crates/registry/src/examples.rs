@@ -7,9 +7,10 @@ use freshet_core::change::{Change, Op};
 use freshet_core::connector::Tombstones;
 use freshet_core::image::Image;
 use freshet_core::purge::PurgeSet;
-use freshet_core::registry::{FamilyId, Registry, Table, Tier};
+use freshet_core::registry::{FamilyId, Registry, Table};
 use freshet_core::resolve::resolve_family;
 use freshet_core::table::{ColumnSlot, ReplicaIdentity};
+use freshet_core::template::NameForm;
 use serde_json::Value;
 use serde_saphyr::Spanned;
 
@@ -149,9 +150,9 @@ fn check(
     let (mut keys, mut tags) = (BTreeSet::new(), BTreeSet::new());
     for (purge, name) in set.iter() {
         let name = String::from_utf8_lossy(name).into_owned();
-        let tier = registry.target(purge.target).map(|target| target.tier);
-        match (tier, purge.scope) {
-            (Some(Tier::Store), _) => keys.insert(name),
+        let names = registry.target(purge.target).map(|target| target.names);
+        match names {
+            Some(NameForm::RedisKey) => keys.insert(name),
             _ => tags.insert(name),
         };
     }

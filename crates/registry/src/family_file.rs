@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use freshet_core::template::NameForm;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, SeqAccess, Visitor};
 use serde_json::Value;
@@ -20,8 +21,10 @@ pub(crate) struct FamilyFile {
     pub(crate) freshness: FreshnessWritten,
     pub(crate) max_ttl: Spanned<String>,
     pub(crate) guard: Option<Spanned<String>>,
-    pub(crate) redis: Option<RedisWritten>,
-    pub(crate) cdn: Option<CdnWritten>,
+    #[serde(default)]
+    places: Vec<PlaceWritten>,
+    redis: Option<RedisWritten>,
+    cdn: Option<CdnWritten>,
     pub(crate) sources: Vec<BindingWritten>,
     pub(crate) on_truncate: Option<Spanned<String>>,
     pub(crate) on_snapshot: Option<Spanned<String>>,
@@ -68,18 +71,122 @@ pub(crate) struct FreshnessWritten {
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct RedisWritten {
-    pub(crate) target: Spanned<String>,
-    pub(crate) keys: Vec<Spanned<String>>,
+struct PlaceWritten {
+    target: Spanned<String>,
+    tier: Option<Spanned<String>>,
+    keys: Option<Vec<Spanned<String>>>,
+    tags: Option<Vec<Spanned<String>>>,
+    family_tag: Option<Spanned<String>>,
+    mode: Option<Spanned<String>>,
 }
 
+/// Short for one place with keys.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct CdnWritten {
-    pub(crate) targets: Vec<Spanned<String>>,
-    pub(crate) tags: Vec<Spanned<String>>,
-    pub(crate) family_tag: Option<Spanned<String>>,
-    pub(crate) mode: Option<Spanned<String>>,
+struct RedisWritten {
+    target: Spanned<String>,
+    keys: Vec<Spanned<String>>,
+}
+
+/// Short for a place with the same tags at each target.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CdnWritten {
+    targets: Vec<Spanned<String>>,
+    tags: Vec<Spanned<String>>,
+    family_tag: Option<Spanned<String>>,
+    mode: Option<Spanned<String>>,
+}
+
+/// One written list of names, and the targets that have entries of these names. Exactly one of `keys` and `tags` is
+/// given, or the family is refused.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Places<'f> {
+    pub(crate) targets: &'f [Spanned<String>],
+    pub(crate) tier: Option<&'f Spanned<String>>,
+    pub(crate) keys: Option<&'f [Spanned<String>]>,
+    pub(crate) tags: Option<&'f [Spanned<String>]>,
+    pub(crate) mode: Option<&'f Spanned<String>>,
+    family_tag: Option<&'f Spanned<String>>,
+    family: &'f Spanned<String>,
+    /// The part of the file that says it.
+    pub(crate) field: &'static str,
+}
+
+impl<'f> Places<'f> {
+    /// The templates.
+    pub(crate) fn texts(&self) -> &'f [Spanned<String>] {
+        self.keys.or(self.tags).unwrap_or_default()
+    }
+
+    /// What the templates make.
+    pub(crate) fn form(&self) -> NameForm {
+        match self.tags {
+            Some(_) if self.keys.is_none() => NameForm::SurrogateKey,
+            _ => NameForm::RedisKey,
+        }
+    }
+
+    /// The tag of all answers of the family, where names are tags.
+    pub(crate) fn family_tag(&self) -> Option<&'f Spanned<String>> {
+        let tag = self.family_tag.unwrap_or(self.family);
+        (self.form() == NameForm::SurrogateKey).then_some(tag)
+    }
+
+    /// A `family_tag` that says nothing, since names are keys.
+    pub(crate) fn idle_family_tag(&self) -> Option<&'f Spanned<String>> {
+        self.family_tag.filter(|_| self.family_tag().is_none())
+    }
+}
+
+impl FamilyFile {
+    /// Where entries are cached: the short forms first, then `places` in their order.
+    pub(crate) fn places(&self) -> impl Iterator<Item = Places<'_>> {
+        let none = Places {
+            targets: &[],
+            tier: None,
+            keys: None,
+            tags: None,
+            mode: None,
+            family_tag: None,
+            family: &self.family,
+            field: "places[]",
+        };
+        let redis = self.redis.iter().map(move |redis| Places {
+            targets: std::slice::from_ref(&redis.target),
+            keys: Some(&redis.keys),
+            field: "redis",
+            ..none
+        });
+        let cdn = self.cdn.iter().map(move |cdn| Places {
+            targets: &cdn.targets,
+            tags: Some(&cdn.tags),
+            field: "cdn",
+            mode: cdn.mode.as_ref(),
+            family_tag: cdn.family_tag.as_ref(),
+            ..none
+        });
+        let places = self.places.iter().map(move |place| Places {
+            targets: std::slice::from_ref(&place.target),
+            tier: place.tier.as_ref(),
+            keys: place.keys.as_deref(),
+            tags: place.tags.as_deref(),
+            mode: place.mode.as_ref(),
+            family_tag: place.family_tag.as_ref(),
+            ..none
+        });
+        redis.chain(cdn).chain(places)
+    }
+
+    /// How many entries `places` has.
+    pub(crate) fn places_listed(&self) -> usize {
+        self.places.len()
+    }
+
+    /// The places whose entries have keys.
+    pub(crate) fn stores(&self) -> impl Iterator<Item = Places<'_>> {
+        self.places().filter(|it| it.form() == NameForm::RedisKey)
+    }
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -13,37 +13,38 @@ use crate::source_file::{SourceFile, SourceTable};
 
 /// How many entries the list (or mapping) behind a path of fields has at most.
 #[derive(Debug, Clone, Copy)]
-struct Limit(&'static str, usize);
+struct Limit<'a>(&'a str, usize);
 
-const TABLES: Limit = Limit("tables", 10_000);
+const TABLES: Limit<'static> = Limit("tables", 10_000);
 /// No engine has more in one table: MySQL and MariaDB have 4 096, Postgres 1 600.
-const COLUMNS: Limit = Limit("tables[].columns", 4_096);
-const PRIMARY_KEY: Limit = Limit("tables[].primary_key", 32);
-const FOREIGN_KEYS: Limit = Limit("tables[].foreign_keys", 256);
-const FOREIGN_KEY_COLUMNS: Limit = Limit("tables[].foreign_keys[].columns", 32);
-const REFERENCED_COLUMNS: Limit = Limit("tables[].foreign_keys[].referenced_columns", 32);
+const COLUMNS: Limit<'static> = Limit("tables[].columns", 4_096);
+const PRIMARY_KEY: Limit<'static> = Limit("tables[].primary_key", 32);
+const FOREIGN_KEYS: Limit<'static> = Limit("tables[].foreign_keys", 256);
+const FOREIGN_KEY_COLUMNS: Limit<'static> = Limit("tables[].foreign_keys[].columns", 32);
+const REFERENCED_COLUMNS: Limit<'static> = Limit("tables[].foreign_keys[].referenced_columns", 32);
 
-const KEYS: Limit = Limit("redis.keys", 1_000);
-const TAGS: Limit = Limit("cdn.tags", 1_000);
-const TARGETS: Limit = Limit("cdn.targets", 100);
-const SOURCES: Limit = Limit("sources", 100);
-const BIND: Limit = Limit("sources[].bind", 100);
+const PLACES: Limit<'static> = Limit("places", 100);
+/// Keys or tags of one place.
+const NAMES_MAX: usize = 1_000;
+const TARGETS: Limit<'static> = Limit("cdn.targets", 100);
+const SOURCES: Limit<'static> = Limit("sources", 100);
+const BIND: Limit<'static> = Limit("sources[].bind", 100);
 /// One name for each, and no change purges more names one by one.
-const CONSTANTS: Limit = Limit("sources[].bind.*", 10_000);
-const WHEN_CHANGED: Limit = Limit("sources[].when_changed", COLUMNS.1);
-const RELATIONS: Limit = Limit("relations", 256);
-const EXAMPLES: Limit = Limit("examples", 1_000);
-const BEFORE: Limit = Limit("examples[].change.before", COLUMNS.1);
-const AFTER: Limit = Limit("examples[].change.after", COLUMNS.1);
-const PURGED_KEYS: Limit = Limit("examples[].purges.redis", CONSTANTS.1);
-const PURGED_TAGS: Limit = Limit("examples[].purges.tags", CONSTANTS.1);
-const ACKNOWLEDGE: Limit = Limit("acknowledge", 64);
+const CONSTANTS: Limit<'static> = Limit("sources[].bind.*", 10_000);
+const WHEN_CHANGED: Limit<'static> = Limit("sources[].when_changed", COLUMNS.1);
+const RELATIONS: Limit<'static> = Limit("relations", 256);
+const EXAMPLES: Limit<'static> = Limit("examples", 1_000);
+const BEFORE: Limit<'static> = Limit("examples[].change.before", COLUMNS.1);
+const AFTER: Limit<'static> = Limit("examples[].change.after", COLUMNS.1);
+const PURGED_KEYS: Limit<'static> = Limit("examples[].purges.redis", CONSTANTS.1);
+const PURGED_TAGS: Limit<'static> = Limit("examples[].purges.tags", CONSTANTS.1);
+const ACKNOWLEDGE: Limit<'static> = Limit("acknowledge", 64);
 
 /// Bytes of a template. No CDN takes a longer tag, and a Redis key of this length is slow already.
 const TEMPLATE_BYTES_MAX: usize = 1_024;
 /// Bytes of a column's type, which for an enum lists all its values.
 const TYPE_BYTES_MAX: usize = 65_536;
-/// Templates of a registry: each once for every table that it is bound to, and a tag once for every target.
+/// Templates of a registry: each once for every table that it is bound to and every target of its place.
 const REGISTRY_TEMPLATES_MAX: usize = 500_000;
 
 /// One file while its lists are counted.
@@ -83,11 +84,12 @@ pub(crate) fn are_families_over(families: &[FamilySource], found: &mut Diagnosti
         if !rules::is_bound(&file.lifecycle.value) {
             continue;
         }
-        let keys = file.redis.as_ref().map_or(0, |redis| redis.keys.len());
-        let tags = file.cdn.as_ref();
-        let tags = tags.map_or(0, |cdn| cdn.tags.len().saturating_mul(cdn.targets.len()));
+        let names = file
+            .places()
+            .map(|it| it.texts().len().saturating_mul(it.targets.len()));
+        let names = names.fold(0, usize::saturating_add);
         let tables = file.sources.len().max(1);
-        templates = templates.saturating_add(keys.saturating_add(tags).saturating_mul(tables));
+        templates = templates.saturating_add(names.saturating_mul(tables));
         if templates > REGISTRY_TEMPLATES_MAX {
             let mut count = Count::new(&source.path, &source.text, found);
             let message = format!(
@@ -132,12 +134,13 @@ impl<'a> Count<'a> {
     }
 
     fn family(&mut self, file: &FamilyFile) {
-        if let Some(redis) = &file.redis {
-            self.templates(KEYS, &redis.keys);
-        }
-        if let Some(cdn) = &file.cdn {
-            self.spanned(TARGETS, &cdn.targets);
-            self.templates(TAGS, &cdn.tags);
+        self.list(PLACES, file.places_listed(), &file.family);
+        for places in file.places() {
+            self.spanned(TARGETS, places.targets);
+            for (list, texts) in [("keys", places.keys), ("tags", places.tags)] {
+                let field = format!("{}.{list}", places.field);
+                self.templates(Limit(&field, NAMES_MAX), texts.unwrap_or_default());
+            }
         }
         if let Some(first) = file.sources.get(SOURCES.1) {
             self.list(SOURCES, file.sources.len(), &first.table);
@@ -168,7 +171,7 @@ impl<'a> Count<'a> {
         self.list(PURGED_TAGS, purges.tags.len(), example);
     }
 
-    fn templates(&mut self, limit: Limit, texts: &[Spanned<String>]) {
+    fn templates(&mut self, limit: Limit<'_>, texts: &[Spanned<String>]) {
         self.spanned(limit, texts);
         for text in texts {
             if text.value.len() > TEMPLATE_BYTES_MAX {
@@ -179,13 +182,13 @@ impl<'a> Count<'a> {
     }
 
     /// A list whose entries know where they stand: the first that is too many is the place.
-    fn spanned<T>(&mut self, limit: Limit, list: &[Spanned<T>]) {
+    fn spanned<T>(&mut self, limit: Limit<'_>, list: &[Spanned<T>]) {
         if let Some(first) = list.get(limit.1) {
             self.list(limit, list.len(), first);
         }
     }
 
-    fn list<T>(&mut self, Limit(field, most): Limit, count: usize, at: &Spanned<T>) {
+    fn list<T>(&mut self, Limit(field, most): Limit<'_>, count: usize, at: &Spanned<T>) {
         if count > most {
             let message = format!("`{field}` has {count} entries, which is more than {most}");
             let help = "docs/registry.md#limits has the limit of each list; split the family, or what it holds";

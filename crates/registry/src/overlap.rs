@@ -32,17 +32,19 @@ struct Written<'a> {
 pub(crate) fn keys(families: &[FamilySource], found: &mut Diagnostics) {
     let (mut written, mut keys) = (Vec::new(), Vec::new());
     for (family, source) in active(families) {
-        if let Some(redis) = &source.file.redis {
-            for text in &redis.keys {
+        for store in source.file.stores() {
+            for text in store.texts() {
                 let Ok(pieces) = template_text::parse(&text.value) else {
                     continue;
                 };
-                written.push(Written { source, text });
-                keys.push(Key {
-                    family,
-                    target: &redis.target.value,
-                    shape: template_text::shape(&pieces),
-                });
+                for target in store.targets {
+                    written.push(Written { source, text });
+                    keys.push(Key {
+                        family,
+                        target: &target.value,
+                        shape: template_text::shape(&pieces),
+                    });
+                }
             }
         }
     }
@@ -86,35 +88,38 @@ pub(crate) fn tags(families: &[FamilySource], found: &mut Diagnostics) {
     let owners = family_tags(families, found);
     let (mut reported, mut compared) = (0, 0);
     for (family, source) in active(families) {
-        let Some(cdn) = &source.file.cdn else {
-            continue;
-        };
-        for text in &cdn.tags {
+        for (text, target) in tags_of(source) {
             let Ok(pieces) = template_text::parse(&text.value) else {
                 continue;
             };
             let one = Written { source, text };
             let shape = template_text::shape(&pieces);
             let literals: Vec<&[u8]> = shape.split(|&byte| byte == shape::VALUE).collect();
-            for target in &cdn.targets {
-                let near = near(&owners, &target.value, &pieces);
-                for ((_, tag), (owner, other)) in near {
-                    if compared == TAG_PAIRS_MAX {
-                        found.push(tags_too_alike(&one), &source.text);
+            for ((_, tag), (owner, other)) in near(&owners, &target.value, &pieces) {
+                if compared == TAG_PAIRS_MAX {
+                    found.push(tags_too_alike(&one), &source.text);
+                    return;
+                }
+                compared += 1;
+                if *owner != family && codec::is_tag_of(tag.as_bytes(), &literals) {
+                    found.push(tag_overlap(&one, tag, other), &source.text);
+                    reported += 1;
+                    if reported == REPORTED_MAX {
                         return;
-                    }
-                    compared += 1;
-                    if *owner != family && codec::is_tag_of(tag.as_bytes(), &literals) {
-                        found.push(tag_overlap(&one, tag, other), &source.text);
-                        reported += 1;
-                        if reported == REPORTED_MAX {
-                            return;
-                        }
                     }
                 }
             }
         }
     }
+}
+
+/// Each tag of a family with each target that it is at.
+fn tags_of(source: &FamilySource) -> impl Iterator<Item = (&Spanned<String>, &Spanned<String>)> {
+    let places = source.file.places().filter(|it| it.family_tag().is_some());
+    places.flat_map(|places| {
+        let texts = places.texts().iter();
+        texts.flat_map(move |text| places.targets.iter().map(move |target| (text, target)))
+    })
 }
 
 /// The family tag at each target, and who has it.
@@ -125,11 +130,11 @@ fn family_tags<'a>(families: &'a [FamilySource], found: &mut Diagnostics) -> Own
     let mut owners = Owners::new();
     let mut reported = 0;
     for (family, source) in active(families) {
-        let Some(cdn) = &source.file.cdn else {
-            continue;
-        };
-        let text = cdn.family_tag.as_ref().unwrap_or(&source.file.family);
-        for target in &cdn.targets {
+        let places = source.file.places();
+        let tags = places.filter_map(|it| Some((it.family_tag()?, it.targets)));
+        for (text, target) in
+            tags.flat_map(|(tag, targets)| targets.iter().map(move |it| (tag, it)))
+        {
             let place = (target.value.as_str(), text.value.as_str());
             let known = owners
                 .entry(place)
@@ -161,7 +166,7 @@ fn tag_overlap(one: &Written<'_>, tag: &str, other: &Written<'_>) -> Diagnostic 
         ),
     )
     .with_also(Place::of(&other.source.path, other.text), "this family's tag")
-    .with_help("give the tag another literal part, or set another `cdn.family_tag`")
+    .with_help("give the tag another literal part, or set another `family_tag`")
 }
 
 fn tags_too_alike(one: &Written<'_>) -> Diagnostic {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::compile::places::tier_of;
 use crate::diagnostics::{Diagnostic, Diagnostics, Place};
 use crate::load::FamilySource;
 use crate::overlap;
@@ -60,26 +61,31 @@ fn duplicate_names(families: &[FamilySource], found: &mut Diagnostics) {
     }
 }
 
-/// A target is a store or an edge, not both.
+/// A target is in one tier and has entries of one kind of names, whichever family speaks of it.
 fn tiers(families: &[FamilySource], found: &mut Diagnostics) {
-    let mut stores = BTreeMap::new();
+    let mut known = BTreeMap::new();
     for source in families {
-        if let Some(redis) = &source.file.redis {
-            stores
-                .entry(redis.target.value.as_str())
-                .or_insert(Place::of(&source.path, &redis.target));
-        }
-    }
-    for source in families {
-        for target in source.file.cdn.iter().flat_map(|cdn| &cdn.targets) {
-            if let Some(place) = stores.get(target.value.as_str()) {
-                let fault = Diagnostic::error(
-                    "FR0022",
-                    Place::of(&source.path, target),
-                    &format!("target `{}` is used as a CDN and as a Redis", target.value),
-                )
-                .with_also(place.clone(), "used as a Redis here")
-                .with_help("give the CDN another target name");
+        for places in source.file.places() {
+            let kind = (tier_of(&places), places.form());
+            for target in places.targets {
+                let here = Place::of(&source.path, target);
+                let (first, place) = known
+                    .entry(target.value.as_str())
+                    .or_insert_with(|| (kind, here.clone()));
+                if *first == kind {
+                    continue;
+                }
+                let (what, help) = match first.1 == kind.1 {
+                    true => ("in two tiers", "say the same `tier:` everywhere"),
+                    false => (
+                        "with keys and with tags",
+                        "give one of them another target name",
+                    ),
+                };
+                let message = format!("target `{}` is used {what}", target.value);
+                let fault = Diagnostic::error("FR0022", here, &message)
+                    .with_also(place.clone(), "used otherwise here")
+                    .with_help(help);
                 found.push(fault, &source.text);
             }
         }

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use freshet_core::change::{Change, Op};
 use freshet_core::purge::PurgeSet;
-use freshet_core::registry::{FamilyId, Registry, Target, Tier};
+use freshet_core::registry::{FamilyId, Registry, Scope, Target, Tier};
 use freshet_core::resolve::resolve;
 use freshet_core::table::Engine;
+use freshet_core::template::NameForm;
 use freshet_registry::canary::{Canary, CanaryError};
 
 const SOURCE: &str = "\
@@ -46,9 +47,10 @@ fn registry_of(source: &str) -> Registry {
 }
 
 fn canary(database: &str) -> Canary {
-    let target = |name: &str, tier| Target {
+    let target = |name: &str, tier, names| Target {
         name: Arc::from(name),
         tier,
+        names,
     };
     Canary {
         database: Arc::from(database),
@@ -56,7 +58,10 @@ fn canary(database: &str) -> Canary {
         topic: None,
         engine: None,
         within: Duration::from_secs(60),
-        targets: vec![target("main", Tier::Store), target("edge", Tier::Edge)],
+        targets: vec![
+            target("main", Tier::Store, NameForm::RedisKey),
+            target("edge", Tier::Edge, NameForm::SurrogateKey),
+        ],
     }
 }
 
@@ -131,22 +136,18 @@ fn each_target_has_a_family_of_its_own_kind() {
     let registry = canary.add_to(registry()).expect("added");
     assert_eq!(registry.targets.len(), 2, "`main` was there already");
     let table = &registry.tables[1];
-    for (at, keys, tags) in [(1, 1, 0), (2, 0, 1)] {
+    for (at, exact) in [(1, Scope::Keys), (2, Scope::Tag)] {
         let family = &registry.families[at];
-        assert_eq!(family.redis.is_some(), keys == 1, "{}", family.name);
-        assert_eq!(family.cdn.is_some(), tags == 1, "{}", family.name);
+        let places = family.places.iter().map(|place| place.exact);
+        assert_eq!(places.collect::<Vec<_>>(), [exact], "{}", family.name);
         assert_eq!(family.max_ttl, canary.ttl());
         assert_eq!(family.freshness.within, canary.within);
         assert_eq!(family.freshness.window, Duration::from_secs(2_419_200));
         let mut bindings = table.bindings.iter();
         let own = bindings.find(|binding| binding.family == FamilyId(at as u32));
         let own = own.expect("bound");
-        assert_eq!(
-            (own.keys.len(), own.tags.len()),
-            (keys, tags),
-            "{}",
-            family.name
-        );
+        let names: Vec<_> = own.names.iter().map(|names| names.len()).collect();
+        assert_eq!(names, [1], "{}", family.name);
     }
 }
 

@@ -3,7 +3,8 @@
 mod small;
 
 use freshet_core::registry::{
-    EntryVersion, Family, FreshnessClass, LetterPolicy, OnSnapshot, OnTruncate, PurgeMode,
+    EntryVersion, Family, FreshnessClass, LetterPolicy, OnSnapshot, OnTruncate, Place, PurgeMode,
+    Scope,
 };
 use small::{NOTE, SOURCE, check, refused, with};
 
@@ -25,10 +26,18 @@ fn told_of(line: &str) -> String {
     found.expect_err(line).render()
 }
 
+/// The family's place at a CDN.
+fn tagged(family: &Family) -> &Place {
+    let mut places = family.places.iter();
+    places
+        .find(|place| place.exact == Scope::Tag)
+        .expect("a place with tags")
+}
+
 #[test]
 fn what_a_file_does_not_say_is_the_strict_choice() {
     let family = family("  mode: soft\n", "");
-    assert_eq!(family.cdn.expect("a CDN side").mode, PurgeMode::Hard);
+    assert_eq!(tagged(&family).mode, PurgeMode::Hard);
     assert_eq!(family.on_truncate, OnTruncate::Family);
     assert_eq!(family.on_snapshot, OnSnapshot::Ignore);
     assert_eq!(family.dead_letters, LetterPolicy::None);
@@ -48,7 +57,7 @@ fn each_word_of_a_field_is_what_it_says() {
     }
     for (word, mode) in [("soft", PurgeMode::Soft), ("hard", PurgeMode::Hard)] {
         let family = family("mode: soft", &format!("mode: {word}"));
-        assert_eq!(family.cdn.expect("a CDN side").mode, mode);
+        assert_eq!(tagged(&family).mode, mode);
     }
     for (word, wanted) in [
         ("family", OnTruncate::Family),
@@ -182,10 +191,8 @@ fn a_family_tag_is_short_and_of_what_a_tag_may_hold() {
         "mode: soft",
         &format!("mode: soft\n  family_tag: {longest}"),
     );
-    assert_eq!(
-        &*given.cdn.expect("a CDN side").family_tag,
-        longest.as_bytes()
-    );
+    let all: Vec<_> = tagged(&given).everything().collect();
+    assert_eq!(all, [(Scope::Family, longest.as_bytes())]);
     for tag in ["", "Items", "two words", &"x".repeat(33)] {
         refused(
             "mode: soft",

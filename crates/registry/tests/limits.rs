@@ -170,6 +170,10 @@ fn p14_every_list_is_refused_beyond_its_limit() {
         for (path, most) in limits(name) {
             for count in [most, most + 1, 2 * most] {
                 let mut files = small();
+                // Both lists of one place, to be counted.
+                files.family["places"] = serde_json::json!([
+                    { "target": "other", "keys": ["catalog:v1:other:{id}"], "tags": ["other-{id}"] },
+                ]);
                 let file = match name {
                     "source" => &mut files.source,
                     _ => &mut files.family,

@@ -8,7 +8,7 @@ use freshet_core::change::{Change, Op};
 use freshet_core::codec;
 use freshet_core::image::Image;
 use freshet_core::purge::PurgeSet;
-use freshet_core::registry::{FamilyId, Registry, Scope, TargetId};
+use freshet_core::registry::{FamilyId, Place, Registry, Scope, TargetId};
 use freshet_core::resolve::{resolve, resolve_fallback, widen_family};
 use freshet_core::shape::NameShape;
 use freshet_core::table::ColumnSlot;
@@ -191,8 +191,10 @@ impl World {
             .enumerate()
             .flat_map(|(at, family)| {
                 let id = FamilyId(at as u32);
-                let shapes = family.redis.iter().flat_map(|redis| &redis.shapes);
-                shapes.map(move |shape| (id, NameShape::new(shape)))
+                let stores = family.places.iter();
+                let stores = stores.filter(|place| place.exact == Scope::Keys);
+                let shapes = stores.flat_map(Place::everything);
+                shapes.map(move |(_, shape)| (id, NameShape::new(shape)))
             });
         shapes.any(|(id, shape)| {
             let mut entries = self.entries.iter();

@@ -23,8 +23,8 @@ fn the_family_as_it_stands_is_accepted() {
     let binding = &registry.tables[0].bindings[0];
     assert_eq!(
         (
-            binding.keys.len(),
-            binding.tags.len(),
+            binding.names[0].len(),
+            binding.names[1].len(),
             binding.when_changed.len()
         ),
         (2, 2, 3)

@@ -73,6 +73,10 @@ fn family() -> Value {
         "freshness": { "class": "soft", "within": "500ms", "objective": "99.5%", "window": "7d" },
         "max_ttl": "1h",
         "guard": "version(changes)",
+        "places": [
+            { "target": "sessions", "tier": "framework", "keys": ["catalog:v3:open:{item}"] },
+            { "target": "fastly", "tags": ["note-{item}"], "family_tag": "notes", "mode": "soft" },
+        ],
         "redis": { "target": "main", "keys": ["catalog:v3:note:{item}:{region}"] },
         "cdn": { "targets": ["edge"], "tags": ["note-{item}"], "family_tag": "notes", "mode": "soft" },
         "sources": [{
@@ -95,7 +99,7 @@ fn family() -> Value {
                 "before": { "id": 1, "item_id": 7, "changes": 1 },
                 "after": { "id": 1, "item_id": 7, "changes": 2 },
             },
-            "purges": { "redis": ["catalog:v3:note:7:eu"], "tags": ["note-7"] },
+            "purges": { "redis": ["catalog:v3:note:7:eu", "catalog:v3:open:7"], "tags": ["note-7"] },
         }],
     })
 }
@@ -123,31 +127,39 @@ fn good(name: &str) -> Value {
     }
 }
 
-/// Pointers to every object of a document that the schema describes field by field, with its part of the schema.
-fn objects<'s>(
-    schema: &'s Value,
-    document: &Value,
-    at: &str,
-    found: &mut Vec<(String, &'s Value)>,
-) {
-    if let (Some(properties), Some(fields)) =
-        (schema["properties"].as_object(), document.as_object())
-    {
-        found.push((at.to_owned(), schema));
+/// Parts of a document that one part of the schema describes, with the pointers to them: the entries of a list together
+/// have every field.
+type Parts<'d> = Vec<(String, &'d Value)>;
+
+/// The part of the schema of every object that it describes field by field, with the pointer to the first such object.
+fn objects<'s>(schema: &'s Value, parts: &Parts<'_>, found: &mut Vec<(String, &'s Value)>) {
+    let (at, first) = parts.first().expect("a part");
+    if let (Some(properties), true) = (schema["properties"].as_object(), first.is_object()) {
+        found.push((at.clone(), schema));
         assert_eq!(schema["additionalProperties"], false, "{at} takes anything");
         for (name, inner) in properties {
-            let value = fields
-                .get(name)
-                .unwrap_or_else(|| panic!("the sample lacks {at}/{name}"));
+            let fields = parts.iter();
+            let fields: Parts<'_> = fields
+                .filter_map(|(at, part)| Some((format!("{at}/{name}"), part.get(name)?)))
+                .collect();
+            assert!(!fields.is_empty(), "the sample lacks {at}/{name}");
             assert!(
                 inner["description"].is_string(),
                 "{at}/{name} is not described"
             );
-            objects(inner, value, &format!("{at}/{name}"), found);
+            objects(inner, &fields, found);
         }
-    } else if let (true, Some(items)) = (schema["items"].is_object(), document.as_array()) {
-        let first = items.first().unwrap_or_else(|| panic!("nothing in {at}"));
-        objects(&schema["items"], first, &format!("{at}/0"), found);
+    } else if schema["items"].is_object() {
+        let lists = parts.iter();
+        let entries: Parts<'_> = lists
+            .filter_map(|(at, list)| Some((at, list.as_array()?)))
+            .flat_map(|(at, list)| {
+                let entries = list.iter().enumerate();
+                entries.map(move |(place, entry)| (format!("{at}/{place}"), entry))
+            })
+            .collect();
+        assert!(!entries.is_empty(), "nothing in {at}");
+        objects(&schema["items"], &entries, found);
     }
 }
 
@@ -181,7 +193,7 @@ fn the_samples_with_every_field_are_good() {
 fn schema_and_parser_have_the_same_fields() {
     for (name, least) in [("source", 4), ("family", 11)] {
         let (schema, mut found) = (schema(name), Vec::new());
-        objects(&schema, &good(name), "", &mut found);
+        objects(&schema, &vec![(String::new(), &good(name))], &mut found);
         assert!(found.len() >= least, "{found:?}");
         for (at, part) in found {
             let in_schema: BTreeSet<String> = part["properties"]
@@ -200,7 +212,7 @@ fn schema_and_parser_have_the_same_fields() {
 fn schema_and_parser_require_the_same_fields() {
     for name in ["source", "family"] {
         let (schema, validator, mut found) = (schema(name), validator(name), Vec::new());
-        objects(&schema, &good(name), "", &mut found);
+        objects(&schema, &vec![(String::new(), &good(name))], &mut found);
         for (at, part) in found {
             for field in part["properties"].as_object().expect("fields").keys() {
                 let mut without = good(name);
@@ -209,16 +221,23 @@ fn schema_and_parser_require_the_same_fields() {
                     .and_then(Value::as_object_mut)
                     .expect("an object")
                     .remove(field);
-                let by_parser = check_one(name, &without).err().is_some_and(|found| {
+                let refused = check_one(name, &without).err();
+                let is_missing = refused.as_ref().is_some_and(|found| {
                     let missing = format!("the field `{field}` is missing");
                     found
                         .iter()
                         .any(|it| it.code == "FR0002" && it.message.contains(&missing))
                 });
-                let by_schema = !validator.is_valid(&without);
+                let required = part["required"].as_array().into_iter().flatten();
                 assert_eq!(
-                    by_schema, by_parser,
+                    required.into_iter().any(|name| name == field),
+                    is_missing,
                     "{name}{at}: without {field}: schema, parser"
+                );
+                // One of several fields may be wanted, whichever.
+                assert!(
+                    validator.is_valid(&without) || refused.is_some(),
+                    "{name}{at}: only the schema wants {field}"
                 );
             }
         }
@@ -291,6 +310,14 @@ fn wrong_in_families() -> Vec<(&'static str, &'static str, Value)> {
             json!("a-tag-of-more-than-thirty-two-bytes"),
         ),
         ("family", "/cdn/mode", json!("gentle")),
+        ("family", "/places", json!({})),
+        ("family", "/places/0/tier", json!("browser")),
+        ("family", "/places/0/keys", json!([])),
+        ("family", "/places/0/mode", json!("soft")),
+        ("family", "/places/0/tags", json!(["note-{item}"])),
+        ("family", "/places/0/family_tag", json!("notes")),
+        ("family", "/places/1/mode", json!("gentle")),
+        ("family", "/places/1/tags", json!([])),
         ("family", "/sources", json!([])),
         (
             "family",
@@ -314,9 +341,14 @@ fn wrong_in_families() -> Vec<(&'static str, &'static str, Value)> {
 fn what_means_nothing_is_refused_by_both() {
     for (name, at, value) in [wrong_in_sources(), wrong_in_families()].concat() {
         let mut document = good(name);
-        *document
-            .pointer_mut(at)
-            .unwrap_or_else(|| panic!("no {at}")) = value.clone();
+        let (above, field) = at.rsplit_once('/').expect("a field");
+        match document.pointer_mut(above) {
+            Some(Value::Object(fields)) => drop(fields.insert(field.to_owned(), value.clone())),
+            Some(Value::Array(list)) => {
+                list[field.parse::<usize>().expect("a place")] = value.clone()
+            }
+            _ => panic!("no {at}"),
+        }
         let by_schema = !validator(name).is_valid(&document);
         assert!(by_schema, "the schema takes {value} at {name}{at}");
         assert!(
@@ -324,12 +356,13 @@ fn what_means_nothing_is_refused_by_both() {
             "the parser takes {value} at {name}{at}"
         );
     }
-    let mut neither = family();
-    let fields = neither.as_object_mut().expect("an object");
-    fields.remove("redis");
-    fields.remove("cdn");
-    assert!(!validator("family").is_valid(&neither));
-    assert!(check(&source(), &neither).is_err());
+    let mut nowhere = family();
+    let fields = nowhere.as_object_mut().expect("an object");
+    for name in ["places", "redis", "cdn"] {
+        fields.remove(name);
+    }
+    assert!(!validator("family").is_valid(&nowhere));
+    assert!(check(&source(), &nowhere).is_err());
 }
 
 /// Where, and a value that is good there.

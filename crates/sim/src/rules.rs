@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use freshet_core::registry::{
-    Binding, CdnSide, Family, FamilyId, Freshness, FreshnessClass, LetterPolicy, OnSnapshot,
-    OnTruncate, PurgeMode, RedisSide, Registry, RegistryRevision, Table, Target, TargetId, Tier,
+    Binding, Family, FamilyId, Freshness, FreshnessClass, LetterPolicy, OnSnapshot, OnTruncate,
+    Place, PurgeMode, Registry, RegistryRevision, Table, Target, TargetId, Tier,
 };
 use freshet_core::table::{
     ColumnKind, ColumnShape, ColumnSlot, Engine, ReplicaIdentity, TableId, TableShape,
@@ -36,9 +36,10 @@ pub(crate) fn registry() -> Registry {
             Vec::new(),
         ),
     ];
-    let target = |name: &str, tier| Target {
+    let target = |name: &str, tier, names| Target {
         name: Arc::from(name),
         tier,
+        names,
     };
     Registry::new(
         RegistryRevision {
@@ -47,7 +48,10 @@ pub(crate) fn registry() -> Registry {
         },
         families,
         tables,
-        vec![target("main", Tier::Store), target("edge", Tier::Edge)],
+        vec![
+            target("main", Tier::Store, NameForm::RedisKey),
+            target("edge", Tier::Edge, NameForm::SurrogateKey),
+        ],
     )
 }
 
@@ -72,15 +76,11 @@ fn family(name: &str, shape: &str, tag: Option<&str>) -> Family {
             window: Duration::from_secs(3600),
         },
         max_ttl: Duration::from_secs(3600),
-        redis: Some(RedisSide {
-            target: TargetId(0),
-            shapes: vec![shape.as_bytes().into()],
-        }),
-        cdn: tag.map(|tag| CdnSide {
-            targets: vec![TargetId(1)],
-            family_tag: tag.as_bytes().into(),
-            mode: PurgeMode::Hard,
-        }),
+        places: std::iter::once(Place::of_keys(TargetId(0), [shape.as_bytes().into()]))
+            .chain(
+                tag.map(|tag| Place::of_tags(TargetId(1), tag.as_bytes().into(), PurgeMode::Hard)),
+            )
+            .collect(),
         fan_out_max: 64,
         on_truncate: OnTruncate::Family,
         on_snapshot: OnSnapshot::Ignore,
@@ -106,8 +106,7 @@ fn table((id, name): (u32, &str), key: Template, tags: Vec<Template>) -> Table {
         bindings: vec![Binding {
             family: FamilyId(id as _),
             when_changed: Vec::new(),
-            keys: vec![key],
-            tags,
+            names: [vec![key], tags].map(Arc::from).into(),
             version_column: None,
         }],
     }

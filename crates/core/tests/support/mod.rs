@@ -8,9 +8,8 @@ use freshet_core::change::{Change, Op};
 use freshet_core::image::Image;
 use freshet_core::purge::PurgeSet;
 use freshet_core::registry::{
-    Binding, CdnSide, Family, FamilyId, Freshness, FreshnessClass, LetterPolicy, OnSnapshot,
-    OnTruncate, PurgeMode, RedisSide, Registry, RegistryRevision, Scope, Table, Target, TargetId,
-    Tier,
+    Binding, Family, FamilyId, Freshness, FreshnessClass, LetterPolicy, OnSnapshot, OnTruncate,
+    Place, PurgeMode, Registry, RegistryRevision, Scope, Table, Target, TargetId, Tier,
 };
 use freshet_core::resolve::resolve;
 use freshet_core::table::{
@@ -106,11 +105,15 @@ impl RegistryBuilder {
     pub(crate) fn bind(&mut self, table: TableId, family: FamilyId, names: Names<'_>) {
         let shape = &self.tables[table.0 as usize].shape;
         let slots = names.when_changed.iter().map(|&name| slot(shape, name));
+        let places = self.families[family.0 as usize].places.iter();
+        let templates = places.map(|place| match place.exact {
+            Scope::Keys => templates(shape, NameForm::RedisKey, names.keys),
+            _ => templates(shape, NameForm::SurrogateKey, names.tags),
+        });
         let binding = Binding {
             family,
             when_changed: slots.collect(),
-            keys: templates(shape, NameForm::RedisKey, names.keys),
-            tags: templates(shape, NameForm::SurrogateKey, names.tags),
+            names: templates.map(Arc::from).collect(),
             version_column: None,
         };
         self.tables[table.0 as usize].bindings.push(binding);
@@ -127,14 +130,15 @@ impl RegistryBuilder {
 
     /// The registry.
     pub(crate) fn build(self, sequence: u64) -> Registry {
-        let target = |name: &str, tier| Target {
+        let target = |name: &str, tier, names| Target {
             name: name.into(),
             tier,
+            names,
         };
         let targets = vec![
-            target("main", Tier::Store),
-            target("fastly-eu", Tier::Edge),
-            target("varnish", Tier::Edge),
+            target("main", Tier::Store, NameForm::RedisKey),
+            target("fastly-eu", Tier::Edge, NameForm::SurrogateKey),
+            target("varnish", Tier::Edge, NameForm::SurrogateKey),
         ];
         let revision = RegistryRevision {
             sequence,
@@ -184,7 +188,7 @@ fn template(shape: &TableShape, form: NameForm, text: &str) -> Template {
     Template { form, segments }
 }
 
-/// A family without any side.
+/// A family without any place.
 pub(crate) fn family(name: &str) -> Family {
     Family {
         name: name.into(),
@@ -196,8 +200,7 @@ pub(crate) fn family(name: &str) -> Family {
             window: Duration::from_secs(28 * 86_400),
         },
         max_ttl: Duration::from_secs(86_400),
-        redis: None,
-        cdn: None,
+        places: Vec::new(),
         fan_out_max: 100,
         on_truncate: OnTruncate::Family,
         on_snapshot: OnSnapshot::Ignore,
@@ -207,28 +210,23 @@ pub(crate) fn family(name: &str) -> Family {
     }
 }
 
-/// A Redis side on [`REDIS`].
-pub(crate) fn redis_side(prefix: &str) -> Option<RedisSide> {
-    Some(RedisSide {
-        target: REDIS,
-        shapes: vec![format!("{prefix}*").into_bytes().into()],
-    })
+/// A place with keys, at [`REDIS`].
+pub(crate) fn keyed(prefix: &str) -> Place {
+    Place::of_keys(REDIS, [format!("{prefix}*").into_bytes().into()])
 }
 
-/// A CDN side.
-pub(crate) fn cdn_side(targets: &[TargetId], family_tag: &str, mode: PurgeMode) -> Option<CdnSide> {
-    Some(CdnSide {
-        targets: targets.to_vec(),
-        family_tag: family_tag.as_bytes().into(),
-        mode,
-    })
+/// A place with tags.
+pub(crate) fn tagged(target: TargetId, family_tag: &str, mode: PurgeMode) -> Place {
+    Place::of_tags(target, family_tag.as_bytes().into(), mode)
 }
 
-/// A family `catalog.item` with a Redis and a CDN side.
+/// A family `catalog.item` at [`REDIS`] and [`FASTLY`].
 pub(crate) fn item_family() -> Family {
     Family {
-        redis: redis_side("catalog:v2:item:"),
-        cdn: cdn_side(&[FASTLY], "f-catalog.item", PurgeMode::Soft),
+        places: vec![
+            keyed("catalog:v2:item:"),
+            tagged(FASTLY, "f-catalog.item", PurgeMode::Soft),
+        ],
         ..family("catalog.item")
     }
 }

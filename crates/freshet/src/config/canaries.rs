@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use freshet_core::registry::{Registry, Target as NamedTarget, Tier};
 use freshet_core::table::Engine;
+use freshet_core::template::NameForm;
 use freshet_registry::canary::Canary;
 use freshet_registry::diagnostics::{Diagnostic, Diagnostics, Place, listed};
 use serde_saphyr::Spanned;
@@ -81,13 +82,17 @@ fn named(
     targets: &Targets,
     faults: &mut Faults<'_>,
 ) -> Vec<NamedTarget> {
-    let tier_of = |target: &TargetConfig| match target.cache {
-        Target::Redis(_) => Tier::Store,
-        Target::Varnish(..) | Target::Fastly(..) => Tier::Edge,
-    };
-    let named = |(name, target): (&Arc<str>, &TargetConfig)| NamedTarget {
-        name: Arc::clone(name),
-        tier: tier_of(target),
+    // The tier where no family names the target.
+    let named = |(name, target): (&Arc<str>, &TargetConfig)| {
+        let (tier, names) = match target.cache {
+            Target::Redis(_) => (Tier::Store, NameForm::RedisKey),
+            Target::Varnish(..) | Target::Fastly(..) => (Tier::Edge, NameForm::SurrogateKey),
+        };
+        NamedTarget {
+            name: Arc::clone(name),
+            tier,
+            names,
+        }
     };
     let Some(written) = written else {
         return targets.iter().map(named).collect();

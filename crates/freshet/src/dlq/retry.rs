@@ -7,6 +7,7 @@ use freshet_core::ports::OutboxRecord;
 use freshet_core::position::WallMicros;
 use freshet_core::purge::{PurgeBatch, PurgeSet, WantedPurge};
 use freshet_core::registry::{Registry, TargetId, Tier};
+use freshet_core::template::NameForm;
 use freshet_pipeline::requests::requests_of;
 use freshet_wire::{Decoder, ResolutionAction};
 
@@ -150,7 +151,7 @@ impl Owed {
             let Some(target) = registry.target(batch.target()) else {
                 continue;
             };
-            let (topic, outer) = if target.tier == Tier::Store {
+            let (topic, outer) = if target.names == NameForm::RedisKey {
                 let outer = batches.iter().copied();
                 let outer = outer.filter(|it| tier_of(it) > target.tier).collect();
                 (outbox.backlog_topic(&target.name), outer)

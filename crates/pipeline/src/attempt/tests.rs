@@ -10,6 +10,7 @@ use freshet_core::position::{Steady, WallMicros};
 use freshet_core::registry::{
     FamilyId, PurgeMode, Registry, RegistryRevision, Scope, Target, Tier,
 };
+use freshet_core::template::NameForm;
 use tokio::sync::watch;
 
 use super::*;
@@ -106,6 +107,7 @@ fn rules() -> Rules {
     let target = Target {
         name: Arc::from("main"),
         tier: Tier::Store,
+        names: NameForm::RedisKey,
     };
     Rules::new(Registry::new(revision, vec![], vec![], vec![target]))
 }

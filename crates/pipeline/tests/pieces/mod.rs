@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use freshet_core::ports::{WriterSchemaError, WriterSchemas};
 use freshet_core::registry::{
-    Family, Freshness, FreshnessClass, LetterPolicy, OnSnapshot, OnTruncate, RedisSide, TargetId,
+    Family, Freshness, FreshnessClass, LetterPolicy, OnSnapshot, OnTruncate, Place, TargetId,
 };
 use freshet_core::table::{ColumnKind, ColumnShape, ColumnSlot};
 use freshet_core::template::{Fold, NameForm, Segment, Template};
@@ -39,11 +39,10 @@ pub fn family(name: &str, prefix: &[u8]) -> Family {
             window: Duration::from_secs(3600),
         },
         max_ttl: Duration::from_secs(3600),
-        redis: Some(RedisSide {
-            target: TargetId(0),
-            shapes: vec![[prefix, b"*"].concat().into()],
-        }),
-        cdn: None,
+        places: vec![Place::of_keys(
+            TargetId(0),
+            [[prefix, b"*"].concat().into()],
+        )],
         fan_out_max: 64,
         on_truncate: OnTruncate::Family,
         on_snapshot: OnSnapshot::Ignore,

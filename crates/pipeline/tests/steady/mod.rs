@@ -43,12 +43,11 @@ pub fn registry() -> Registry {
     let binding = Binding {
         family: FamilyId(0),
         when_changed: Vec::new(),
-        keys: vec![
+        names: vec![Arc::from([
             template(b"catalog:v1:product:", 0),
             template(b"catalog:v1:card:", 0),
             template(b"catalog:v1:list:", 1),
-        ],
-        tags: Vec::new(),
+        ])],
         version_column: None,
     };
     let shape = TableShape {
@@ -72,6 +71,7 @@ pub fn registry() -> Registry {
     let target = Target {
         name: Arc::from("main"),
         tier: Tier::Store,
+        names: NameForm::RedisKey,
     };
     let family = family("catalog.product", b"catalog:v1:");
     Registry::new(revision, vec![family], vec![table], vec![target])

@@ -17,8 +17,7 @@ use freshet_core::ports::{
 use freshet_core::position::{StreamId, StreamPosition, WallMicros};
 use freshet_core::purge::{PurgeBatch, PurgeOutcome, PurgeReport, Refusal};
 use freshet_core::registry::{
-    Binding, CdnSide, Family, FamilyId, PurgeMode, Registry, RegistryRevision, Table, Target,
-    TargetId, Tier,
+    Binding, FamilyId, Place, PurgeMode, Registry, RegistryRevision, Table, Target, TargetId, Tier,
 };
 use freshet_core::table::{Engine, ReplicaIdentity, TableId, TableShape};
 use freshet_core::template::NameForm;
@@ -542,19 +541,19 @@ impl Outbox for MemoryOutbox {
 
 /// One table `shop.public.items (id, category_id)` with one family in Redis `main` and at CDN `edge`.
 pub fn registry() -> Registry {
-    let family = Family {
-        cdn: Some(CdnSide {
-            targets: vec![TargetId(1)],
-            family_tag: b"catalog.item"[..].into(),
-            mode: PurgeMode::Hard,
-        }),
-        ..family("catalog.item", b"catalog:v1:item:")
-    };
+    let mut family = family("catalog.item", b"catalog:v1:item:");
+    family.places.push(Place::of_tags(
+        TargetId(1),
+        b"catalog.item"[..].into(),
+        PurgeMode::Hard,
+    ));
     let binding = Binding {
         family: FamilyId(0),
         when_changed: Vec::new(),
-        keys: vec![template(NameForm::RedisKey, b"catalog:v1:item:", 0)],
-        tags: vec![template(NameForm::SurrogateKey, b"category-", 1)],
+        names: vec![
+            Arc::from([template(NameForm::RedisKey, b"catalog:v1:item:", 0)]),
+            Arc::from([template(NameForm::SurrogateKey, b"category-", 1)]),
+        ],
         version_column: None,
     };
     let table = Table {
@@ -570,15 +569,19 @@ pub fn registry() -> Registry {
         },
         bindings: vec![binding],
     };
-    let target = |name: &str, tier| Target {
+    let target = |name: &str, tier, names| Target {
         name: Arc::from(name),
         tier,
+        names,
     };
     let revision = RegistryRevision {
         sequence: 1,
         content_hash: Arc::from("0123456789abcdef"),
     };
-    let targets = vec![target("main", Tier::Store), target("edge", Tier::Edge)];
+    let targets = vec![
+        target("main", Tier::Store, NameForm::RedisKey),
+        target("edge", Tier::Edge, NameForm::SurrogateKey),
+    ];
     Registry::new(revision, vec![family], vec![table], targets)
 }
 

@@ -9,7 +9,7 @@ use serde_saphyr::Spanned;
 
 use crate::compile::collation::{self, Filled};
 use crate::compile::{BoundColumn, Room, Speaker, TableInProgress};
-use crate::family_file::{BindingWritten, BoundTo};
+use crate::family_file::{BindingWritten, BoundTo, Places};
 use crate::template_text::{self, Piece};
 
 /// What a compiled name takes beside its text, in bytes.
@@ -28,13 +28,16 @@ const VALUE_BYTES: usize = 3 * REDIS_VALUE_BYTES_MAX;
 pub(super) struct Expand<'x, 's, 'd, 'a> {
     pub(super) speaker: &'x mut Speaker<'s, 'd>,
     pub(super) written: &'x BindingWritten,
+    /// Where the names are.
+    pub(super) places: Places<'x>,
     pub(super) table: &'x mut TableInProgress<'a>,
     pub(super) used: &'x mut BTreeSet<String>,
     pub(super) room: &'x mut Room,
 }
 
 impl Expand<'_, '_, '_, '_> {
-    pub(super) fn template(mut self, form: NameForm, text: &Spanned<String>) -> Vec<Template> {
+    pub(super) fn template(mut self, text: &Spanned<String>) -> Vec<Template> {
+        let form = self.places.form();
         // A template that does not parse was told of when its prefix was checked; tags are told of here.
         let pieces = match template_text::parse(&text.value) {
             Ok(pieces) => pieces,
@@ -164,11 +167,11 @@ impl Expand<'_, '_, '_, '_> {
                 .error("FR0009", text, (&message, "name an entry by fewer values"));
             return false;
         }
-        let cdn = self.speaker.source.file.cdn.as_ref();
-        let (length, targets) = match form {
-            NameForm::RedisKey => (length.saturating_add(placeholders * VALUE_BYTES), 1),
-            NameForm::SurrogateKey => (TAG_BYTES_MAX, cdn.map_or(1, |cdn| cdn.targets.len())),
+        let length = match form {
+            NameForm::RedisKey => length.saturating_add(placeholders * VALUE_BYTES),
+            NameForm::SurrogateKey => TAG_BYTES_MAX,
         };
+        let targets = self.places.targets.len();
         let bytes = names.saturating_mul(length).saturating_mul(targets);
         if let Some(left) = self.table.room.checked_sub(bytes) {
             self.table.room = left;

@@ -1,21 +1,18 @@
 //! The part of a family that no table decides: owner, objective, scopes, modes.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use freshet_core::codec;
 use freshet_core::registry::{
-    CdnSide, EntryVersion, Family, Freshness, FreshnessClass, LetterPolicy, OnSnapshot, OnTruncate,
-    PurgeMode, RedisSide, TargetId,
+    EntryVersion, Family, Freshness, FreshnessClass, LetterPolicy, OnSnapshot, OnTruncate, TargetId,
 };
 use serde_saphyr::Spanned;
 use time::Date;
 
-use crate::compile::Speaker;
+use crate::compile::{Speaker, places};
 use crate::day;
 use crate::duration;
-use crate::template_text;
 
 const FAN_OUT_MAX: usize = 64;
 /// The highest `fan_out_max`, in names.
@@ -23,7 +20,7 @@ const FAN_OUT_MOST: u32 = 10_000;
 
 pub(super) fn compile(
     speaker: &mut Speaker<'_, '_>,
-    (redis, cdn): (Option<TargetId>, Vec<TargetId>),
+    targets: &[Vec<TargetId>],
     today: Option<Date>,
 ) -> Family {
     check_head(speaker, today);
@@ -34,11 +31,7 @@ pub(super) fn compile(
         owner: Arc::from(file.owner.team.value.as_str()),
         freshness: freshness(speaker),
         max_ttl: duration_of(speaker, &file.max_ttl),
-        redis: redis.map(|target| RedisSide {
-            target,
-            shapes: shapes(speaker),
-        }),
-        cdn: file.cdn.as_ref().map(|_| cdn_side(speaker, cdn)),
+        places: places::compile(speaker, targets),
         fan_out_max,
         on_truncate: on_truncate(speaker),
         on_snapshot: on_snapshot(speaker),
@@ -88,15 +81,6 @@ fn check_head(speaker: &mut Speaker<'_, '_>, today: Option<Date>) {
             name,
             ("the family can be filled but never purged", help),
         );
-    }
-    let no_keys = file.redis.as_ref().is_some_and(|it| it.keys.is_empty());
-    let no_tags = file
-        .cdn
-        .as_ref()
-        .is_some_and(|it| it.tags.is_empty() || it.targets.is_empty());
-    if (file.redis.is_none() && file.cdn.is_none()) || no_keys || no_tags {
-        let help = "give it `redis:` keys, `cdn:` targets and tags, or both";
-        speaker.error("FR0024", name, ("the family names nothing to purge", help));
     }
     check_lifecycle(speaker, today);
     check_guard(speaker);
@@ -243,92 +227,6 @@ fn duration_of(speaker: &mut Speaker<'_, '_>, written: &Spanned<String>) -> Dura
             speaker.error("FR0003", written, (&message, help));
             Duration::from_secs(1)
         })
-}
-
-/// The family scope in Redis: the shapes of its keys. Checks each key's beginning on the way. Constants count as any
-/// value: a reader may fill entries for one that no source lists.
-fn shapes(speaker: &mut Speaker<'_, '_>) -> Vec<Box<[u8]>> {
-    let file = &speaker.source.file;
-    let domain = file.family.value.split('.').next().unwrap_or("").to_owned();
-    let wanted = format!("{domain}:v{}:", file.schema_version.value);
-    let mut shapes: Vec<Box<[u8]>> = Vec::new();
-    let mut known = HashSet::new();
-    for key in file.redis.iter().flat_map(|redis| &redis.keys) {
-        let pieces = match template_text::parse(&key.value) {
-            Ok(pieces) => pieces,
-            Err(message) => {
-                speaker.error(
-                    "FR0016",
-                    key,
-                    (&message, "`{name}` is a placeholder, `{{` a brace"),
-                );
-                continue;
-            }
-        };
-        let prefix = template_text::literal_prefix(&pieces);
-        if !prefix.starts_with(&wanted) {
-            let help = format!(
-                "begin it with `{wanted}`, so that families and schema versions stay apart"
-            );
-            let message = "the key does not begin with its domain and schema version";
-            speaker.error("FR0014", key, (message, &help));
-        } else if prefix.len() == wanted.len() {
-            let help = "put a literal that only this family uses in front of the first placeholder";
-            let message = "the key's literal part is shared by the whole domain";
-            speaker.error("FR0015", key, (message, help));
-        }
-        check_auth_scope(speaker, key, &pieces);
-        let shape = template_text::shape(&pieces).into_boxed_slice();
-        if known.insert(shape.clone()) {
-            shapes.push(shape);
-        }
-    }
-    shapes
-}
-
-fn check_auth_scope(
-    speaker: &mut Speaker<'_, '_>,
-    key: &Spanned<String>,
-    pieces: &[template_text::Piece],
-) {
-    let Some(scope) = speaker.file().auth_scope.clone() else {
-        return;
-    };
-    if !template_text::placeholders(pieces).any(|name| name == scope.value) {
-        let message = format!("the key lacks the auth scope `{{{}}}`", scope.value);
-        let help = "without it one reader's entry is served to another";
-        speaker.error("FR0025", key, (&message, help));
-    }
-}
-
-fn cdn_side(speaker: &mut Speaker<'_, '_>, targets: Vec<TargetId>) -> CdnSide {
-    let file = &speaker.source.file;
-    let cdn = file.cdn.as_ref();
-    let written = cdn
-        .and_then(|it| it.family_tag.as_ref())
-        .unwrap_or(&file.family);
-    let fits = (1..=codec::TAG_BYTES_MAX).contains(&written.value.len());
-    if !fits || !codec::is_tag_literal(&written.value) {
-        let message = format!("`{}` cannot be a family tag", written.value);
-        let help = "set `cdn.family_tag` to 1 to 32 of a-z, 0-9, `.`, `_`, `-`";
-        speaker.error("FR0016", written, (&message, help));
-    }
-    let mode = match cdn.and_then(|it| it.mode.as_ref()) {
-        None => PurgeMode::Hard,
-        Some(mode) => match mode.value.as_str() {
-            "hard" => PurgeMode::Hard,
-            "soft" => PurgeMode::Soft,
-            _ => {
-                speaker.choice("FR0003", mode, ("is not a mode", "hard, soft"));
-                PurgeMode::Hard
-            }
-        },
-    };
-    CdnSide {
-        targets,
-        family_tag: written.value.as_bytes().into(),
-        mode,
-    }
 }
 
 fn on_truncate(speaker: &mut Speaker<'_, '_>) -> OnTruncate {

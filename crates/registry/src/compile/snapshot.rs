@@ -9,7 +9,7 @@ use crate::compile::Speaker;
 /// Which table holds it is looked at where the tables are known.
 pub(super) fn check_comparable(speaker: &mut Speaker<'_, '_>, written: &Spanned<String>) {
     let file = &speaker.source.file;
-    if file.redis.is_none() {
+    if file.stores().next().is_none() {
         let help = "use ignore, or purge to treat snapshot rows as changes";
         let message = "nothing can be verified: what a CDN holds cannot be looked at";
         speaker.error("FR0028", written, (message, help));

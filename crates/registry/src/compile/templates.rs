@@ -1,11 +1,12 @@
 //! A family's templates bound to one table: placeholders become slots, constants become literals.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use freshet_core::connector::Tombstones;
 use freshet_core::registry::Binding;
 use freshet_core::table::{ColumnKind, ColumnSlot, ReplicaIdentity};
-use freshet_core::template::{NameForm, Segment, Template};
+use freshet_core::template::{Segment, Template};
 use serde_saphyr::Spanned;
 
 use crate::compile::expand::Expand;
@@ -24,25 +25,25 @@ pub(super) fn bind(
     check_bound_columns(speaker, written, table);
     let file = &speaker.source.file;
     let mut used = BTreeSet::new();
-    let mut compiled = |speaker: &mut Speaker<'_, '_>, form, texts: &[Spanned<String>]| {
+    let mut names: Vec<Arc<[Template]>> = Vec::new();
+    for places in file.places() {
         let mut templates = Vec::new();
         room.names = 0;
-        for text in texts {
+        for text in places.texts() {
             let one = Expand {
-                speaker,
+                speaker: &mut *speaker,
                 written,
+                places,
                 table: &mut *table,
                 used: &mut used,
                 room: &mut *room,
             };
-            templates.extend(one.template(form, text));
+            templates.extend(one.template(text));
         }
-        templates
-    };
-    let keys = file.redis.as_ref().map_or(&[][..], |redis| &redis.keys);
-    let keys = compiled(speaker, NameForm::RedisKey, keys);
-    let tags = file.cdn.as_ref().map_or(&[][..], |cdn| &cdn.tags);
-    let tags = compiled(speaker, NameForm::SurrogateKey, tags);
+        let templates = Arc::from(templates);
+        let targets = places.targets.iter();
+        names.extend(targets.map(|_| Arc::clone(&templates)));
+    }
     for (name, bound) in &written.bind {
         if !used.contains(name.as_str()) {
             let message = format!("placeholder `{name}` is bound and used by no key or tag");
@@ -62,7 +63,7 @@ pub(super) fn bind(
     }
     if !when_changed.is_empty() {
         // A row that moves to another key matters, whatever else changed.
-        for template in keys.iter().chain(&tags) {
+        for template in names.iter().flat_map(|it| &**it) {
             when_changed.extend(slots_of(template));
         }
         when_changed.sort_unstable();
@@ -75,8 +76,7 @@ pub(super) fn bind(
     Some(Binding {
         family,
         when_changed,
-        keys,
-        tags,
+        names,
         version_column,
     })
 }
