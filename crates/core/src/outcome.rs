@@ -7,10 +7,6 @@ pub enum PurgeOutcome {
     Purged,
     /// The cache answered that it held nothing of that name. As good as purged.
     NothingCached,
-    /// The provider took the purge and has not finished it.
-    Accepted,
-    /// A wider or newer purge made it needless.
-    Superseded,
     /// Turned away for now; try again no sooner than the delay says.
     Throttled {
         /// The provider's wish in milliseconds, zero when it named none.
@@ -42,11 +38,9 @@ const MENDING_MS: u32 = 5_000;
 
 impl PurgeOutcome {
     /// Every outcome's name as it stands in labels and logs.
-    pub const NAMES: [&'static str; 9] = [
+    pub const NAMES: [&'static str; 7] = [
         "purged",
         "nothing_cached",
-        "accepted",
-        "superseded",
         "throttled",
         "refused",
         "unreachable",
@@ -64,13 +58,11 @@ impl PurgeOutcome {
         match self {
             Self::Purged => 0,
             Self::NothingCached => 1,
-            Self::Accepted => 2,
-            Self::Superseded => 3,
-            Self::Throttled { .. } => 4,
-            Self::Refused(_) => 5,
-            Self::Unreachable => 6,
-            Self::Forgotten => 7,
-            Self::NodeDown => 8,
+            Self::Throttled { .. } => 2,
+            Self::Refused(_) => 3,
+            Self::Unreachable => 4,
+            Self::Forgotten => 5,
+            Self::NodeDown => 6,
         }
     }
 
@@ -81,8 +73,6 @@ impl PurgeOutcome {
             Self::Refused(Refusal::OfCaller) => MENDING_MS,
             Self::Purged
             | Self::NothingCached
-            | Self::Accepted
-            | Self::Superseded
             | Self::Refused(Refusal::OfPurge)
             | Self::Unreachable
             | Self::NodeDown
@@ -104,18 +94,13 @@ pub enum Disposition {
     Split,
     /// Give up on this one loudly: dead letter and a wider purge.
     Quarantine,
-    /// Stop: going on could lose something.
-    Halt,
 }
 
 /// The one decision from outcome to disposition. `alone` says that the purge was the only one of its
 /// request, so that a refusal is about itself.
 pub fn disposition(outcome: PurgeOutcome, alone: bool) -> Disposition {
     match outcome {
-        PurgeOutcome::Purged
-        | PurgeOutcome::NothingCached
-        | PurgeOutcome::Accepted
-        | PurgeOutcome::Superseded => Disposition::Settle,
+        PurgeOutcome::Purged | PurgeOutcome::NothingCached => Disposition::Settle,
         // An expired token must not empty a backlog into the dead letters.
         PurgeOutcome::Throttled { .. }
         | PurgeOutcome::Refused(Refusal::OfCaller)

@@ -2,18 +2,15 @@
 
 use freshet_core::purge::Disposition::{self, Defer, Quarantine, Retry, Settle, Split};
 use freshet_core::purge::PurgeOutcome::{
-    self, Accepted, Forgotten, NodeDown, NothingCached, Purged, Refused, Superseded, Throttled,
-    Unreachable,
+    self, Forgotten, NodeDown, NothingCached, Purged, Refused, Throttled, Unreachable,
 };
 use freshet_core::purge::Refusal::{OfCaller, OfPurge};
 use freshet_core::purge::{PurgeReport, disposition};
 
 /// Outcome, its label, what is done in a batch, what is done alone.
-const TABLE: [(PurgeOutcome, &str, Disposition, Disposition); 11] = [
+const TABLE: [(PurgeOutcome, &str, Disposition, Disposition); 9] = [
     (Purged, "purged", Settle, Settle),
     (NothingCached, "nothing_cached", Settle, Settle),
-    (Accepted, "accepted", Settle, Settle),
-    (Superseded, "superseded", Settle, Settle),
     (Throttled { retry_after_ms: 0 }, "throttled", Retry, Retry),
     (
         Throttled {

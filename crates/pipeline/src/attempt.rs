@@ -100,7 +100,7 @@ impl<P: Purger, O: Outbox> RunRound<P, O> {
             let again = wanted(purge, name);
             match disposition(report.outcome(at), alone) {
                 Disposition::Settle => {}
-                Disposition::Retry | Disposition::Defer | Disposition::Halt => {
+                Disposition::Retry | Disposition::Defer => {
                     left.add(again);
                 }
                 Disposition::Split => {
