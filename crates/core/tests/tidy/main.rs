@@ -3,6 +3,7 @@
 //! Every rule names all offenders with file and line. A rule that is in the way is changed here, with its
 //! reason, and never worked around.
 
+mod circles;
 mod imports;
 mod production;
 mod promises;
