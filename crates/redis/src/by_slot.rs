@@ -9,10 +9,9 @@ use freshet_core::purge::{PurgeOutcome, PurgeReport};
 use futures_util::future::join_all;
 use redis::{Cmd, ErrorKind, RedisError, ServerErrorKind};
 
-use crate::cluster::{ClusterRoute, ask_target, is_loading, is_silence};
+use crate::cluster::{ClusterRoute, REDIRECTIONS_MAX, ask_target, is_loading, is_silence};
 use crate::link::{Borrowed, Link};
 use crate::outcome::{outcome_of, reason_of};
-use crate::route::REDIRECTIONS_MAX;
 use crate::slots::slot_of;
 use crate::target::RedisTarget;
 use crate::unlink::{note, unlink_of};
@@ -38,13 +37,24 @@ struct Unlink {
     pending: Vec<Pending>,
 }
 
-impl Unlink {
-    fn places(&self) -> Vec<usize> {
-        self.pending.iter().map(|it| it.place).collect()
+/// One that was sent, or failed to be.
+struct Answered {
+    unlink: Unlink,
+    answer: Result<u64, RedisError>,
+}
+
+impl Answered {
+    fn error(&self) -> Option<&RedisError> {
+        self.answer.as_ref().err()
     }
 }
 
-type Answered = (Unlink, Result<u64, RedisError>);
+/// Names to remove, and the way to them.
+struct Names<'a> {
+    route: &'a ClusterRoute,
+    target: &'a RedisTarget,
+    names: &'a [&'a [u8]],
+}
 
 /// Each name at the owner of its slot, redirections followed.
 pub(crate) async fn unlink_by_slot(
@@ -52,6 +62,11 @@ pub(crate) async fn unlink_by_slot(
     target: &RedisTarget,
     names: &[&[u8]],
 ) -> PurgeReport {
+    let all = Names {
+        route,
+        target,
+        names,
+    };
     let mut report = PurgeReport::all(PurgeOutcome::Forgotten, names.len());
     let mut pending: Vec<Pending> = names
         .iter()
@@ -78,16 +93,17 @@ pub(crate) async fn unlink_by_slot(
         let answers = join_all(
             by_node
                 .iter()
-                .map(|(node, wanted)| unlink_on(route, target, node, (wanted, names))),
+                .map(|(node, wanted)| all.unlink_on(node, wanted)),
         )
         .await;
         let mut try_again = false;
         for ((node, _), answers) in by_node.iter().zip(answers) {
-            for (unlink, answer) in answers {
-                let late = answer.as_ref().err().is_some_and(is_loading) && route.silent() > 0;
-                let places = late.then(|| unlink.places());
-                try_again |= settle(&mut report, &mut pending, node, (unlink, answer));
-                for place in places.into_iter().flatten() {
+            for answered in answers {
+                let late = answered.error().is_some_and(is_loading) && route.silent() > 0;
+                let sent = answered.unlink.pending.iter();
+                let late: Vec<usize> = sent.filter(|_| late).map(|pending| pending.place).collect();
+                try_again |= settle(&mut report, &mut pending, node, answered);
+                for place in late {
                     report.outcomes[place] = PurgeOutcome::NodeDown;
                 }
             }
@@ -144,60 +160,75 @@ fn by_node(
     by_node
 }
 
-/// Everything for one node: pipelines of bounded size, some on their way at once. A node is waited for once.
-async fn unlink_on(
-    route: &ClusterRoute,
-    target: &RedisTarget,
-    node: &Arc<str>,
-    (wanted, names): (&[Pending], &[&[u8]]),
-) -> Vec<Answered> {
-    let mut answered = Vec::new();
-    let mut pipelines = pipelines_of(wanted, names, target.keys_per_command.max(1)).into_iter();
-    loop {
-        let group: Vec<Vec<Unlink>> = pipelines
-            .by_ref()
-            .take(target.commands_in_flight.max(1))
-            .collect();
-        if group.is_empty() {
-            return answered;
-        }
-        let began = Instant::now();
-        let group = send_group(route, node, (target.node_patience, group)).await;
-        let silence = group.iter().find_map(|(_, answer)| {
-            let error = answer.as_ref().err()?;
-            is_silence(error).then(|| error.clone())
-        });
-        note_answers(route, node, (began, &group));
-        answered.extend(group);
-        if let Some(error) = silence {
-            // What is left fails alike: another attempt belongs to the next purge.
-            answered.extend(all_failed(pipelines.flatten(), &error));
-            return answered;
+impl Names<'_> {
+    /// Everything for one node: pipelines of bounded size, some on their way at once. A node is waited for once.
+    async fn unlink_on(&self, node: &Arc<str>, wanted: &[Pending]) -> Vec<Answered> {
+        let mut answered = Vec::new();
+        let mut pipelines = self.pipelines_of(wanted).into_iter();
+        loop {
+            let group: Vec<Vec<Unlink>> = pipelines
+                .by_ref()
+                .take(self.target.commands_in_flight.max(1))
+                .collect();
+            if group.is_empty() {
+                return answered;
+            }
+            let began = Instant::now();
+            let group = self.send_group(node, group).await;
+            let mut errors = group.iter().filter_map(Answered::error);
+            let silence = errors.find(|error| is_silence(error)).cloned();
+            if silence.is_none() {
+                self.route.note(node, began, None);
+            }
+            for error in group.iter().filter_map(Answered::error) {
+                self.route.note(node, began, Some(error));
+            }
+            answered.extend(group);
+            if let Some(error) = silence {
+                // What is left fails alike: another attempt belongs to the next purge.
+                answered.extend(all_failed(pipelines.flatten(), &error));
+                return answered;
+            }
         }
     }
-}
 
-/// Sends pipelines together; each of their commands is answered within `patience`, or is not.
-async fn send_group(
-    route: &ClusterRoute,
-    node: &Arc<str>,
-    (patience, group): (Duration, Vec<Vec<Unlink>>),
-) -> Vec<Answered> {
-    let deadline = tokio::time::Instant::now() + patience;
-    let borrowed = match route.link(node) {
-        Ok(link) => in_time(deadline, link.borrow())
-            .await
-            .map(|borrowed| (link, borrowed)),
-        Err(error) => Err(error),
-    };
-    let (link, borrowed) = match borrowed {
-        Ok(borrowed) => borrowed,
-        Err(error) => return all_failed(group.into_iter().flatten(), &error),
-    };
-    let sent = group
-        .into_iter()
-        .map(|unlinks| send(&link, (&borrowed, deadline), unlinks));
-    join_all(sent).await.into_iter().flatten().collect()
+    /// Sends pipelines together; each of their commands is answered in time, or is not.
+    async fn send_group(&self, node: &Arc<str>, group: Vec<Vec<Unlink>>) -> Vec<Answered> {
+        let deadline = tokio::time::Instant::now() + self.target.node_patience;
+        let borrowed = match self.route.link(node) {
+            Ok(link) => in_time(deadline, link.borrow())
+                .await
+                .map(|borrowed| (link, borrowed)),
+            Err(error) => Err(error),
+        };
+        let (link, borrowed) = match borrowed {
+            Ok(borrowed) => borrowed,
+            Err(error) => return all_failed(group.into_iter().flatten(), &error),
+        };
+        let sent = group
+            .into_iter()
+            .map(|unlinks| send(&link, &borrowed, deadline, unlinks));
+        join_all(sent).await.into_iter().flatten().collect()
+    }
+
+    fn pipelines_of(&self, wanted: &[Pending]) -> Vec<Vec<Unlink>> {
+        let mut pipelines: Vec<Vec<Unlink>> = Vec::new();
+        for keys in wanted.chunks(self.target.keys_per_command.max(1)) {
+            let same_command = |a: &Pending, b: &Pending| {
+                a.slot == b.slot && !a.alone && !b.alone && a.ask.is_none() && b.ask.is_none()
+            };
+            let unlinks = keys.chunk_by(same_command).map(|pending| {
+                let names = pending.iter().map(|pending| self.names[pending.place]);
+                Unlink {
+                    command: unlink_of(&names.collect::<Vec<_>>()),
+                    asking: pending.iter().any(|pending| pending.ask.is_some()),
+                    pending: pending.to_vec(),
+                }
+            });
+            pipelines.push(unlinks.collect());
+        }
+        pipelines
+    }
 }
 
 async fn in_time<T>(
@@ -213,42 +244,10 @@ async fn in_time<T>(
     }
 }
 
-fn note_answers(route: &ClusterRoute, node: &Arc<str>, (began, answered): (Instant, &[Answered])) {
-    let errors = || {
-        answered
-            .iter()
-            .filter_map(|(_, answer)| answer.as_ref().err())
-    };
-    if !errors().any(is_silence) {
-        route.note(node, began, None);
-    }
-    for error in errors() {
-        route.note(node, began, Some(error));
-    }
-}
-
-fn pipelines_of(wanted: &[Pending], names: &[&[u8]], keys_max: usize) -> Vec<Vec<Unlink>> {
-    let mut pipelines: Vec<Vec<Unlink>> = Vec::new();
-    for keys in wanted.chunks(keys_max) {
-        let same_command = |a: &Pending, b: &Pending| {
-            a.slot == b.slot && !a.alone && !b.alone && a.ask.is_none() && b.ask.is_none()
-        };
-        let unlinks = keys.chunk_by(same_command).map(|pending| {
-            let group: Vec<&[u8]> = pending.iter().map(|it| names[it.place]).collect();
-            Unlink {
-                command: unlink_of(&group),
-                asking: pending.iter().any(|it| it.ask.is_some()),
-                pending: pending.to_vec(),
-            }
-        });
-        pipelines.push(unlinks.collect());
-    }
-    pipelines
-}
-
 async fn send(
     link: &Link,
-    (borrowed, deadline): (&Borrowed, tokio::time::Instant),
+    borrowed: &Borrowed,
+    deadline: tokio::time::Instant,
     unlinks: Vec<Unlink>,
 ) -> Vec<Answered> {
     let mut pipeline = redis::pipe();
@@ -265,7 +264,11 @@ async fn send(
         link.give_up(borrowed).await;
     }
     match answers {
-        Ok(answers) if answers.len() == unlinks.len() => unlinks.into_iter().zip(answers).collect(),
+        Ok(answers) if answers.len() == unlinks.len() => {
+            let answered = unlinks.into_iter().zip(answers);
+            let answered = answered.map(|(unlink, answer)| Answered { unlink, answer });
+            answered.collect()
+        }
         Ok(_) => {
             let what = "a pipeline had another number of answers";
             let error = RedisError::from((ErrorKind::UnexpectedReturnType, what));
@@ -276,10 +279,11 @@ async fn send(
 }
 
 fn all_failed(unlinks: impl IntoIterator<Item = Unlink>, error: &RedisError) -> Vec<Answered> {
-    unlinks
-        .into_iter()
-        .map(|unlink| (unlink, Err(error.clone())))
-        .collect()
+    let failed = |unlink| Answered {
+        unlink,
+        answer: Err(error.clone()),
+    };
+    unlinks.into_iter().map(failed).collect()
 }
 
 /// Writes an answer to the report, or puts its names back. Says whether to pause before they are asked for again.
@@ -287,8 +291,9 @@ fn settle(
     report: &mut PurgeReport,
     pending: &mut Vec<Pending>,
     node: &Arc<str>,
-    (unlink, answer): Answered,
+    answered: Answered,
 ) -> bool {
+    let Answered { unlink, answer } = answered;
     let kind = answer.as_ref().err().map(RedisError::kind);
     let again = match (&kind, &answer) {
         (Some(ErrorKind::Server(ServerErrorKind::Moved)), _) => Some((false, None)),
@@ -299,13 +304,13 @@ fn settle(
         _ => None,
     };
     let outcome = note(&mut report.removed, &mut report.reason, answer);
-    for it in unlink.pending {
-        report.outcomes[it.place] = outcome;
+    for sent in unlink.pending {
+        report.outcomes[sent.place] = outcome;
         if let Some((alone, ask)) = &again {
             pending.push(Pending {
                 alone: *alone,
                 ask: ask.clone(),
-                ..it
+                ..sent
             });
         }
     }

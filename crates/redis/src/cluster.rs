@@ -25,6 +25,9 @@ const REFRESH_PAUSE: Duration = Duration::from_millis(50);
 /// The longest pause while no node answers.
 const REFRESH_PAUSE_MAX: Duration = Duration::from_millis(500);
 
+/// Redirections of one command at most. A slot that moves twice meanwhile is asked for again later.
+pub(crate) const REDIRECTIONS_MAX: usize = 8;
+
 /// The way to the owner of a slot.
 pub(crate) struct ClusterRoute {
     seeds: Vec<Arc<str>>,

@@ -4,18 +4,18 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
+use freshet_core::purge::PurgeReport;
 use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, ServerErrorKind};
 
-use crate::cluster::{ClusterRoute, ask_target, node_of};
+use crate::by_slot::unlink_by_slot;
+use crate::cluster::{ClusterRoute, REDIRECTIONS_MAX, ask_target, node_of};
 use crate::identity::Seat;
 use crate::link::{Dialler, Link, Peer};
 use crate::outcome::reason_of;
 use crate::sentinel::{Primaries, SentinelRoute};
 use crate::slots::slot_of;
 use crate::target::{RedisConfigError, RedisTarget, Topology};
-
-/// Redirections of one command at most. A slot that moves twice meanwhile is asked for again later.
-pub(crate) const REDIRECTIONS_MAX: usize = 8;
+use crate::unlink::{failed, unlink_at};
 
 /// The way to the servers of a target.
 #[derive(Debug)]
@@ -96,6 +96,28 @@ impl Route {
                 answer
             }
             Self::Cluster(route) => ask_owner(route, name, command).await,
+        }
+    }
+
+    /// Removes `names`; the report has one outcome for each.
+    pub(crate) async fn unlink(&self, target: &RedisTarget, names: &[&[u8]]) -> PurgeReport {
+        match self {
+            Self::Single(link) => unlink_at(link, target, names).await,
+            Self::Sentinel(route) => {
+                let report = match route.primary().await {
+                    Ok(link) => unlink_at(&link, target, names).await,
+                    Err(error) => failed(names.len(), &error),
+                };
+                if !report.is_settled() {
+                    route.doubt();
+                }
+                report
+            }
+            Self::Cluster(route) => {
+                let mut report = unlink_by_slot(route, target, names).await;
+                report.nodes_down = route.silent();
+                report
+            }
         }
     }
 

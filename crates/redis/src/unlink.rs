@@ -1,47 +1,22 @@
-//! Names → gone. One server gets many names in one `UNLINK`; what nodes of a cluster get is in `by_slot`.
+//! Names → gone, at one server: many names in one `UNLINK`. What nodes of a cluster get is in `by_slot`.
 
 use freshet_core::purge::{PurgeOutcome, PurgeReport};
 use futures_util::future::join_all;
 use redis::{Cmd, RedisError};
 
-use crate::by_slot::unlink_by_slot;
 use crate::link::Link;
 use crate::outcome::{outcome_of, reason_of};
-use crate::route::Route;
 use crate::target::RedisTarget;
 
-impl Route {
-    /// Removes `names`; the report has one outcome for each.
-    pub(crate) async fn unlink(&self, target: &RedisTarget, names: &[&[u8]]) -> PurgeReport {
-        match self {
-            Self::Single(link) => unlink_at(link, target, names).await,
-            Self::Sentinel(route) => {
-                let report = match route.primary().await {
-                    Ok(link) => unlink_at(&link, target, names).await,
-                    Err(error) => failed(names.len(), &error),
-                };
-                if !report.is_settled() {
-                    route.doubt();
-                }
-                report
-            }
-            Self::Cluster(route) => {
-                let mut report = unlink_by_slot(route, target, names).await;
-                report.nodes_down = route.silent();
-                report
-            }
-        }
-    }
-}
-
-fn failed(count: usize, error: &RedisError) -> PurgeReport {
+/// Nothing was sent, for this reason.
+pub(crate) fn failed(count: usize, error: &RedisError) -> PurgeReport {
     let mut report = PurgeReport::all(outcome_of(error), count);
     report.reason = Some(reason_of(error));
     report
 }
 
 /// Everything at one server, some commands on their way at once.
-async fn unlink_at(link: &Link, target: &RedisTarget, names: &[&[u8]]) -> PurgeReport {
+pub(crate) async fn unlink_at(link: &Link, target: &RedisTarget, names: &[&[u8]]) -> PurgeReport {
     let mut report = PurgeReport::all(PurgeOutcome::Forgotten, names.len());
     let size = target.keys_per_command.max(1);
     let at_once = target.commands_in_flight.max(1);
