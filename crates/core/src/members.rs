@@ -11,57 +11,23 @@
 //!
 //! Everything else is counted as unjudged.
 
-mod finish;
 mod orders;
 mod table;
+mod transactions;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustc_hash::FxHashMap;
-
 use crate::position::Steady;
 use crate::transaction::{Boundary, Member, TransactionId};
-use finish::{Finish, opened};
-use orders::Orders;
 pub use table::Ends;
 use table::WatchedTable;
+use transactions::{Counted, Finish, ReadAt, Transactions};
+pub use transactions::{MembersLimits, Outcomes};
 
 /// Brokers that did not answer are asked again after this.
 const ASK_AGAIN: Duration = Duration::from_secs(5);
-
-/// How much is remembered of one database.
-#[derive(Debug, Clone, Copy)]
-pub struct MembersLimits {
-    /// Transactions that have not ended, or are not whole.
-    pub open_max: usize,
-    /// Words of 64 changes, over all of them.
-    pub words_max: usize,
-    /// Transactions that are done with, so that repetitions are known.
-    pub closed_max: usize,
-}
-
-impl Default for MembersLimits {
-    fn default() -> Self {
-        Self {
-            open_max: 4_096,
-            words_max: 128 << 10,
-            closed_max: 16_384,
-        }
-    }
-}
-
-/// What became of transactions, once for each bound table that they changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Outcomes {
-    /// Every change arrived.
-    pub complete: u64,
-    /// Changes are missing for certain.
-    pub missing: u64,
-    /// Cannot be told.
-    pub unjudged: u64,
-}
 
 /// Changes of a table that never arrived.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,60 +62,10 @@ pub struct EndsQuestion {
 pub struct Members {
     boundaries: Arc<str>,
     within: Duration,
-    limits: MembersLimits,
     tables: Vec<WatchedTable>,
     /// The partitions of the transaction topic that are read here, each with the place of the last end.
     held: BTreeMap<i32, u64>,
-    open: FxHashMap<TransactionId, Open>,
-    /// The same ones in the order in which they came.
-    in_order: BTreeMap<u64, TransactionId>,
-    words: usize,
-    /// Those that are done with; whether they were given up before their end was read.
-    closed: FxHashMap<TransactionId, bool>,
-    closed_oldest: VecDeque<TransactionId>,
-    /// One was given up before its end was read, and not even that is remembered: its boundaries would look like those
-    /// of a transaction of which nothing arrived.
-    lost_track: bool,
-    outcomes: Outcomes,
-}
-
-/// A transaction.
-#[derive(Debug, Default)]
-struct Open {
-    /// Its place in the order.
-    place: u64,
-    text: String,
-    /// Where its begin was read.
-    begun: Option<(i32, i64)>,
-    ended: bool,
-    parts: Vec<Part>,
-}
-
-/// Its changes of one table.
-#[derive(Debug)]
-struct Part {
-    table: usize,
-    seen: Orders,
-    /// How many there are, once its end was read.
-    counted: Option<u64>,
-}
-
-impl Open {
-    /// Its changes of a table; none when they were judged: then it has ended, and they are gone.
-    fn part(&mut self, table: usize) -> Option<&mut Part> {
-        match self.parts.iter().position(|part| part.table == table) {
-            None if self.ended => None,
-            None => {
-                self.parts.push(Part {
-                    table,
-                    seen: Orders::default(),
-                    counted: None,
-                });
-                self.parts.last_mut()
-            }
-            Some(known) => self.parts.get_mut(known),
-        }
-    }
+    transactions: Transactions,
 }
 
 impl Members {
@@ -157,22 +73,16 @@ impl Members {
     pub fn new(
         boundaries: Arc<str>,
         tables: impl Iterator<Item = (Arc<str>, Arc<str>)>,
-        (within, limits): (Duration, MembersLimits),
+        within: Duration,
+        limits: MembersLimits,
     ) -> Self {
         let tables = tables.map(|(collection, topic)| WatchedTable::new(collection, topic));
         Self {
             boundaries,
             within,
-            limits,
             tables: tables.collect(),
             held: BTreeMap::new(),
-            open: FxHashMap::default(),
-            in_order: BTreeMap::new(),
-            words: 0,
-            closed: FxHashMap::default(),
-            closed_oldest: VecDeque::new(),
-            lost_track: false,
-            outcomes: Outcomes::default(),
+            transactions: Transactions::new(limits),
         }
     }
 
@@ -226,90 +136,61 @@ impl Members {
     /// A change arrived.
     pub fn note_member(&mut self, topic: &str, member: Member) {
         // Where the ends are read somewhere else nobody would ever ask.
-        if self.held.is_empty() || self.closed.contains_key(&member.transaction) {
+        if self.held.is_empty() || self.transactions.is_closed(member.transaction) {
             return;
         }
         let Some(at) = self.table_at(topic) else {
             return;
         };
-        let open = opened(&mut self.open, &mut self.in_order, member.transaction);
-        let Some(part) = open.part(at) else { return };
-        self.words += part.seen.insert(member.order);
-        if part.counted.is_some_and(|counted| part.seen.holds(counted)) {
-            self.finish_part(member.transaction, at, Finish::Complete);
+        if self.transactions.note_member(at, member)
+            && let Some(table) = self.tables.get_mut(at)
+        {
+            table.proven = true;
         }
-        self.forget_what_is_too_much();
     }
 
     /// A transaction began or ended; the boundary was read at `partition` and `offset`.
     pub fn note_boundary(&mut self, boundary: Boundary, partition: i32, offset: i64, now: Steady) {
         let sequence = boundary.sequence();
         let Boundary {
-            transaction,
+            transaction: id,
             text,
             counts,
         } = boundary;
         let Some(counts) = counts else {
-            if !self.closed.contains_key(&transaction) {
-                let open = opened(&mut self.open, &mut self.in_order, transaction);
-                open.begun.get_or_insert((partition, offset));
-                self.forget_what_is_too_much();
-            }
+            let at = ReadAt { partition, offset };
+            self.transactions.note_begin(id, at);
             return;
         };
         let last = self.held.entry(partition).or_default();
         let repeated = sequence <= std::mem::replace(last, sequence);
-        match self.closed.get(&transaction) {
-            Some(false) => return,
-            Some(true) => {
-                let bound = counts.iter().filter(|it| self.is_bound(&it.0)).count();
-                self.outcomes.unjudged += bound as u64;
-                self.closed.insert(transaction, false);
-                return;
+        if self.transactions.is_closed(id) {
+            if self.transactions.take_given_up(id) {
+                let bound = counts.iter().filter(|count| self.is_bound(&count.0));
+                self.transactions.outcomes.unjudged += bound.count() as u64;
             }
-            None => {}
-        }
-        let open = opened(&mut self.open, &mut self.in_order, transaction);
-        open.text = text;
-        if repeated || open.ended {
-            // What was sent again may have begun in the middle.
-            open.begun = None;
-        }
-        self.count_parts(transaction, &counts, now);
-    }
-
-    /// Sets what the end of a transaction says against what has arrived.
-    fn count_parts(&mut self, id: TransactionId, counts: &[(String, u64)], now: Steady) {
-        let due = now.plus(self.within);
-        let Some(open) = self.open.get_mut(&id) else {
             return;
-        };
-        let mut finished = Vec::new();
+        }
+        let begun = self.transactions.end(id, text, repeated);
+        let due = now.plus(self.within);
         for (at, table) in self.tables.iter_mut().enumerate() {
-            let counted = counts.iter().find(|it| *it.0 == *table.collection);
+            let counted = counts.iter().find(|count| *count.0 == *table.collection);
             let Some(&(_, counted)) = counted else {
                 continue;
             };
-            let Some(part) = open.part(at) else { continue };
-            part.counted = Some(counted);
-            if part.seen.holds(counted) {
-                finished.push((at, Finish::Complete));
-            } else if table.judges(open.begun) {
-                table.waiting.push_back((due, id));
-            } else {
-                finished.push((at, Finish::Unjudged));
+            let is_judged = table.judges(begun);
+            match self.transactions.count(id, at, counted, is_judged) {
+                Counted::Complete => table.proven = true,
+                Counted::Waits => table.waiting.push_back((due, id)),
+                Counted::Over => {}
             }
         }
-        open.ended = true;
-        for (at, finish) in finished {
-            self.finish_part(id, at, finish);
-        }
-        self.close_when_done(id);
+        self.transactions.note_counted(id);
     }
 
     /// What is to be asked of the brokers now, if anything.
     pub fn question(&mut self, now: Steady) -> Option<EndsQuestion> {
-        if std::mem::take(&mut self.lost_track) {
+        if std::mem::take(&mut self.transactions.lost_track) {
             // Its boundaries are in the log by the time at which it is asked then.
             self.start_over_all(now);
         }
@@ -349,7 +230,7 @@ impl Members {
 
     /// What is missing for certain by now, told once: one entry for each table.
     pub fn judge(&mut self) -> Vec<Missing> {
-        if self.lost_track {
+        if self.transactions.lost_track {
             return Vec::new();
         }
         let mut missing: Vec<Missing> = Vec::new();
@@ -368,7 +249,53 @@ impl Members {
 
     /// What became of transactions since this was asked last.
     pub fn take_outcomes(&mut self) -> Outcomes {
-        std::mem::take(&mut self.outcomes)
+        std::mem::take(&mut self.transactions.outcomes)
+    }
+
+    fn take_due(&mut self, at: usize, asked_at: Steady) -> Option<TransactionId> {
+        self.tables.get_mut(at)?.take_due(asked_at)
+    }
+
+    fn judge_one(&mut self, id: TransactionId, at: usize, found: &mut Option<Missing>) {
+        let (Some(table), Some(shortfall)) =
+            (self.tables.get(at), self.transactions.shortfall(id, at))
+        else {
+            return;
+        };
+        if !table.proven {
+            // Perhaps nothing of the table comes this way, or not as the capture side counts it.
+            self.transactions.finish(id, at, Finish::Unjudged);
+            return;
+        }
+        let reported = found.get_or_insert_with(|| Missing {
+            topic: Arc::clone(&table.topic),
+            transactions: 0,
+            first: shortfall.text.to_owned(),
+            counted: shortfall.counted,
+            arrived: shortfall.arrived,
+        });
+        reported.transactions += 1;
+        self.transactions.finish(id, at, Finish::Missing);
+    }
+
+    /// Forgets what is known of a table; what waited there is not judged.
+    fn start_over(&mut self, at: usize, now: Steady) {
+        let ask_at = now.plus(self.within);
+        let Some(table) = self.tables.get_mut(at) else {
+            return;
+        };
+        for (_, id) in table.start_over(ask_at) {
+            // Not one that was pushed out meanwhile and is open again because more of it came.
+            if self.transactions.shortfall(id, at).is_some() {
+                self.transactions.finish(id, at, Finish::Unjudged);
+            }
+        }
+    }
+
+    fn start_over_all(&mut self, now: Steady) {
+        for at in 0..self.tables.len() {
+            self.start_over(at, now);
+        }
     }
 
     fn table_at(&self, topic: &str) -> Option<usize> {

@@ -99,8 +99,8 @@ impl Watch {
                 Some((Arc::from(collection), Arc::clone(&table.shape.topic)))
             });
             let boundaries: Arc<str> = Arc::from(boundaries_of(database));
-            let limits = (*within, MembersLimits::default());
-            let members = Members::new(Arc::clone(&boundaries), tables, limits);
+            let limits = MembersLimits::default();
+            let members = Members::new(Arc::clone(&boundaries), tables, *within, limits);
             self.databases.push(Watched {
                 database: Arc::clone(database),
                 boundaries,

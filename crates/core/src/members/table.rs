@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+use super::transactions::ReadAt;
 use crate::position::Steady;
 use crate::transaction::TransactionId;
 
@@ -94,12 +95,12 @@ impl WatchedTable {
     }
 
     /// Whether a transaction that begins at `begun` in the transaction topic is read from its first record on.
-    pub(super) fn judges(&self, begun: Option<(i32, i64)>) -> bool {
-        let (Some(from), Some((partition, offset))) = (&self.judged_from, begun) else {
+    pub(super) fn judges(&self, begun: Option<ReadAt>) -> bool {
+        let (Some(from), Some(begun)) = (&self.judged_from, begun) else {
             return false;
         };
-        let first = from.begins.get(&partition);
-        first.is_some_and(|&first| offset >= first)
+        let first = from.begins.get(&begun.partition);
+        first.is_some_and(|&first| begun.offset >= first)
     }
 
     /// A record was taken, or passed over because it is no change.
@@ -108,6 +109,15 @@ impl WatchedTable {
             // One that waited for its schema comes later than its neighbours.
             *next = Some(next.map_or(offset + 1, |known| known.max(offset + 1)));
         }
+    }
+
+    /// The next transaction that waits, if it was due at `asked_at`.
+    pub(super) fn take_due(&mut self, asked_at: Steady) -> Option<TransactionId> {
+        let (due, _) = self.waiting.front()?;
+        if *due > asked_at {
+            return None;
+        }
+        self.waiting.pop_front().map(|(_, id)| id)
     }
 
     /// The time of the question whose answer has been read past, once.

@@ -32,7 +32,7 @@ impl Shop {
         let tables = tables.into_iter();
         Self {
             seconds: 0,
-            members: Members::new(Arc::from(BOUNDARIES), tables, (within, limits)),
+            members: Members::new(Arc::from(BOUNDARIES), tables, within, limits),
             boundaries: 0,
             rows: BTreeMap::from([(ITEMS, 0), (ORDERS, 0)]),
         }

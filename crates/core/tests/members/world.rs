@@ -42,7 +42,7 @@ impl World {
         let within = Duration::from_secs(WITHIN);
         let mut world = Self {
             now: 1_000,
-            members: Members::new(Arc::from(BOUNDARIES), tables.into_iter(), (within, limits)),
+            members: Members::new(Arc::from(BOUNDARIES), tables.into_iter(), within, limits),
             boundaries: Vec::new(),
             logs: vec![Vec::new(); partitions + 1],
             read: vec![0; partitions + 1],
