@@ -7,8 +7,8 @@ use freshet_core::ports::{Outbox, OutboxError, OutboxRecord};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
-use crate::connection::{KafkaClientError, KafkaConnection};
-use crate::deliver::{Deliverer, Reports};
+use crate::client::connection::{KafkaClientError, KafkaConnection};
+use crate::client::deliver::{Deliverer, Reports};
 
 /// A producer behind the [`Outbox`] port.
 pub struct KafkaOutbox {
@@ -70,7 +70,7 @@ impl KafkaOutbox {
             admin: connection
                 .client(&[("client.id", "freshet")], &[])
                 .create_with_context(Reports)
-                .map_err(|error| KafkaClientError::from_kafka(&error))?,
+                .map_err(KafkaClientError::from_kafka)?,
         })
     }
 

@@ -13,7 +13,8 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::BorrowedMessage;
 use rdkafka::{Message, Offset, TopicPartitionList};
 
-use crate::connection::{KafkaClientError, KafkaConnection};
+use crate::client::connection::{KafkaClientError, KafkaConnection};
+use crate::client::partition::{is_unknown, numbers_of};
 
 /// One poll; how long brokers may be silent altogether is the caller's to say.
 const POLL: Duration = Duration::from_millis(200);
@@ -166,9 +167,6 @@ fn is_unsettled(error: &KafkaError) -> bool {
     )
 }
 
-/// A partition, the oldest offset that it has, and where it ends now.
-type Bounds = BTreeMap<i32, (i64, i64)>;
-
 impl TopicScan {
     /// Creates the client; the brokers need not be there. Every read gives up after a silence of `within`.
     ///
@@ -179,26 +177,17 @@ impl TopicScan {
         within: Duration,
     ) -> Result<Self, KafkaClientError> {
         let usual = [
-            ("client.id", "freshet"),
             ("fetch.wait.max.ms", "50"),
             ("queued.max.messages.kbytes", "16384"),
             ("socket.nagle.disable", "true"),
             ("reconnect.backoff.max.ms", "1000"),
         ];
-        let fixed = [
-            // The client wants a group's name to assign partitions by hand. It never joins it and commits nothing.
-            ("group.id", "freshet.scan"),
-            ("enable.auto.commit", "false"),
-            ("enable.auto.offset.store", "false"),
-            ("enable.partition.eof", "true"),
-            // What retention takes while it is read is skipped.
-            ("auto.offset.reset", "earliest"),
-            ("allow.auto.create.topics", "false"),
-        ];
+        // What retention takes while it is read is skipped.
+        let fixed = [("auto.offset.reset", "earliest")];
         let consumer = connection
-            .client(&usual, &fixed)
+            .outside_client("freshet.scan", &usual, &fixed)
             .create_with_context(LastWord::default())
-            .map_err(|error| KafkaClientError::from_kafka(&error))?;
+            .map_err(KafkaClientError::from_kafka)?;
         Ok(Self { consumer, within })
     }
 
@@ -212,11 +201,15 @@ impl TopicScan {
         topic: &str,
         each: &mut dyn FnMut(StoredRecord),
     ) -> Result<(), ScanError> {
-        let mut left = self.bounds(topic, None)?;
-        left.retain(|_, (oldest, end)| oldest < end);
-        let begins = left
-            .iter()
-            .map(|(&partition, &(oldest, _))| (partition, oldest));
+        // Where each partition ends that holds anything.
+        let (mut left, mut begins) = (BTreeMap::new(), BTreeMap::new());
+        for partition in self.partitions(topic)? {
+            let (oldest, end) = self.bounds_of(topic, partition)?;
+            if oldest < end {
+                left.insert(partition, end);
+                begins.insert(partition, oldest);
+            }
+        }
         self.assign(topic, begins)?;
         let mut heard = Instant::now();
         while !left.is_empty() {
@@ -226,7 +219,7 @@ impl TopicScan {
                     left.remove(&partition);
                 }
                 Some(Polled::Record(record)) => {
-                    let end = left.get(&record.partition).map(|&(_, end)| end);
+                    let end = left.get(&record.partition).copied();
                     // What came after we looked is not part of the present.
                     let Some(end) = end.filter(|&end| record.offset < end) else {
                         left.remove(&record.partition);
@@ -247,18 +240,18 @@ impl TopicScan {
     /// # Errors
     /// See [`ScanError`].
     pub fn read_one(&self, topic: &str, partition: i32, offset: i64) -> Result<Found, ScanError> {
-        let bounds = self.bounds(topic, Some(partition))?;
-        let Some(&(oldest, end)) = bounds.get(&partition) else {
+        if !self.partitions(topic)?.contains(&partition) {
             return Err(ScanError::NoTopic {
                 topic: topic.to_owned(),
                 partition: Some(partition),
             });
-        };
+        }
+        let (oldest, end) = self.bounds_of(topic, partition)?;
         let gone = Found::Gone { oldest, end };
         if !(oldest..end).contains(&offset) {
             return Ok(gone);
         }
-        self.assign(topic, std::iter::once((partition, offset)))?;
+        self.assign(topic, BTreeMap::from([(partition, offset)]))?;
         let mut heard = Instant::now();
         loop {
             match self.poll(topic, &mut heard)? {
@@ -272,25 +265,13 @@ impl TopicScan {
         }
     }
 
-    /// Oldest and next offset of every partition, or of the one that is asked for.
-    fn bounds(&self, topic: &str, only: Option<i32>) -> Result<Bounds, ScanError> {
-        let metadata = self
-            .consumer
-            .fetch_metadata(Some(topic), self.within)
-            .map_err(|error| self.fault(topic, &error))?;
-        let told = metadata.topics().iter().find(|it| it.name() == topic);
-        let code = told.and_then(|it| it.error()).map(RDKafkaErrorCode::from);
-        if let Some(code) = code {
-            return Err(self.fault(topic, &KafkaError::MetadataFetch(code)));
-        }
-        let partitions = told.map_or(&[][..], |it| it.partitions());
-        let ids = partitions.iter().map(|it| it.id());
-        let ids = ids.filter(|id| only.is_none_or(|only| only == *id));
-        let bounds = ids.map(|id| Ok((id, self.bounds_of(topic, id)?)));
-        bounds.collect()
+    fn partitions(&self, topic: &str) -> Result<Vec<i32>, ScanError> {
+        let found = numbers_of(&self.consumer, topic, self.within);
+        let found = found.map_err(|error| self.fault(topic, &error))?;
+        found.map_err(|code| self.fault(topic, &KafkaError::MetadataFetch(code)))
     }
 
-    /// The same of one partition. Who leads it is decided anew when brokers come and go, and when it is made.
+    /// Oldest and next offset of a partition. Who leads it is decided anew when brokers come and go, and when it is made.
     fn bounds_of(&self, topic: &str, id: i32) -> Result<(i64, i64), ScanError> {
         let deadline = Instant::now() + self.within;
         loop {
@@ -304,15 +285,13 @@ impl TopicScan {
         }
     }
 
-    fn assign(
-        &self,
-        topic: &str,
-        mut begins: impl Iterator<Item = (i32, i64)>,
-    ) -> Result<(), ScanError> {
-        let mut wanted = TopicPartitionList::new();
+    /// Reads partitions, each from an offset on.
+    fn assign(&self, topic: &str, begins: BTreeMap<i32, i64>) -> Result<(), ScanError> {
+        let mut list = TopicPartitionList::new();
+        let mut begins = begins.into_iter();
         let outcome = begins
-            .try_for_each(|(id, at)| wanted.add_partition_offset(topic, id, Offset::Offset(at)))
-            .and_then(|()| self.consumer.assign(&wanted));
+            .try_for_each(|(id, at)| list.add_partition_offset(topic, id, Offset::Offset(at)))
+            .and_then(|()| self.consumer.assign(&list));
         outcome.map_err(|error| self.fault(topic, &error))
     }
 
@@ -345,11 +324,7 @@ impl TopicScan {
     fn fault(&self, topic: &str, error: &KafkaError) -> ScanError {
         match error.rdkafka_error_code() {
             _ if is_silence(error) => self.unreachable(&error.to_string()),
-            Some(
-                RDKafkaErrorCode::UnknownTopicOrPartition
-                | RDKafkaErrorCode::UnknownTopic
-                | RDKafkaErrorCode::UnknownPartition,
-            ) => ScanError::NoTopic {
+            Some(code) if is_unknown(code) => ScanError::NoTopic {
                 topic: topic.to_owned(),
                 partition: None,
             },

@@ -7,7 +7,7 @@ use freshet_core::secret::Secret;
 use reqwest::{Client, StatusCode};
 use serde::Deserialize;
 
-use crate::connection::KafkaClientError;
+use crate::client::connection::KafkaClientError;
 
 /// Where the registry is and who we are there.
 #[derive(Debug, Clone)]

@@ -12,21 +12,17 @@ const SPAWNING: [&str; 4] = [
 ];
 
 /// Threads of adapters, each with the reason why it cannot be the pipeline's.
-const ADAPTER_THREADS: [(&str, &str); 5] = [
+const ADAPTER_THREADS: [(&str, &str); 4] = [
     (
-        "crates/kafka/src/ask.rs",
+        "crates/kafka/src/client/ask.rs",
         "asking blocks until a broker answers; records flow meanwhile",
     ),
     (
-        "crates/kafka/src/deliver.rs",
+        "crates/kafka/src/client/deliver.rs",
         "a producer's deliveries are heard by polling; whoever awaits one must not be the one who polls",
     ),
     (
-        "crates/kafka/src/gap.rs",
-        "asking for offsets blocks until a broker answers; partitions without a gap go on meanwhile",
-    ),
-    (
-        "crates/kafka/src/renew.rs",
+        "crates/kafka/src/client/close.rs",
         "closing a consumer blocks for as long as its broker is silent; leaving must not",
     ),
     (

@@ -5,17 +5,15 @@
 
 use std::time::Duration;
 
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::{Offset, TopicPartitionList};
-
-use crate::consumer_state::Callbacks;
 
 /// Brokers answer much sooner; without an answer the fetchers wake up later.
 const ANSWER_WITHIN: Duration = Duration::from_millis(100);
 
 /// Has the leaders of partitions that were just resumed fetched from at once.
-pub(crate) fn wake_fetchers(
-    consumer: &BaseConsumer<Callbacks>,
+pub(crate) fn wake_fetchers<C: ConsumerContext>(
+    consumer: &BaseConsumer<C>,
     mut partitions: TopicPartitionList,
 ) {
     if partitions.count() == 0 {

@@ -1,17 +1,14 @@
-use std::sync::Arc;
-
 use freshet_core::gap::GapCause;
 use freshet_core::position::StreamId;
 
-use crate::consumer_state::Before;
-
-use super::{Facts, Suspect, Verdict, judge};
+use super::{Facts, Gap, Suspect, Verdict, judge};
+use crate::client::partition::Partition;
+use crate::source::assigned::Before;
 
 fn suspect(expected: Option<i64>, stopped: bool) -> Suspect {
     Suspect {
         stream: StreamId(0),
-        topic: Arc::from("t"),
-        partition: 0,
+        partition: Partition::new("t", 0),
         expected,
         stopped,
         cut_off: false,
@@ -32,7 +29,7 @@ fn facts(committed: Option<i64>, remembered: Option<i64>) -> Facts {
 
 fn cause(verdict: Verdict) -> Option<GapCause> {
     match verdict {
-        Verdict::Gap { cause, from, .. } => {
+        Verdict::Gap(Gap { cause, from, .. }) => {
             assert_eq!(from, 10, "goes on with the oldest record");
             Some(cause)
         }

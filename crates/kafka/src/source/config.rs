@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rdkafka::ClientConfig;
 
-use crate::connection::KafkaConnection;
+use crate::client::connection::KafkaConnection;
 
 /// Where a group begins in a partition that it never read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -13,8 +13,6 @@ use rdkafka::error::KafkaError;
 /// partitions either, so it is not long: purges that are repeated do less harm than purges that are late.
 const DRAIN_WITHIN: Duration = Duration::from_millis(500);
 
-const OVERRIDDEN: &str = "kafka property is set by freshet and cannot be overridden";
-
 /// Second names of properties that promises stand on.
 const ALIASES: [(&str, &str); 1] = [("request.required.acks", "acks")];
 
@@ -58,12 +56,12 @@ pub enum KafkaClientError {
 
 impl KafkaClientError {
     /// librdkafka's text about a property holds its value, so only the name is repeated.
-    pub(crate) fn from_kafka(error: &KafkaError) -> Self {
+    pub(crate) fn from_kafka(error: KafkaError) -> Self {
         Self::Refused(match error {
             KafkaError::ClientConfig(_, _, name, _) => {
                 format!("the property `{name}` is not accepted")
             }
-            KafkaError::ClientCreation(reason) => reason.clone(),
+            KafkaError::ClientCreation(reason) => reason,
             other => other.to_string(),
         })
     }
@@ -106,8 +104,35 @@ impl KafkaConnection {
         config.remove("bootstrap.servers");
         let made = config.create::<BaseConsumer>();
         made.map(drop).map_err(|error| {
-            KafkaClientError::from_kafka(&error).conceal(self.secret_properties.values())
+            KafkaClientError::from_kafka(error).conceal(self.secret_properties.values())
         })
+    }
+
+    /// A client config for whoever reads or asks from outside of a group: it never joins one and commits nothing.
+    /// librdkafka wants a group's name all the same.
+    pub(crate) fn outside_client(
+        &self,
+        group: &str,
+        usual: &[(&str, &str)],
+        fixed: &[(&str, &str)],
+    ) -> ClientConfig {
+        let mut connection = self.clone();
+        for membership in [
+            "group.protocol",
+            "group.instance.id",
+            "group.remote.assignor",
+        ] {
+            connection.properties.remove(membership);
+        }
+        let usual = [&[("client.id", "freshet")], usual].concat();
+        let outside = [
+            ("group.id", group),
+            ("enable.auto.commit", "false"),
+            ("enable.auto.offset.store", "false"),
+            ("enable.partition.eof", "true"),
+            ("allow.auto.create.topics", "false"),
+        ];
+        connection.client(&usual, &[&outside[..], fixed].concat())
     }
 
     /// A client config: our defaults, then the user's properties, then what must be as it is.
@@ -118,24 +143,23 @@ impl KafkaConnection {
             config.set(*name, *value);
         }
         let secret = self.secret_properties.iter();
-        let secret = secret.map(|(name, value)| (name, value.expose()));
+        let secret = secret.map(|(name, value)| (name.as_str(), value.expose()));
         let plain = self.properties.iter();
-        let plain = plain.map(|(name, value)| (name, value.as_str()));
+        let plain = plain.map(|(name, value)| (name.as_str(), value.as_str()));
         for (name, value) in plain.chain(secret) {
             // Under its other name a property would win or lose by chance.
-            let of_fixed = ALIASES.iter().find(|(alias, _)| alias == name);
-            if of_fixed.is_none_or(|(_, of)| fixed.iter().all(|(name, _)| name != of)) {
-                config.set(name, value);
+            let alias = ALIASES.iter().find(|(alias, _)| *alias == name);
+            let meant = alias.map_or(name, |(_, meant)| meant);
+            if fixed.iter().any(|(name, _)| *name == meant) {
+                tracing::warn!(
+                    property = name,
+                    "kafka property is set by freshet and cannot be overridden"
+                );
             } else {
-                tracing::warn!(property = name, "{OVERRIDDEN}");
+                config.set(name, value);
             }
         }
         for (name, value) in fixed {
-            let is_set =
-                self.properties.contains_key(*name) || self.secret_properties.contains_key(*name);
-            if is_set {
-                tracing::warn!(property = name, "{OVERRIDDEN}");
-            }
             config.set(*name, *value);
         }
         config

@@ -11,7 +11,7 @@ use rdkafka::message::DeliveryResult;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 use tokio::sync::oneshot;
 
-use crate::connection::KafkaClientError;
+use super::connection::KafkaClientError;
 
 /// How long the thread waits for a delivery at a time: also how long it outlives its producer.
 const POLL_FOR: Duration = Duration::from_secs(1);
@@ -60,7 +60,7 @@ impl Deliverer {
     pub(crate) fn connect(config: &ClientConfig) -> Result<Self, KafkaClientError> {
         let producer: BaseProducer<Reports> = config
             .create_with_context(Reports)
-            .map_err(|error| KafkaClientError::from_kafka(&error))?;
+            .map_err(KafkaClientError::from_kafka)?;
         let producer = Arc::new(producer);
         let polled = Arc::downgrade(&producer);
         std::thread::Builder::new()

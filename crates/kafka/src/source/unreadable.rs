@@ -3,15 +3,15 @@
 //! it is, the client does not say, so each is tried alone; what cannot be read there is stepped over, as a gap.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use freshet_core::gap::GapCause;
+use rdkafka::Offset;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::{Offset, TopicPartitionList};
 
-use crate::gap::{Facts, Suspect, Verdict};
+use super::gap::{Facts, Gap, Suspect};
+use crate::client::partition::{Partition, list_at};
 
 /// The client repeats what fails more often than this.
 const DOUBTED_FOR: Duration = Duration::from_secs(60);
@@ -39,8 +39,15 @@ pub(crate) fn is_of_a_record(code: RDKafkaErrorCode) -> bool {
 pub(crate) struct Doubts {
     until: Option<Instant>,
     tried: Option<Instant>,
-    /// Where reading went on behind what cannot be read, and the length of that step.
-    steps: HashMap<(Arc<str>, i32), (i64, i64)>,
+    /// The last step over what cannot be read, of each partition.
+    steps: HashMap<Partition, Step>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Step {
+    /// Where reading went on.
+    to: i64,
+    offsets: i64,
 }
 
 impl Doubts {
@@ -66,22 +73,21 @@ impl Doubts {
 
     /// How many offsets to step over, if the partition cannot be read: one, and twice as many each time that what
     /// follows cannot be read either, since a batch is read as a whole or not at all.
-    pub(crate) fn step_of(&self, place: &(Arc<str>, i32), expected: Option<i64>) -> i64 {
-        match self.steps.get(place) {
-            Some(&(at, step)) if expected == Some(at) => step.saturating_mul(2),
+    pub(crate) fn step_of(&self, partition: &Partition, expected: Option<i64>) -> i64 {
+        match self.steps.get(partition) {
+            Some(last) if expected == Some(last.to) => last.offsets.saturating_mul(2),
             _ => 1,
         }
     }
 
-    /// Reading goes on at `at`, that many offsets further.
-    pub(crate) fn note_step(&mut self, topic: &Arc<str>, partition: i32, at: i64, step: i64) {
-        let place = (Arc::clone(topic), partition);
-        self.steps.insert(place, (at, step));
+    /// Reading goes on at `to`, that many offsets further.
+    pub(crate) fn note_step(&mut self, partition: &Partition, to: i64, offsets: i64) {
+        self.steps.insert(partition.clone(), Step { to, offsets });
     }
 }
 
 /// Tries to read the next record of a partition with a client of its own; a gap when that cannot be.
-pub(crate) fn judge(client: &BaseConsumer, suspect: &Suspect, facts: Facts) -> Option<Verdict> {
+pub(crate) fn judge(client: &BaseConsumer, suspect: &Suspect, facts: Facts) -> Option<Gap> {
     let step = suspect.step?;
     let next = suspect.expected.or(facts.committed)?;
     if next >= facts.high {
@@ -89,7 +95,7 @@ pub(crate) fn judge(client: &BaseConsumer, suspect: &Suspect, facts: Facts) -> O
     }
     let reason = unreadable(client, suspect, next)?;
     let from = next.saturating_add(step).min(facts.high);
-    Some(Verdict::Gap {
+    Some(Gap {
         cause: GapCause::Unreadable,
         from,
         detail: format!("offsets {next} to {} cannot be fetched: {reason}", from - 1),
@@ -97,10 +103,7 @@ pub(crate) fn judge(client: &BaseConsumer, suspect: &Suspect, facts: Facts) -> O
 }
 
 fn unreadable(client: &BaseConsumer, suspect: &Suspect, next: i64) -> Option<String> {
-    let mut alone = TopicPartitionList::new();
-    alone
-        .add_partition_offset(&suspect.topic, suspect.partition, Offset::Offset(next))
-        .ok()?;
+    let alone = list_at([(&suspect.partition, Offset::Offset(next))]).ok()?;
     client.assign(&alone).ok()?;
     let until = Instant::now() + TRIED_WITHIN;
     let mut reason = None;

@@ -1,0 +1,119 @@
+//! Where to read on when Kafka cannot say: which partitions begin, and which have lost records.
+
+use freshet_core::gap::GapCause;
+use freshet_core::position::StreamId;
+
+use super::assigned::Before;
+use crate::client::partition::Partition;
+
+/// A stream that may not be read on as it is.
+#[derive(Debug, Clone)]
+pub(crate) struct Suspect {
+    pub(crate) stream: StreamId,
+    pub(crate) partition: Partition,
+    /// The offset to be read next, once something was read.
+    pub(crate) expected: Option<i64>,
+    /// The client has stopped to fetch it.
+    pub(crate) stopped: bool,
+    /// Its committed offset went with its topic.
+    pub(crate) cut_off: bool,
+    /// What this process knows of the partition.
+    pub(crate) before: Before,
+    /// Where an earlier client was about to read on, with everything before it reported.
+    pub(crate) carried: Option<i64>,
+    /// It may hold a record that cannot be fetched: how many offsets to step over then.
+    pub(crate) step: Option<i64>,
+}
+
+/// What is to be done about a suspect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Nothing: what is read next is there.
+    Readable,
+    /// Nothing is lost, but the client has to be told where to go on.
+    GoOn {
+        /// The offset.
+        at: i64,
+    },
+    /// The group never read it.
+    First {
+        /// The oldest offset there is.
+        low: i64,
+        /// The offset of what comes next.
+        high: i64,
+    },
+    /// Records are lost.
+    Gap(Gap),
+}
+
+/// Records that are lost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Gap {
+    /// What it was noticed by.
+    pub(crate) cause: GapCause,
+    /// The oldest offset behind it.
+    pub(crate) from: i64,
+    /// Which offsets, in words.
+    pub(crate) detail: String,
+}
+
+/// What the brokers say about one partition.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Facts {
+    pub(crate) low: i64,
+    pub(crate) high: i64,
+    pub(crate) committed: Option<i64>,
+    /// How far the group had read, as remembered beside Kafka's own offsets.
+    pub(crate) remembered: Option<i64>,
+}
+
+/// The verdict about one suspect.
+pub(crate) fn judge(suspect: &Suspect, facts: Facts) -> Verdict {
+    let Facts { low, high, .. } = facts;
+    let range = format!("the log holds {low} to {high}");
+    let gap = |cause, detail| {
+        let from = low;
+        Verdict::Gap(Gap {
+            cause,
+            from,
+            detail,
+        })
+    };
+    let Some(next) = suspect.expected.or(facts.committed) else {
+        let read = facts.remembered.or(suspect.before.committed);
+        return match (suspect.carried, read) {
+            (Some(at), _) => Verdict::GoOn {
+                at: at.clamp(low, high.max(low)),
+            },
+            (None, Some(read)) => {
+                let detail = format!("read up to {read}, no offset is committed any more, {range}");
+                gap(GapCause::OffsetsGone, detail)
+            }
+            (None, None) => Verdict::First { low, high },
+        };
+    };
+    if suspect.cut_off {
+        let detail =
+            format!("read up to {next}, the committed offset went with its topic, {range}");
+        return gap(GapCause::Recreated, detail);
+    }
+    if next < low {
+        let detail = format!("offsets {next} to {low} were removed unread, {range}");
+        return gap(GapCause::Truncated, detail);
+    }
+    if next > high {
+        return gap(GapCause::Recreated, format!("read up to {next}, {range}"));
+    }
+    match (suspect.stopped, suspect.expected) {
+        (false, _) => Verdict::Readable,
+        (true, None) => Verdict::GoOn { at: next },
+        // The offset exists and the client refuses to read on: it is not the log that was read before.
+        (true, Some(_)) => {
+            let detail = format!("the log was cut or replaced behind {next}, {range}");
+            gap(GapCause::Recreated, detail)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
