@@ -20,7 +20,7 @@ const PARTITIONS: [i32; 2] = [0, 1];
 fn made_anew_with_earlier_epochs(topic: &str, protocol: Protocol) {
     let mut broker: KafkaBroker = broker();
     let at = broker.bootstrap();
-    let write = |value: u32| write_at(&at, (topic, &PARTITIONS), value..value + 1);
+    let write = |value: u32| write_at(&at, topic, &PARTITIONS, value..value + 1);
     broker.create_topic(topic, 2).expect("topic");
     write(0);
     let mut member = Member::join(&connection(&at, protocol), config(topic, topic));

@@ -82,13 +82,14 @@ pub(crate) fn write(topic: &str, partition: i32, values: std::ops::Range<u32>) {
 
 /// The same into each of some partitions.
 pub(crate) fn write_each(topic: &str, partitions: &[i32], values: std::ops::Range<u32>) {
-    write_at(&BROKER.bootstrap(), (topic, partitions), values);
+    write_at(&BROKER.bootstrap(), topic, partitions, values);
 }
 
 /// The same at any broker.
 pub(crate) fn write_at(
     bootstrap: &str,
-    (topic, partitions): (&str, &[i32]),
+    topic: &str,
+    partitions: &[i32],
     values: std::ops::Range<u32>,
 ) {
     let writer = TopicWriter::new(bootstrap).expect("writer");
