@@ -64,8 +64,7 @@ pub(crate) fn table(
         bindings: vec![Binding {
             family: FamilyId(0),
             when_changed: Vec::new(),
-            keys: Vec::new(),
-            tags: Vec::new(),
+            names: Vec::new(),
             version_column: None,
         }],
     }
