@@ -162,3 +162,6 @@ impl Parked {
 fn bytes_of(held: &ParkedStream) -> usize {
     held.records.iter().map(ParkedRecord::bytes).sum()
 }
+
+#[cfg(test)]
+mod tests;

@@ -146,9 +146,6 @@ impl<W: WriterSchemas + 'static> Fetches<W> {
 
     fn refuse(&mut self, id: u32, error: WriterSchemaError, now: Steady) {
         if self.refused.len() >= REFUSED_MAX {
-            self.refused.retain(|_, (_, until)| now < *until);
-        }
-        if self.refused.len() >= REFUSED_MAX {
             let first = self.refused.iter().min_by_key(|(_, (_, until))| *until);
             let first = first.map(|(id, _)| *id);
             first.and_then(|id| self.refused.remove(&id));
@@ -253,3 +250,6 @@ fn unreachable(id: u32, reason: &str) -> WriterSchemaError {
 fn count(outcome: &'static str) {
     counter!(SCHEMA_FETCHES, "outcome" => outcome).increment(1);
 }
+
+#[cfg(test)]
+mod tests;
