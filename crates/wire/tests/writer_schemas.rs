@@ -257,6 +257,23 @@ fn a_value_is_certain_where_it_is_not_the_default_of_its_field() {
     }
 }
 
+/// Connect says a default of the type, too, and of a branch.
+#[test]
+fn a_default_may_stand_with_the_type() {
+    let of = |default: &str| format!(r#"{{"type":"long","connect.default":{default}}}"#);
+    let branches = |default: &str| format!(r#"[{},"null"]"#, of(default));
+    for (kind, wanted) in [
+        (branches("1"), "?"),
+        (branches("2"), "\"1\""),
+        (branches("null"), "\"1\""),
+    ] {
+        let schema = row(&[("id", r#""long""#), ("c", &kind)]);
+        let columns = [KEYED, ("c", ColumnKind::BIGINT)];
+        let told = decode(Limits::default(), &columns, &schema, &[14, 0, 2]);
+        assert_eq!(told, Ok(format!("id=\"7\" c={wanted}")), "{kind}");
+    }
+}
+
 #[test]
 fn what_is_read_of_a_schema_follows_the_registry() {
     let schema = row(&[
@@ -414,6 +431,11 @@ fn marks_of_the_flattened_form_make_a_row_whatever_else_is_there() {
         let is_row = told.starts_with(op) && told.ends_with("after id=\"7\"");
         assert!(is_row, "{told}");
     }
+    let fields = [("id", r#""long""#), ("__deleted", r#""boolean""#)];
+    for (deleted, op) in [(0, "Update "), (1, "Delete ")] {
+        let told = outcome(&[], &fields, &[14, deleted]);
+        assert!(told.starts_with(op), "{told}");
+    }
 }
 
 #[test]
@@ -466,6 +488,21 @@ fn a_key_that_is_no_structure_says_nothing_of_the_row() {
             format!("before id={wanted}")
         );
     }
+}
+
+/// They are no text then that would have to be one.
+#[test]
+fn a_key_has_no_marks_of_the_flattened_form() {
+    let registry = registry(1, &[KEYED]);
+    let mut decoder = Decoder::new(Limits::default());
+    let key = row(&[("__op", r#""string""#), ("id", r#""long""#)]);
+    decoder.add_writer_schema(1, &key).expect("a schema");
+    let key = framed(&[2, 0xff, 14]);
+    let mut change = Change::default();
+    let tombstone = shop::record(TOPIC, Some(&key), None);
+    let decoded = decoder.decode(&tombstone, &registry, &mut change);
+    assert_eq!(decoded, Ok(Decoded::Change));
+    assert_eq!(shop::images(&registry, &change), "before id=\"7\"");
 }
 
 #[test]

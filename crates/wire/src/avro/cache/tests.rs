@@ -55,7 +55,11 @@ fn the_memory_of_schemas_is_estimated_from_above() {
         let fields = fields.collect::<Vec<_>>().join(",");
         format!(r#"{{"type":"record","name":"R","fields":[{fields}]}}"#)
     };
+    let long_names = (0..100).map(|at| format!(r#"{{"name":"{at:0>1000}","type":"long"}}"#));
+    let long_names = long_names.collect::<Vec<_>>().join(",");
+    let long_names = format!(r#"{{"type":"record","name":"R","fields":[{long_names}]}}"#);
     for (what, json) in [
+        ("long names", long_names),
         ("small", fields(1)),
         ("large", fields(1_000)),
         ("symbols", letters),

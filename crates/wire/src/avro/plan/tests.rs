@@ -79,6 +79,14 @@ fn seen(facts: Facts, change: &Change) -> Seen {
 fn both(value: &[u8], members: bool) -> Option<(Option<Seen>, Option<Seen>)> {
     let (id, bytes) = unframe(value).ok()?;
     let schema = recorded().schemas.get(&id)?;
+    both_of(schema, (id, bytes), members)
+}
+
+fn both_of(
+    schema: &WriterSchema,
+    (id, bytes): (u32, &[u8]),
+    members: bool,
+) -> Option<(Option<Seen>, Option<Seen>)> {
     let shape = shape(&COLUMNS);
     let rules = RowRules {
         shape: &shape,
@@ -127,6 +135,38 @@ fn the_usual_way_reads_every_recorded_change_as_the_general_plan_does() {
         }
     }
     assert!(read > 20, "{read} changes");
+}
+
+/// In front of a row's id.
+#[test]
+fn the_usual_way_steps_over_values_of_every_type() {
+    let told = |kind: &str, value: &[u8]| {
+        let schema = format!(
+            r#"{{"type":"record","name":"R","fields":[{{"name":"x","type":{kind}}},{{"name":"id","type":"long"}}]}}"#
+        );
+        let schema = WriterSchema::compile(&schema, 100).expect("a schema");
+        let datum = [value, &[14]].concat();
+        both_of(&schema, (1, &datum), false).expect("a plan of both")
+    };
+    for (kind, value) in [
+        (r#""null""#, &[][..]),
+        (r#""boolean""#, &[0]),
+        (r#""boolean""#, &[1]),
+        (r#""long""#, &[0x80, 1]),
+        (r#""float""#, &[1; 4]),
+        (r#""double""#, &[1; 8]),
+        (r#""string""#, &[4, b'a', b'b']),
+        (r#"{"type":"fixed","name":"F","size":3}"#, &[1; 3]),
+        (r#"["boolean","null"]"#, &[0, 1]),
+        (r#"["boolean","null"]"#, &[2]),
+        (r#"{"type":"array","items":"boolean"}"#, &[4, 0, 1, 0]),
+    ] {
+        let (usual, general) = told(kind, value);
+        let (_, images) = general.clone().expect("a row");
+        assert!(images[1].contains("Known(\"7\")"), "{kind}: {images:?}");
+        assert_eq!(usual, general, "{kind}");
+    }
+    assert_eq!(told(r#""boolean""#, &[3]), (None, None), "neither 0 nor 1");
 }
 
 proptest! {
