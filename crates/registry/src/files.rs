@@ -71,7 +71,26 @@ fn kind_of(file: FileType) -> &'static str {
         it if it.is_dir() => "a directory",
         it if it.is_fifo() => "a pipe",
         it if it.is_socket() => "a socket",
-        it if it.is_char_device() || it.is_block_device() => "a device",
-        _ => "something else",
+        _ => "a device",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_read_up_to_a_size_whatever_size_it_reports() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("file");
+        std::fs::write(&path, "12345").expect("a file");
+        assert_eq!(read_text(&path, 5).expect("it fits"), "12345");
+        // The system's own files report that they are empty.
+        for longer in [&*path, Path::new("/proc/self/status")] {
+            let error = read_text(longer, 4).expect_err("too large");
+            assert!(matches!(error, FileError::TooLarge(4)), "{error}");
+        }
+        let error = read_text(dir.path(), 5).expect_err("no file");
+        assert_eq!(error.to_string(), "it is a directory, not a regular file");
     }
 }
