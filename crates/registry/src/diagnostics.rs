@@ -13,6 +13,7 @@ mod yaml;
 
 use shown::{Snippet, clipped};
 pub use shown::{escaped, listed};
+pub use yaml::{one_of, wrong_name};
 
 /// So many errors are kept, and so many warnings. The others are counted.
 const KEPT_MAX: usize = 100;
@@ -49,6 +50,13 @@ impl Place {
             place.line() as usize,
             place.column() as usize,
         )
+    }
+
+    /// Where the parser stopped reading a file.
+    pub fn of_error(file: &Path, error: &serde_saphyr::Error) -> Self {
+        error.location().map_or(Self::file(file), |it| {
+            Self::at(file.to_owned(), it.line() as usize, it.column() as usize)
+        })
     }
 }
 
@@ -222,8 +230,14 @@ impl Diagnostics {
         text: &str,
         error: &serde_saphyr::Error,
     ) -> Self {
+        let place = Place::of_error(path, error);
+        let error = error.without_snippet();
+        let fault = match yaml::wrong_name(error, "docs/registry.md") {
+            Some((message, help)) => Diagnostic::error(code, place, &message).with_help(&help),
+            None => Diagnostic::error(code, place, &yaml::message_of(error)),
+        };
         let mut found = Self::default();
-        found.push(yaml::diagnostic(code, path, error), text);
+        found.push(fault, text);
         found
     }
 

@@ -197,7 +197,7 @@ fn circles(edges: &BTreeMap<String, BTreeSet<String>>) -> Vec<BTreeSet<String>> 
 const LEFT: [(&str, usize); 5] = [
     ("freshet", 28),
     ("pipeline", 12),
-    ("registry", 16),
+    ("registry", 14),
     ("sim", 6),
     ("wire", 9),
 ];

@@ -3,10 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use freshet_core::nearest::nearest;
 use freshet_core::secret::Secret;
 use freshet_kafka::PropertyError;
-use freshet_registry::diagnostics::{Diagnostic, Diagnostics, Place};
+use freshet_registry::diagnostics::{Diagnostic, Diagnostics, Place, one_of};
 use freshet_registry::files::{self, AUTHORITIES_BYTES_MAX, FileError, SECRET_BYTES_MAX};
 use serde_saphyr::Spanned;
 
@@ -71,11 +70,7 @@ impl<'a> Faults<'a> {
 
     /// Notes that `word` is none of `choices`.
     pub(crate) fn choice<T>(&mut self, value: &Spanned<T>, word: &str, choices: &[&str]) {
-        let all = format!("one of: {}", choices.join(", "));
-        let help = match nearest(word, choices.iter().copied()) {
-            Some(near) => format!("did you mean `{near}`? {all}"),
-            None => all,
-        };
+        let help = one_of(word, choices);
         self.add(value, &format!("`{word}` is not known here"), &help);
     }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use freshet_core::secret::Secret;
 use serde::Deserialize;
-use serde::de::{self, MapAccess, Unexpected, Visitor};
+use serde::de::{self, MapAccess, Visitor};
 use serde_saphyr::Spanned;
 
 /// What an error says of a secret that is not written as one. Nothing of what was written is repeated.
@@ -49,7 +49,7 @@ pub(crate) fn given<'de, D: de::Deserializer<'de>>(
     Spanned::deserialize(from).map(Some)
 }
 
-/// Reads a secret by hand: what is wrong may be the secret itself, and derived errors repeat what is wrong.
+/// Reads a secret by hand: the name of a wrong field may be the secret itself, and derived errors repeat it.
 struct SecretVisitor;
 
 impl<'de> Visitor<'de> for SecretVisitor {
@@ -70,29 +70,5 @@ impl<'de> Visitor<'de> for SecretVisitor {
             *field = Some(map.next_value()?);
         }
         Ok(written)
-    }
-
-    fn visit_str<E: de::Error>(self, _: &str) -> Result<SecretWritten, E> {
-        Err(de::Error::custom(SECRET_FORM))
-    }
-
-    fn visit_bool<E: de::Error>(self, _: bool) -> Result<SecretWritten, E> {
-        Err(de::Error::custom(SECRET_FORM))
-    }
-
-    fn visit_i64<E: de::Error>(self, _: i64) -> Result<SecretWritten, E> {
-        Err(de::Error::custom(SECRET_FORM))
-    }
-
-    fn visit_u64<E: de::Error>(self, _: u64) -> Result<SecretWritten, E> {
-        Err(de::Error::custom(SECRET_FORM))
-    }
-
-    fn visit_f64<E: de::Error>(self, _: f64) -> Result<SecretWritten, E> {
-        Err(de::Error::custom(SECRET_FORM))
-    }
-
-    fn visit_unit<E: de::Error>(self) -> Result<SecretWritten, E> {
-        Err(de::Error::invalid_type(Unexpected::Unit, &self))
     }
 }

@@ -3,45 +3,32 @@
 
 use std::path::Path;
 
-use freshet_core::nearest::nearest;
-use freshet_registry::diagnostics::{Diagnostic, Diagnostics, Place};
+use freshet_registry::diagnostics::{Diagnostic, Diagnostics, Place, wrong_name};
 use serde_saphyr::Error;
 
 use super::values::SECRET_FORM;
 
 /// The one fault that the parser stopped at, with its place. The line itself is not shown.
 pub(crate) fn unparsable(path: &Path, error: &Error) -> Diagnostics {
-    let place = error.location().map_or(Place::file(path), |it| {
-        Place::at(path.to_owned(), it.line() as usize, it.column() as usize)
-    });
     let (message, help) = said(error.without_snippet());
-    let fault = Diagnostic::error("FC0002", place, &message).with_help(&help);
+    let fault =
+        Diagnostic::error("FC0002", Place::of_error(path, error), &message).with_help(&help);
     let mut found = Diagnostics::default();
     found.push(fault, "");
     found
 }
 
 fn said(error: &Error) -> (String, String) {
-    const FIELDS: &str = "docs/configuration.md describes every field";
+    const PAGE: &str = "docs/configuration.md";
+    if let Some(said) = wrong_name(error, PAGE) {
+        return said;
+    }
     match error {
-        Error::SerdeUnknownField {
-            field, expected, ..
-        } => (
-            format!("there is no field `{field}` here"),
-            meant(field, expected),
-        ),
-        Error::SerdeUnknownVariant {
-            variant, expected, ..
-        } => (
-            format!("`{variant}` is not known here"),
-            meant(variant, expected),
-        ),
-        Error::SerdeMissingField { field, .. } => {
-            (format!("the field `{field}` is missing"), FIELDS.to_owned())
-        }
+        Error::SerdeInvalidType { expected, .. } if expected == SECRET_FORM => no_secret(),
+        Error::Message { msg, .. } if msg.contains(SECRET_FORM) => no_secret(),
         Error::SerdeInvalidType { expected, .. } | Error::SerdeInvalidValue { expected, .. } => (
             format!("is of the wrong type: expected {expected}"),
-            FIELDS.to_owned(),
+            format!("{PAGE} describes every field"),
         ),
         Error::DuplicateMappingKey { key: Some(key), .. } => (
             format!("`{key}` is written twice"),
@@ -52,13 +39,7 @@ fn said(error: &Error) -> (String, String) {
         | Error::AliasReplayStackDepthExceeded { .. }
         | Error::AliasExpansionLimitExceeded { .. } => (
             "this is more than a config may hold".to_owned(),
-            "docs/configuration.md has the limits of values, of their depth and of aliases"
-                .to_owned(),
-        ),
-        Error::Message { msg, .. } if msg.contains(SECRET_FORM) => (
-            SECRET_FORM.to_owned(),
-            "put the secret into an environment variable or a file; none stands in the config"
-                .to_owned(),
+            format!("{PAGE} has the limits of values, of their depth and of aliases"),
         ),
         other => (
             without_quoted(other.to_string().lines().next().unwrap_or_default()),
@@ -67,13 +48,12 @@ fn said(error: &Error) -> (String, String) {
     }
 }
 
-/// What to do about a name that is not known.
-fn meant(word: &str, expected: &[&'static str]) -> String {
-    let all = format!("one of: {}", expected.join(", "));
-    match nearest(word, expected.iter().copied()) {
-        Some(name) => format!("did you mean `{name}`? {all}"),
-        None => all,
-    }
+fn no_secret() -> (String, String) {
+    (
+        SECRET_FORM.to_owned(),
+        "put the secret into an environment variable or a file; none stands in the config"
+            .to_owned(),
+    )
 }
 
 /// The text without what stands in quotes: the parser quotes what was written.
@@ -95,7 +75,34 @@ fn without_quoted(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use freshet_registry::yaml::parse;
+
     use super::*;
+    use crate::config::values::SecretWritten;
+
+    #[test]
+    fn p12_what_is_no_secret_is_answered_with_the_form_of_one() {
+        for written in [
+            "hunter2",
+            "17",
+            "-17",
+            "true",
+            "1.5",
+            "",
+            "[hunter2]",
+            "{ hunter2: x }",
+        ] {
+            let text = format!("password: {written}\n");
+            let Err(error) = parse::<BTreeMap<String, SecretWritten>>(&text, 10) else {
+                panic!("{written} is a secret");
+            };
+            let shown = unparsable(Path::new("freshet.yaml"), &error).render();
+            assert!(shown.contains("put the secret into"), "{written}: {shown}");
+            assert!(!shown.contains("hunter2"), "{written}: {shown}");
+        }
+    }
 
     #[test]
     fn p12_nothing_that_stands_in_quotes_is_repeated() {

@@ -1,52 +1,42 @@
 //! What is wrong with a file that is not the YAML that it should be.
 
-use std::path::Path;
-
 use freshet_core::nearest::nearest;
 use serde_saphyr::{Error, MessageFormatter, UserMessageFormatter};
 
-use super::{Diagnostic, Place};
-
-pub(super) fn diagnostic(code: &'static str, path: &Path, error: &Error) -> Diagnostic {
-    let place = error.location().map_or(Place::file(path), |it| {
-        Place::at(path.to_owned(), it.line() as usize, it.column() as usize)
-    });
-    let error = error.without_snippet();
-    let (message, help) = match error {
+/// What is wrong with the name of a field or of a value, and what to do about it. None for any other error. `page`
+/// describes the file's fields.
+pub fn wrong_name(error: &Error, page: &str) -> Option<(String, String)> {
+    match error {
         Error::SerdeUnknownField {
             field, expected, ..
-        } => (
+        } => Some((
             format!("there is no field `{field}` here"),
-            meant(field, expected),
-        ),
+            one_of(field, expected),
+        )),
         Error::SerdeUnknownVariant {
             variant, expected, ..
-        } => (
+        } => Some((
             format!("`{variant}` is not known here"),
-            meant(variant, expected),
-        ),
-        Error::SerdeMissingField { field, .. } => (
+            one_of(variant, expected),
+        )),
+        Error::SerdeMissingField { field, .. } => Some((
             format!("the field `{field}` is missing"),
-            "docs/registry.md describes every field".to_owned(),
-        ),
-        // Without the place, which stands beside it.
-        other => (
-            UserMessageFormatter.format_message(other).into_owned(),
-            String::new(),
-        ),
-    };
-    let fault = Diagnostic::error(code, place, &message);
-    match help.is_empty() {
-        true => fault,
-        false => fault.with_help(&help),
+            format!("{page} describes every field"),
+        )),
+        _ => None,
     }
 }
 
-/// What to do about a name that is not known.
-fn meant(word: &str, expected: &[&'static str]) -> String {
-    let all = format!("one of: {}", expected.join(", "));
-    match nearest(word, expected.iter().copied()) {
+/// What to write instead of `word`, which is none of `choices`.
+pub fn one_of(word: &str, choices: &[&str]) -> String {
+    let all = format!("one of: {}", choices.join(", "));
+    match nearest(word, choices.iter().copied()) {
         Some(near) => format!("did you mean `{near}`? {all}"),
         None => all,
     }
+}
+
+/// What the parser says to users, without the place, which stands beside it.
+pub(super) fn message_of(error: &Error) -> String {
+    UserMessageFormatter.format_message(error).into_owned()
 }
