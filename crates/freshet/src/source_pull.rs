@@ -1,5 +1,6 @@
 //! `freshet source pull`: a live catalog → a source file. Only reads, and only the catalog.
 
+mod catalog;
 mod connector;
 mod mysql;
 mod postgres;
@@ -13,32 +14,17 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use freshet_registry::source_file::{SourceFile, unplaced};
+use freshet_registry::source_file::unplaced;
 
 use crate::cli::PullArgs;
 use crate::exit::Exit;
+use catalog::Pulled;
 use wanted::{Reach, Wanted};
 
-/// A server that does not even refuse is given up.
-const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 /// A catalog of many thousand tables is read within seconds.
 const READ_WITHIN: Duration = Duration::from_secs(60);
 /// Debezium cuts longer topic names, since Kafka refuses them.
 const TOPIC_CHARACTERS_MAX: usize = 249;
-
-/// A catalog as read.
-struct Pulled {
-    file: SourceFile,
-    /// What the file does not say and somebody should know.
-    notes: Vec<String>,
-}
-
-/// What to know of a partitioned table.
-fn partitioned(table: &str) -> String {
-    format!(
-        "{table} is partitioned: attaching, detaching, exchanging, dropping or truncating a partition is not in the log, and what it outdates is not purged"
-    )
-}
 
 /// Runs the command.
 #[allow(clippy::print_stdout)] // the command's answer

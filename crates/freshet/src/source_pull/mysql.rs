@@ -1,17 +1,15 @@
 //! The MySQL and MariaDB catalog.
 
-use std::collections::BTreeMap;
-
 use anyhow::Context;
 use freshet_registry::source_file::{
-    ConnectorWritten, EngineName, ForeignKey, IdentityName, OnDelete, SourceColumn, SourceFile,
-    SourceTable, unplaced,
+    EngineName, ForeignKey, IdentityName, OnDelete, SourceColumn, unplaced,
 };
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Error, IoError, Opts};
 use tokio::time::timeout;
 
-use super::{CONNECT_WITHIN, Pulled, Wanted, partitioned};
+use super::catalog::{CONNECT_WITHIN, Pulled, Tables, empty_table, partitioned, source_file};
+use super::wanted::Wanted;
 
 /// MariaDB has a type of its own for tables that keep their history. It writes the default NULL as that word, and a text
 /// in quotes; MySQL writes no default as NULL, and a text as it is.
@@ -63,8 +61,6 @@ type ForeignKeyRow = (
     String,
     String,
 );
-
-type Tables = BTreeMap<(String, String), SourceTable>;
 
 pub(super) async fn read(wanted: &Wanted, options: &Opts) -> anyhow::Result<Pulled> {
     let mut connection = timeout(CONNECT_WITHIN, Conn::new(options.clone()))
@@ -118,13 +114,10 @@ pub(super) async fn read(wanted: &Wanted, options: &Opts) -> anyhow::Result<Pull
     } else {
         EngineName::Mysql
     };
-    let file = SourceFile {
-        database: unplaced(wanted.server.clone()),
-        engine,
-        connector: ConnectorWritten::default(),
-        tables: tables.into_values().collect(),
-    };
-    Ok(Pulled { file, notes })
+    Ok(Pulled {
+        file: source_file(&wanted.server, engine, tables),
+        notes,
+    })
 }
 
 /// The client's error repeats what it is made of.
@@ -150,15 +143,7 @@ async fn columns(
         let called = format!("{}.{schema}.{table}", wanted.server);
         let place = tables
             .entry((schema, table))
-            .or_insert_with(|| SourceTable {
-                table: unplaced(called),
-                topic: None,
-                optional: false,
-                replica_identity: identity,
-                primary_key: Vec::new(),
-                columns: Vec::new(),
-                foreign_keys: Vec::new(),
-            });
+            .or_insert_with(|| empty_table(&called, identity));
         let has_default = default.is_some_and(|it| !nullable || it != "NULL");
         place.columns.push(SourceColumn {
             default: nullable.then_some(has_default),

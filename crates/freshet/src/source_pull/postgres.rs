@@ -1,17 +1,15 @@
 //! The Postgres catalog.
 
-use std::collections::BTreeMap;
-
 use anyhow::Context;
 use freshet_registry::source_file::{
-    ConnectorWritten, EngineName, ForeignKey, IdentityName, OnDelete, SourceColumn, SourceFile,
-    SourceTable, unplaced,
+    EngineName, ForeignKey, IdentityName, OnDelete, SourceColumn, unplaced,
 };
 use tokio::time::timeout;
 use tokio_postgres::{Client, Config};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::{CONNECT_WITHIN, Pulled, Wanted, partitioned};
+use super::catalog::{CONNECT_WITHIN, Pulled, Tables, empty_table, partitioned, source_file};
+use super::wanted::Wanted;
 
 /// Types are then written with their schema unless they are Postgres's own, whoever asks.
 const PLAIN_NAMES: &str = "set search_path to pg_catalog";
@@ -93,10 +91,10 @@ pub(super) async fn read(wanted: &Wanted, config: &Config) -> anyhow::Result<Pul
         client.batch_execute(PLAIN_NAMES).await?;
         let mut notes = Vec::new();
         let mut tables = tables(&client, wanted, &mut notes).await?;
-        columns(&client, wanted, (&mut tables, &mut notes)).await?;
+        columns(&client, wanted, &mut tables, &mut notes).await?;
         keys(&client, &mut tables).await?;
         foreign_keys(&client, wanted, &mut tables).await?;
-        anyhow::Ok((tables.into_values().collect(), notes))
+        anyhow::Ok((tables, notes))
     };
     tokio::pin!(connection);
     let (tables, notes) = tokio::select! {
@@ -106,16 +104,11 @@ pub(super) async fn read(wanted: &Wanted, config: &Config) -> anyhow::Result<Pul
             anyhow::bail!("the connection ended");
         }
     };
-    let file = SourceFile {
-        database: unplaced(wanted.server.clone()),
-        engine: EngineName::Postgres,
-        connector: ConnectorWritten::default(),
-        tables,
-    };
-    Ok(Pulled { file, notes })
+    Ok(Pulled {
+        file: source_file(&wanted.server, EngineName::Postgres, tables),
+        notes,
+    })
 }
-
-type Tables = BTreeMap<(String, String), SourceTable>;
 
 /// Notes what is done to partitions and is in no log.
 async fn tables(
@@ -129,25 +122,17 @@ async fn tables(
         if !wanted.wants(&schema, &table) {
             continue;
         }
-        let identity: String = row.get(2);
+        let name = format!("{}.{schema}.{table}", wanted.server);
         if row.get(3) {
-            notes.push(partitioned(&format!("{}.{schema}.{table}", wanted.server)));
+            notes.push(partitioned(&name));
         }
-        let read = SourceTable {
-            table: unplaced(format!("{}.{schema}.{table}", wanted.server)),
-            topic: None,
-            optional: false,
-            replica_identity: match identity.as_str() {
-                "f" => IdentityName::Full,
-                "n" => IdentityName::Nothing,
-                "i" => IdentityName::Index,
-                _ => IdentityName::Default,
-            },
-            primary_key: Vec::new(),
-            columns: Vec::new(),
-            foreign_keys: Vec::new(),
+        let identity = match row.get::<_, &str>(2) {
+            "f" => IdentityName::Full,
+            "n" => IdentityName::Nothing,
+            "i" => IdentityName::Index,
+            _ => IdentityName::Default,
         };
-        tables.insert((schema, table), read);
+        tables.insert((schema, table), empty_table(&name, identity));
     }
     Ok(tables)
 }
@@ -156,7 +141,8 @@ async fn tables(
 async fn columns(
     client: &Client,
     wanted: &Wanted,
-    (tables, notes): (&mut Tables, &mut Vec<String>),
+    tables: &mut Tables,
+    notes: &mut Vec<String>,
 ) -> anyhow::Result<()> {
     for row in client.query(COLUMNS, &[]).await.context("columns")? {
         let (schema, table, name): (String, String, String) = (row.get(0), row.get(1), row.get(2));
