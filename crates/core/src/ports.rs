@@ -9,6 +9,7 @@ use crate::members::Ends;
 use crate::position::{StreamId, StreamPosition, WallMicros};
 use crate::purge::{PurgeBatch, PurgeReport};
 use crate::registry::EntryVersion;
+use crate::stored::{Found, StoredRecord};
 
 /// Bytes as the source gave them, borrowed for the time of one call.
 #[derive(Debug, Clone, Copy)]
@@ -270,6 +271,16 @@ pub trait WriterSchemas: Send + Sync {
     fn fetch(&self, id: u32) -> Result<String, WriterSchemaError>;
 }
 
+/// None where no schema registry is configured.
+impl<W: WriterSchemas> WriterSchemas for Option<W> {
+    fn fetch(&self, id: u32) -> Result<String, WriterSchemaError> {
+        match self {
+            Some(schemas) => schemas.fetch(id),
+            None => Err(WriterSchemaError::NotConfigured { id }),
+        }
+    }
+}
+
 /// Why a writer schema is not at hand.
 #[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
 pub enum WriterSchemaError {
@@ -313,6 +324,52 @@ pub trait TopicEnds: std::fmt::Debug + Send + Sync {
     fn ends(&self, topic: &str) -> Result<Ends, String>;
 }
 
+/// Topics read back for people, while others consume them. Joins no group and commits nothing. Blocking; a read gives
+/// up when nothing is heard for as long as the adapter waits.
+pub trait TopicScan {
+    /// Hands every record that the topic has now to `each`, partition by partition in order of offsets, partitions
+    /// mixed.
+    ///
+    /// # Errors
+    /// See [`ScanError`]; what was handed over before stays so.
+    fn read_all(&self, topic: &str, each: &mut dyn FnMut(StoredRecord)) -> Result<(), ScanError>;
+
+    /// The record at an offset, if it is still there.
+    ///
+    /// # Errors
+    /// See [`ScanError`].
+    fn read_one(&self, topic: &str, partition: i32, offset: i64) -> Result<Found, ScanError>;
+}
+
+/// Why a topic could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ScanError {
+    /// The brokers are silent.
+    #[error("no answer from the brokers within {within:?}: {reason}")]
+    Unreachable {
+        /// How long was waited.
+        within: Duration,
+        /// In the client's words.
+        reason: String,
+    },
+    /// There is no such topic, or no such partition of it.
+    #[error("there is no topic {topic}{}", .partition.map_or_else(String::new, |it| format!(" with a partition {it}")))]
+    NoTopic {
+        /// The topic.
+        topic: String,
+        /// The partition, where the topic is there and it is not.
+        partition: Option<i32>,
+    },
+    /// The brokers do not let us.
+    #[error("the brokers refuse to let {topic} be read: {reason}")]
+    Refused {
+        /// The topic.
+        topic: String,
+        /// In the broker's words.
+        reason: String,
+    },
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -329,6 +386,22 @@ mod tests {
         async fn ping(&self) -> Result<(), String> {
             Ok(())
         }
+    }
+
+    /// A registry that has every schema.
+    struct Every;
+
+    impl WriterSchemas for Every {
+        fn fetch(&self, id: u32) -> Result<String, WriterSchemaError> {
+            Ok(id.to_string())
+        }
+    }
+
+    #[test]
+    fn where_no_schema_registry_is_configured_there_is_no_schema() {
+        assert_eq!(Some(Every).fetch(7), Ok("7".to_owned()));
+        let missing = WriterSchemaError::NotConfigured { id: 7 };
+        assert_eq!(None::<Every>.fetch(7), Err(missing));
     }
 
     #[test]

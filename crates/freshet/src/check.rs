@@ -1,15 +1,9 @@
 //! `freshet check`: the registry's rules and the families' examples, offline.
 
-use time::{Date, OffsetDateTime};
-
 use crate::cli::CheckArgs;
 use crate::exit::Exit;
 use crate::own_topics::OwnTopics;
-
-/// The day, in UTC.
-pub(crate) fn today() -> Date {
-    OffsetDateTime::now_utc().date()
-}
+use crate::rules::today;
 
 /// Runs the command. Findings go to standard error, the summary to standard output.
 #[allow(clippy::print_stdout)] // the command's answer

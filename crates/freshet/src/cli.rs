@@ -1,12 +1,15 @@
 //! The command line.
 
+pub(crate) mod dlq;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use crate::dlq::DlqCommand;
 use crate::exit::EXIT_CODES;
+use crate::telemetry::LogForm;
+use dlq::DlqCommand;
 
 /// Every committed change becomes the smallest set of cache purges that makes readers fresh again.
 #[derive(Debug, Parser)]
@@ -144,16 +147,6 @@ impl SchemaOf {
             Self::Config => include_str!("../../../schemas/config.schema.json"),
         }
     }
-}
-
-/// Form of log lines.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum LogForm {
-    /// For people.
-    Text,
-    /// One JSON object a line.
-    Json,
 }
 
 const RUN_HELP: &str = "\

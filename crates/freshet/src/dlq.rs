@@ -1,38 +1,30 @@
-//! `freshet dlq`: what was put aside, for people to look into, try again and close.
+//! `freshet dlq`: what was put aside, for people to look into, try again and close. What is done is the desk's; here are
+//! arguments, answers and exit codes.
 
-mod advice;
-mod args;
-mod close;
-mod discard;
-mod letters;
-mod list;
-mod redo;
 mod render;
-mod retry;
-mod show;
 
 use std::io::Write;
 
-use freshet_core::ports::OutboxError;
 use freshet_core::position::WallMicros;
-use freshet_core::registry::Registry;
-use freshet_kafka::{KafkaClientError, ScanError, TopicScan};
+use freshet_desk::{DeskError, LetterId, Letters, Plan, Retry, Signature, discard};
+use freshet_kafka::{HttpWriterSchemas, KafkaClientError, KafkaOutbox, KafkaTopicScan};
 use freshet_pipeline::clock::Clock;
 
+use crate::cli::dlq::{
+    Closing, DiscardArgs, DlqCommand, ListArgs, OutputForm, Reach, RetryArgs, ShowArgs,
+};
 use crate::config::{self, Config};
-pub(crate) use crate::dlq::args::DlqCommand;
-use crate::dlq::args::Reach;
-use crate::dlq::letters::{LetterId, Letters};
 use crate::exit::Exit;
-use crate::run::check_targets;
+use crate::rules;
+use render::Account;
 
 /// Runs one of the commands.
 pub(crate) fn run(command: &DlqCommand) -> Exit {
     let outcome = match command {
-        DlqCommand::List(args) => list::list(args),
-        DlqCommand::Show(args) => show::show(args),
-        DlqCommand::Retry(args) => retry::retry(args),
-        DlqCommand::Discard(args) => discard::discard(args),
+        DlqCommand::List(args) => list(args),
+        DlqCommand::Show(args) => show(args),
+        DlqCommand::Retry(args) => retry(args),
+        DlqCommand::Discard(args) => discard_letters(args),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("freshet: {error}");
@@ -44,38 +36,14 @@ pub(crate) fn run(command: &DlqCommand) -> Exit {
 #[derive(Debug, thiserror::Error)]
 enum DlqError {
     /// Config or registry.
-    #[error("{0}")]
+    #[error("{}", .0.trim_end())]
     BadInput(String),
     /// There is no client of Kafka.
     #[error(transparent)]
     Client(#[from] KafkaClientError),
-    /// The dead-letter topic does not exist.
-    #[error(
-        "there is no topic {0}: `freshet run` creates it; is outbox.dead_letters of the config the right one?"
-    )]
-    NoTopic(String),
-    /// Kafka could not be read.
-    #[error(transparent)]
-    Scan(ScanError),
-    /// An id that is none.
-    #[error("there is no letter {0}; `freshet dlq list --all` shows those there are")]
-    NoSuchLetter(LetterId),
-    /// A letter that somebody has closed.
-    #[error("letter {id} is closed: {how}")]
-    Closed {
-        /// The letter.
-        id: LetterId,
-        /// By whom and why.
-        how: String,
-    },
-    /// Something could not be appended.
-    #[error("{error}; {then}")]
-    Append {
-        /// Why.
-        error: OutboxError,
-        /// What that means.
-        then: &'static str,
-    },
+    /// The desk's.
+    #[error("{}", render::fault(.0))]
+    Desk(#[from] DeskError),
     /// The runtime could not be started.
     #[error("the runtime could not be started: {0}")]
     Runtime(std::io::Error),
@@ -86,64 +54,140 @@ impl DlqError {
         match self {
             Self::BadInput(_)
             | Self::Client(KafkaClientError::Refused(_))
-            | Self::NoSuchLetter(_)
-            | Self::Closed { .. } => Exit::BadInput,
+            | Self::Desk(DeskError::NoSuchLetter(_) | DeskError::Closed { .. }) => Exit::BadInput,
             Self::Client(KafkaClientError::NoThread(_))
-            | Self::NoTopic(_)
-            | Self::Scan(_)
-            | Self::Append { .. }
+            | Self::Desk(
+                DeskError::NoTopic(_)
+                | DeskError::Scan(_)
+                | DeskError::Purges(_)
+                | DeskError::Trail(_),
+            )
             | Self::Runtime(_) => Exit::Failed,
         }
     }
 }
 
 /// What every command works with.
-struct Desk {
+struct Opened {
     config: Config,
-    scan: TopicScan,
+    scan: KafkaTopicScan,
     now: WallMicros,
 }
 
-impl Desk {
-    fn open(reach: &Reach) -> Result<Self, DlqError> {
+impl Opened {
+    fn at(reach: &Reach) -> Result<Self, DlqError> {
         let config = config::load(&reach.config);
-        let config = config.map_err(|refused| bad_input(&refused.faults.render()))?;
+        let config = config.map_err(|refused| DlqError::BadInput(refused.faults.render()))?;
         Ok(Self {
-            scan: TopicScan::connect(&config.kafka, reach.timeout)?,
+            scan: KafkaTopicScan::connect(&config.kafka, reach.timeout)?,
             config,
             now: Clock::system().wall(),
         })
     }
 
-    /// The letters, with what `whole` keeps of its record. Tells of records that are none.
+    /// The letters, with what `whole` keeps of its record. Reports records that are none.
     fn letters(&self, whole: Option<LetterId>) -> Result<Letters, DlqError> {
         let topic = &self.config.outbox.dead_letters;
-        let letters = Letters::read(&self.scan, topic, whole).map_err(|error| match error {
-            ScanError::NoTopic { topic, .. } => DlqError::NoTopic(topic),
-            error => DlqError::Scan(error),
-        })?;
-        if letters.unreadable > 0 {
+        let letters = Letters::read(&self.scan, topic, whole)?;
+        if letters.unreadable() > 0 {
             eprintln!(
                 "freshet: {} records of {topic} are no letters that this release can read",
-                letters.unreadable
+                letters.unreadable()
             );
         }
         Ok(letters)
     }
-
-    /// The registry of the config, as `freshet run` would take it.
-    fn registry(&self) -> Result<Registry, DlqError> {
-        let loaded = freshet_registry::load(&self.config.registry);
-        let loaded = loaded.map_err(|faults| bad_input(&faults.render()))?;
-        let registry = config::add_canaries(&self.config.canaries, loaded.registry);
-        let registry = registry.map_err(|faults| bad_input(&faults.render()))?;
-        check_targets(&self.config, &registry).map_err(|missing| bad_input(&missing))?;
-        Ok(registry)
-    }
 }
 
-fn bad_input(faults: &str) -> DlqError {
-    DlqError::BadInput(faults.trim_end().to_owned())
+fn list(args: &ListArgs) -> Result<Exit, DlqError> {
+    let opened = Opened::at(&args.reach)?;
+    let letters = opened.letters(None)?;
+    let found = letters.matching(&args.filter.at(opened.now), args.all);
+    let shown = found.get(..args.limit).unwrap_or(&found);
+    answer(&match args.reach.output {
+        OutputForm::Text => render::list(shown, found.len()),
+        OutputForm::Json => render::list_json(shown),
+    });
+    Ok(Exit::Clean)
+}
+
+fn show(args: &ShowArgs) -> Result<Exit, DlqError> {
+    let letters = Opened::at(&args.reach)?.letters(Some(args.id))?;
+    let letter = letters.get(args.id)?;
+    answer(&match args.reach.output {
+        OutputForm::Text => render::show(letter),
+        OutputForm::Json => render::show_json(letter),
+    });
+    Ok(Exit::Clean)
+}
+
+fn retry(args: &RetryArgs) -> Result<Exit, DlqError> {
+    let opened = Opened::at(&args.closing.reach)?;
+    let loaded = rules::load(&opened.config).map_err(DlqError::BadInput)?;
+    let schemas = opened.config.schema_registry.clone();
+    let schemas = schemas.map(HttpWriterSchemas::new).transpose()?;
+    let retry = Retry {
+        registry: &loaded.registry,
+        topics: &opened.config.outbox,
+        scan: &opened.scan,
+        schemas: &schemas,
+        limits: opened.config.limits.clone(),
+        family_scope: args.family_scope,
+    };
+    let letters = opened.letters(None)?;
+    let meant = letters.open(&args.closing.which(opened.now))?;
+    let plan = retry.plan(&meant, opened.now)?;
+    let hint = match args.family_scope {
+        true => "discard closes it",
+        false => "--family-scope purges its families, discard closes it",
+    };
+    close(&opened, &args.closing, &plan, hint)
+}
+
+fn discard_letters(args: &DiscardArgs) -> Result<Exit, DlqError> {
+    let opened = Opened::at(&args.closing.reach)?;
+    let letters = opened.letters(None)?;
+    let meant = letters.open(&args.closing.which(opened.now))?;
+    close(&opened, &args.closing, &discard(&meant), "")
+}
+
+/// Carries the plan out, unless it is a dry run, and answers. A letter that stays open makes the exit code 1; `hint` says
+/// what to do about it.
+fn close(opened: &Opened, closing: &Closing, plan: &Plan, hint: &str) -> Result<Exit, DlqError> {
+    let signature = Signature {
+        actor: actor(),
+        because: closing.because.clone(),
+        at: opened.now,
+    };
+    if !closing.dry_run && !plan.is_empty() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(DlqError::Runtime)?;
+        let outbox = KafkaOutbox::connect(&opened.config.kafka)?;
+        let topic = &opened.config.outbox.dead_letters;
+        runtime.block_on(plan.carry_out(&signature, topic, &outbox))?;
+    }
+    let account = Account {
+        closures: plan.closures(),
+        signature: &signature,
+        dry_run: closing.dry_run,
+        hint,
+    };
+    answer(&match closing.reach.output {
+        OutputForm::Text => account.text(),
+        OutputForm::Json => account.json(),
+    });
+    let is_open = plan.closures().iter().any(|it| it.action.is_none());
+    Ok(if is_open { Exit::Failed } else { Exit::Clean })
+}
+
+/// Who runs the command, as the operating system says.
+fn actor() -> String {
+    let unknown = |_| "unknown".to_owned();
+    let user = whoami::username().unwrap_or_else(unknown);
+    let host = whoami::hostname().unwrap_or_else(unknown);
+    format!("{user}@{host}")
 }
 
 /// Writes an answer. Whoever stopped reading it (`| head`) has what they wanted.

@@ -13,12 +13,12 @@ mod own_topics;
 mod parts;
 mod purger;
 mod reload;
+mod rules;
 mod run;
 mod signals;
 mod source_pull;
 mod telemetry;
 mod topics;
-mod writer_schemas;
 
 use std::path::Path;
 use std::process::ExitCode;

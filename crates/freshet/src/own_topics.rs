@@ -1,8 +1,9 @@
 //! Topics that Freshet writes must never be read as changes: each dead letter would make another one, for ever.
 
+use freshet_core::outbox::OutboxTopics;
 use freshet_core::registry::Registry;
 
-use crate::config::{Config, OutboxConfig};
+use crate::config::Config;
 
 /// The longest name of a topic that brokers accept, in bytes.
 const NAME_BYTES_MAX: usize = 249;
@@ -34,10 +35,10 @@ impl OwnTopics {
 
     /// Those of a config that leaves the names as they are.
     pub(crate) fn usual() -> Self {
-        Self::new(&OutboxConfig::default(), [].into_iter())
+        Self::new(&OutboxTopics::default(), [].into_iter())
     }
 
-    fn new<'a>(outbox: &OutboxConfig, targets: impl Iterator<Item = &'a str>) -> Self {
+    fn new<'a>(outbox: &OutboxTopics, targets: impl Iterator<Item = &'a str>) -> Self {
         let mut names = vec![
             (outbox.dead_letters.to_string(), "outbox.dead_letters"),
             (outbox.positions.to_string(), "outbox.positions"),

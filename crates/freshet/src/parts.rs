@@ -11,7 +11,7 @@ use freshet_core::position::Steady;
 use freshet_core::registry::{Family, OnSnapshot, Registry, Scope, Target as NamedTarget};
 use freshet_core::sample::{PurgedSample, ReadSample};
 use freshet_core::template::NameForm;
-use freshet_kafka::{KafkaOutbox, KafkaSource, KafkaTopicEnds, TopicWanted};
+use freshet_kafka::{HttpWriterSchemas, KafkaOutbox, KafkaSource, KafkaTopicEnds, TopicWanted};
 use freshet_pipeline::backoff::{Backoff, Dice};
 use freshet_pipeline::canary::prove::prove;
 use freshet_pipeline::canary::{Beat, Canaries, CanarySeat};
@@ -25,13 +25,15 @@ use freshet_redis::RedisPurger;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use crate::config::{CanaryConfig, Config, Target, TargetConfig, source_config};
+use crate::config::{CanaryConfig, Config, Target, TargetConfig};
 use crate::purger::AnyPurger;
 use crate::topics::TopicWatch;
-use crate::writer_schemas::AnyWriterSchemas;
+
+/// Writer schemas of the configured registry, if there is one.
+type Schemas = Option<HttpWriterSchemas>;
 
 /// The pipeline on Kafka.
-pub(crate) type KafkaParts = Parts<KafkaSource, AnyPurger, KafkaOutbox, AnyWriterSchemas>;
+pub(crate) type KafkaParts = Parts<KafkaSource, AnyPurger, KafkaOutbox, Schemas>;
 
 /// Caches that can be looked at, by target.
 type Probes = BTreeMap<Arc<str>, Arc<AnyPurger>>;
@@ -45,10 +47,10 @@ pub(crate) fn build(
 ) -> anyhow::Result<KafkaParts> {
     let registry = Arc::clone(&rules.current().registry);
     let outbox = Arc::new(KafkaOutbox::connect(&config.kafka)?);
-    if config.outbox.create_topics {
+    if let Some(partitions) = config.create_topics {
         tasks.spawn(ensure_topics(
             Arc::clone(&outbox),
-            topics_wanted(config, &registry),
+            topics_wanted(config, &registry, partitions),
             status.clone(),
             clock.clone(),
         ));
@@ -100,7 +102,7 @@ fn intakes(
     config: &Config,
     registry: &Registry,
     transactions: &Transactions,
-) -> anyhow::Result<Vec<(KafkaSource, AnyWriterSchemas)>> {
+) -> anyhow::Result<Vec<(KafkaSource, Schemas)>> {
     let topics: Vec<String> = registry
         .topics()
         .map(str::to_owned)
@@ -111,7 +113,7 @@ fn intakes(
         .collect();
     let mut intakes = Vec::new();
     for thread in 0..config.intake_threads {
-        let mut wanted = source_config(config, config.group.clone(), topics.clone());
+        let mut wanted = config.source(config.group.clone(), topics.clone());
         // Two members of one name fence each other off.
         if thread > 0
             && let Some(member) = &mut wanted.static_member
@@ -119,7 +121,8 @@ fn intakes(
             member.push_str(&format!("-{thread}"));
         }
         let source = KafkaSource::connect(&config.kafka, wanted)?;
-        intakes.push((source, AnyWriterSchemas::new(config)?));
+        let schemas = config.schema_registry.clone();
+        intakes.push((source, schemas.map(HttpWriterSchemas::new).transpose()?));
     }
     Ok(intakes)
 }
@@ -214,7 +217,7 @@ fn target_parts(
         let group = format!("{}.{kind}.{name}", config.group);
         KafkaSource::connect(
             &config.kafka,
-            source_config(config, group, vec![topic.to_owned()]),
+            config.source(group, vec![topic.to_owned()]),
         )
     };
     let live = window.map(|window| {
@@ -296,8 +299,8 @@ fn looked_at(registry: &Registry) -> impl Iterator<Item = (&Family, &NamedTarget
     })
 }
 
-fn topics_wanted(config: &Config, registry: &Registry) -> Vec<TopicWanted> {
-    let partitions = i32::try_from(config.outbox.partitions).unwrap_or(i32::MAX);
+fn topics_wanted(config: &Config, registry: &Registry, partitions: u32) -> Vec<TopicWanted> {
+    let partitions = i32::try_from(partitions).unwrap_or(i32::MAX);
     let wanted = |name: &str, config: &[(&str, &str)]| TopicWanted {
         name: name.to_owned(),
         partitions,

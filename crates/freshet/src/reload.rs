@@ -1,6 +1,5 @@
 //! SIGHUP: reads the registry again. A bad one is refused and the one in force stays (promise P9).
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,8 +9,7 @@ use freshet_pipeline::rules::RulesInForce;
 use tokio::signal::unix::Signal;
 use tokio::task::AbortHandle;
 
-use crate::config::{CanaryConfig, add_canaries};
-use crate::own_topics::OwnTopics;
+use crate::rules::RegistryFolder;
 use crate::telemetry::MetricsPage;
 
 /// How long reading and checking a registry may take. One of 10 000 families takes about a second.
@@ -23,14 +21,10 @@ const OVERDUE_MAX: usize = 4;
 pub(crate) struct Reload {
     /// The objectives of a new registry get buckets before its handles are made.
     pub(crate) metrics: MetricsPage,
-    pub(crate) folder: PathBuf,
+    pub(crate) folder: Arc<RegistryFolder>,
     pub(crate) rules: RulesInForce,
-    /// They join every registry.
-    pub(crate) canaries: Arc<[CanaryConfig]>,
     /// Targets that have a lane since the start.
     pub(crate) served: Vec<Target>,
-    /// Topics that no registry may read.
-    pub(crate) own_topics: OwnTopics,
 }
 
 impl Reload {
@@ -38,15 +32,11 @@ impl Reload {
     pub(crate) async fn at_every(self, mut hang_up: Signal) {
         let mut readings = Readings::default();
         while hang_up.recv().await.is_some() {
-            let folder = self.folder.clone();
-            let read = readings.within(READ_WITHIN, move || freshet_registry::load(&folder));
-            match read.await {
-                Ok(Ok(loaded)) => match add_canaries(&self.canaries, loaded.registry) {
-                    Ok(registry) => self.put_in_force(registry),
-                    Err(faults) => refuse(&faults.render()),
-                },
-                Ok(Err(faults)) => refuse(&faults.render()),
-                Err(reason) => refuse(&reason),
+            let folder = Arc::clone(&self.folder);
+            let read = readings.within(READ_WITHIN, move || folder.read());
+            match read.await.flatten() {
+                Ok(loaded) => self.put_in_force(loaded.registry),
+                Err(faults) => refuse(&faults),
             }
         }
     }
@@ -62,10 +52,6 @@ impl Reload {
                 "error: target `{}` has no lane in this process\n  help: targets are read at start; restart to serve it",
                 new.name
             ));
-            return;
-        }
-        if let Err(faults) = self.own_topics.check(&registry) {
-            refuse(&faults);
             return;
         }
         let (before, after) = (

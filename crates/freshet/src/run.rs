@@ -6,9 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use freshet_core::nearest::nearest;
 use freshet_core::registry::Registry;
-use freshet_core::template::NameForm;
 use freshet_pipeline::clock::Clock;
 use freshet_pipeline::rules::RulesInForce;
 use freshet_pipeline::status::Status;
@@ -16,16 +14,15 @@ use tokio::sync::watch as stop_channel;
 use tokio::task::JoinSet;
 
 use crate::admin::{self, Admin};
-use crate::check::today;
-use crate::cli::{LogForm, RunArgs};
+use crate::cli::RunArgs;
 use crate::config::{self, Config, Target};
 use crate::exit::Exit;
 use crate::files;
-use crate::own_topics::OwnTopics;
 use crate::parts;
 use crate::reload::Reload;
+use crate::rules::{self, RegistryFolder};
 use crate::signals::{self, Signals};
-use crate::telemetry;
+use crate::telemetry::{self, LogForm};
 
 /// Runs the command.
 pub(crate) fn run(args: &RunArgs) -> Exit {
@@ -68,11 +65,9 @@ pub(crate) fn run(args: &RunArgs) -> Exit {
     }
 }
 
-/// The registry with the canaries of the config, a configured target for each that it names, and no topic that
-/// Freshet writes itself.
+/// The registry of the config. Its warnings are for the log.
 fn load_registry(config: &Config, form: LogForm) -> Result<Registry, String> {
-    let loaded = freshet_registry::load_on(&config.registry, today());
-    let loaded = loaded.map_err(|faults| faults.render())?;
+    let loaded = rules::load(config)?;
     if !loaded.warnings.is_empty() {
         let warnings = loaded.warnings.render();
         match form {
@@ -82,13 +77,7 @@ fn load_registry(config: &Config, form: LogForm) -> Result<Registry, String> {
             }
         }
     }
-    let registry = config::add_canaries(&config.canaries, loaded.registry);
-    let registry = registry.map_err(|faults| faults.render())?;
-    check_targets(config, &registry)?;
-    let own = OwnTopics::of(config);
-    own.check_themselves()?;
-    own.check(&registry)?;
-    Ok(registry)
+    Ok(loaded.registry)
 }
 
 fn run_on_runtime(config: Config, registry: Registry) -> anyhow::Result<()> {
@@ -102,42 +91,6 @@ fn run_on_runtime(config: Config, registry: Registry) -> anyhow::Result<()> {
     // Whatever still hangs (a half-open socket, a broker that is away) must not hold up the exit.
     runtime.shutdown_timeout(Duration::from_millis(500));
     outcome
-}
-
-/// Every target that a family names must be configured, as the kind of cache that the family takes it for.
-pub(crate) fn check_targets(config: &Config, registry: &Registry) -> Result<(), String> {
-    let mut faults = Vec::new();
-    for target in &registry.targets {
-        let wants = if target.names == NameForm::RedisKey {
-            "redis"
-        } else {
-            "varnish or fastly"
-        };
-        let configured = config.targets.get(&target.name).map(|it| &it.cache);
-        match (configured, target.names) {
-            (None, _) => {
-                let names = config.targets.keys().map(|it| &**it);
-                let near = nearest(&target.name, names)
-                    .map_or_else(String::new, |near| format!("did you mean `{near}`? else "));
-                faults.push(format!(
-                    "error: the registry names target `{}`, which the config does not have\n  help: {near}add \
-                     `targets: {{ {}: {{ {wants}: … }} }}`",
-                    target.name, target.name
-                ));
-            }
-            (Some(Target::Redis(_)), NameForm::RedisKey)
-            | (Some(Target::Varnish(..) | Target::Fastly(..)), NameForm::SurrogateKey) => {}
-            (Some(_), _) => faults.push(format!(
-                "error: families take target `{}` for {wants}, the config makes it something else",
-                target.name
-            )),
-        }
-    }
-    if faults.is_empty() {
-        Ok(())
-    } else {
-        Err(faults.join("\n"))
-    }
 }
 
 #[allow(clippy::print_stdout)] // the answer of --dry-run
@@ -203,11 +156,9 @@ async fn run_until_stopped(config: Config, registry: Registry) -> anyhow::Result
     let rules = RulesInForce::new(registry);
     let reload = Reload {
         metrics,
-        folder: config.registry.clone(),
-        canaries: Arc::clone(&config.canaries),
+        folder: Arc::new(RegistryFolder::of(&config)),
         rules: rules.clone(),
         served: rules.current().registry.targets.clone(),
-        own_topics: OwnTopics::of(&config),
     };
     tasks.spawn(reload.at_every(hang_up));
     let parts = parts::build(

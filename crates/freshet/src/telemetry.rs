@@ -3,16 +3,26 @@
 use std::io::IsTerminal;
 use std::time::Duration;
 
+use clap::ValueEnum;
 use freshet_core::nearest::nearest;
 use freshet_core::registry::Registry;
 use freshet_pipeline::metrics::{Bucketed, COUNTED, HistogramPage};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use serde::Deserialize;
 use tracing_subscriber::EnvFilter;
-
-use crate::cli::LogForm;
 
 /// The levels that `log.level` may name.
 pub(crate) const LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];
+
+/// Form of log lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogForm {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
 
 /// Starts logging to standard error. `FRESHET_LOG` overrides the level, in `tracing`'s filter language.
 ///

@@ -13,7 +13,7 @@ mod writer_schemas;
 pub use client::connection::{KafkaClientError, KafkaConnection};
 pub use client::properties::{PropertyError, check_property, is_read, is_secret};
 pub use outbox::{EnsureTopicsError, KafkaOutbox, TopicWanted};
-pub use scan::{Found, ScanError, StoredRecord, TopicScan};
+pub use scan::KafkaTopicScan;
 pub use source::KafkaSource;
 pub use source::config::{SourceConfig, StartAt};
 pub use topic_ends::KafkaTopicEnds;

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use freshet_core::ports::{Origin, RawRecord};
-use freshet_core::position::{StreamId, StreamPosition, WallMicros};
+use freshet_core::ports::{ScanError, TopicScan};
+use freshet_core::position::WallMicros;
+use freshet_core::stored::{Found, StoredRecord};
 use rdkafka::client::ClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -20,14 +21,14 @@ use crate::client::partition::{is_unknown, numbers_of};
 const POLL: Duration = Duration::from_millis(200);
 
 /// Reads topics without a group.
-pub struct TopicScan {
+pub struct KafkaTopicScan {
     consumer: BaseConsumer<LastWord>,
     within: Duration,
 }
 
-impl std::fmt::Debug for TopicScan {
+impl std::fmt::Debug for KafkaTopicScan {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.write_str("TopicScan")
+        out.write_str("KafkaTopicScan")
     }
 }
 
@@ -56,105 +57,6 @@ impl ClientContext for LastWord {
 
 impl ConsumerContext for LastWord {}
 
-/// One record as the broker gave it.
-#[derive(Clone, PartialEq, Eq)]
-pub struct StoredRecord {
-    /// The topic.
-    pub topic: String,
-    /// The partition.
-    pub partition: i32,
-    /// The offset.
-    pub offset: i64,
-    /// The key, if any.
-    pub key: Option<Vec<u8>>,
-    /// The value; none is a tombstone.
-    pub value: Option<Vec<u8>>,
-    /// When the broker stored it; zero when it does not say.
-    pub appended: WallMicros,
-}
-
-/// Key and value are row data: they are not shown by accident.
-impl std::fmt::Debug for StoredRecord {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(out, "{}[{}]@{}", self.topic, self.partition, self.offset)
-    }
-}
-
-impl StoredRecord {
-    /// As a source gives it. Its stream is that of nobody's assignment.
-    pub fn as_raw(&self) -> RawRecord<'_> {
-        RawRecord {
-            position: StreamPosition {
-                stream: StreamId(0),
-                ordinal: u64::try_from(self.offset).unwrap_or_default(),
-            },
-            origin: Origin {
-                topic: &self.topic,
-                partition: self.partition,
-                offset: self.offset,
-            },
-            key: self.key.as_deref(),
-            value: self.value.as_deref(),
-            appended: self.appended,
-        }
-    }
-
-    fn of(message: &BorrowedMessage<'_>) -> Self {
-        let millis = message.timestamp().to_millis().unwrap_or_default();
-        Self {
-            topic: message.topic().to_owned(),
-            partition: message.partition(),
-            offset: message.offset(),
-            key: message.key().map(<[u8]>::to_vec),
-            value: message.payload().map(<[u8]>::to_vec),
-            appended: WallMicros(u64::try_from(millis).unwrap_or_default() * 1000),
-        }
-    }
-}
-
-/// What is at an offset.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Found {
-    /// The record.
-    Record(StoredRecord),
-    /// No record: retention or compaction took it, or the topic is not the one it was.
-    Gone {
-        /// The oldest offset that the partition still has.
-        oldest: i64,
-        /// The offset that it will give out next.
-        end: i64,
-    },
-}
-
-/// Why a topic could not be read.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ScanError {
-    /// The brokers are silent.
-    #[error("no answer from the brokers within {within:?}: {reason}")]
-    Unreachable {
-        /// How long was waited.
-        within: Duration,
-        /// In the client's words.
-        reason: String,
-    },
-    /// There is no such topic, or no such partition of it.
-    #[error("there is no topic {topic}{}", .partition.map_or_else(String::new, |it| format!(" with a partition {it}")))]
-    NoTopic {
-        /// The topic.
-        topic: String,
-        /// The partition, where the topic is there and it is not.
-        partition: Option<i32>,
-    },
-    /// The brokers do not let us.
-    #[error("the brokers refuse to let {topic} be read: {reason}")]
-    Refused {
-        /// The topic.
-        topic: String,
-        /// In the broker's words.
-        reason: String,
-    },
-}
-
 /// A partition without a leader has one soon.
 const ASK_AGAIN: Duration = Duration::from_millis(100);
 
@@ -167,40 +69,8 @@ fn is_unsettled(error: &KafkaError) -> bool {
     )
 }
 
-impl TopicScan {
-    /// Creates the client; the brokers need not be there. Every read gives up after a silence of `within`.
-    ///
-    /// # Errors
-    /// librdkafka refuses a property.
-    pub fn connect(
-        connection: &KafkaConnection,
-        within: Duration,
-    ) -> Result<Self, KafkaClientError> {
-        let usual = [
-            ("fetch.wait.max.ms", "50"),
-            ("queued.max.messages.kbytes", "16384"),
-            ("socket.nagle.disable", "true"),
-            ("reconnect.backoff.max.ms", "1000"),
-        ];
-        // What retention takes while it is read is skipped.
-        let fixed = [("auto.offset.reset", "earliest")];
-        let consumer = connection
-            .outside_client("freshet.scan", &usual, &fixed)
-            .create_with_context(LastWord::default())
-            .map_err(KafkaClientError::from_kafka)?;
-        Ok(Self { consumer, within })
-    }
-
-    /// Hands every record that the topic has now to `each`, partition by partition in order of offsets, partitions
-    /// mixed.
-    ///
-    /// # Errors
-    /// See [`ScanError`]; what was handed over before stays so.
-    pub fn read_all(
-        &self,
-        topic: &str,
-        each: &mut dyn FnMut(StoredRecord),
-    ) -> Result<(), ScanError> {
+impl TopicScan for KafkaTopicScan {
+    fn read_all(&self, topic: &str, each: &mut dyn FnMut(StoredRecord)) -> Result<(), ScanError> {
         // Where each partition ends that holds anything.
         let (mut left, mut begins) = (BTreeMap::new(), BTreeMap::new());
         for partition in self.partitions(topic)? {
@@ -235,11 +105,7 @@ impl TopicScan {
         Ok(())
     }
 
-    /// The record at an offset, if it is still there.
-    ///
-    /// # Errors
-    /// See [`ScanError`].
-    pub fn read_one(&self, topic: &str, partition: i32, offset: i64) -> Result<Found, ScanError> {
+    fn read_one(&self, topic: &str, partition: i32, offset: i64) -> Result<Found, ScanError> {
         if !self.partitions(topic)?.contains(&partition) {
             return Err(ScanError::NoTopic {
                 topic: topic.to_owned(),
@@ -263,6 +129,31 @@ impl TopicScan {
                 Some(Polled::Record(_) | Polled::End(_)) => return Ok(gone),
             }
         }
+    }
+}
+
+impl KafkaTopicScan {
+    /// Creates the client; the brokers need not be there. Every read gives up after a silence of `within`.
+    ///
+    /// # Errors
+    /// librdkafka refuses a property.
+    pub fn connect(
+        connection: &KafkaConnection,
+        within: Duration,
+    ) -> Result<Self, KafkaClientError> {
+        let usual = [
+            ("fetch.wait.max.ms", "50"),
+            ("queued.max.messages.kbytes", "16384"),
+            ("socket.nagle.disable", "true"),
+            ("reconnect.backoff.max.ms", "1000"),
+        ];
+        // What retention takes while it is read is skipped.
+        let fixed = [("auto.offset.reset", "earliest")];
+        let consumer = connection
+            .outside_client("freshet.scan", &usual, &fixed)
+            .create_with_context(LastWord::default())
+            .map_err(KafkaClientError::from_kafka)?;
+        Ok(Self { consumer, within })
     }
 
     fn partitions(&self, topic: &str) -> Result<Vec<i32>, ScanError> {
@@ -298,7 +189,7 @@ impl TopicScan {
     /// Waits a moment for what comes next. `heard` is when something came last.
     fn poll(&self, topic: &str, heard: &mut Instant) -> Result<Option<Polled>, ScanError> {
         let polled = match self.consumer.poll(POLL) {
-            Some(Ok(message)) => Some(Polled::Record(StoredRecord::of(&message))),
+            Some(Ok(message)) => Some(Polled::Record(stored(&message))),
             Some(Err(KafkaError::PartitionEOF(partition))) => Some(Polled::End(partition)),
             // Brokers come back; the silence below is what counts.
             Some(Err(error)) if is_silence(&error) || is_of_group(&error) => None,
@@ -333,6 +224,18 @@ impl TopicScan {
                 reason: error.to_string(),
             },
         }
+    }
+}
+
+fn stored(message: &BorrowedMessage<'_>) -> StoredRecord {
+    let millis = message.timestamp().to_millis().unwrap_or_default();
+    StoredRecord {
+        topic: message.topic().to_owned(),
+        partition: message.partition(),
+        offset: message.offset(),
+        key: message.key().map(<[u8]>::to_vec),
+        value: message.payload().map(<[u8]>::to_vec),
+        appended: WallMicros(u64::try_from(millis).unwrap_or_default() * 1000),
     }
 }
 

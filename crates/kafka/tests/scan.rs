@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use freshet_core::ports::{Outbox, OutboxRecord};
+use freshet_core::ports::{Outbox, OutboxRecord, ScanError, TopicScan};
+use freshet_core::stored::Found;
 use freshet_kafka::mock::EmbeddedBroker;
-use freshet_kafka::{Found, KafkaConnection, KafkaOutbox, ScanError, TopicScan};
+use freshet_kafka::{KafkaConnection, KafkaOutbox, KafkaTopicScan};
 use freshet_testbed::KafkaBroker;
 
 const WITHIN: Duration = Duration::from_secs(20);
@@ -17,8 +18,8 @@ fn connection(bootstrap: &str) -> KafkaConnection {
     }
 }
 
-fn scan(bootstrap: &str, within: Duration) -> TopicScan {
-    TopicScan::connect(&connection(bootstrap), within).expect("settings")
+fn scan(bootstrap: &str, within: Duration) -> KafkaTopicScan {
+    KafkaTopicScan::connect(&connection(bootstrap), within).expect("settings")
 }
 
 async fn append(bootstrap: &str, topic: &str, values: std::ops::Range<u32>) {
@@ -33,7 +34,7 @@ async fn append(bootstrap: &str, topic: &str, values: std::ops::Range<u32>) {
     }
 }
 
-fn values(scan: &TopicScan, topic: &str) -> Vec<(i32, i64, String)> {
+fn values(scan: &KafkaTopicScan, topic: &str) -> Vec<(i32, i64, String)> {
     let mut seen = Vec::new();
     scan.read_all(topic, &mut |record| {
         let value = record.value.unwrap_or_default();
@@ -68,8 +69,7 @@ async fn contract(bootstrap: &str) {
             panic!("{partition}:{offset} is there");
         };
         assert_eq!(record.value.as_deref(), Some(value.as_bytes()));
-        let origin = record.as_raw().origin;
-        assert_eq!((origin.partition, origin.offset), (*partition, *offset));
+        assert_eq!((record.partition, record.offset), (*partition, *offset));
         assert!(!format!("{record:?}").contains(value), "P12: row data");
     }
     let beyond = scan.read_one("letters", 0, 1_000_000).expect("read");

@@ -26,7 +26,6 @@ mod purge;
 mod recent;
 mod replay;
 mod report;
-pub mod requests;
 pub mod round;
 pub mod rules;
 pub mod run;

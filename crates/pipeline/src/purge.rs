@@ -10,6 +10,7 @@ use freshet_core::position::WallMicros;
 use freshet_core::purge::PurgeBatch;
 use freshet_core::registry::{FamilyId, Tier};
 use freshet_core::sample::PurgedSample;
+use freshet_wire::requests_of;
 use futures_util::future::join_all;
 use tokio::sync::{mpsc, watch};
 
@@ -18,7 +19,6 @@ use crate::backoff::{Backoff, Dice};
 use crate::canary::{Beat, Canaries};
 use crate::clock::Clock;
 use crate::report::wanted;
-use crate::requests::requests_of;
 use crate::round::Round;
 use crate::rules::Rules;
 use crate::served::{Lane, Served, part_of};

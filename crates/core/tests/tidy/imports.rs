@@ -12,20 +12,21 @@ const LAW: &[(&str, &[&str])] = &[
     ("freshet-redis", &["core", "wire"]),
     ("freshet-cdn", &["core", "wire"]),
     ("freshet-pipeline", &["core", "registry", "wire"]),
+    ("freshet-desk", &["core", "wire"]),
     ("freshet-audit", &["core", "registry", "wire"]),
     (
         "freshet-sim",
         &["core", "registry", "wire", "pipeline", "audit"],
     ),
-    ("freshet-server", &["core", "registry", "pipeline"]),
+    ("freshet-server", &["core", "registry", "pipeline", "desk"]),
     ("freshet-client", &["core", "registry"]),
     // The contract suites are written against the ports, and every adapter's tests have them from here.
     ("freshet-testbed", &["core"]),
     (
         "freshet",
         &[
-            "core", "registry", "wire", "kafka", "redis", "cdn", "pipeline", "audit", "server",
-            "client",
+            "core", "registry", "wire", "kafka", "redis", "cdn", "pipeline", "audit", "desk",
+            "server", "client",
         ],
     ),
 ];

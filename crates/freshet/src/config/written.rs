@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_saphyr::Spanned;
 
 use super::values::{AddressWritten, DurationWritten, PropertyWritten, SecretWritten, given};
-use crate::cli::LogForm;
+use crate::telemetry::LogForm;
 
 /// The whole file.
 #[derive(Deserialize)]

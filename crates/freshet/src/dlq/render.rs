@@ -1,15 +1,11 @@
 //! Letters and what became of them as text and as JSON.
 
 use freshet_core::position::WallMicros;
+use freshet_desk::{Closure, DeskError, Letter, Signature, advice_about};
 use freshet_wire::{DeadLetterResolution, RowBytes};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
-
-use crate::dlq::advice;
-use crate::dlq::args::Closing;
-use crate::dlq::close::Closure;
-use crate::dlq::letters::Letter;
 
 /// The columns of a list, each as wide as its widest cell.
 pub(super) fn list(letters: &[&Letter], found: usize) -> String {
@@ -83,7 +79,7 @@ pub(super) fn show(letter: &Letter) -> String {
     for (name, line) in lines {
         text.push_str(&format!("{name:<10} {line}\n"));
     }
-    text.push_str(&format!("\n{}\n", advice::about(&content.reason)));
+    text.push_str(&format!("\n{}\n", advice_about(&content.reason)));
     text
 }
 
@@ -94,7 +90,7 @@ pub(super) fn show_json(letter: &Letter) -> String {
         value[name] = bytes.as_ref().map_or(Value::Null, bytes_as_json);
     }
     value["cut"] = Value::Bool(content.cut);
-    value["advice"] = Value::from(advice::about(&content.reason));
+    value["advice"] = Value::from(advice_about(&content.reason));
     pretty(&value)
 }
 
@@ -109,61 +105,98 @@ pub(super) fn resolution(resolution: &DeadLetterResolution) -> String {
     )
 }
 
-/// One line for each letter, as it stands in the audit trail.
-pub(super) fn closures(closures: &[Closure<'_>], closing: &Closing, actor: &str) -> String {
-    let mut text = String::new();
-    for closure in closures {
-        text.push_str(&format!("{} {}\n", closure.letter.id, outcome(closure)));
+/// Why a command did nothing, with what to do.
+pub(super) fn fault(error: &DeskError) -> String {
+    match error {
+        DeskError::NoTopic(_) => format!(
+            "{error}: `freshet run` creates it; is outbox.dead_letters of the config the right one?"
+        ),
+        DeskError::NoSuchLetter(_) => {
+            format!("{error}; `freshet dlq list --all` shows those there are")
+        }
+        DeskError::Closed {
+            resolution: how, ..
+        } => format!("{error}: {}", resolution(how)),
+        DeskError::Scan(_) | DeskError::Purges(_) | DeskError::Trail(_) => error.to_string(),
     }
-    let closed = closures.iter().filter(|it| it.action.is_some()).count();
-    let open = closures.len() - closed;
-    let because = plain(&closing.because);
-    text.push_str(&match (closures.is_empty(), closing.dry_run) {
-        (true, _) => "no open letter is meant; nothing was done\n".to_owned(),
-        (_, true) => format!("dry run: {closed} would be closed, {open} would stay open\n"),
-        _ if closed == 0 => format!("{open} stay open\n"),
-        _ => format!("{closed} closed by {actor}, {open} stay open: {because}\n"),
-    });
-    text
 }
 
-fn outcome(closure: &Closure<'_>) -> String {
-    let said = plain(&closure.said);
-    let Some(action) = closure.action else {
-        return format!("stays open: {said}");
-    };
-    let mut text = action.name().to_owned();
-    if closure.purges > 0 {
-        let families = plain(&closure.families.join(", "));
-        let noun = if closure.purges == 1 {
-            "purge"
-        } else {
-            "purges"
+/// What was done about letters, or would be.
+#[derive(Debug)]
+pub(super) struct Account<'a> {
+    pub(super) closures: &'a [Closure],
+    pub(super) signature: &'a Signature,
+    pub(super) dry_run: bool,
+    /// What to do about a letter that stays open.
+    pub(super) hint: &'a str,
+}
+
+impl Account<'_> {
+    /// One line for each letter, as it stands in the audit trail.
+    pub(super) fn text(&self) -> String {
+        let mut text = String::new();
+        for closure in self.closures {
+            text.push_str(&format!("{} {}\n", closure.letter, self.outcome(closure)));
+        }
+        let closed = self.closures.iter().filter(|it| it.action.is_some());
+        let closed = closed.count();
+        let open = self.closures.len() - closed;
+        let because = plain(&self.signature.because);
+        let actor = &self.signature.actor;
+        text.push_str(&match (self.closures.is_empty(), self.dry_run) {
+            (true, _) => "no open letter is meant; nothing was done\n".to_owned(),
+            (_, true) => format!("dry run: {closed} would be closed, {open} would stay open\n"),
+            _ if closed == 0 => format!("{open} stay open\n"),
+            _ => format!("{closed} closed by {actor}, {open} stay open: {because}\n"),
+        });
+        text
+    }
+
+    fn outcome(&self, closure: &Closure) -> String {
+        let said = plain(&self.said(closure));
+        let Some(action) = closure.action else {
+            return format!("stays open: {said}");
         };
-        text.push_str(&format!(", {} {noun} for {families}", closure.purges));
+        let mut text = action.name().to_owned();
+        if closure.purges > 0 {
+            let families = plain(&closure.families.join(", "));
+            let noun = if closure.purges == 1 {
+                "purge"
+            } else {
+                "purges"
+            };
+            text.push_str(&format!(", {} {noun} for {families}", closure.purges));
+        }
+        if !said.is_empty() {
+            text.push_str(&format!(": {said}"));
+        }
+        text
     }
-    if !said.is_empty() {
-        text.push_str(&format!(": {said}"));
-    }
-    text
-}
 
-pub(super) fn closures_json(closures: &[Closure<'_>], closing: &Closing, actor: &str) -> String {
-    let closures = closures.iter().map(|closure| {
-        json!({
-            "id": closure.letter.id.to_string(),
-            "action": closure.action.map(|action| action.name()),
-            "families": closure.families,
-            "purges": closure.purges,
-            "detail": closure.said,
-        })
-    });
-    pretty(&json!({
-        "actor": actor,
-        "because": closing.because,
-        "dry_run": closing.dry_run,
-        "letters": closures.collect::<Vec<_>>(),
-    }))
+    fn said(&self, closure: &Closure) -> String {
+        match closure.action {
+            Some(_) => closure.said.clone(),
+            None => format!("{}; {}", closure.said, self.hint),
+        }
+    }
+
+    pub(super) fn json(&self) -> String {
+        let closures = self.closures.iter().map(|closure| {
+            json!({
+                "id": closure.letter.to_string(),
+                "action": closure.action.map(|action| action.name()),
+                "families": closure.families,
+                "purges": closure.purges,
+                "detail": self.said(closure),
+            })
+        });
+        pretty(&json!({
+            "actor": self.signature.actor,
+            "because": self.signature.because,
+            "dry_run": self.dry_run,
+            "letters": closures.collect::<Vec<_>>(),
+        }))
+    }
 }
 
 fn value_of(letter: &Letter) -> Value {

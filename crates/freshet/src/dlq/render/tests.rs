@@ -1,8 +1,8 @@
 use freshet_core::registry::LetterPolicy;
+use freshet_desk::LetterId;
 use freshet_wire::{DeadLetter, ResolutionAction};
 
 use super::*;
-use crate::dlq::letters::LetterId;
 
 const SECRET: &str = "row-data-nobody-may-see";
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand, ValueEnum};
-
-use crate::dlq::letters::LetterId;
+use freshet_core::position::WallMicros;
+use freshet_desk::{Filter, LetterId, Which};
 
 /// `freshet dlq …`.
 #[derive(Debug, Subcommand)]
@@ -40,8 +40,8 @@ pub(crate) struct Reach {
 }
 
 /// Which letters.
-#[derive(Debug, Clone, Default, Args)]
-pub(crate) struct Filter {
+#[derive(Debug, Args)]
+pub(crate) struct FilterArgs {
     /// Only letters of this family
     #[arg(long, value_name = "FAMILY")]
     pub(crate) family: Option<String>,
@@ -54,6 +54,22 @@ pub(crate) struct Filter {
     /// Only letters that are no older than this: 30m, 2h, 7d
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub(crate) since: Option<Duration>,
+}
+
+impl FilterArgs {
+    /// The same for the desk.
+    pub(crate) fn at(&self, now: WallMicros) -> Filter {
+        let since = self.since.map(|since| {
+            let micros = u64::try_from(since.as_micros()).unwrap_or(u64::MAX);
+            WallMicros(now.0.saturating_sub(micros))
+        });
+        Filter {
+            family: self.family.clone(),
+            reason: self.reason.clone(),
+            topic: self.topic.clone(),
+            since,
+        }
+    }
 }
 
 /// Form of an answer.
@@ -71,7 +87,7 @@ pub(crate) struct ListArgs {
     #[command(flatten)]
     pub(crate) reach: Reach,
     #[command(flatten)]
-    pub(crate) filter: Filter,
+    pub(crate) filter: FilterArgs,
     /// Letters at most
     #[arg(long, value_name = "NUMBER", default_value_t = 100)]
     pub(crate) limit: usize,
@@ -90,7 +106,7 @@ pub(crate) struct ShowArgs {
     pub(crate) reach: Reach,
 }
 
-/// Which letters to close, why, and who may be told only.
+/// Which letters to close and why, or only what that would do.
 #[derive(Debug, Args)]
 pub(crate) struct Closing {
     /// The letters, as `list` names them, such as `0:12`: partition and offset
@@ -101,7 +117,7 @@ pub(crate) struct Closing {
     )]
     pub(crate) ids: Vec<LetterId>,
     #[command(flatten)]
-    pub(crate) filter: Filter,
+    pub(crate) filter: FilterArgs,
     /// Why, for the audit trail
     #[arg(long, value_name = "TEXT", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) because: String,
@@ -110,6 +126,16 @@ pub(crate) struct Closing {
     pub(crate) dry_run: bool,
     #[command(flatten)]
     pub(crate) reach: Reach,
+}
+
+impl Closing {
+    /// The letters that are meant.
+    pub(crate) fn which(&self, now: WallMicros) -> Which {
+        match self.ids.is_empty() {
+            true => Which::Matching(self.filter.at(now)),
+            false => Which::Ids(self.ids.clone()),
+        }
+    }
 }
 
 /// `freshet dlq retry`.

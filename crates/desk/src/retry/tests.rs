@@ -1,20 +1,19 @@
 use std::path::PathBuf;
 
+use freshet_core::ports::{ScanError, WriterSchemaError};
 use freshet_core::registry::Scope;
 use freshet_core::resolve::{resolve_fallback, widen_family};
+use freshet_core::stored::{Found, StoredRecord};
 use freshet_wire::{DeadLetter, PurgeRequest};
 
 use super::*;
-use crate::dlq::letters::LetterId;
+use crate::letter::LetterId;
 
 const SOURCE: &str = "\
 database: shop
 engine: postgres
 tables:
-  - table: shop.public.items
-    replica_identity: full
-    primary_key: [id]
-    columns: [{ name: id, type: bigint, nullable: false }]
+  - { table: shop.public.items, replica_identity: full, primary_key: [id], columns: [{ name: id, type: bigint, nullable: false }] }
 ";
 const FAMILY: &str = "\
 family: catalog.item
@@ -25,9 +24,7 @@ freshness: { class: strict, within: 2s, objective: 99.9%, window: 28d }
 max_ttl: 1h
 redis: { target: main, keys: [\"catalog:v1:item:{id}\"] }
 cdn: { targets: [edge], tags: [\"item-{id}\"], mode: hard }
-sources:
-  - table: shop.public.items
-    bind: { id: id }
+sources: [{ table: shop.public.items, bind: { id: id } }]
 ";
 
 fn registry() -> Registry {
@@ -68,21 +65,17 @@ fn letters_that_ask_for_the_same_purge_it_once_and_inside_out() {
     let family = registry.family_named("catalog.item").expect("the family");
     widen_family(&registry, family, &mut by_family);
     for (at, set) in [by_topic, by_family].iter().enumerate() {
-        let letter = letter(at as i64);
-        let closure = owed.add(&registry, &letter, set);
+        let closure = owed.add(&registry, &letter(at as i64), set);
         assert_eq!(closure.purges, 2);
         assert_eq!(closure.families, ["catalog.item"]);
         assert_eq!(closure.action, Some(ResolutionAction::Retried));
     }
-    let outbox = OutboxConfig {
+    let topics = OutboxTopics {
         topic_prefix: "lane.".to_owned(),
         backlog_prefix: "backlog.".to_owned(),
-        positions: Arc::from("freshet.positions"),
-        dead_letters: Arc::from("letters"),
-        partitions: 1,
-        create_topics: true,
+        ..OutboxTopics::default()
     };
-    let records = owed.records(&registry, &outbox, WallMicros(9));
+    let records = owed.records(&registry, &topics, WallMicros(9));
     let topics: Vec<&str> = records.iter().map(|record| &*record.topic).collect();
     assert_eq!(topics, ["backlog.main", "lane.edge"]);
     let requests = records
@@ -103,10 +96,69 @@ fn letters_that_ask_for_the_same_purge_it_once_and_inside_out() {
     assert!(requests[1].then.is_empty());
 }
 
+/// A log whose records are gone; partition 9 does not answer.
+#[derive(Debug)]
+struct Emptied;
+
+impl TopicScan for Emptied {
+    fn read_all(&self, _: &str, _: &mut dyn FnMut(StoredRecord)) -> Result<(), ScanError> {
+        Ok(())
+    }
+
+    fn read_one(&self, _: &str, partition: i32, _: i64) -> Result<Found, ScanError> {
+        if partition == 9 {
+            return Err(ScanError::Unreachable {
+                within: std::time::Duration::from_secs(1),
+                reason: "away".to_owned(),
+            });
+        }
+        Ok(Found::Gone { oldest: 5, end: 8 })
+    }
+}
+
+impl WriterSchemas for Emptied {
+    fn fetch(&self, id: u32) -> Result<String, WriterSchemaError> {
+        Err(WriterSchemaError::NotConfigured { id })
+    }
+}
+
+fn plan(letter: &Letter, family_scope: bool) -> Result<Plan, DeskError> {
+    let retry = Retry {
+        registry: &registry(),
+        topics: &OutboxTopics::default(),
+        scan: &Emptied,
+        schemas: &Emptied,
+        limits: Limits::default(),
+        family_scope,
+    };
+    retry.plan(&[letter], WallMicros(9))
+}
+
 #[test]
-fn a_letter_that_stays_open_says_what_can_be_done() {
-    let letter = letter(0);
-    let said = |family_scope| stays_open(&letter, "why".to_owned(), family_scope).said;
-    assert!(said(false).contains("--family-scope"));
-    assert!(said(true).contains("discard"));
+fn a_letter_whose_record_is_gone_stays_open_unless_its_families_are_purged() {
+    let mut letter = letter(0);
+    letter.content.topic = "shop.public.items".to_owned();
+    letter.content.families = vec!["catalog.item".to_owned()];
+    let open = plan(&letter, false).expect("a plan");
+    assert!(open.is_empty(), "{open:?}");
+    assert!(open.closures()[0].said.contains("offsets 5 to 8"));
+    let purged = plan(&letter, true).expect("a plan");
+    let [closure] = purged.closures() else {
+        panic!("{purged:?}");
+    };
+    assert_eq!(closure.action, Some(ResolutionAction::FamiliesPurged));
+    assert_eq!(closure.purges, 2);
+    letter.content.families = vec!["catalog.renamed".to_owned()];
+    let unknown = plan(&letter, true).expect("a plan");
+    assert!(unknown.is_empty(), "{unknown:?}");
+    assert!(unknown.closures()[0].said.contains("none of its families"));
+}
+
+#[test]
+fn brokers_that_are_away_end_the_retry() {
+    let mut letter = letter(0);
+    letter.content.topic = "shop.public.items".to_owned();
+    letter.content.partition = 9;
+    let error = plan(&letter, true).expect_err("nothing can be read");
+    assert!(matches!(error, DeskError::Scan(_)), "{error}");
 }

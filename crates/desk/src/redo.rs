@@ -3,23 +3,25 @@
 use std::sync::Arc;
 
 use freshet_core::change::Change;
-use freshet_core::ports::{OutboxRecord, WriterSchemaError, WriterSchemas};
+use freshet_core::ports::{
+    Origin, OutboxRecord, RawRecord, ScanError, TopicScan, WriterSchemaError, WriterSchemas,
+};
+use freshet_core::position::{StreamId, StreamPosition};
 use freshet_core::purge::PurgeSet;
 use freshet_core::registry::Registry;
 use freshet_core::resolve::{resolve, widen_family};
-use freshet_kafka::{Found, ScanError, StoredRecord, TopicScan};
+use freshet_core::stored::{Found, StoredRecord};
 use freshet_wire::{Decoded, Decoder, PurgeRequest};
 
-use crate::dlq::DlqError;
-use crate::dlq::letters::Letter;
-use crate::writer_schemas::AnyWriterSchemas;
+use crate::fault::DeskError;
+use crate::letter::Letter;
 
 /// A record may name two schemas, its value's and its key's; a third would be asked for without end.
 const SCHEMAS_PER_RECORD: usize = 2;
 
 /// What a letter's record comes to.
 #[derive(Debug)]
-pub(super) enum Redone {
+pub(crate) enum Redone {
     /// Purges.
     Purges(PurgeSet),
     /// A request for a lane, as it stands.
@@ -31,17 +33,16 @@ pub(super) enum Redone {
 }
 
 /// Reads records again. Keeps the schemas that it fetched.
-#[derive(Debug)]
-pub(super) struct Redo<'a> {
-    pub(super) registry: &'a Registry,
-    pub(super) scan: &'a TopicScan,
-    pub(super) decoder: Decoder,
-    pub(super) schemas: AnyWriterSchemas,
+pub(crate) struct Redo<'a, S, W> {
+    pub(crate) registry: &'a Registry,
+    pub(crate) scan: &'a S,
+    pub(crate) schemas: &'a W,
+    pub(crate) decoder: Decoder,
 }
 
-impl Redo<'_> {
+impl<S: TopicScan, W: WriterSchemas> Redo<'_, S, W> {
     /// What the record behind `letter` asks for.
-    pub(super) fn redo(&mut self, letter: &Letter) -> Result<Redone, DlqError> {
+    pub(crate) fn redo(&mut self, letter: &Letter) -> Result<Redone, DeskError> {
         let content = &letter.content;
         if !letter.has_record() {
             let why = "there is no record behind a refused purge".to_owned();
@@ -59,7 +60,7 @@ impl Redo<'_> {
                 )));
             }
             // Nothing else can be read either.
-            Err(error @ ScanError::Unreachable { .. }) => return Err(DlqError::Scan(error)),
+            Err(error @ ScanError::Unreachable { .. }) => return Err(DeskError::Scan(error)),
             Err(error) => return Ok(Redone::Unknown(error.to_string())),
         };
         if content.reason == "bad_request" {
@@ -73,11 +74,11 @@ impl Redo<'_> {
         for _ in 0..=SCHEMAS_PER_RECORD {
             match self
                 .decoder
-                .decode(&record.as_raw(), self.registry, &mut change)
+                .decode(&raw(record), self.registry, &mut change)
             {
                 Ok(Decoded::Change) => return self.resolve(&change),
                 Ok(Decoded::Unowned) => {
-                    return Redone::Unknown("no family hangs on its topic any more".to_owned());
+                    return Redone::Unknown("no family depends on its topic any more".to_owned());
                 }
                 Ok(Decoded::Skipped(skipped)) => {
                     return Redone::Nothing(format!("it is no change: {}", skipped.name()));
@@ -110,7 +111,7 @@ impl Redo<'_> {
     }
 
     /// The scopes of a letter's families. None when the registry knows none of them any more.
-    pub(super) fn families(&self, letter: &Letter) -> Option<PurgeSet> {
+    pub(crate) fn families(&self, letter: &Letter) -> Option<PurgeSet> {
         let mut set = PurgeSet::default();
         let named = letter.content.families.iter();
         for id in named.filter_map(|name| self.registry.family_named(name)) {
@@ -134,5 +135,23 @@ fn request_again(record: &StoredRecord) -> Redone {
             };
             Redone::Request(again, (request.purges.len() + after) as u64)
         }
+    }
+}
+
+/// As a source gives it. Its stream is that of nobody's assignment.
+fn raw(record: &StoredRecord) -> RawRecord<'_> {
+    RawRecord {
+        position: StreamPosition {
+            stream: StreamId(0),
+            ordinal: u64::try_from(record.offset).unwrap_or_default(),
+        },
+        origin: Origin {
+            topic: &record.topic,
+            partition: record.partition,
+            offset: record.offset,
+        },
+        key: record.key.as_deref(),
+        value: record.value.as_deref(),
+        appended: record.appended,
     }
 }

@@ -1,5 +1,3 @@
-use std::time::Duration;
-
 use freshet_core::registry::LetterPolicy;
 use freshet_wire::ResolutionAction;
 
@@ -30,7 +28,7 @@ fn letter(reason: &str, topic: &str, families: &[&str], at: u64) -> Vec<u8> {
     letter.encode()
 }
 
-fn resolution(partition: i32, offset: i64, (action, at): (ResolutionAction, u64)) -> Vec<u8> {
+fn resolution(partition: i32, offset: i64, action: ResolutionAction, at: u64) -> Vec<u8> {
     let resolution = DeadLetterResolution {
         letter_partition: partition,
         letter_offset: offset,
@@ -48,8 +46,8 @@ fn resolution(partition: i32, offset: i64, (action, at): (ResolutionAction, u64)
 fn letters(whole: Option<LetterId>) -> Letters {
     let mut letters = Letters::default();
     let records = [
-        record(0, 0, resolution(1, 1, (ResolutionAction::Discarded, 20))),
-        record(0, 1, resolution(1, 1, (ResolutionAction::Retried, 10))),
+        record(0, 0, resolution(1, 1, ResolutionAction::Discarded, 20)),
+        record(0, 1, resolution(1, 1, ResolutionAction::Retried, 10)),
         record(0, 2, letter("bad_json", "a", &["f.one", "f.two"], HOUR)),
         record(0, 3, letter("bad_avro", "b", &["f.two"], 3 * HOUR)),
         record(1, 0, letter("bad_json", "b", &["f.three"], 2 * HOUR)),
@@ -65,7 +63,7 @@ fn letters(whole: Option<LetterId>) -> Letters {
 
 fn ids(filter: &Filter, all: bool) -> Vec<String> {
     let letters = letters(None);
-    let found = letters.matching(filter, all, WallMicros(4 * HOUR));
+    let found = letters.matching(filter, all);
     found.iter().map(|letter| letter.id.to_string()).collect()
 }
 
@@ -74,7 +72,7 @@ fn open_letters_come_newest_first_and_closed_ones_on_demand() {
     assert_eq!(ids(&Filter::default(), false), ["0:3", "1:0", "0:2"]);
     assert_eq!(ids(&Filter::default(), true), ["1:1", "0:3", "1:0", "0:2"]);
     let letters = letters(None);
-    assert_eq!(letters.unreadable, 1);
+    assert_eq!(letters.unreadable(), 1);
     let closed = letters.get("1:1".parse().expect("an id")).expect("there");
     assert_eq!(closed.state(), "retried", "the first closed it");
 }
@@ -98,11 +96,11 @@ fn every_filter_narrows_and_all_of_them_must_hold() {
         ..reason.clone()
     };
     assert_eq!(ids(&topic, false), ["1:0"]);
-    let since = |hours: u64| Filter {
-        since: Some(Duration::from_secs(hours * 3600)),
+    let since = |hour: u64| Filter {
+        since: Some(WallMicros(hour * HOUR)),
         ..Filter::default()
     };
-    assert_eq!(ids(&since(1), false), ["0:3"]);
+    assert_eq!(ids(&since(3), false), ["0:3"]);
     assert_eq!(ids(&since(2), false), ["0:3", "1:0"]);
 }
 
@@ -116,13 +114,22 @@ fn only_the_letter_that_is_shown_keeps_its_record() {
     }
 }
 
+/// An id twice is one letter, and a filter means open letters only.
 #[test]
-fn an_id_is_a_partition_and_an_offset() {
-    let id: LetterId = "12:345".parse().expect("an id");
-    assert_eq!((id.partition, id.offset), (12, 345));
-    for wrong in [
-        "", "1", ":", "1:", ":1", "a:1", "1:b", "-1:1", "1:-1", "1:2:3", "1: 2",
-    ] {
-        assert!(wrong.parse::<LetterId>().is_err(), "{wrong}");
-    }
+fn what_is_meant_must_be_open_and_be_there() {
+    let letters = letters(None);
+    let id = |text: &str| text.parse::<LetterId>().expect("an id");
+    let meant = |which: &Which| letters.open(which).map(|found| found.len());
+    assert_eq!(
+        meant(&Which::Ids(vec![id("0:3"), id("0:2"), id("0:3")])),
+        Ok(2)
+    );
+    assert_eq!(meant(&Which::Matching(Filter::default())), Ok(3));
+    let none = Which::Ids(vec![id("0:3"), id("7:7")]);
+    assert_eq!(meant(&none), Err(DeskError::NoSuchLetter(id("7:7"))));
+    let Err(DeskError::Closed { resolution, .. }) = letters.open(&Which::Ids(vec![id("1:1")]))
+    else {
+        panic!("it is closed");
+    };
+    assert_eq!(resolution.action, ResolutionAction::Retried);
 }

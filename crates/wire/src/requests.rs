@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use freshet_core::position::WallMicros;
 use freshet_core::purge::{BatchedPurge, PurgeBatch};
 use freshet_core::registry::{FamilyId, Registry};
-use freshet_wire::{OuterPurges, PurgeRequest, RequestedPurge};
+
+use crate::purge_request::{OuterPurges, PurgeRequest, RequestedPurge};
 
 /// Purges of one record at most, so that none grows beyond what brokers take: names are keys and tags of some dozens of
 /// bytes, and one that is a kilobyte long has been shortened by the codec or is counted in bytes below.

@@ -59,7 +59,7 @@ const ADVICE: [(&str, &str); 14] = [
     (
         "refused",
         "A target says that the purge itself is wrong; the detail has its words. There is no record to read again: \
-         set right what it says, then discard, or retry with --family-scope.",
+         set right what it says, then discard, or retry with family scope.",
     ),
     (
         "bad_request",
@@ -68,8 +68,8 @@ const ADVICE: [(&str, &str); 14] = [
     ),
 ];
 
-/// What to do about `reason`.
-pub(crate) fn about(reason: &str) -> &'static str {
+/// What to do about letters with `reason`.
+pub fn advice_about(reason: &str) -> &'static str {
     let known = ADVICE.iter().find(|(known, _)| *known == reason);
     known.map_or(
         "This release does not know the reason: the letter was written by another one.",
@@ -83,7 +83,7 @@ mod tests {
 
     #[test]
     fn every_reason_has_its_advice_here_and_in_the_docs() {
-        let page = include_str!("../../../../docs/dead-letters.md");
+        let page = include_str!("../../../docs/dead-letters.md");
         let others = ["unknown_schema", "refused", "bad_request"];
         let reasons = freshet_wire::DecodeError::REASONS;
         let mut known: Vec<&str> = ADVICE.iter().map(|(reason, _)| *reason).collect();
@@ -96,6 +96,6 @@ mod tests {
             known.retain(|it| it != reason);
         }
         assert_eq!(known, [""; 0], "no such reasons");
-        assert!(about("from the future").contains("another"));
+        assert!(advice_about("from the future").contains("another"));
     }
 }

@@ -1,0 +1,38 @@
+//! Why nothing was done, or only a part.
+
+use freshet_core::ports::{OutboxError, ScanError};
+use freshet_wire::DeadLetterResolution;
+
+use crate::letter::LetterId;
+
+/// Why nothing was done, or only a part. It holds no row data.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DeskError {
+    /// There is no topic of letters.
+    #[error("there is no topic {0}")]
+    NoTopic(String),
+    /// A topic could not be read.
+    #[error(transparent)]
+    Scan(ScanError),
+    /// An id of no letter.
+    #[error("there is no letter {0}")]
+    NoSuchLetter(LetterId),
+    /// Somebody has closed the letter.
+    #[error("letter {id} is closed")]
+    Closed {
+        /// The letter.
+        id: LetterId,
+        /// By whom, when and why.
+        resolution: Box<DeadLetterResolution>,
+    },
+    /// Purges could not be appended.
+    #[error(
+        "{0}; no letter was closed; what was appended before is purged, and trying again is safe"
+    )]
+    Purges(OutboxError),
+    /// The purges were appended, a record of the audit trail was not.
+    #[error(
+        "{0}; what was asked for is purged, but not every letter was closed; trying again is safe"
+    )]
+    Trail(OutboxError),
+}

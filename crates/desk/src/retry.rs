@@ -1,0 +1,158 @@
+//! Reading the records behind letters again, and purging what they ask for by the registry as it is now.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use freshet_core::outbox::OutboxTopics;
+use freshet_core::ports::{OutboxRecord, TopicScan, WriterSchemas};
+use freshet_core::position::WallMicros;
+use freshet_core::purge::{PurgeBatch, PurgeSet, WantedPurge};
+use freshet_core::registry::{Registry, TargetId, Tier};
+use freshet_core::template::NameForm;
+use freshet_wire::{Decoder, Limits, ResolutionAction, requests_of};
+
+use crate::fault::DeskError;
+use crate::letter::Letter;
+use crate::plan::{Closure, Plan};
+use crate::redo::{Redo, Redone};
+
+/// What it takes to try letters again.
+#[derive(Debug, Clone)]
+pub struct Retry<'a, S, W> {
+    /// Decides what a record asks for.
+    pub registry: &'a Registry,
+    /// Where the purges go, to be taken by the lanes.
+    pub topics: &'a OutboxTopics,
+    /// Has the records.
+    pub scan: &'a S,
+    /// Has the schemas that they name.
+    pub schemas: &'a W,
+    /// Of decoding.
+    pub limits: Limits,
+    /// Purges a letter's families as a whole where its record is gone or still cannot be used.
+    pub family_scope: bool,
+}
+
+impl<S: TopicScan, W: WriterSchemas> Retry<'_, S, W> {
+    /// What is to be done about `letters`. Those whose record cannot be used stay open.
+    ///
+    /// # Errors
+    /// Records cannot be read at all. One that cannot be read by itself keeps its letter open.
+    pub fn plan(&self, letters: &[&Letter], now: WallMicros) -> Result<Plan, DeskError> {
+        let mut redo = Redo {
+            registry: self.registry,
+            scan: self.scan,
+            schemas: self.schemas,
+            decoder: Decoder::new(self.limits.clone()),
+        };
+        let mut owed = Owed::default();
+        let mut closures = Vec::new();
+        for letter in letters {
+            closures.push(match redo.redo(letter)? {
+                Redone::Purges(set) => owed.add(self.registry, letter, &set),
+                Redone::Request(record, purges) => owed.request(letter, record, purges),
+                Redone::Nothing(why) => Closure::of(letter, Some(ResolutionAction::Retried), why),
+                Redone::Unknown(why) if self.family_scope => match redo.families(letter) {
+                    Some(set) => Closure {
+                        action: Some(ResolutionAction::FamiliesPurged),
+                        said: why,
+                        ..owed.add(self.registry, letter, &set)
+                    },
+                    None => {
+                        let none = "the registry knows none of its families any more";
+                        Closure::of(letter, None, format!("{why}; {none}"))
+                    }
+                },
+                Redone::Unknown(why) => Closure::of(letter, None, why),
+            });
+        }
+        Ok(Plan::new(
+            closures,
+            owed.records(self.registry, self.topics, now),
+        ))
+    }
+}
+
+/// What the lanes are asked for, all letters together: a name is purged once, however many letters ask for it.
+#[derive(Debug, Default)]
+struct Owed {
+    batches: BTreeMap<TargetId, PurgeBatch>,
+    requests: Vec<OutboxRecord>,
+}
+
+impl Owed {
+    fn add(&mut self, registry: &Registry, letter: &Letter, set: &PurgeSet) -> Closure {
+        let mut families = Vec::new();
+        for (purge, name) in set.iter() {
+            let batch = self
+                .batches
+                .entry(purge.target)
+                .or_insert_with(|| PurgeBatch::new(purge.target));
+            batch.add(WantedPurge {
+                family: purge.family,
+                scope: purge.scope,
+                mode: purge.mode,
+                // Readers are fresh since the families were purged: what is done by hand is not measured.
+                committed: WallMicros(0),
+                name,
+            });
+            families.extend(registry.family(purge.family).map(|it| it.name.to_string()));
+        }
+        families.sort();
+        families.dedup();
+        Closure {
+            families,
+            purges: set.len() as u64,
+            ..Closure::of(letter, Some(ResolutionAction::Retried), String::new())
+        }
+    }
+
+    fn request(&mut self, letter: &Letter, record: OutboxRecord, purges: u64) -> Closure {
+        self.requests.push(record);
+        Closure {
+            families: letter.content.families.clone(),
+            purges,
+            ..Closure::of(letter, Some(ResolutionAction::Retried), String::new())
+        }
+    }
+
+    /// Records for the lanes, inner tiers first. Like a purge that was spilled, one of Redis has behind it what
+    /// follows in outer tiers; those purge at once too, so that none waits for another.
+    fn records(
+        self,
+        registry: &Registry,
+        topics: &OutboxTopics,
+        now: WallMicros,
+    ) -> Vec<OutboxRecord> {
+        let tier_of = |batch: &PurgeBatch| {
+            let target = registry.target(batch.target());
+            target.map_or(Tier::Edge, |target| target.tier)
+        };
+        let mut batches: Vec<&PurgeBatch> = self.batches.values().collect();
+        batches.sort_by_key(|batch| tier_of(batch));
+        let mut records = Vec::new();
+        for batch in &batches {
+            let Some(target) = registry.target(batch.target()) else {
+                continue;
+            };
+            let (topic, outer) = if target.names == NameForm::RedisKey {
+                let outer = batches.iter().copied();
+                let outer = outer.filter(|it| tier_of(it) > target.tier).collect();
+                (topics.backlog_topic(&target.name), outer)
+            } else {
+                (topics.lane_topic(&target.name), Vec::new())
+            };
+            let requests = requests_of(registry, batch, &outer, now);
+            records.extend(requests.into_iter().map(|request| OutboxRecord {
+                topic: Arc::clone(&topic),
+                key: request.target.as_bytes().to_vec(),
+                payload: request.encode(),
+            }));
+        }
+        records.extend(self.requests);
+        records
+    }
+}
+
+#[cfg(test)]
+mod tests;
