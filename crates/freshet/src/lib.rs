@@ -9,6 +9,7 @@ mod config;
 mod dlq;
 mod exit;
 mod files;
+mod looks;
 mod own_topics;
 mod parts;
 mod purger;

@@ -4,12 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use freshet_audit::verify::{Cache, verify};
-use freshet_audit::watch::{LOOK_LABELS, watch};
 use freshet_cdn::{FastlyPurger, VarnishPurger};
 use freshet_core::position::Steady;
-use freshet_core::registry::{Family, OnSnapshot, Registry, Scope, Target as NamedTarget};
-use freshet_core::sample::{PurgedSample, ReadSample};
+use freshet_core::registry::Registry;
 use freshet_core::template::NameForm;
 use freshet_kafka::{HttpWriterSchemas, KafkaOutbox, KafkaSource, KafkaTopicEnds, TopicWanted};
 use freshet_pipeline::backoff::{Backoff, Dice};
@@ -26,6 +23,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::config::{CanaryConfig, Config, Target, TargetConfig};
+use crate::looks::Looks;
 use crate::purger::AnyPurger;
 use crate::topics::TopicWatch;
 
@@ -35,16 +33,30 @@ type Schemas = Option<HttpWriterSchemas>;
 /// The pipeline on Kafka.
 pub(crate) type KafkaParts = Parts<KafkaSource, AnyPurger, KafkaOutbox, Schemas>;
 
-/// Caches that can be looked at, by target.
-type Probes = BTreeMap<Arc<str>, Arc<AnyPurger>>;
+/// What the parts have in common with the rest of the process.
+#[derive(Debug)]
+pub(crate) struct Host<'a> {
+    pub(crate) status: &'a Status,
+    pub(crate) clock: &'a Clock,
+    pub(crate) canaries: Canaries,
+    pub(crate) beats: mpsc::Receiver<Beat>,
+    /// What runs beside the pipeline.
+    pub(crate) tasks: &'a mut JoinSet<()>,
+}
 
 /// Makes every part; only the outbox topics are created over the network, and that in the background.
 pub(crate) fn build(
     config: &Config,
     rules: RulesInForce,
-    (status, clock, (canaries, beats)): (&Status, &Clock, (Canaries, mpsc::Receiver<Beat>)),
-    tasks: &mut JoinSet<()>,
+    host: Host<'_>,
 ) -> anyhow::Result<KafkaParts> {
+    let Host {
+        status,
+        clock,
+        canaries,
+        beats,
+        tasks,
+    } = host;
     let registry = Arc::clone(&rules.current().registry);
     let outbox = Arc::new(KafkaOutbox::connect(&config.kafka)?);
     if let Some(partitions) = config.create_topics {
@@ -81,8 +93,14 @@ pub(crate) fn build(
         canaries.clone(),
         (status.clone(), clock.clone()),
     ));
-    let reads = start_verifier(config, (&registry, clock), (&probes, &outbox), tasks);
-    let samples = start_auditor(config, (&registry, clock), probes, tasks);
+    let looks = Looks {
+        config,
+        registry: &registry,
+        clock,
+        probes: &probes,
+    };
+    let reads = looks.start_verifier(&outbox, tasks);
+    let samples = looks.start_auditor(tasks);
     Ok(Parts {
         rules,
         status: status.clone(),
@@ -215,10 +233,7 @@ fn target_parts(
     // Groups of their own: a lane that stands still must not cause a rebalance of the intake.
     let source = |kind: &str, topic: &str| {
         let group = format!("{}.{kind}.{name}", config.group);
-        KafkaSource::connect(
-            &config.kafka,
-            config.source(group, vec![topic.to_owned()]),
-        )
+        KafkaSource::connect(&config.kafka, config.source(group, vec![topic.to_owned()]))
     };
     let live = window.map(|window| {
         let topic = config.outbox.lane_topic(name);
@@ -240,62 +255,6 @@ fn target_parts(
             replay: wanted.replay_window,
             purges_per_second: Some(wanted.backlog_purges_per_second),
         },
-    })
-}
-
-fn start_auditor(
-    config: &Config,
-    (registry, clock): (&Registry, &Clock),
-    probes: Probes,
-    tasks: &mut JoinSet<()>,
-) -> Option<mpsc::Sender<PurgedSample>> {
-    config.sample_every?;
-    for (family, target) in looked_at(registry) {
-        freshet_audit::metrics::register(&family.name, &target.name, &LOOK_LABELS);
-    }
-    let (offer, samples) = mpsc::channel(256);
-    let (settings, clock) = (config.audit, clock.clone());
-    tasks.spawn(async move { watch(probes, samples, settings, move || clock.wall()).await });
-    Some(offer)
-}
-
-/// Rows of snapshots that wait for a look at most; what comes while they do is counted and dropped.
-const READS_WAITING_MAX: usize = 4_096;
-
-/// Starts the looks at rows that snapshots read. A reloaded registry may have the first family that wants them, so it is
-/// there whatever the families say now.
-fn start_verifier(
-    config: &Config,
-    (registry, clock): (&Registry, &Clock),
-    (probes, outbox): (&Probes, &Arc<KafkaOutbox>),
-    tasks: &mut JoinSet<()>,
-) -> Option<mpsc::Sender<ReadSample>> {
-    let rate = config.snapshot_looks_per_second?;
-    for (family, target) in looked_at(registry) {
-        if family.on_snapshot == OnSnapshot::Verify {
-            freshet_audit::metrics::register_reads(&family.name, &target.name);
-        }
-    }
-    let caches = probes.iter().map(|(name, probe)| {
-        let cache = Cache {
-            probe: Arc::clone(probe),
-            backlog: config.outbox.backlog_topic(name),
-        };
-        (Arc::clone(name), cache)
-    });
-    let caches: BTreeMap<_, _> = caches.collect();
-    let (offer, rows) = mpsc::channel(READS_WAITING_MAX);
-    let (outbox, clock) = (Arc::clone(outbox), clock.clone());
-    tasks.spawn(async move { verify((caches, outbox), rows, rate, move || clock.wall()).await });
-    Some(offer)
-}
-
-/// The places whose entries can be looked at, since they are known by their keys.
-fn looked_at(registry: &Registry) -> impl Iterator<Item = (&Family, &NamedTarget)> {
-    registry.families.iter().flat_map(move |family| {
-        let places = family.places.iter();
-        let keyed = places.filter(|place| place.exact == Scope::Keys);
-        keyed.filter_map(move |place| Some((family, registry.target(place.target)?)))
     })
 }
 

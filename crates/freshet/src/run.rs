@@ -18,7 +18,7 @@ use crate::cli::RunArgs;
 use crate::config::{self, Config, Target};
 use crate::exit::Exit;
 use crate::files;
-use crate::parts;
+use crate::parts::{self, Host};
 use crate::reload::Reload;
 use crate::rules::{self, RegistryFolder};
 use crate::signals::{self, Signals};
@@ -161,12 +161,14 @@ async fn run_until_stopped(config: Config, registry: Registry) -> anyhow::Result
         served: rules.current().registry.targets.clone(),
     };
     tasks.spawn(reload.at_every(hang_up));
-    let parts = parts::build(
-        &config,
-        rules,
-        (&status, &clock, (canaries, beats)),
-        &mut tasks,
-    )?;
+    let host = Host {
+        status: &status,
+        clock: &clock,
+        canaries,
+        beats,
+        tasks: &mut tasks,
+    };
+    let parts = parts::build(&config, rules, host)?;
     let (stop, stopped) = stop_channel::channel(false);
     let pipeline = freshet_pipeline::run::run(parts, stopped);
     tokio::pin!(pipeline);
