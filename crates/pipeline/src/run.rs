@@ -198,60 +198,64 @@ impl<S: Source + 'static, O: Outbox + 'static> Start<S, O> {
         &mut self,
         targets: Vec<TargetParts<S, P>>,
     ) -> BTreeMap<Arc<str>, Lane<P>> {
-        let topics: BTreeMap<Arc<str>, Arc<str>> = targets
-            .iter()
-            .filter_map(|it| Some((Arc::clone(&it.name), Arc::clone(&it.live.as_ref()?.topic))))
-            .collect();
-        let mut lanes = BTreeMap::new();
-        for target in targets {
+        let served: Vec<Served<P>> = targets.iter().map(|target| self.served(target)).collect();
+        let lanes = targets.iter().zip(&served).map(|(target, served)| {
+            let lane = match &target.live {
+                None => Lane::Here(served.clone()),
+                Some(live) => Lane::Outbox(Arc::clone(&live.topic)),
+            };
+            (Arc::clone(&target.name), lane)
+        });
+        let lanes: BTreeMap<Arc<str>, Lane<P>> = lanes.collect();
+        for (target, served) in targets.into_iter().zip(served) {
             let TargetParts {
                 name,
-                purger,
                 live,
                 backlog,
+                ..
             } = target;
-            let now = self.clock.now();
-            let served = Served {
-                purger,
-                state: Arc::new(TargetState::new(
-                    &name,
-                    &backlog.topic,
-                    backlog.replay,
-                    (self.settings.backoff, now),
-                )),
-                spill_within: Some(backlog.after),
-                pace: None,
-            };
-            // What follows in outer targets goes through their live lanes.
-            let mut behind: BTreeMap<_, Lane<P>> = topics
-                .iter()
-                .map(|(name, topic)| (Arc::clone(name), Lane::Outbox(Arc::clone(topic))))
-                .collect();
+            // What follows in outer targets goes the way of live purges.
+            let mut behind = lanes.clone();
             let held = Served {
                 spill_within: None,
-                pace: backlog.purges_per_second.map(|it| Arc::new(Pace::new(it))),
+                pace: backlog
+                    .purges_per_second
+                    .map(|rate| Arc::new(Pace::new(rate))),
                 ..served.clone()
             };
             behind.insert(Arc::clone(&name), Lane::Here(held));
             let seat = self.seat(format!("{name}.backlog"), Window::default());
             let run_round = self.lane(seat, &name, backlog.source, behind);
+            let now = self.clock.now();
             self.status
                 .not_ready(&served.state.part, "has not answered yet", now);
             let every = self.settings.ping_every;
             self.tasks
                 .spawn(run_round.watch_target(Arc::clone(&name), every));
-            let lane = match live {
-                None => Lane::Here(served),
-                Some(live) => {
-                    let own = BTreeMap::from([(Arc::clone(&name), Lane::Here(served))]);
-                    let seat = self.seat(name.to_string(), live.window);
-                    self.lane(seat, &name, live.source, own);
-                    Lane::Outbox(live.topic)
-                }
-            };
-            lanes.insert(name, lane);
+            if let Some(live) = live {
+                let own = BTreeMap::from([(Arc::clone(&name), Lane::Here(served))]);
+                let seat = self.seat(name.to_string(), live.window);
+                self.lane(seat, &name, live.source, own);
+            }
         }
         lanes
+    }
+
+    /// How a target's live purges are made.
+    fn served<P>(&self, target: &TargetParts<S, P>) -> Served<P> {
+        let TargetParts { name, backlog, .. } = target;
+        let state = TargetState::new(
+            name,
+            &backlog.topic,
+            backlog.replay,
+            (self.settings.backoff, self.clock.now()),
+        );
+        Served {
+            purger: Arc::clone(&target.purger),
+            state: Arc::new(state),
+            spill_within: Some(backlog.after),
+            pace: None,
+        }
     }
 
     fn seat(&self, lane: String, window: Window) -> Seat {

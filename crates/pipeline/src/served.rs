@@ -83,6 +83,15 @@ pub(crate) fn part_of(target: &str) -> String {
     format!("target {target}")
 }
 
+impl<P> Clone for Lane<P> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Here(served) => Self::Here(served.clone()),
+            Self::Outbox(topic) => Self::Outbox(Arc::clone(topic)),
+        }
+    }
+}
+
 impl<P> Clone for Served<P> {
     fn clone(&self) -> Self {
         Self {

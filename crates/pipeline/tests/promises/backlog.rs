@@ -49,6 +49,28 @@ fn p6_a_store_that_hangs_costs_the_edge_no_freshness_and_its_work_waits_in_the_l
     assert!(running.stop());
 }
 
+/// What follows outside of a backlog's target may be purged at once, too, and not only through a topic.
+#[test]
+fn p6_a_backlog_is_worked_off_though_what_is_outside_of_it_has_no_topic() {
+    let mut world = World::new();
+    world.is_edge_inline = true;
+    world.spill_after = Duration::from_millis(20);
+    world.redis.hang(true);
+    world.changes.push(insert(1, 7));
+    let running = world.start();
+    until("settled", || world.changes.committed() == Some(0));
+    assert!(world.redis.hung() > 0, "the store was asked and hung");
+    let edge_before = world.edge.purged().len();
+    world.redis.hang(false);
+    let backlog = world.outbox.topic("freshet.backlog.main");
+    until("the backlog is worked off", || {
+        backlog.committed() == Some(backlog.len() as u64 - 1)
+    });
+    assert_eq!(world.redis.purged(), ["catalog:v1:item:1"]);
+    assert!(world.edge.purged().len() > edge_before, "the edge follows");
+    assert!(running.stop());
+}
+
 #[test]
 fn p6_while_a_target_is_down_nobody_waits_for_it() {
     let mut world = World::new();

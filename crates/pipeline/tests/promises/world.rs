@@ -25,6 +25,8 @@ pub(crate) struct World {
     /// A live purge that is not done within this goes to the backlog.
     pub(crate) spill_after: Duration,
     pub(crate) purges_per_second: Option<u32>,
+    /// The edge is purged from the round itself, as a Redis in an outer tier is.
+    pub(crate) is_edge_inline: bool,
 }
 
 impl World {
@@ -36,6 +38,7 @@ impl World {
             edge: MemoryCache::default(),
             spill_after: Duration::from_secs(60),
             purges_per_second: None,
+            is_edge_inline: false,
         }
     }
 
@@ -74,7 +77,7 @@ impl World {
                 TargetParts {
                     name: Arc::from("edge"),
                     purger: Arc::new(self.edge.clone()),
-                    live: Some(LiveLane {
+                    live: (!self.is_edge_inline).then(|| LiveLane {
                         topic: Arc::from(LANE_TOPIC),
                         source: self.outbox.topic(LANE_TOPIC).source(LANE_TOPIC),
                         window: Window {
