@@ -69,15 +69,8 @@ impl PurgeRound {
                 Unchanged | Ignored | ToVerify => {}
             }
         }
-        for (purge, name) in set.iter() {
-            let wanted = WantedPurge {
-                family: purge.family,
-                scope: purge.scope,
-                mode: purge.mode,
-                committed: times.committed,
-                name,
-            };
-            self.add(purge.target, wanted);
+        for (target, wanted) in set.wanted(times.committed) {
+            self.add(target, wanted);
         }
     }
 

@@ -81,6 +81,23 @@ impl PurgeSet {
         self.purges.len()
     }
 
+    /// The purges as a batch takes them, on behalf of what was committed at `committed`.
+    pub fn wanted(
+        &self,
+        committed: WallMicros,
+    ) -> impl Iterator<Item = (TargetId, WantedPurge<'_>)> {
+        self.iter().map(move |(purge, name)| {
+            let wanted = WantedPurge {
+                family: purge.family,
+                scope: purge.scope,
+                mode: purge.mode,
+                committed,
+                name,
+            };
+            (purge.target, wanted)
+        })
+    }
+
     /// What each family did with the change.
     pub fn verdicts(&self) -> &[(FamilyId, FamilyVerdict)] {
         &self.verdicts

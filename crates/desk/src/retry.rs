@@ -6,7 +6,7 @@ use std::sync::Arc;
 use freshet_core::outbox::OutboxTopics;
 use freshet_core::ports::{OutboxRecord, TopicScan, WriterSchemas};
 use freshet_core::position::WallMicros;
-use freshet_core::purge::{PurgeBatch, PurgeSet, WantedPurge};
+use freshet_core::purge::{PurgeBatch, PurgeSet};
 use freshet_core::registry::{Registry, TargetId, Tier};
 use freshet_core::template::NameForm;
 use freshet_wire::{Decoder, Limits, ResolutionAction, requests_of};
@@ -83,20 +83,12 @@ struct Owed {
 impl Owed {
     fn add(&mut self, registry: &Registry, letter: &Letter, set: &PurgeSet) -> Closure {
         let mut families = Vec::new();
-        for (purge, name) in set.iter() {
-            let batch = self
-                .batches
-                .entry(purge.target)
-                .or_insert_with(|| PurgeBatch::new(purge.target));
-            batch.add(WantedPurge {
-                family: purge.family,
-                scope: purge.scope,
-                mode: purge.mode,
-                // Readers are fresh since the families were purged: what is done by hand is not measured.
-                committed: WallMicros(0),
-                name,
-            });
-            families.extend(registry.family(purge.family).map(|it| it.name.to_string()));
+        // Readers are fresh since the families were purged: what is done by hand is not measured.
+        for (target, wanted) in set.wanted(WallMicros(0)) {
+            let family = registry.family(wanted.family);
+            families.extend(family.map(|family| family.name.to_string()));
+            let batch = self.batches.entry(target);
+            batch.or_insert_with(|| PurgeBatch::new(target)).add(wanted);
         }
         families.sort();
         families.dedup();
@@ -137,7 +129,7 @@ impl Owed {
             };
             let (topic, outer) = if target.names == NameForm::RedisKey {
                 let outer = batches.iter().copied();
-                let outer = outer.filter(|it| tier_of(it) > target.tier).collect();
+                let outer = outer.filter(|other| tier_of(other) > target.tier).collect();
                 (topics.backlog_topic(&target.name), outer)
             } else {
                 (topics.lane_topic(&target.name), Vec::new())

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use freshet_core::ports::RawRecord;
 use freshet_core::position::{Steady, StreamId, WallMicros};
-use freshet_core::purge::{PurgeSet, WantedPurge};
+use freshet_core::purge::PurgeSet;
 use freshet_core::registry::Registry;
 use freshet_core::resolve::resolve_fallback;
 
@@ -59,15 +59,8 @@ pub(crate) trait Take: Send {
         let registry = Arc::clone(&round.rules.registry);
         let mut scopes = PurgeSet::default();
         resolve_fallback(&registry, topic, &mut scopes);
-        for (purge, name) in scopes.iter() {
-            let wanted = WantedPurge {
-                family: purge.family,
-                scope: purge.scope,
-                mode: purge.mode,
-                committed: noticed,
-                name,
-            };
-            round.purges.add(purge.target, wanted);
+        for (target, wanted) in scopes.wanted(noticed) {
+            round.purges.add(target, wanted);
         }
     }
 
