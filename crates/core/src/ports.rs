@@ -6,42 +6,11 @@ use std::time::Duration;
 
 use crate::gap::GapCause;
 use crate::members::Ends;
-use crate::position::{StreamId, StreamPosition, WallMicros};
+use crate::position::{StreamId, StreamPosition};
 use crate::purge::{PurgeBatch, PurgeReport};
+use crate::record::{Found, StoredRecord};
+pub use crate::record::{Origin, RawRecord};
 use crate::registry::EntryVersion;
-use crate::stored::{Found, StoredRecord};
-
-/// Bytes as the source gave them, borrowed for the time of one call.
-#[derive(Debug, Clone, Copy)]
-pub struct RawRecord<'a> {
-    /// Its place, for the ledger.
-    pub position: StreamPosition,
-    /// Its place, for people: topic, partition, offset.
-    pub origin: Origin<'a>,
-    /// The record's key, if any.
-    pub key: Option<&'a [u8]>,
-    /// The record's value; none is a tombstone.
-    pub value: Option<&'a [u8]>,
-    /// When the source stored it; zero when it does not say.
-    pub appended: WallMicros,
-}
-
-/// Where a record is to be found again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Origin<'a> {
-    /// The topic.
-    pub topic: &'a str,
-    /// The partition.
-    pub partition: i32,
-    /// The offset.
-    pub offset: i64,
-}
-
-impl std::fmt::Display for Origin<'_> {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(out, "{}[{}]@{}", self.topic, self.partition, self.offset)
-    }
-}
 
 /// How much the pipeline can take now.
 #[derive(Debug, Clone, Copy)]
@@ -353,7 +322,7 @@ pub enum ScanError {
         reason: String,
     },
     /// There is no such topic, or no such partition of it.
-    #[error("there is no topic {topic}{}", .partition.map_or_else(String::new, |it| format!(" with a partition {it}")))]
+    #[error("there is no topic {topic}{}", .partition.map_or_else(String::new, |number| format!(" with a partition {number}")))]
     NoTopic {
         /// The topic.
         topic: String,

@@ -3,21 +3,16 @@
 use std::sync::Arc;
 
 use freshet_core::change::Change;
-use freshet_core::ports::{
-    Origin, OutboxRecord, RawRecord, ScanError, TopicScan, WriterSchemaError, WriterSchemas,
-};
+use freshet_core::ports::{OutboxRecord, ScanError, TopicScan, WriterSchemaError, WriterSchemas};
 use freshet_core::position::{StreamId, StreamPosition};
 use freshet_core::purge::PurgeSet;
+use freshet_core::record::{Found, StoredRecord};
 use freshet_core::registry::Registry;
 use freshet_core::resolve::{resolve, widen_family};
-use freshet_core::stored::{Found, StoredRecord};
-use freshet_wire::{Decoded, Decoder, PurgeRequest};
+use freshet_wire::{Decoded, Decoder, PurgeRequest, SCHEMAS_PER_RECORD};
 
 use crate::fault::DeskError;
 use crate::letter::Letter;
-
-/// A record may name two schemas, its value's and its key's; a third would be asked for without end.
-const SCHEMAS_PER_RECORD: usize = 2;
 
 /// What a letter's record comes to.
 #[derive(Debug)]
@@ -71,11 +66,14 @@ impl<S: TopicScan, W: WriterSchemas> Redo<'_, S, W> {
 
     fn decode(&mut self, record: &StoredRecord) -> Redone {
         let mut change = Change::default();
+        // Its stream is that of nobody's assignment.
+        let position = StreamPosition {
+            stream: StreamId(0),
+            ordinal: u64::try_from(record.offset).unwrap_or_default(),
+        };
+        let record = record.as_raw(position);
         for _ in 0..=SCHEMAS_PER_RECORD {
-            match self
-                .decoder
-                .decode(&raw(record), self.registry, &mut change)
-            {
+            match self.decoder.decode(&record, self.registry, &mut change) {
                 Ok(Decoded::Change) => return self.resolve(&change),
                 Ok(Decoded::Unowned) => {
                     return Redone::Unknown("no family depends on its topic any more".to_owned());
@@ -135,23 +133,5 @@ fn request_again(record: &StoredRecord) -> Redone {
             };
             Redone::Request(again, (request.purges.len() + after) as u64)
         }
-    }
-}
-
-/// As a source gives it. Its stream is that of nobody's assignment.
-fn raw(record: &StoredRecord) -> RawRecord<'_> {
-    RawRecord {
-        position: StreamPosition {
-            stream: StreamId(0),
-            ordinal: u64::try_from(record.offset).unwrap_or_default(),
-        },
-        origin: Origin {
-            topic: &record.topic,
-            partition: record.partition,
-            offset: record.offset,
-        },
-        key: record.key.as_deref(),
-        value: record.value.as_deref(),
-        appended: record.appended,
     }
 }

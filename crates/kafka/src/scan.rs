@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use freshet_core::ports::{ScanError, TopicScan};
 use freshet_core::position::WallMicros;
-use freshet_core::stored::{Found, StoredRecord};
+use freshet_core::record::{Found, StoredRecord};
 use rdkafka::client::ClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use freshet_core::ports::{Outbox, OutboxRecord, ScanError, TopicScan};
-use freshet_core::stored::Found;
+use freshet_core::record::Found;
 use freshet_kafka::mock::EmbeddedBroker;
 use freshet_kafka::{KafkaConnection, KafkaOutbox, KafkaTopicScan};
 use freshet_testbed::KafkaBroker;

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use freshet_core::ports::{Origin, RawRecord};
+use freshet_core::ports::RawRecord;
 use freshet_core::position::{StreamId, StreamPosition, WallMicros};
+use freshet_core::record::StoredRecord;
 
 /// Copies of waiting records take no more than this in bytes; beyond it the whole intake waits. A source that holds a
 /// stream at once leaves here only what it had handed out already.
@@ -15,44 +16,27 @@ const RECORD_BYTES: usize = 256;
 /// A record that waits for its writer schema, as an own copy.
 pub(crate) struct ParkedRecord {
     pub(crate) position: StreamPosition,
-    topic: String,
-    partition: i32,
-    offset: i64,
-    key: Option<Vec<u8>>,
-    value: Option<Vec<u8>>,
-    appended: WallMicros,
+    record: StoredRecord,
 }
 
 impl ParkedRecord {
     fn from_raw(record: &RawRecord<'_>) -> Self {
         Self {
             position: record.position,
-            topic: record.origin.topic.to_owned(),
-            partition: record.origin.partition,
-            offset: record.origin.offset,
-            key: record.key.map(<[u8]>::to_vec),
-            value: record.value.map(<[u8]>::to_vec),
-            appended: record.appended,
+            record: record.to_stored(),
         }
     }
 
     pub(crate) fn as_raw(&self) -> RawRecord<'_> {
-        RawRecord {
-            position: self.position,
-            origin: Origin {
-                topic: &self.topic,
-                partition: self.partition,
-                offset: self.offset,
-            },
-            key: self.key.as_deref(),
-            value: self.value.as_deref(),
-            appended: self.appended,
-        }
+        self.record.as_raw(self.position)
     }
 
     fn bytes(&self) -> usize {
+        let StoredRecord {
+            topic, key, value, ..
+        } = &self.record;
         let length = |part: &Option<Vec<u8>>| part.as_ref().map_or(0, Vec::len);
-        RECORD_BYTES + self.topic.len() + length(&self.key) + length(&self.value)
+        RECORD_BYTES + topic.len() + length(key) + length(value)
     }
 }
 
@@ -137,7 +121,7 @@ impl Parked {
     /// Topic and partition of a stream that waits for this schema.
     pub(crate) fn place_of(&self, id: u32) -> Option<(&str, i32)> {
         let held = self.streams.values().find(|held| held.wants == id)?;
-        let first = held.records.front()?;
+        let first = &held.records.front()?.record;
         Some((&first.topic, first.partition))
     }
 
@@ -148,7 +132,7 @@ impl Parked {
 
     /// When the source stored the record that waits for longest.
     pub(crate) fn oldest(&self) -> Option<WallMicros> {
-        let first = |held: &ParkedStream| Some(held.records.front()?.appended);
+        let first = |held: &ParkedStream| Some(held.records.front()?.record.appended);
         self.streams.values().filter_map(first).min()
     }
 

@@ -12,7 +12,7 @@ use freshet_core::purge::PurgeSet;
 use freshet_core::registry::FreshnessClass;
 use freshet_core::resolve::{resolve, resolve_fallback};
 use freshet_core::sample::ReadSample;
-use freshet_wire::{Decoded, Decoder, Skipped};
+use freshet_wire::{Decoded, Decoder, SCHEMAS_PER_RECORD, Skipped};
 use tokio::sync::mpsc;
 
 use crate::backoff::Dice;
@@ -279,9 +279,6 @@ impl<W: WriterSchemas + 'static> TakeChanges<W> {
         }
     }
 }
-
-/// A record may name two schemas: its value's and, for a delete without a before-image, its key's.
-const SCHEMAS_PER_RECORD: usize = 2;
 
 impl<W: WriterSchemas + 'static> Take for TakeChanges<W> {
     fn take(&mut self, record: RawRecord<'_>, round: &mut Round, now: Steady) -> u32 {

@@ -24,6 +24,10 @@ use crate::{row_key, unowned};
 
 const WHAT_BEHIND: &str = "expected } behind the payload";
 
+/// A record may name two schemas: its value's and, for a delete without a before-image, its key's. A third would be asked
+/// for without end.
+pub const SCHEMAS_PER_RECORD: usize = 2;
+
 /// What a record came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decoded {

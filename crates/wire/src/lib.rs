@@ -36,7 +36,7 @@ mod unowned;
 pub use boundary::BoundaryRead;
 pub use dead_letter::{DeadLetter, RowBytes};
 pub use dead_letter_resolution::{DeadLetterResolution, ResolutionAction};
-pub use decode::{Decoded, Decoder};
+pub use decode::{Decoded, Decoder, SCHEMAS_PER_RECORD};
 pub use error::DecodeError;
 pub use limits::Limits;
 pub use position::ReadPosition;

@@ -1,9 +1,9 @@
 use std::path::PathBuf;
 
 use freshet_core::ports::{ScanError, WriterSchemaError};
+use freshet_core::record::{Found, StoredRecord};
 use freshet_core::registry::Scope;
 use freshet_core::resolve::{resolve_fallback, widen_family};
-use freshet_core::stored::{Found, StoredRecord};
 use freshet_wire::{DeadLetter, PurgeRequest};
 
 use super::*;

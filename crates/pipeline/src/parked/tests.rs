@@ -1,3 +1,5 @@
+use freshet_core::ports::Origin;
+
 use super::*;
 
 const TOPIC: &str = "shop.public.items";
