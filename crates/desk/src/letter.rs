@@ -64,7 +64,7 @@ impl Letter {
     /// `open`, or what was done.
     pub fn state(&self) -> &'static str {
         let resolution = self.resolution.as_ref();
-        resolution.map_or("open", |it| it.action.name())
+        resolution.map_or("open", |resolution| resolution.action.name())
     }
 
     /// Whether there is a record behind the letter. A refused purge came from many changes.

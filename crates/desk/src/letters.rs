@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use freshet_core::ports::{ScanError, TopicScan};
 use freshet_core::position::WallMicros;
-use freshet_core::stored::StoredRecord;
+use freshet_core::record::StoredRecord;
 use freshet_wire::{DeadLetter, DeadLetterResolution};
 
 use crate::fault::DeskError;
@@ -136,7 +136,8 @@ pub struct Filter {
 impl Filter {
     fn matches(&self, letter: &Letter) -> bool {
         let content = &letter.content;
-        let is = |asked: &Option<String>, has: &str| asked.as_ref().is_none_or(|it| it == has);
+        let is =
+            |asked: &Option<String>, has: &str| asked.as_ref().is_none_or(|asked| asked == has);
         let family = self.family.as_ref();
         family.is_none_or(|family| content.families.contains(family))
             && is(&self.reason, &content.reason)

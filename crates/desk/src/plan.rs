@@ -70,7 +70,7 @@ impl Plan {
 
     /// Whether there is nothing to append: no letter is closed, and nothing is purged.
     pub fn is_empty(&self) -> bool {
-        self.purges.is_empty() && self.closures.iter().all(|it| it.action.is_none())
+        self.purges.is_empty() && self.closures.iter().all(|closure| closure.action.is_none())
     }
 
     /// Appends the purges, then closes the letters in `dead_letters`, their topic: a letter that is closed has had

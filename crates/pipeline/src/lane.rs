@@ -90,14 +90,14 @@ impl TakeRequests {
 
     fn add(&self, purges: &[RequestedPurge], target: TargetId, round: &mut Round, now: Steady) {
         let registry = Arc::clone(&round.rules.registry);
+        let names = registry.target(target).map(|target| target.names);
         for purge in purges {
             let known = registry.family_named(&purge.family);
             let class = known
                 .and_then(|id| registry.family(id))
                 .map_or(FreshnessClass::Strict, |family| family.freshness.class);
             round.note(purge.committed, class, now);
-            let named = registry.target(target).map(|it| it.names);
-            if is_prefix(purge) && named == Some(NameForm::RedisKey) {
+            if is_prefix(purge) && names == Some(NameForm::RedisKey) {
                 self.add_prefix(purge, target, round);
                 continue;
             }
@@ -216,7 +216,8 @@ fn names_at(
     family: FamilyId,
     target: TargetId,
 ) -> impl Iterator<Item = (Scope, &[u8])> {
-    let place = registry.family(family).and_then(|it| it.place_at(target));
+    let family = registry.family(family);
+    let place = family.and_then(|family| family.place_at(target));
     place.into_iter().flat_map(Place::everything)
 }
 

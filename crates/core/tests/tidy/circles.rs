@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use syn::visit::{self, Visit};
-use syn::{Item, UseTree, Visibility};
+use syn::{Item, UseName, UseRename, UseTree, Visibility};
 
 use crate::sources::{RustFile, production_files, sample};
 use crate::{Offence, assert_tidy};
@@ -45,17 +45,12 @@ impl Names<'_> {
     /// Notes the file that holds what `path` names, seen from here.
     fn name(&mut self, path: &[String]) {
         let Some(first) = path.first() else { return };
+        let child = [self.here.as_slice(), std::slice::from_ref(first)].concat();
         let mut module = match first.as_str() {
             "crate" => Module::new(),
             "self" => self.here.clone(),
             "super" => self.here[..self.here.len().saturating_sub(1)].to_vec(),
-            // A child by its own name.
-            _ if self
-                .files
-                .contains_key(&[self.here.as_slice(), std::slice::from_ref(first)].concat()) =>
-            {
-                [self.here.as_slice(), std::slice::from_ref(first)].concat()
-            }
+            _ if self.files.contains_key(&child) => child,
             _ => return,
         };
         for step in &path[1..] {
@@ -86,13 +81,8 @@ impl Names<'_> {
                     self.tree(tree, before);
                 }
             }
-            UseTree::Name(name) => {
-                before.push(name.ident.to_string());
-                self.name(before);
-                before.pop();
-            }
-            UseTree::Rename(name) => {
-                before.push(name.ident.to_string());
+            UseTree::Name(UseName { ident }) | UseTree::Rename(UseRename { ident, .. }) => {
+                before.push(ident.to_string());
                 self.name(before);
                 before.pop();
             }
@@ -123,7 +113,10 @@ impl<'ast> Visit<'ast> for Names<'_> {
 
     fn visit_path(&mut self, path: &'ast syn::Path) {
         if path.segments.len() > 1 {
-            let steps = path.segments.iter().map(|it| it.ident.to_string());
+            let steps = path
+                .segments
+                .iter()
+                .map(|segment| segment.ident.to_string());
             self.name(&steps.collect::<Vec<_>>());
         }
         visit::visit_path(self, path);
@@ -182,8 +175,8 @@ fn circles(edges: &BTreeMap<String, BTreeSet<String>>) -> Vec<BTreeSet<String>> 
     for (one, reached) in &reach {
         let mutual = reached
             .iter()
-            .filter(|other| reach.get(**other).is_some_and(|it| it.contains(*one)));
-        let circle: BTreeSet<String> = mutual.map(|it| (*it).clone()).collect();
+            .filter(|other| reach.get(**other).is_some_and(|back| back.contains(*one)));
+        let circle: BTreeSet<String> = mutual.map(|file| (*file).clone()).collect();
         if circle.len() > 1 {
             found.insert(circle);
         }
@@ -238,11 +231,11 @@ fn circles_are_found() {
         ),
     ];
     let files: Vec<&RustFile> = files.iter().collect();
-    let edges = edges(&files);
+    let named = edges(&files);
     let of = |path: &str| {
-        let found = edges[&format!("crates/x/src/{path}.rs")].iter();
+        let found = named[&format!("crates/x/src/{path}.rs")].iter();
         found
-            .map(|it| it["crates/x/src/".len()..].to_owned())
+            .map(|path| path["crates/x/src/".len()..].to_owned())
             .collect::<Vec<_>>()
     };
     assert_eq!(of("a"), ["b.rs"]);
@@ -250,12 +243,12 @@ fn circles_are_found() {
     assert_eq!(of("b"), ["c.rs"]);
     // Through the crate's own list of names: no circle, since that list uses nothing.
     assert_eq!(of("c"), ["lib.rs"]);
-    assert_eq!(circles(&edges), []);
+    assert_eq!(circles(&named), []);
     let both = [
         file("lib", "mod a; mod b;"),
         file("a", "use crate::b::B;"),
         file("b", "fn b() { crate::a::a() }"),
     ];
     let both: Vec<&RustFile> = both.iter().collect();
-    assert_eq!(circles(&super::circles::edges(&both)).len(), 1);
+    assert_eq!(circles(&edges(&both)).len(), 1);
 }
