@@ -42,7 +42,6 @@ first=(
   "wire/src/avro" "lib writer_schemas"
   "wire/src/(json|facts|images|decode|boundary|unowned)" "lib stack_rows boundaries"
   "wire/src" "lib"
-  "pipeline/src/(lane|round|take|taking|replay|rules)" "promises"
   "pipeline/src/transactions" "transactions"
   "pipeline/src" "lib"
 )

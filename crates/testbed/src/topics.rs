@@ -133,6 +133,10 @@ impl TopicReader {
                     continue;
                 };
                 let next = self.next.entry(place.clone()).or_insert(low);
+                if *next < low || *next > high {
+                    // What stood there was deleted, or the topic was made anew.
+                    *next = low;
+                }
                 if *next < high {
                     pending.insert(place, high);
                 }
@@ -162,6 +166,13 @@ impl TopicReader {
                 }
                 // The last offsets may be transaction markers, which are never delivered.
                 Some(Err(KafkaError::PartitionEOF(_))) => next = end,
+                // Deleted since its offsets were asked for, perhaps with its topic: the next call asks again.
+                Some(Err(KafkaError::MessageConsumption(
+                    RDKafkaErrorCode::AutoOffsetReset
+                    | RDKafkaErrorCode::UnknownTopicOrPartition
+                    | RDKafkaErrorCode::UnknownTopic
+                    | RDKafkaErrorCode::UnknownPartition,
+                ))) => break,
                 // Old news about a broker that went and may be back by now.
                 Some(Err(KafkaError::MessageConsumption(
                     RDKafkaErrorCode::AllBrokersDown | RDKafkaErrorCode::BrokerTransportFailure,

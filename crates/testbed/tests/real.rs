@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use freshet_testbed::{
     Connect, DEFAULT_VCL, Format, KafkaBroker, MariaDb, MariaDbConnector, PgConnector, Postgres,
-    Prometheus, PrometheusOptions, RedisServer, SchemaRegistry, TopicReader, Varnish, get, request,
-    require_programs, wait_until,
+    Prometheus, PrometheusOptions, RedisServer, SchemaRegistry, TopicReader, TopicRecord,
+    TopicWriter, Varnish, get, request, require_programs, wait_until,
 };
 
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -237,6 +237,37 @@ fn topics_are_created_and_deleted() -> Result<()> {
     kafka.pause()?;
     kafka.resume()?;
     kafka.delete_topic("orders")
+}
+
+#[test]
+fn a_reader_passes_over_records_that_were_deleted() -> Result<()> {
+    require_programs()?;
+    let kafka = KafkaBroker::start()?;
+    kafka.create_topic("short", 1)?;
+    let writer = TopicWriter::new(&kafka.bootstrap())?;
+    let write = |count: usize| -> Result<()> {
+        for _ in 0..count {
+            writer.write(&TopicRecord {
+                topic: "short".into(),
+                value: Some(b"one".to_vec()),
+                ..TopicRecord::default()
+            })?;
+        }
+        writer.flush()
+    };
+    let offsets = |records: Vec<TopicRecord>| -> Vec<i64> {
+        records.iter().map(|record| record.offset).collect()
+    };
+    let mut reader = TopicReader::new(&kafka.bootstrap())?;
+    write(1)?;
+    ensure!(offsets(reader.read_new()?) == [0]);
+    write(4)?;
+    kafka.delete_records("short", 0, 3)?;
+    ensure!(
+        offsets(reader.read_new()?) == [3, 4],
+        "from the first that is left"
+    );
+    Ok(())
 }
 
 #[test]
