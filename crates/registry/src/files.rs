@@ -6,11 +6,11 @@ use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
 /// Largest config file, in bytes.
-pub const CONFIG_BYTES_MAX: u64 = 1 << 20;
+pub const CONFIG_BYTES_MAX: u64 = 1_048_576;
 /// Largest file that holds a secret, in bytes.
-pub const SECRET_BYTES_MAX: u64 = 64 << 10;
+pub const SECRET_BYTES_MAX: u64 = 65_536;
 /// Largest file of certificate authorities, in bytes. Those that a system trusts take a quarter of it.
-pub const AUTHORITIES_BYTES_MAX: u64 = 1 << 20;
+pub const AUTHORITIES_BYTES_MAX: u64 = 1_048_576;
 
 /// Why a file was not read.
 #[derive(Debug, thiserror::Error)]

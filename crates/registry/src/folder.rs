@@ -195,3 +195,80 @@ fn is_yaml(path: &Path) -> bool {
     path.extension()
         .is_some_and(|it| it == "yaml" || it == "yml")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn registry() -> tempfile::TempDir {
+        let dir = tempfile::tempdir().expect("a folder");
+        for folder in ["sources", "families"] {
+            fs::create_dir(dir.path().join(folder)).expect("a folder");
+        }
+        dir
+    }
+
+    /// A file of zero bytes, which are text and take no room on the disk.
+    fn hole(path: PathBuf, bytes: u64) {
+        let file = fs::File::create(path).expect("a file");
+        file.set_len(bytes).expect("a hole");
+    }
+
+    /// How many files are read, and what is said of the rest.
+    fn outcome(dir: &tempfile::TempDir) -> (usize, String) {
+        let (files, found) = read(dir.path());
+        let told = found.iter().map(|fault| fault.message.clone() + "\n");
+        (files.len(), told.collect())
+    }
+
+    #[test]
+    fn files_of_exactly_the_largest_size_are_read() {
+        let dir = registry();
+        let families = dir.path().join("families");
+        for at in 0..REGISTRY_BYTES_MAX / FILE_BYTES_MAX {
+            hole(families.join(format!("{at}.yaml")), FILE_BYTES_MAX);
+        }
+        assert_eq!(outcome(&dir), (4, String::new()));
+        hole(families.join("last.yaml"), 1);
+        let (files, told) = outcome(&dir);
+        assert_eq!(files, 4);
+        assert!(told.contains("more than 33554432 bytes"), "{told}");
+        hole(families.join("0.yaml"), FILE_BYTES_MAX + 1);
+        let (files, told) = outcome(&dir);
+        assert_eq!(files, 4);
+        assert!(told.contains("larger than 8388608 bytes"), "{told}");
+        assert!(!told.contains("the registry is too large"), "{told}");
+    }
+
+    #[test]
+    fn folders_as_deep_as_allowed_are_read() {
+        let dir = registry();
+        let mut deepest = dir.path().join("families");
+        (1..DEPTH_MAX).for_each(|_| deepest.push("a"));
+        fs::create_dir_all(&deepest).expect("folders");
+        hole(deepest.join("item.yaml"), 1);
+        assert_eq!(outcome(&dir), (1, String::new()));
+        fs::create_dir(deepest.join("a")).expect("a folder");
+        let (_, told) = outcome(&dir);
+        assert!(told.contains("more than 16 folders"), "{told}");
+    }
+
+    #[test]
+    fn as_many_entries_as_allowed_are_read() {
+        let dir = registry();
+        let sources = dir.path().join("sources");
+        (0..3).for_each(|at| hole(sources.join(format!("{at}.yaml")), 1));
+        let told = |earlier: usize| {
+            let mut walk = Walk {
+                entries: earlier,
+                ..Walk::default()
+            };
+            walk.folder(&sources, 1);
+            walk.found.render()
+        };
+        let all = told(ENTRIES_MAX - 3);
+        assert!(all.starts_with("0 errors"), "{all}");
+        let over = told(ENTRIES_MAX - 2);
+        assert!(over.contains("more than 50000 files"), "{over}");
+    }
+}

@@ -202,3 +202,45 @@ impl<'a> Count<'a> {
         self.found.push(fault, self.text);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A family with `tags` at each of `targets`, bound to `tables`.
+    fn family(tags: usize, targets: usize, tables: usize) -> FamilySource {
+        let list = |word: &str, count: usize| -> Vec<String> {
+            (0..count).map(|at| format!("{word}-{at}")).collect()
+        };
+        let source = serde_json::json!({ "table": "shop.public.items", "bind": {} });
+        let text = serde_json::json!({
+            "family": "catalog.item",
+            "schema_version": 1,
+            "owner": { "team": "catalog" },
+            "lifecycle": "active",
+            "freshness": { "class": "strict", "within": "2s", "objective": "99.9%", "window": "28d" },
+            "max_ttl": "1h",
+            "cdn": { "targets": list("edge", targets), "tags": list("item", tags) },
+            "sources": vec![source; tables],
+        });
+        let text = text.to_string();
+        FamilySource {
+            path: "families/item.yaml".into(),
+            file: crate::yaml::parse(&text, 100_000).expect("a family"),
+            text,
+            acknowledged: Default::default(),
+        }
+    }
+
+    #[test]
+    fn templates_are_counted_for_each_target_and_table() {
+        let mut families = vec![family(1_000, 100, 4), family(1_000, 10, 10)];
+        let mut found = Diagnostics::default();
+        assert!(!are_families_over(&families, &mut found));
+        assert!(found.is_empty(), "{}", found.render());
+        families.push(family(1, 1, 1));
+        assert!(are_families_over(&families, &mut found));
+        let told = found.render();
+        assert!(told.contains("more than 500000 templates"), "{told}");
+    }
+}

@@ -132,6 +132,18 @@ mod tests {
     }
 
     #[test]
+    fn values_side_by_side_are_one_in_a_shape() {
+        for (text, wanted) in [
+            ("a:{b}:{c}", "a:*:*"),
+            ("a:{b}{c}:d", "a:*:d"),
+            ("{b}{c}{d}", "*"),
+        ] {
+            let shape = shape(&parse(text).expect("valid"));
+            assert_eq!(String::from_utf8_lossy(&shape), wanted, "{text}");
+        }
+    }
+
+    #[test]
     fn folds_follow_the_name() {
         let fold = |lower, trim| Piece::Placeholder("sku".into(), Fold { lower, trim });
         assert_eq!(parse("{sku|lower}"), Ok(vec![fold(true, false)]));

@@ -222,9 +222,10 @@ fn p14_every_limit_is_on_the_page() {
 #[test]
 fn p14_long_texts_are_refused() {
     let mut files = small();
-    files.family["redis"]["keys"][0] = format!("catalog:v1:item:{{id}}{}", "x".repeat(1003)).into();
+    let key = |bytes: usize| format!("{:x<bytes$}", "catalog:v1:item:{id}");
+    files.family["redis"]["keys"][0] = key(1_024).into();
     assert_eq!(over(&files.check()), None);
-    files.family["redis"]["keys"][0] = format!("catalog:v1:item:{{id}}{}", "x".repeat(1005)).into();
+    files.family["redis"]["keys"][0] = key(1_025).into();
     let told = over(&files.check()).expect("too long");
     assert_eq!(told, "the template is longer than 1024 bytes");
     for (count, wanted) in [
@@ -239,6 +240,8 @@ fn p14_long_texts_are_refused() {
         assert_eq!(over(&files.check()).as_deref(), wanted);
     }
     let mut files = small();
+    files.source["tables"][0]["columns"][0]["type"] = "x".repeat(65_536).into();
+    assert_eq!(over(&files.check()), None);
     files.source["tables"][0]["columns"][0]["type"] = "x".repeat(65_537).into();
     let told = over(&files.check()).expect("too long");
     assert!(told.contains("`id` is longer than 65536 bytes"), "{told}");

@@ -53,6 +53,10 @@ fn what_the_form_does_not_know_is_refused() {
         "max_ttl: 24h\nmax_ttl: 12h\n",
         ("FR0002", 7),
     );
+    let odd = with("item_id: id,", "item_id: 7,").expect_err("a number");
+    let told = odd.render();
+    assert!(told.contains("a column's name"), "{told}");
+    assert!(told.contains("or a list of constants"), "{told}");
     let missing = with("max_ttl: 24h\n", "").expect_err("max_ttl is not optional");
     assert!(missing.render().contains("max_ttl"), "{}", missing.render());
 }
