@@ -75,4 +75,13 @@ mod tests {
         assert_eq!(backoff.wait(40, 1.0), Duration::from_secs(1));
         assert_eq!(backoff.wait(40, 0.0), Duration::from_millis(250));
     }
+
+    #[test]
+    fn chance_is_spread_and_stays_below_one() {
+        let dice = Dice::default();
+        let rolls: Vec<f64> = (0..100).map(|_| dice.roll()).collect();
+        assert!(rolls.iter().all(|roll| (0.0..1.0).contains(roll)));
+        let below_half = rolls.iter().filter(|roll| **roll < 0.5).count();
+        assert!((10..=90).contains(&below_half), "{rolls:?}");
+    }
 }

@@ -5,6 +5,7 @@ mod poison;
 mod rounds;
 mod schemas;
 mod settled;
+mod silence;
 #[path = "../support/mod.rs"]
 mod support;
 mod world;

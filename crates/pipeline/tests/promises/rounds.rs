@@ -54,12 +54,26 @@ fn nobody_spins_while_every_round_is_under_way() {
     until("two rounds hang", || world.redis.hung() == 2);
     let looks = world.changes.asked() + 20;
     until("all are taken", || world.changes.asked() >= looks);
+    rests(&world);
+    world.redis.hang(false);
+    until("all committed", || world.changes.committed() == Some(39));
+    assert!(running.stop());
+}
+
+#[test]
+fn nobody_spins_while_nothing_comes() {
+    let world = World::new();
+    let running = world.start();
+    until("it looks", || world.changes.asked() >= 20);
+    rests(&world);
+    assert!(running.stop());
+}
+
+/// The source is asked no more than about once in a millisecond.
+fn rests(world: &World) {
     let (begun, asked) = (Instant::now(), world.changes.asked());
     std::thread::sleep(Duration::from_millis(300)); // what is looked at is what happens in it
     let asked = world.changes.asked() - asked;
     let most = begun.elapsed().as_millis() as usize * 3 / 2;
     assert!(asked <= most, "asked {asked} times, {most} at most");
-    world.redis.hang(false);
-    until("all committed", || world.changes.committed() == Some(39));
-    assert!(running.stop());
 }

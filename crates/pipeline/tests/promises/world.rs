@@ -1,10 +1,12 @@
 //! The pipeline between memory ports: a store, an edge outside it, one topic of changes.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use freshet_pipeline::canary::Canaries;
 use freshet_pipeline::clock::Clock;
+use freshet_pipeline::heartbeat::Heartbeats;
 use freshet_pipeline::parts::{BacklogLane, LiveLane, Parts, Settings, TargetParts};
 use freshet_pipeline::round::{Bounds, Window};
 use freshet_pipeline::rules::RulesInForce;
@@ -15,6 +17,9 @@ use crate::support::{MemoryCache, MemoryOutbox, MemorySource, NoSchemas, Topic, 
 
 /// Where the edge's requests wait for it.
 pub(crate) const LANE_TOPIC: &str = "freshet.purges.edge";
+
+/// Where the connector's heartbeats come.
+const HEARTBEAT_TOPIC: &str = "__debezium-heartbeat.shop";
 
 /// What the pipeline runs between. A store and an edge answer at once unless a test says otherwise.
 pub(crate) struct World {
@@ -27,6 +32,9 @@ pub(crate) struct World {
     pub(crate) purges_per_second: Option<u32>,
     /// The edge is purged from the round itself, as a Redis in an outer tier is.
     pub(crate) is_edge_inline: bool,
+    /// The connector's signs of life, where it sends some. It may be silent for 30 s.
+    pub(crate) heartbeats: Option<Topic>,
+    pub(crate) clock: Clock,
 }
 
 impl World {
@@ -39,6 +47,8 @@ impl World {
             spill_after: Duration::from_secs(60),
             purges_per_second: None,
             is_edge_inline: false,
+            heartbeats: None,
+            clock: Clock::system(),
         }
     }
 
@@ -61,12 +71,16 @@ impl World {
     }
 
     pub(crate) fn start(&self) -> Running {
+        let changes = self.changes.source("shop.public.items");
+        let heartbeats = self.heartbeats.iter();
+        let heartbeats = heartbeats.map(|topic| topic.source(HEARTBEAT_TOPIC));
+        let sources = std::iter::once(changes).chain(heartbeats);
         Running::start(Parts {
             rules: RulesInForce::new(registry()),
             status: Status::default(),
-            clock: Clock::system(),
+            clock: self.clock.clone(),
             settings: settings(),
-            intakes: vec![(self.changes.source("shop.public.items"), NoSchemas)],
+            intakes: sources.map(|source| (source, NoSchemas)).collect(),
             targets: vec![
                 TargetParts {
                     name: Arc::from("main"),
@@ -99,7 +113,9 @@ impl World {
 /// Small rounds, and few of them at a time.
 fn settings() -> Settings {
     let quick = quick_settings();
+    let silence = BTreeMap::from([(Arc::from("shop"), Duration::from_secs(30))]);
     Settings {
+        heartbeats: Heartbeats(silence),
         intake: Bounds {
             round_records_max: 16,
             rounds_in_flight_max: 2,
