@@ -2,44 +2,8 @@
 
 use std::sync::Arc;
 
-/// One setting with a fixed list of words.
-pub trait Setting: Copy + PartialEq + Sized + 'static {
-    /// The words, in the order of the variants.
-    const WORDS: &'static [&'static str];
-
-    /// The setting that a word names.
-    fn named(word: &str) -> Option<Self>;
-
-    /// The word of this setting.
-    fn word(self) -> &'static str;
-}
-
-macro_rules! setting {
-    ($(#[$about:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $word:literal,)+ }) => {
-        $(#[$about])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub enum $name {
-            $($(#[$doc])* $variant,)+
-        }
-
-        impl Setting for $name {
-            const WORDS: &'static [&'static str] = &[$($word,)+];
-
-            fn named(word: &str) -> Option<Self> {
-                match word {
-                    $($word => Some(Self::$variant),)+
-                    _ => None,
-                }
-            }
-
-            fn word(self) -> &'static str {
-                match self {
-                    $(Self::$variant => $word,)+
-                }
-            }
-        }
-    };
-}
+use crate::setting;
+pub use crate::setting::Setting;
 
 setting! {
     /// Debezium's `time.precision.mode`.

@@ -24,6 +24,7 @@ pub mod registry;
 pub mod resolve;
 pub mod sample;
 pub mod secret;
+pub mod setting;
 pub mod shape;
 pub mod table;
 pub mod template;

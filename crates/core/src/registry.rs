@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use rustc_hash::FxHashMap;
 
+use crate::setting;
 use crate::shape;
 use crate::table::{ColumnSlot, TableId, TableShape};
 use crate::template::{NameForm, Template};
@@ -29,17 +30,19 @@ pub struct RegistryRevision {
     pub content_hash: Arc<str>,
 }
 
-/// Which cache layer a target is. Inner tiers are purged first, because outer ones refill from them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Tier {
-    /// Redis.
-    Store,
-    /// A framework's own cache.
-    Framework,
-    /// A CDN's shield.
-    Shield,
-    /// A CDN's edge.
-    Edge,
+setting! {
+    /// Which cache layer a target is. Inner tiers are purged first, because outer ones refill from them.
+    #[derive(PartialOrd, Ord, Hash)]
+    Tier {
+        /// Redis.
+        Store = "store",
+        /// A framework's own cache.
+        Framework = "framework",
+        /// A CDN's shield.
+        Shield = "shield",
+        /// A CDN's edge.
+        Edge = "edge",
+    }
 }
 
 /// A target as families name it. Its address is operator config, not registry.
@@ -65,15 +68,17 @@ pub enum Scope {
     Family,
 }
 
-/// How quickly a family's readers must be fresh.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum FreshnessClass {
-    /// Purged at the leading edge, first under pressure.
-    Strict,
-    /// May be debounced.
-    Soft,
-    /// May wait for the next batch.
-    Batch,
+setting! {
+    /// How quickly a family's readers must be fresh.
+    #[derive(PartialOrd, Ord, Hash)]
+    FreshnessClass {
+        /// Purged at the leading edge, first under pressure.
+        Strict = "strict",
+        /// May be debounced.
+        Soft = "soft",
+        /// May wait for the next batch.
+        Batch = "batch",
+    }
 }
 
 /// A family's freshness objective.
@@ -89,67 +94,53 @@ pub struct Freshness {
     pub window: Duration,
 }
 
-/// Soft keeps the old answer for revalidation, hard drops it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum PurgeMode {
-    /// Mark stale.
-    Soft,
-    /// Remove.
-    Hard,
-}
-
-/// What a truncate of a source table purges.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OnTruncate {
-    /// The whole family.
-    Family,
-    /// Nothing.
-    Ignore,
-}
-
-/// What snapshot reads (`op: r`) do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OnSnapshot {
-    /// Nothing: no row changed.
-    Ignore,
-    /// Nothing by itself, but the auditor looks at the row's entries and has those purged that are provably older.
-    Verify,
-    /// Purge as if the row had changed.
-    Purge,
-}
-
-/// What a dead letter keeps of the record behind it, from strict to lax. Row data leaves its topic only where every
-/// family concerned says so.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub enum LetterPolicy {
-    /// Nothing of the record.
-    #[default]
-    None,
-    /// The record's key.
-    KeysOnly,
-    /// The key, and the value with a type and a length in place of every scalar.
-    Redacted,
-    /// Key and value.
-    Full,
-}
-
-impl LetterPolicy {
-    /// Every policy, from strict to lax.
-    pub const ALL: [Self; 4] = [Self::None, Self::KeysOnly, Self::Redacted, Self::Full];
-
-    /// The policy as family files and letters name it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::KeysOnly => "keys-only",
-            Self::Redacted => "redacted",
-            Self::Full => "full",
-        }
+setting! {
+    /// Soft keeps the old answer for revalidation, hard drops it.
+    #[derive(Hash)]
+    PurgeMode {
+        /// Remove.
+        Hard = "hard",
+        /// Mark stale.
+        Soft = "soft",
     }
+}
 
-    /// The policy called `name`.
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|policy| policy.name() == name)
+setting! {
+    /// What a truncate of a source table purges.
+    OnTruncate {
+        /// The whole family.
+        Family = "family",
+        /// Nothing.
+        Ignore = "ignore",
+    }
+}
+
+setting! {
+    /// What snapshot reads (`op: r`) do.
+    OnSnapshot {
+        /// Nothing: no row changed.
+        Ignore = "ignore",
+        /// Nothing by itself, but the auditor looks at the row's entries and has those purged that are provably older.
+        Verify = "verify",
+        /// Purge as if the row had changed.
+        Purge = "purge",
+    }
+}
+
+setting! {
+    /// What a dead letter keeps of the record behind it, from strict to lax. Row data leaves its topic only where every
+    /// family concerned says so.
+    #[derive(PartialOrd, Ord, Hash, Default)]
+    LetterPolicy {
+        /// Nothing of the record.
+        #[default]
+        None = "none",
+        /// The record's key.
+        KeysOnly = "keys-only",
+        /// The key, and the value with a type and a length in place of every scalar.
+        Redacted = "redacted",
+        /// Key and value.
+        Full = "full",
     }
 }
 

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use freshet_core::registry::{FamilyId, LetterPolicy, Place, Registry, Scope, TargetId};
+use freshet_core::setting::Setting;
 use freshet_core::table::{ColumnKind, TableId, TableShape};
 use support::{FASTLY, Names, REDIS, RegistryBuilder, VARNISH, family, item_family};
 
@@ -104,10 +105,10 @@ fn a_template_without_a_value_is_purged_by_name() {
 
 #[test]
 fn every_letter_policy_has_its_own_name() {
-    let names = LetterPolicy::ALL.map(LetterPolicy::name);
+    let names = LetterPolicy::WORDS;
     assert_eq!(names, ["none", "keys-only", "redacted", "full"]);
-    for policy in LetterPolicy::ALL {
-        assert_eq!(LetterPolicy::named(policy.name()), Some(policy));
+    for &policy in LetterPolicy::ALL {
+        assert_eq!(LetterPolicy::named(policy.word()), Some(policy));
     }
     assert_eq!(LetterPolicy::named("Full"), None);
     assert!(LetterPolicy::ALL.is_sorted(), "from strict to lax");

@@ -14,7 +14,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use freshet_registry::source_file::unplaced;
+use freshet_registry::at::At;
 
 use crate::cli::PullArgs;
 use crate::exit::Exit;
@@ -123,7 +123,7 @@ fn read(wanted: &Wanted) -> anyhow::Result<Pulled> {
         );
     }
     for table in &mut pulled.file.tables {
-        table.topic = topic_of(&table.table.value).map(unplaced);
+        table.topic = topic_of(&table.table.value).map(At::nowhere);
     }
     Ok(pulled)
 }

@@ -1,6 +1,6 @@
 //! Faults with their place, in the form that compilers have taught everybody to read.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt::Write;
 use std::hash::{BuildHasher, RandomState};
 use std::path::{Path, PathBuf};
@@ -58,6 +58,12 @@ impl Place {
             Self::at(file.to_owned(), it.line() as usize, it.column() as usize)
         })
     }
+}
+
+/// A place with its file's text, from which the line is shown.
+pub(crate) struct Spot<'a> {
+    pub(crate) place: Place,
+    pub(crate) text: &'a str,
 }
 
 /// How bad it is.
@@ -178,10 +184,14 @@ pub struct Diagnostics {
 struct Seen {
     /// Files with an error.
     faulty: BTreeSet<PathBuf>,
-    /// Hashes of all findings: a template is compiled once for each table, its faults are reported once.
+    /// Hashes of all findings: a template is looked at once for each table, its faults are reported once.
     known: HashSet<u64>,
     seed: RandomState,
+    acknowledged: Acknowledged,
 }
+
+/// Warnings that a file has acknowledged, by their codes, and whether they arose.
+type Acknowledged = BTreeMap<PathBuf, BTreeMap<String, bool>>;
 
 /// Findings of one severity.
 #[derive(Debug, Clone, Copy, Default)]
@@ -199,6 +209,40 @@ impl Diagnostics {
         let place = &found.place;
         found.snippet = Snippet::of(text, place.line, place.column);
         self.kept.push(found);
+    }
+
+    /// Adds an error.
+    pub(crate) fn error(&mut self, code: &'static str, at: Spot<'_>, message: &str, help: &str) {
+        let fault = Diagnostic::error(code, at.place, message).with_help(help);
+        self.push(fault, at.text);
+    }
+
+    /// Adds a warning, unless its file has acknowledged it.
+    pub(crate) fn warning(&mut self, code: &'static str, at: Spot<'_>, message: &str, help: &str) {
+        if !self.is_acknowledged(&at.place.file, code) {
+            let fault = Diagnostic::warning(code, at.place, message).with_help(help);
+            self.push(fault, at.text);
+        }
+    }
+
+    /// From now on a warning with this code is not added for this file.
+    pub(crate) fn acknowledge(&mut self, file: &Path, code: &str) {
+        let acknowledged = &mut self.seen.acknowledged;
+        let of_file = acknowledged.entry(file.to_owned()).or_default();
+        of_file.insert(code.to_owned(), false);
+    }
+
+    /// Whether a warning that arises is acknowledged, which is remembered.
+    pub(crate) fn is_acknowledged(&mut self, file: &Path, code: &str) -> bool {
+        let of_file = self.seen.acknowledged.get_mut(file);
+        let arose = of_file.and_then(|of_file| of_file.get_mut(code));
+        arose.map(|arose| *arose = true).is_some()
+    }
+
+    /// Whether a warning arose that this file acknowledges.
+    pub(crate) fn arose(&self, file: &Path, code: &str) -> bool {
+        let of_file = self.seen.acknowledged.get(file);
+        of_file.and_then(|of_file| of_file.get(code)) == Some(&true)
     }
 
     /// Counts a finding. Whether it is to be kept: it is new, and not too many are.

@@ -1,7 +1,5 @@
 //! Directory → files → compiled registry.
 
-use std::cell::RefCell;
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,18 +8,24 @@ use freshet_core::registry::{Registry, RegistryRevision};
 use sha2::{Digest, Sha256};
 use time::Date;
 
-use crate::compile::Compile;
+use crate::compile::compile;
+use crate::decided::Decided;
+use crate::decided::bound::Known;
+use crate::decided::decide::decide;
 use crate::diagnostics::{Diagnostic, Diagnostics, Place};
-use crate::examples::{self, ExampleReport};
-use crate::family_file::FamilyFile;
 use crate::folder;
-use crate::limits;
 use crate::rules;
-use crate::sources::Sources;
+use crate::rules::example::{self, ExampleReport};
+use crate::written::family::FamilyFile;
+use crate::written::limits;
+use crate::written::source::SourceFile;
+use crate::yaml::Yaml;
 
 /// A registry that may take over.
 #[derive(Debug)]
 pub struct Loaded {
+    /// What its files mean.
+    pub decided: Decided,
     /// The compiled registry. Its sequence is 1; whoever swaps registries numbers them.
     pub registry: Registry,
     /// What somebody should look at.
@@ -30,16 +34,6 @@ pub struct Loaded {
     pub examples: ExampleReport,
     /// Files read.
     pub files: usize,
-}
-
-/// A family file with what is needed to speak of it.
-#[derive(Debug)]
-pub(crate) struct FamilySource {
-    pub(crate) path: PathBuf,
-    pub(crate) text: String,
-    pub(crate) file: FamilyFile,
-    /// Codes of warnings that arose and are acknowledged.
-    pub(crate) acknowledged: RefCell<BTreeSet<&'static str>>,
 }
 
 /// Loads `sources/*.yaml` and `families/**/*.yaml` below `dir`, without warnings that depend on the day.
@@ -101,29 +95,30 @@ fn load_below(
 ) -> Result<Loaded, Diagnostics> {
     let content_hash = hash_of(base, &files);
     let count = files.len();
-    let Some((sources, mut families)) = parse(base, files, &mut found) else {
+    let Some(decided) = read(base, files, &mut found) else {
         return Err(found);
     };
-    families.sort_by(|one, other| one.file.family.value.cmp(&other.file.family.value));
-    if limits::are_families_over(&families, &mut found) {
+    let known = Known::new(&decided);
+    if rules::room::is_over(&known, &mut found) {
         return Err(found);
     }
-    rules::across_families(&families, &mut found);
-    let mut compile = Compile::new(&sources.tables, today, &mut found);
-    for source in &families {
-        compile.add(source);
-    }
-    rules::acknowledgements(&families, compile.found);
+    rules::check(&known, today, &mut found);
     let revision = RegistryRevision {
         sequence: 1,
         content_hash: Arc::from(content_hash),
     };
-    let registry = compile.finish(revision);
-    let examples = examples::run(&registry, &families, &mut found);
+    // What a faulty family does to its examples says nothing that its faults do not say.
+    let sound = decided.families.iter();
+    let sound: Vec<_> = sound
+        .filter(|family| !found.has_errors_in(&family.path))
+        .collect();
+    let registry = compile(&known, &sound, revision);
+    let examples = example::run(&registry, &sound, &mut found);
     if found.has_errors() && !Promise::P9.is_broken() {
         return Err(found);
     }
     Ok(Loaded {
+        decided,
         registry,
         warnings: found,
         examples,
@@ -131,43 +126,30 @@ fn load_below(
     })
 }
 
-/// The files as they are written; none where one holds more than it may. No further one is read then: the time that it
+/// What the files say and mean; none where one holds more than it may. No further one is read then: the time that it
 /// would take is what the limits are for.
-fn parse(
-    base: &Path,
-    files: Vec<(PathBuf, String)>,
-    found: &mut Diagnostics,
-) -> Option<(Sources, Vec<FamilySource>)> {
-    let (mut sources, mut families) = (Sources::default(), Vec::new());
+fn read(base: &Path, files: Vec<(PathBuf, String)>, found: &mut Diagnostics) -> Option<Decided> {
+    let mut yaml = Yaml::default();
+    let (mut sources, mut families) = (Vec::new(), Vec::new());
     for (path, text) in files {
         let below = path.strip_prefix(base).unwrap_or(&path);
         let is_source = below.components().any(|part| part.as_os_str() == "sources");
         if is_source {
-            if sources.read(&path, &text, found).is_break() {
+            if let Some(file) = yaml.read::<SourceFile>(path, text, found) {
+                if limits::is_source_over(&file, found) {
+                    return None;
+                }
+                sources.push(file);
+            }
+        } else if let Some(file) = yaml.read::<FamilyFile>(path, text, found) {
+            if limits::is_family_over(&file, found) {
                 return None;
             }
-            continue;
-        }
-        match sources.yaml.parse::<FamilyFile>(&text) {
-            Ok(file) => families.push(FamilySource {
-                path,
-                text,
-                file,
-                acknowledged: RefCell::default(),
-            }),
-            Err(error) => {
-                found.extend(Diagnostics::from_yaml_error("FR0002", &path, &text, &error));
-                continue;
-            }
-        }
-        if families
-            .last()
-            .is_some_and(|family| limits::is_family_over(family, found))
-        {
-            return None;
+            families.push(decide(file, found));
         }
     }
-    Some((sources, families))
+    families.sort_by(|one, other| one.family.value.cmp(&other.family.value));
+    Some(Decided { sources, families })
 }
 
 /// First 16 hex digits of the SHA-256 over names and contents, in order of names.

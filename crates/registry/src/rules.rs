@@ -1,93 +1,106 @@
-//! Rules over several families: one owner per key space, one name per family.
+//! What `check` checks: one file for each rule, which a section of `docs/registry.md` describes under the rule's code.
+//!
+//! What arises before has no file here: what cannot be read (FR0001, FR0002, FR0009, FR0019), and what cannot be decided
+//! (FR0003, FR0016, FR0024, FR0026).
 
-use std::collections::BTreeMap;
+mod acknowledged;
+mod auth_scope;
+pub(crate) mod example;
+mod family_twice;
+mod field_shared;
+mod forgotten_column;
+mod guard;
+mod hidden_cascade;
+mod key_domain;
+mod key_literal;
+mod literal;
+mod neighbours;
+mod never_purged;
+mod opaque_column;
+mod overdue;
+pub(crate) mod room;
+mod shared_key;
+mod shared_tag;
+mod shown;
+mod spelling;
+mod table_name;
+mod table_twice;
+mod target_twofold;
+mod tinyint_one;
+mod topic_name;
+mod topic_shared;
+mod unbound_placeholder;
+mod unknown_column;
+mod unknown_table;
+mod unused_placeholder;
+mod verify;
 
-use crate::compile::places::tier_of;
-use crate::diagnostics::{Diagnostic, Diagnostics, Place};
-use crate::load::FamilySource;
-use crate::overlap;
+use time::Date;
 
-/// Whether a family of this lifecycle purges.
-pub(crate) fn is_bound(lifecycle: &str) -> bool {
-    lifecycle == "active" || lifecycle.starts_with("deprecated")
-}
+use crate::at::InFile;
+use crate::decided::bound::{Bound, Known};
+use crate::decided::family::Family;
+use crate::diagnostics::Diagnostics;
 
-/// Checks what no file can tell alone.
-pub(crate) fn across_families(families: &[FamilySource], found: &mut Diagnostics) {
-    duplicate_names(families, found);
-    overlap::keys(families, found);
-    overlap::tags(families, found);
-    tiers(families, found);
-}
+/// Rules of the registry as a whole.
+const OF_ALL: [fn(&Known<'_>, &mut Diagnostics); 13] = [
+    table_name::check,
+    table_twice::check,
+    topic_name::check,
+    topic_shared::check,
+    field_shared::check,
+    family_twice::check,
+    shared_key::check,
+    shared_tag::check,
+    target_twofold::check,
+    unknown_table::check,
+    unknown_column::check,
+    verify::check_version,
+    room::check,
+];
 
-/// An acknowledgement has a reason, and a warning that it is for.
-pub(crate) fn acknowledgements(families: &[FamilySource], found: &mut Diagnostics) {
-    for source in families
-        .iter()
-        .filter(|it| is_bound(&it.file.lifecycle.value))
-    {
-        let arose = source.acknowledged.borrow();
-        for written in &source.file.acknowledge {
-            if written.reason.value.trim().is_empty() {
-                let place = Place::of(&source.path, &written.reason);
-                let fault = Diagnostic::error("FR0003", place, "an acknowledgement has a reason")
-                    .with_help("say why the warning is no fault here");
-                found.push(fault, &source.text);
-            }
-            let code = written.code.value.as_str();
-            if !arose.contains(code) {
-                let message = format!("no warning `{code}` arises here");
-                let place = Place::of(&source.path, &written.code);
-                let fault = Diagnostic::warning("FR0043", place, &message)
-                    .with_help("remove it, or correct the code; errors cannot be acknowledged");
-                found.push(fault, &source.text);
+/// Rules of each family.
+const OF_A_FAMILY: [fn(&InFile<Family>, &mut Diagnostics); 6] = [
+    never_purged::check,
+    guard::check,
+    key_domain::check,
+    key_literal::check,
+    auth_scope::check,
+    verify::check,
+];
+
+/// Rules of each family that purges, for each of its tables.
+const OF_A_BINDING: [fn(Bound<'_>, &mut Diagnostics); 10] = [
+    hidden_cascade::check,
+    unknown_column::check_binding,
+    opaque_column::check,
+    tinyint_one::check,
+    forgotten_column::check,
+    literal::check,
+    unbound_placeholder::check,
+    unused_placeholder::check,
+    neighbours::check,
+    spelling::check,
+];
+
+/// Checks a registry on a day, where one is known.
+pub(crate) fn check(known: &Known<'_>, today: Option<Date>, found: &mut Diagnostics) {
+    acknowledged::heed(known, found);
+    for rule in OF_ALL {
+        rule(known, found);
+    }
+    for family in known.families {
+        for rule in OF_A_FAMILY {
+            rule(family, found);
+        }
+    }
+    for (_, family) in known.purging() {
+        for bound in known.bound(family) {
+            for rule in OF_A_BINDING {
+                rule(bound, found);
             }
         }
     }
-}
-
-fn duplicate_names(families: &[FamilySource], found: &mut Diagnostics) {
-    for (one, other) in families.iter().zip(families.iter().skip(1)) {
-        if one.file.family.value == other.file.family.value {
-            let fault = Diagnostic::error(
-                "FR0021",
-                Place::of(&other.path, &other.file.family),
-                &format!("family `{}` is declared twice", other.file.family.value),
-            )
-            .with_also(Place::of(&one.path, &one.file.family), "declared here too")
-            .with_help("rename one of them; a family has one owner and one file");
-            found.push(fault, &other.text);
-        }
-    }
-}
-
-/// A target is in one tier and has entries of one kind of names, whichever family speaks of it.
-fn tiers(families: &[FamilySource], found: &mut Diagnostics) {
-    let mut known = BTreeMap::new();
-    for source in families {
-        for places in source.file.places() {
-            let kind = (tier_of(&places), places.form());
-            for target in places.targets {
-                let here = Place::of(&source.path, target);
-                let (first, place) = known
-                    .entry(target.value.as_str())
-                    .or_insert_with(|| (kind, here.clone()));
-                if *first == kind {
-                    continue;
-                }
-                let (what, help) = match first.1 == kind.1 {
-                    true => ("in two tiers", "say the same `tier:` everywhere"),
-                    false => (
-                        "with keys and with tags",
-                        "give one of them another target name",
-                    ),
-                };
-                let message = format!("target `{}` is used {what}", target.value);
-                let fault = Diagnostic::error("FR0022", here, &message)
-                    .with_also(place.clone(), "used otherwise here")
-                    .with_help(help);
-                found.push(fault, &source.text);
-            }
-        }
-    }
+    overdue::check(known, today, found);
+    acknowledged::check(known, found);
 }

@@ -1,10 +1,14 @@
 //! Text → what was written, within stated limits: YAML can be small and stand for much.
 
 use std::cell::Cell;
+use std::path::PathBuf;
 use std::rc::Rc;
 
 use serde::de::DeserializeOwned;
 use serde_saphyr::{Error, Options, alias_limits, budget, options};
+
+use crate::at::InFile;
+use crate::diagnostics::Diagnostics;
 
 /// Values, lists and mappings of a config file.
 pub const CONFIG_NODES_MAX: usize = 20_000;
@@ -57,7 +61,23 @@ fn limits(nodes_max: usize) -> Options {
 }
 
 impl Yaml {
-    /// Reads one file.
+    /// Reads one file of a registry; none, and a fault, where it has not the form.
+    pub(crate) fn read<T: DeserializeOwned>(
+        &mut self,
+        path: PathBuf,
+        text: String,
+        found: &mut Diagnostics,
+    ) -> Option<InFile<T>> {
+        match self.parse(&text) {
+            Ok(says) => Some(InFile { path, text, says }),
+            Err(error) => {
+                found.extend(Diagnostics::from_yaml_error("FR0002", &path, &text, &error));
+                None
+            }
+        }
+    }
+
+    /// Reads the text of one file.
     pub(crate) fn parse<T: DeserializeOwned>(&mut self, text: &str) -> Result<T, Error> {
         let used = Rc::new(Cell::new(0));
         let report = Rc::clone(&used);

@@ -190,10 +190,10 @@ fn p9_all_faults_are_told_at_once_and_in_order() {
 
 #[test]
 fn a_source_file_reads_back_as_it_was_written() {
-    let file: freshet_registry::source_file::SourceFile =
+    let file: freshet_registry::written::source::SourceFile =
         serde_saphyr::from_str(SOURCE).expect("valid");
     let text = file.to_yaml();
-    let again: freshet_registry::source_file::SourceFile =
+    let again: freshet_registry::written::source::SourceFile =
         serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
     assert_eq!(again.to_yaml(), text);
     assert_eq!(again.tables.len(), 2);

@@ -5,16 +5,18 @@ use freshet_core::connector::{
     Tombstones, ZeroDates,
 };
 use freshet_core::table::{Blanks, Chars, ColumnKind, ColumnShape, Moment, Whole};
-use freshet_registry::source_file::{
+use freshet_registry::at::At;
+use freshet_registry::decided::column_type::{column_kind, enum_values};
+use freshet_registry::written::source::{
     ConnectorWritten, EngineName, ForeignKey, IdentityName, OnDelete, SourceColumn, SourceFile,
-    SourceTable, TextForm, column_kind, enum_values, unplaced,
+    SourceTable, TextForm,
 };
 use proptest::prelude::*;
 
 fn file(names: &[String]) -> SourceFile {
     let name = |at: usize| names[at % names.len()].clone();
     SourceFile {
-        database: unplaced(name(0)),
+        database: At::nowhere(name(0)),
         engine: EngineName::Mysql,
         connector: ConnectorWritten {
             unavailable_placeholder: Some(name(10)),
@@ -22,11 +24,11 @@ fn file(names: &[String]) -> SourceFile {
             ..ConnectorWritten::default()
         },
         tables: vec![SourceTable {
-            table: unplaced(name(1)),
-            topic: Some(unplaced(name(2))),
+            table: At::nowhere(name(1)),
+            topic: Some(At::nowhere(name(2))),
             optional: true,
             replica_identity: IdentityName::Index,
-            primary_key: vec![unplaced(name(3))],
+            primary_key: vec![At::nowhere(name(3))],
             columns: vec![SourceColumn {
                 default: Some(true),
                 text: Some(TextForm::Boolean),

@@ -9,6 +9,7 @@ use apache_avro::types::Value;
 use freshet_core::broken::Promise;
 use freshet_core::position::WallMicros;
 use freshet_core::registry::LetterPolicy;
+use freshet_core::setting::Setting;
 
 use crate::single_object::{Fields, RecordError, RecordSchema, avro_field, avro_micros};
 
@@ -96,7 +97,7 @@ impl DeadLetter {
             avro_field("attempts", Value::Long(i64::from(self.attempts))),
             avro_field("at", avro_micros(self.at)),
             avro_field("appended", avro_micros(self.appended)),
-            avro_field("policy", text(self.policy.name())),
+            avro_field("policy", text(self.policy.word())),
             avro_field("key", optional(self.key.as_ref())),
             avro_field("value", optional(self.value.as_ref())),
             avro_field("cut", Value::Boolean(self.cut)),

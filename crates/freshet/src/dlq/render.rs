@@ -1,6 +1,7 @@
 //! Letters and what became of them as text and as JSON.
 
 use freshet_core::position::WallMicros;
+use freshet_core::setting::Setting;
 use freshet_desk::{Closure, DeskError, Letter, Signature, advice_about};
 use freshet_wire::{DeadLetterResolution, RowBytes};
 use serde_json::{Value, json};
@@ -69,7 +70,7 @@ pub(super) fn show(letter: &Letter) -> String {
         ("detail", plain(&content.detail)),
         ("families", plain(&content.families.join(", "))),
         ("put aside", format!("{} after {attempts}", at(content.at))),
-        ("policy", format!("{}{cut}", content.policy.name())),
+        ("policy", format!("{}{cut}", content.policy.word())),
     ];
     let kept = [("key", &content.key), ("value", &content.value)];
     for (name, bytes) in kept {
@@ -229,7 +230,7 @@ fn value_of(letter: &Letter) -> Value {
         "record": record,
         "families": content.families,
         "attempts": content.attempts,
-        "policy": content.policy.name(),
+        "policy": content.policy.word(),
         "resolution": resolution,
     })
 }

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use freshet_registry::source_file::{
-    ConnectorWritten, EngineName, IdentityName, SourceFile, SourceTable, unplaced,
+use freshet_registry::at::At;
+use freshet_registry::written::source::{
+    ConnectorWritten, EngineName, IdentityName, SourceFile, SourceTable,
 };
 
 /// A server that does not even refuse is given up.
@@ -23,7 +24,7 @@ pub(super) type Tables = BTreeMap<(String, String), SourceTable>;
 /// The tables of the database whose topics begin with `server`, before anything is known of its connector.
 pub(super) fn source_file(server: &str, engine: EngineName, tables: Tables) -> SourceFile {
     SourceFile {
-        database: unplaced(server.to_owned()),
+        database: At::nowhere(server.to_owned()),
         engine,
         connector: ConnectorWritten::default(),
         tables: tables.into_values().collect(),
@@ -33,7 +34,7 @@ pub(super) fn source_file(server: &str, engine: EngineName, tables: Tables) -> S
 /// A table of which only this is known.
 pub(super) fn empty_table(name: &str, replica_identity: IdentityName) -> SourceTable {
     SourceTable {
-        table: unplaced(name.to_owned()),
+        table: At::nowhere(name.to_owned()),
         topic: None,
         optional: false,
         replica_identity,

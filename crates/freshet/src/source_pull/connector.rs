@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 use freshet_core::connector::{
     BigintUnsigned, BinaryMode, DecimalMode, FieldNames, Setting, TimePrecision, Tombstones,
 };
-use freshet_registry::source_file::{ConnectorWritten, EngineName};
+use freshet_registry::written::source::{ConnectorWritten, EngineName};
 use reqwest::{StatusCode, Url};
 use serde::Deserialize;
 

@@ -1,8 +1,9 @@
 //! The MySQL and MariaDB catalog.
 
 use anyhow::Context;
-use freshet_registry::source_file::{
-    EngineName, ForeignKey, IdentityName, OnDelete, SourceColumn, unplaced,
+use freshet_registry::at::At;
+use freshet_registry::written::source::{
+    EngineName, ForeignKey, IdentityName, OnDelete, SourceColumn,
 };
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Error, IoError, Opts};
@@ -100,7 +101,7 @@ pub(super) async fn read(wanted: &Wanted, options: &Opts) -> anyhow::Result<Pull
             .get_mut(&(schema, table))
             .filter(|it| it.columns.iter().any(|listed| listed.name == column));
         if let Some(place) = place {
-            place.primary_key.push(unplaced(column));
+            place.primary_key.push(At::nowhere(column));
         }
     }
     let rows: Vec<ForeignKeyRow> = connection

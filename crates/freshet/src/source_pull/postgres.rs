@@ -1,8 +1,9 @@
 //! The Postgres catalog.
 
 use anyhow::Context;
-use freshet_registry::source_file::{
-    EngineName, ForeignKey, IdentityName, OnDelete, SourceColumn, unplaced,
+use freshet_registry::at::At;
+use freshet_registry::written::source::{
+    EngineName, ForeignKey, IdentityName, OnDelete, SourceColumn,
 };
 use tokio::time::timeout;
 use tokio_postgres::{Client, Config};
@@ -170,7 +171,7 @@ async fn columns(
 async fn keys(client: &Client, tables: &mut Tables) -> anyhow::Result<()> {
     for row in client.query(KEYS, &[]).await.context("keys")? {
         if let Some(table) = tables.get_mut(&(row.get(0), row.get(1))) {
-            table.primary_key.push(unplaced(row.get(2)));
+            table.primary_key.push(At::nowhere(row.get(2)));
         }
     }
     Ok(())

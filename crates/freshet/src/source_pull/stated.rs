@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use freshet_registry::source_file::{ConnectorWritten, SourceFile};
+use freshet_registry::written::source::{ConnectorWritten, SourceFile};
 
 /// Copies into `file` what the file at `path` states beyond the catalog. A file that cannot be read states nothing.
 pub(super) fn keep(file: &mut SourceFile, path: &Path) {

@@ -1,7 +1,7 @@
 //! The flags of `freshet source pull`, checked before anything is asked for.
 
 use anyhow::{Context, bail};
-use freshet_registry::source_file::SourceFile;
+use freshet_registry::written::source::SourceFile;
 use mysql_async::{Opts, OptsBuilder};
 use tokio_postgres::Config;
 use tokio_postgres::config::SslMode;

@@ -10,10 +10,11 @@ use freshet_core::ports::{Origin, RawRecord};
 use freshet_core::position::{StreamId, StreamPosition, WallMicros};
 use freshet_core::registry::Registry;
 use freshet_core::table::{ColumnKind, ColumnSlot};
+use freshet_registry::at::At;
+use freshet_registry::decided::column_type::column_kind;
 use freshet_registry::load_files;
-use freshet_registry::source_file::{
+use freshet_registry::written::source::{
     ConnectorWritten, EngineName, IdentityName, SourceColumn, SourceFile, SourceTable, TextForm,
-    column_kind, unplaced,
 };
 use freshet_wire::{Decoded, Decoder, Limits};
 use serde_json::Value;
@@ -113,11 +114,11 @@ fn registry(recorded: &Recorded, variant: &str, reading: Reading) -> Registry {
     for column in &recorded.columns {
         let name = format!("{prefix}.{schema}.{}", column.table);
         let table = tables.entry(&column.table).or_insert_with(|| SourceTable {
-            table: unplaced(name.clone()),
+            table: At::nowhere(name.clone()),
             topic: None,
             optional: false,
             replica_identity: IdentityName::Full,
-            primary_key: vec![unplaced("id".to_owned())],
+            primary_key: vec![At::nowhere("id".to_owned())],
             columns: Vec::new(),
             foreign_keys: Vec::new(),
         });
@@ -152,7 +153,7 @@ fn registry(recorded: &Recorded, variant: &str, reading: Reading) -> Registry {
         ));
     }
     let file = SourceFile {
-        database: unplaced(prefix),
+        database: At::nowhere(prefix),
         engine,
         connector,
         tables: tables.into_values().collect(),

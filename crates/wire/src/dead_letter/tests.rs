@@ -1,6 +1,7 @@
 use freshet_core::position::WallMicros;
 
 use freshet_core::registry::LetterPolicy;
+use freshet_core::setting::Setting;
 
 use super::{DeadLetter, RowBytes};
 use crate::RecordError;
@@ -91,7 +92,7 @@ fn p12_each_policy_keeps_what_it_says_and_no_secret_but_in_full() {
          \"name\":\"{SECRET}\",\"on\":true,\"map\":{{\"{SECRET}\":1}},\"list\":[\"{SECRET}\"]}}}}}}"
     );
     let key = Some("{\"id\":7}".to_owned());
-    for policy in LetterPolicy::ALL {
+    for &policy in LetterPolicy::ALL {
         let (had_key, value, letter) = kept(policy, envelope.as_bytes());
         assert_eq!(had_key.is_some(), policy != LetterPolicy::None);
         let secret = value.as_ref().is_some_and(|value| value.contains(SECRET));

@@ -101,7 +101,7 @@ fn json_has_the_same_and_parses() {
 #[test]
 fn p12_a_letter_shows_of_its_record_what_its_policy_kept() {
     let value = format!("{{\"after\": {{\"name\": \"{SECRET}\"}}}}");
-    for policy in LetterPolicy::ALL {
+    for &policy in LetterPolicy::ALL {
         let mut letter = poison();
         letter
             .content

@@ -7,38 +7,39 @@ use freshet_core::connector::{
     BigintUnsigned, BinaryMode, Connector, DecimalMode, FieldNames, Setting, TimePrecision,
     Tombstones, ZeroDates,
 };
-use serde::{Deserialize, Deserializer, de};
+use serde::{Deserialize, Serialize};
 
-use super::quoted;
+use crate::setting;
+use crate::written::source::quoted::quoted;
 
 /// The settings as they are written. What is absent is unknown.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ConnectorWritten {
     /// `time.precision.mode`.
-    #[serde(deserialize_with = "setting")]
+    #[serde(with = "setting")]
     pub time_precision: Option<TimePrecision>,
     /// `decimal.handling.mode`.
-    #[serde(deserialize_with = "setting")]
+    #[serde(with = "setting")]
     pub decimal: Option<DecimalMode>,
     /// `bigint.unsigned.handling.mode`.
-    #[serde(deserialize_with = "setting")]
+    #[serde(with = "setting")]
     pub bigint_unsigned: Option<BigintUnsigned>,
     /// `binary.handling.mode`.
-    #[serde(deserialize_with = "setting")]
+    #[serde(with = "setting")]
     pub binary: Option<BinaryMode>,
     /// `unavailable.value.placeholder`.
     pub unavailable_placeholder: Option<String>,
     /// Whether the converter writes NULL where a column has a default.
     pub keeps_nulls: Option<bool>,
     /// What a record without value means.
-    #[serde(deserialize_with = "setting")]
+    #[serde(with = "setting")]
     pub tombstones: Option<Tombstones>,
     /// `field.name.adjustment.mode`.
-    #[serde(deserialize_with = "setting")]
+    #[serde(with = "setting")]
     pub field_names: Option<FieldNames>,
     /// Whether the database may hold zero dates.
-    #[serde(deserialize_with = "setting")]
+    #[serde(with = "setting")]
     pub zero_dates: Option<ZeroDates>,
 }
 
@@ -60,16 +61,17 @@ impl ConnectorWritten {
 
     /// Appends the block to a source file; nothing when no setting is stated.
     pub(super) fn write_yaml(&self, out: &mut String) {
+        let text = self.unavailable_placeholder.as_deref().map(quoted);
         let lines = [
             ("time_precision", word(self.time_precision)),
             ("decimal", word(self.decimal)),
             ("bigint_unsigned", word(self.bigint_unsigned)),
             ("binary", word(self.binary)),
+            ("unavailable_placeholder", text),
             (
-                "unavailable_placeholder",
-                self.unavailable_placeholder.as_deref().map(quoted),
+                "keeps_nulls",
+                self.keeps_nulls.map(|keeps| keeps.to_string()),
             ),
-            ("keeps_nulls", self.keeps_nulls.map(|it| it.to_string())),
             ("tombstones", word(self.tombstones)),
             ("field_names", word(self.field_names)),
             ("zero_dates", word(self.zero_dates)),
@@ -89,20 +91,5 @@ impl ConnectorWritten {
 
 /// Every word but `none` is plain YAML text; the parser reads `none` as text too.
 fn word<S: Setting>(setting: Option<S>) -> Option<String> {
-    setting.map(|it| it.word().to_owned())
-}
-
-/// Reads one word of a fixed list.
-pub(super) fn setting<'de, D, S>(deserializer: D) -> Result<Option<S>, D::Error>
-where
-    D: Deserializer<'de>,
-    S: Setting,
-{
-    let Some(word) = Option::<String>::deserialize(deserializer)? else {
-        return Ok(None);
-    };
-    match S::named(&word) {
-        Some(setting) => Ok(Some(setting)),
-        None => Err(de::Error::unknown_variant(&word, S::WORDS)),
-    }
+    setting.map(|setting| setting.word().to_owned())
 }

@@ -1,7 +1,7 @@
-//! The families' examples, run as unit tests through the same resolution as real changes.
+//! The families' examples hold: they are run as unit tests through the same resolution as real changes.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use freshet_core::change::{Change, Op};
 use freshet_core::connector::Tombstones;
@@ -12,13 +12,12 @@ use freshet_core::resolve::resolve_family;
 use freshet_core::table::{ColumnSlot, ReplicaIdentity};
 use freshet_core::template::NameForm;
 use serde_json::Value;
-use serde_saphyr::Spanned;
 
-use crate::diagnostics::{Diagnostic, Diagnostics, Place, listed};
-use crate::family_file::{ExampleChange, ExampleWritten};
-use crate::load::FamilySource;
+use crate::at::InFile;
+use crate::decided::family::Family;
+use crate::diagnostics::{Diagnostics, listed};
 use crate::names;
-use crate::rules;
+use crate::written::family::{Example, ExampleChange, ExamplePurges};
 
 /// What the examples came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -27,35 +26,31 @@ pub struct ExampleReport {
     pub run: usize,
 }
 
+/// Runs the examples of the families that a registry was compiled from.
 pub(crate) fn run(
     registry: &Registry,
-    families: &[FamilySource],
+    families: &[&InFile<Family>],
     found: &mut Diagnostics,
 ) -> ExampleReport {
     let mut report = ExampleReport::default();
-    let tables = registry.tables.iter();
-    let tables: HashMap<&str, Known<'_>> =
-        tables.map(|it| (&*it.shape.name, Known::new(it))).collect();
-    for (at, source) in families.iter().enumerate() {
-        // What a faulty family does to its examples says nothing that its faults do not say.
-        if !rules::is_bound(&source.file.lifecycle.value) || found.has_errors_in(&source.path) {
+    let tables = registry.tables.iter().map(Columns::new);
+    let tables: HashMap<&str, Columns<'_>> = tables
+        .map(|columns| (&*columns.table.shape.name, columns))
+        .collect();
+    for (at, family) in families.iter().enumerate() {
+        if !family.lifecycle.purges() {
             continue;
         }
         // Families are numbered in this order.
-        let family = FamilyId(at as u32);
-        for example in &source.file.examples {
-            let outcome = table_of(source, &tables, example, found)
-                .and_then(|table| check(registry, (family, table), &example.value));
+        let id = FamilyId(at as u32);
+        for example in &family.examples {
+            let outcome = table_of(family, &tables, example, found)
+                .and_then(|table| check(registry, id, table, example));
             match outcome {
                 Ok(()) => report.run += 1,
-                Err(Fault {
-                    code,
-                    message,
-                    help,
-                }) => {
-                    let place = Place::of(&source.path, example);
-                    let fault = Diagnostic::error(code, place, &message).with_help(&help);
-                    found.push(fault, &source.text);
+                Err(fault) => {
+                    let spot = family.spot(example);
+                    found.error(fault.code, spot, &fault.message, &fault.help);
                 }
             }
         }
@@ -64,14 +59,14 @@ pub(crate) fn run(
 }
 
 /// A table, with its columns by the names under which they arrive.
-struct Known<'r> {
+struct Columns<'r> {
     table: &'r Table,
     declared: HashSet<&'r str>,
     /// Those that some family binds.
     slots: HashMap<&'r str, ColumnSlot>,
 }
 
-impl<'r> Known<'r> {
+impl<'r> Columns<'r> {
     fn new(table: &'r Table) -> Self {
         let bound = table.shape.slots();
         Self {
@@ -108,15 +103,15 @@ impl Fault {
 
 /// The table of an example, which is the family's and has every column that the example names.
 fn table_of<'t, 'r>(
-    source: &FamilySource,
-    tables: &'t HashMap<&str, Known<'r>>,
-    example: &Spanned<ExampleWritten>,
+    family: &Family,
+    tables: &'t HashMap<&str, Columns<'r>>,
+    example: &Example,
     found: &Diagnostics,
-) -> Result<&'t Known<'r>, Fault> {
-    let change = &example.value.change;
+) -> Result<&'t Columns<'r>, Fault> {
+    let change = &example.change;
     let name = change.table.as_str();
-    let own = || source.file.sources.iter().map(|it| it.table.value.as_str());
-    let table = tables.get(name).filter(|_| own().any(|it| it == name));
+    let own = || family.sources.iter().map(|source| source.table.as_str());
+    let table = tables.get(name).filter(|_| own().any(|own| own == name));
     let table = table.ok_or_else(|| Fault {
         code: "FR0010",
         message: format!("the example's table `{name}` is none of the family's `sources`"),
@@ -124,16 +119,13 @@ fn table_of<'t, 'r>(
     })?;
     let rows = change.before.iter().chain(&change.after);
     let mut named = rows.flat_map(|row| row.keys());
-    if let Some(column) = named.find(|it| !table.declared.contains(&*table.field(it))) {
-        let names = || table.table.shape.declared.iter().map(|it| &**it);
+    if let Some(column) = named.find(|column| !table.declared.contains(&*table.field(column))) {
+        let names = || table.table.shape.declared.iter().map(|name| &**name);
+        let near = found.meant(column, names());
         return Err(Fault {
             code: "FR0011",
             message: format!("the example has a column `{column}`, which table `{name}` has not"),
-            help: format!(
-                "{}it has: {}",
-                found.meant(column, names()),
-                listed(names())
-            ),
+            help: format!("{near}it has: {}", listed(names())),
         });
     }
     Ok(table)
@@ -141,32 +133,32 @@ fn table_of<'t, 'r>(
 
 fn check(
     registry: &Registry,
-    (family, table): (FamilyId, &Known<'_>),
-    example: &ExampleWritten,
+    family: FamilyId,
+    table: &Columns<'_>,
+    example: &Example,
 ) -> Result<(), Fault> {
     let change = change_of(table, &example.change).map_err(Fault::unlike)?;
     let mut set = PurgeSet::default();
     resolve_family(registry, &change, family, &mut set);
-    let (mut keys, mut tags) = (BTreeSet::new(), BTreeSet::new());
+    let mut purges = ExamplePurges::default();
     for (purge, name) in set.iter() {
         let name = String::from_utf8_lossy(name).into_owned();
         let names = registry.target(purge.target).map(|target| target.names);
         match names {
-            Some(NameForm::RedisKey) => keys.insert(name),
-            _ => tags.insert(name),
+            Some(NameForm::RedisKey) => purges.keys.insert(name),
+            _ => purges.tags.insert(name),
         };
     }
-    let wanted_keys: BTreeSet<String> = example.purges.redis.iter().cloned().collect();
-    let wanted_tags: BTreeSet<String> = example.purges.tags.iter().cloned().collect();
-    if keys == wanted_keys && tags == wanted_tags {
+    if purges == example.purges {
         return Ok(());
     }
+    let wanted = &example.purges;
     Err(Fault::unlike(format!(
-        "the example does not hold: expected redis {wanted_keys:?} tags {wanted_tags:?}, got redis {keys:?} tags {tags:?}"
+        "the example does not hold: expected {wanted}, got {purges}"
     )))
 }
 
-fn change_of(known: &Known<'_>, written: &ExampleChange) -> Result<Change, String> {
+fn change_of(known: &Columns<'_>, written: &ExampleChange) -> Result<Change, String> {
     let table = known.table;
     let op = match written.op.as_str() {
         "c" => Op::Create,
@@ -201,7 +193,7 @@ fn change_of(known: &Known<'_>, written: &ExampleChange) -> Result<Change, Strin
     Ok(change)
 }
 
-fn fill(known: &Known<'_>, row: &BTreeMap<String, Value>, image: &mut Image) {
+fn fill(known: &Columns<'_>, row: &BTreeMap<String, Value>, image: &mut Image) {
     image.begin(known.table.shape.columns.len());
     for (name, value) in row {
         // Examples name columns as the table does.

@@ -1,51 +1,11 @@
-//! Columns whose collation holds different spellings equal: readers who ask for one row fill more than one entry.
+//! What comparisons of a column do not see, by its collation and its type.
 
 use freshet_core::template::Fold;
-use serde_saphyr::Spanned;
 
-use crate::compile::Speaker;
-use crate::source_file::{EngineName, SourceColumn};
-
-/// A placeholder of a template that a column fills.
-pub(super) struct Filled<'a> {
-    pub(super) placeholder: &'a str,
-    pub(super) column: &'a str,
-    /// What the template does to the value.
-    pub(super) fold: Fold,
-}
-
-/// Warns of a template that does not fold what the column's collation ignores.
-pub(super) fn check(
-    speaker: &mut Speaker<'_, '_>,
-    at: &Spanned<String>,
-    ignored: Fold,
-    filled: &Filled<'_>,
-) {
-    let what = match (
-        ignored.lower && !filled.fold.lower,
-        ignored.trim && !filled.fold.trim,
-    ) {
-        (false, false) => return,
-        (true, false) => "case",
-        (false, true) => "blanks at the end",
-        (true, true) => "case and blanks at the end",
-    };
-    let message = format!(
-        "column `{}` compares without regard to {what}: readers who spell a value differently find one row and fill different entries",
-        filled.column
-    );
-    let folds = [(ignored.lower, "|lower"), (ignored.trim, "|trim")];
-    let folds = folds.iter().filter(|(needed, _)| *needed);
-    let folds: String = folds.map(|(_, fold)| *fold).collect();
-    let help = format!(
-        "write `{{{}{folds}}}`, and let everything that builds the name fold the value in the same way",
-        filled.placeholder
-    );
-    speaker.warning("FR0045", at, (&message, &help));
-}
+use crate::written::source::{EngineName, SourceColumn};
 
 /// What comparisons of the column do not see, as the fold that takes it away.
-pub(super) fn ignored_by(engine: EngineName, column: &SourceColumn) -> Fold {
+pub(crate) fn ignored_by(engine: EngineName, column: &SourceColumn) -> Fold {
     let kind = column.kind.to_ascii_lowercase();
     let base = kind.split(['(', ' ']).next().unwrap_or_default();
     let collation = column.collation.as_deref().map(str::to_ascii_lowercase);

@@ -5,28 +5,26 @@ use std::fmt::Write;
 use std::path::Path;
 
 use freshet_core::table::{Engine, ReplicaIdentity};
-use serde::Deserialize;
-use serde_saphyr::Spanned;
+use serde::{Deserialize, Serialize};
 
+use crate::at::At;
 use crate::files;
 use crate::folder::FILE_BYTES_MAX;
 use crate::names;
 use crate::yaml::Yaml;
 
 mod connector;
-mod declared;
-mod known;
+mod quoted;
 
 pub use connector::ConnectorWritten;
-pub use declared::{column_kind, enum_values, is_tinyint_one};
-pub(crate) use known::{KnownTable, KnownTables};
+use quoted::{quoted, word};
 
 /// One database.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SourceFile {
     /// Debezium's topic prefix.
-    pub database: Spanned<String>,
+    pub database: At<String>,
     /// Whose log it is.
     pub engine: EngineName,
     /// How its connector writes the log.
@@ -37,7 +35,7 @@ pub struct SourceFile {
 }
 
 /// The engines.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum EngineName {
     /// PostgreSQL.
@@ -56,18 +54,10 @@ impl EngineName {
             Self::Mysql | Self::Mariadb => Engine::MySql,
         }
     }
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Postgres => "postgres",
-            Self::Mysql => "mysql",
-            Self::Mariadb => "mariadb",
-        }
-    }
 }
 
 /// What the log's before-images of a table hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum IdentityName {
     /// Whole rows.
@@ -89,25 +79,16 @@ impl IdentityName {
             Self::Nothing => ReplicaIdentity::Nothing,
         }
     }
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Full => "full",
-            Self::Default => "default",
-            Self::Nothing => "nothing",
-            Self::Index => "index",
-        }
-    }
 }
 
 /// One table.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SourceTable {
     /// `<server>.<schema>.<table>`.
-    pub table: Spanned<String>,
+    pub table: At<String>,
     /// The topic, where it is not called as the table is.
-    pub topic: Option<Spanned<String>>,
+    pub topic: Option<At<String>>,
     /// Whether the topic may be missing: the process is ready without it.
     #[serde(default)]
     pub optional: bool,
@@ -115,7 +96,7 @@ pub struct SourceTable {
     pub replica_identity: IdentityName,
     /// Key columns.
     #[serde(default)]
-    pub primary_key: Vec<Spanned<String>>,
+    pub primary_key: Vec<At<String>>,
     /// All columns.
     pub columns: Vec<SourceColumn>,
     /// Foreign keys.
@@ -134,7 +115,7 @@ impl SourceTable {
 }
 
 /// One column.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SourceColumn {
     /// Its name.
@@ -178,7 +159,7 @@ impl SourceColumn {
             let _ = write!(out, ", default: {default}");
         }
         if let Some(text) = self.text {
-            let _ = write!(out, ", text: {}", text.name());
+            let _ = write!(out, ", text: {}", word(&text));
         }
         if let Some(collation) = &self.collation {
             let _ = write!(out, ", collation: {}", quoted(collation));
@@ -188,7 +169,7 @@ impl SourceColumn {
 }
 
 /// How readers print a column that has more than one usual form.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TextForm {
     /// As the number that the server prints.
@@ -197,17 +178,8 @@ pub enum TextForm {
     Boolean,
 }
 
-impl TextForm {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Integer => "integer",
-            Self::Boolean => "boolean",
-        }
-    }
-}
-
 /// One foreign key of this table.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ForeignKey {
     /// Columns here.
@@ -223,7 +195,7 @@ pub struct ForeignKey {
 }
 
 /// What becomes of rows whose parent is deleted.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum OnDelete {
     /// The delete is refused at the end of the statement.
     #[default]
@@ -241,28 +213,6 @@ pub enum OnDelete {
     /// Their columns become what they are by default.
     #[serde(rename = "set default")]
     SetDefault,
-}
-
-impl OnDelete {
-    fn name(self) -> &'static str {
-        match self {
-            Self::NoAction => "no action",
-            Self::Restrict => "restrict",
-            Self::Cascade => "cascade",
-            Self::SetNull => "set null",
-            Self::SetDefault => "set default",
-        }
-    }
-}
-
-/// A value that was read from a catalog and stands in no file.
-pub fn unplaced<T>(value: T) -> Spanned<T> {
-    let nowhere = serde_saphyr::Location::UNKNOWN;
-    Spanned {
-        value,
-        referenced: nowhere,
-        defined: nowhere,
-    }
 }
 
 fn yes() -> bool {
@@ -285,7 +235,7 @@ impl SourceFile {
             "# yaml-language-server: $schema=../../schemas/source.schema.json"
         );
         let _ = writeln!(out, "database: {}", quoted(&self.database.value));
-        let _ = writeln!(out, "engine: {}", self.engine.name());
+        let _ = writeln!(out, "engine: {}", word(&self.engine));
         self.connector.write_yaml(&mut out);
         out.push_str("tables:\n");
         for table in &self.tables {
@@ -299,7 +249,7 @@ impl SourceFile {
             let _ = writeln!(
                 out,
                 "    replica_identity: {}",
-                table.replica_identity.name()
+                word(&table.replica_identity)
             );
             let key: Vec<String> = table
                 .primary_key
@@ -327,39 +277,10 @@ impl SourceFile {
                     list(&key.columns),
                     quoted(&key.references),
                     list(&key.referenced_columns),
-                    key.on_delete.name()
+                    word(&key.on_delete)
                 );
             }
         }
         out
     }
-}
-
-/// A YAML scalar; quoted unless it is plainly a word.
-fn quoted(text: &str) -> String {
-    let plain = text.starts_with(|it: char| it.is_ascii_alphabetic())
-        && text
-            .chars()
-            .all(|it| it.is_ascii_alphanumeric() || matches!(it, '_' | '.'))
-        && !matches!(
-            text.to_ascii_lowercase().as_str(),
-            "true" | "false" | "null" | "yes" | "no" | "on" | "off" | "y" | "n"
-        );
-    if plain {
-        return text.to_owned();
-    }
-    let mut out = String::new();
-    for character in serde_json::Value::from(text).to_string().chars() {
-        // JSON lets these stand as they are; YAML takes them for a line's end, or not at all.
-        if matches!(
-            character,
-            '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}'
-        ) {
-            // Writing to a String cannot fail.
-            let _ = write!(out, "\\u{:04x}", u32::from(character));
-        } else {
-            out.push(character);
-        }
-    }
-    out
 }

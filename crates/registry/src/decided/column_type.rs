@@ -4,7 +4,7 @@
 use freshet_core::connector::{Connector, DecimalMode, TimePrecision, ZeroDates};
 use freshet_core::table::{Blanks, Chars, ColumnKind, Moment, Whole};
 
-use super::{EngineName, SourceColumn, TextForm};
+use crate::written::source::{EngineName, SourceColumn, TextForm};
 
 /// Digits of fraction that a moment has at most.
 const DIGITS_MAX: u8 = 6;
@@ -76,7 +76,7 @@ pub fn column_kind(engine: EngineName, connector: &Connector, column: &SourceCol
 }
 
 /// Whether the log may hold NULL for a column that has another value.
-pub(super) fn null_hides(engine: EngineName, connector: &Connector, kind: ColumnKind) -> bool {
+pub(crate) fn null_hides(engine: EngineName, connector: &Connector, kind: ColumnKind) -> bool {
     match kind {
         // Debezium writes NaN as NULL, except as text.
         ColumnKind::Decimal { .. } => {

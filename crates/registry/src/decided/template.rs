@@ -1,8 +1,18 @@
 //! Templates as written: literals, `{placeholder}`, `{placeholder|fold}`, and `{{` / `}}` for braces.
 
-use freshet_core::template::Fold;
-
 use freshet_core::shape;
+use freshet_core::template::Fold;
+use serde::{Serialize, Serializer};
+
+use crate::at::At;
+
+/// A template in its pieces.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TemplateText {
+    /// As it is written.
+    pub text: At<String>,
+    pub(crate) pieces: Vec<Piece>,
+}
 
 /// One piece of a template.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,8 +21,60 @@ pub(crate) enum Piece {
     Placeholder(String, Fold),
 }
 
+impl TemplateText {
+    /// The template that is written.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(crate) fn new(text: &At<String>) -> Result<Self, String> {
+        let pieces = parse(text)?;
+        let text = text.clone();
+        Ok(Self { text, pieces })
+    }
+
+    /// Names of all placeholders.
+    pub(crate) fn placeholders(&self) -> impl Iterator<Item = &str> + Clone {
+        placeholders(&self.pieces)
+    }
+
+    /// What every name of the template begins with.
+    pub(crate) fn literal_prefix(&self) -> &str {
+        match self.pieces.first() {
+            Some(Piece::Literal(text)) => text,
+            _ => "",
+        }
+    }
+
+    /// The names of the template as a [`shape`](mod@freshet_core::shape); values side by side are as good as one.
+    pub(crate) fn shape(&self) -> Vec<u8> {
+        let mut text = Vec::new();
+        for piece in &self.pieces {
+            match piece {
+                Piece::Literal(literal) => text.extend_from_slice(literal.as_bytes()),
+                Piece::Placeholder(..) if text.last() == Some(&shape::VALUE) => {}
+                Piece::Placeholder(..) => text.push(shape::VALUE),
+            }
+        }
+        text
+    }
+}
+
+impl Serialize for TemplateText {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.text.serialize(serializer)
+    }
+}
+
+/// Names of all placeholders among pieces.
+pub(crate) fn placeholders(pieces: &[Piece]) -> impl Iterator<Item = &str> + Clone {
+    pieces.iter().filter_map(|piece| match piece {
+        Piece::Placeholder(name, _) => Some(name.as_str()),
+        Piece::Literal(_) => None,
+    })
+}
+
 /// Splits a template.
-pub(crate) fn parse(text: &str) -> Result<Vec<Piece>, String> {
+fn parse(text: &str) -> Result<Vec<Piece>, String> {
     let mut pieces = Vec::new();
     let mut literal = String::new();
     let mut rest = text.chars().peekable();
@@ -82,35 +144,6 @@ fn placeholder(words: Vec<String>) -> Result<Piece, String> {
     Ok(Piece::Placeholder(name, fold))
 }
 
-/// Names of all placeholders.
-pub(crate) fn placeholders(pieces: &[Piece]) -> impl Iterator<Item = &str> {
-    pieces.iter().filter_map(|piece| match piece {
-        Piece::Placeholder(name, _) => Some(name.as_str()),
-        Piece::Literal(_) => None,
-    })
-}
-
-/// What every name of the template begins with.
-pub(crate) fn literal_prefix(pieces: &[Piece]) -> &str {
-    match pieces.first() {
-        Some(Piece::Literal(text)) => text,
-        _ => "",
-    }
-}
-
-/// The names of the template as a [`shape`](mod@freshet_core::shape); values side by side are as good as one.
-pub(crate) fn shape(pieces: &[Piece]) -> Vec<u8> {
-    let mut text = Vec::new();
-    for piece in pieces {
-        match piece {
-            Piece::Literal(literal) => text.extend_from_slice(literal.as_bytes()),
-            Piece::Placeholder(..) if text.last() == Some(&shape::VALUE) => {}
-            Piece::Placeholder(..) => text.push(shape::VALUE),
-        }
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -138,7 +171,8 @@ mod tests {
             ("a:{b}{c}:d", "a:*:d"),
             ("{b}{c}{d}", "*"),
         ] {
-            let shape = shape(&parse(text).expect("valid"));
+            let template = TemplateText::new(&At::nowhere(text.to_owned()));
+            let shape = template.expect("valid").shape();
             assert_eq!(String::from_utf8_lossy(&shape), wanted, "{text}");
         }
     }

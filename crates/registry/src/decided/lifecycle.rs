@@ -1,0 +1,91 @@
+//! Whether a family purges.
+
+use std::fmt::{self, Display, Formatter};
+
+use serde::{Serialize, Serializer};
+use time::Date;
+
+use crate::at::At;
+use crate::decided::day;
+use crate::decided::deciding::{Deciding, inside_call};
+
+const CODE: &str = "FR0026";
+
+/// Whether a family purges.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lifecycle {
+    /// Not yet.
+    Draft,
+    /// Yes.
+    Active,
+    /// Yes, until a day, where one is given.
+    Deprecated(Option<Date>),
+    /// No more.
+    Retired,
+}
+
+impl Lifecycle {
+    /// Whether it does.
+    pub fn purges(self) -> bool {
+        matches!(self, Self::Active | Self::Deprecated(_))
+    }
+}
+
+impl Display for Lifecycle {
+    fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Draft => out.write_str("draft"),
+            Self::Active => out.write_str("active"),
+            Self::Deprecated(None) => out.write_str("deprecated"),
+            Self::Deprecated(Some(until)) => write!(out, "deprecated({until})"),
+            Self::Retired => out.write_str("retired"),
+        }
+    }
+}
+
+impl Serialize for Lifecycle {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// The lifecycle that a file says.
+pub(super) fn decide(deciding: &mut Deciding<'_>) -> At<Lifecycle> {
+    let written = &deciding.file.lifecycle;
+    let lifecycle = match written.as_str() {
+        "draft" => Lifecycle::Draft,
+        "active" => Lifecycle::Active,
+        "deprecated" => Lifecycle::Deprecated(None),
+        "retired" => Lifecycle::Retired,
+        other => match inside_call(other, "deprecated") {
+            Some(inside) if !inside.trim().is_empty() => {
+                let until = day::parse(inside);
+                if until.is_none() {
+                    let message = "`deprecated(…)` holds no date of the calendar";
+                    let help = "the day until which it purges, as deprecated(2027-01-31)";
+                    deciding.error(CODE, written, message, help);
+                }
+                Lifecycle::Deprecated(until)
+            }
+            _ => {
+                unknown(deciding, written);
+                Lifecycle::Draft
+            }
+        },
+    };
+    written.means(lifecycle)
+}
+
+fn unknown(deciding: &mut Deciding<'_>, written: &At<String>) {
+    let planned = match written.as_str() {
+        "shadow" => "shadow",
+        other if other.starts_with("canary") => "canary",
+        _ => {
+            let choices = "draft, active, deprecated(until), retired";
+            return deciding.choice(CODE, written, "is not a lifecycle", choices);
+        }
+    };
+    let message = format!("`{planned}` is not supported yet");
+    let help = "use draft (purges nothing) or active";
+    deciding.error(CODE, written, &message, help);
+}

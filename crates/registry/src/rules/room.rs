@@ -1,0 +1,269 @@
+//! What constants make of templates has room: in the registry, among the names of one change, and in memory.
+
+use std::collections::HashMap;
+
+use freshet_core::codec::{REDIS_VALUE_BYTES_MAX, TAG_BYTES_MAX};
+use freshet_core::template::NameForm;
+
+use crate::decided::bound::{Bound, Known};
+use crate::decided::family::Place;
+use crate::decided::template::TemplateText;
+use crate::diagnostics::Diagnostics;
+
+const CODE: &str = "FR0018";
+/// What holds more than it may.
+const TOO_MANY: &str = "FR0009";
+
+/// Templates of a registry: each once for every table that it is bound to and every target of its place.
+const TEMPLATES_MAX: usize = 500_000;
+/// Families that a table is bound to, each once for every time that it names the table.
+const BINDINGS_MAX: usize = 10_000;
+/// Placeholders of a template.
+const PLACEHOLDERS_MAX: usize = 32;
+/// What a compiled name takes beside its text, in bytes.
+const NAME_BYTES: usize = 64;
+/// What all compiled names of a registry take together, in bytes.
+const REGISTRY_BYTES: usize = 64 << 20;
+/// What the names that one change makes from one image of its row may take together, in bytes.
+const CHANGE_BYTES: usize = 256 << 20;
+/// A value of a row in a key, with every byte escaped.
+const VALUE_BYTES: usize = 3 * REDIS_VALUE_BYTES_MAX;
+
+/// Whether the families have more templates together than a registry may. It is reported at the family that is the first
+/// too many, and nothing else is looked at then.
+pub(crate) fn is_over(known: &Known<'_>, found: &mut Diagnostics) -> bool {
+    let mut templates = 0_usize;
+    for (_, family) in known.purging() {
+        let places = family.places.iter();
+        let names: usize = places.map(|place| place.names().len()).sum();
+        templates = templates.saturating_add(names * family.sources.len().max(1));
+        if templates > TEMPLATES_MAX {
+            let message = format!(
+                "the registry is too large: more than {TEMPLATES_MAX} templates with this family, each once for every table that it is bound to"
+            );
+            let spot = family.spot(&family.family);
+            found.error(TOO_MANY, spot, &message, "serve the registry in parts");
+            return true;
+        }
+    }
+    false
+}
+
+pub(super) fn check(known: &Known<'_>, found: &mut Diagnostics) {
+    let mut room = Room {
+        bytes: REGISTRY_BYTES,
+        tables: HashMap::new(),
+    };
+    for (_, family) in known.purging() {
+        for bound in known.bound(family) {
+            room.take(bound, found);
+        }
+    }
+}
+
+/// What is left.
+struct Room<'k> {
+    /// For compiled names, in bytes.
+    bytes: usize,
+    tables: HashMap<&'k str, TableRoom>,
+}
+
+struct TableRoom {
+    bindings: usize,
+    /// For the names of one change, in bytes.
+    bytes: usize,
+}
+
+/// What becomes of a template at the targets of its place.
+struct Made<'k> {
+    bound: Bound<'k>,
+    template: &'k TemplateText,
+    form: NameForm,
+    targets: usize,
+    /// Names that its constants make of it.
+    names: usize,
+    /// Bytes of the longest of these, without the values of the row.
+    length: usize,
+}
+
+impl<'k> Room<'k> {
+    fn take(&mut self, bound: Bound<'k>, found: &mut Diagnostics) {
+        let name = bound.table.name();
+        let table = self.tables.entry(name).or_insert(TableRoom {
+            bindings: 0,
+            bytes: CHANGE_BYTES,
+        });
+        if table.bindings >= BINDINGS_MAX {
+            let message = format!(
+                "table `{name}` is bound more than {BINDINGS_MAX} times: each of its changes would purge as many families"
+            );
+            let help = "let one family have the templates of several";
+            let spot = bound.family.spot(&bound.binding.table);
+            return found.error(TOO_MANY, spot, &message, help);
+        }
+        table.bindings += 1;
+        for places in bound.family.lists() {
+            let mut before = 0_usize;
+            for template in places.iter().take(1).flat_map(|place| &**place.names()) {
+                let made = Made::of(bound, template, places);
+                let fits = made.fits_fan_out(before, found)
+                    && made.fits_registry(&mut self.bytes, found)
+                    && made.fits_placeholders(found);
+                if fits {
+                    made.fits_change(&mut table.bytes, found);
+                }
+                before = before.saturating_add(made.names);
+            }
+        }
+    }
+}
+
+impl<'k> Made<'k> {
+    fn of(bound: Bound<'k>, template: &'k TemplateText, places: &[Place]) -> Self {
+        let (mut names, mut length) = (1_usize, template.text.len());
+        let placeholders = template.placeholders();
+        for constants in placeholders.filter_map(|name| bound.constants_of(name)) {
+            names = names.saturating_mul(constants.len());
+            let longest = constants.iter().map(String::len).max();
+            length = length.saturating_add(longest.unwrap_or_default());
+        }
+        Self {
+            bound,
+            template,
+            form: places.first().map_or(NameForm::RedisKey, Place::form),
+            targets: places.len(),
+            names,
+            length,
+        }
+    }
+
+    fn error(&self, code: &'static str, message: &str, help: &str, found: &mut Diagnostics) {
+        let spot = self.bound.family.spot(&self.template.text);
+        found.error(code, spot, message, help);
+    }
+
+    /// Without constants a template makes one name, and the family widens where that is too much.
+    fn fits_fan_out(&self, before: usize, found: &mut Diagnostics) -> bool {
+        let names = self.names;
+        let most = self.bound.family.fan_out_max as usize;
+        if names <= 1 || names.saturating_add(before) <= most {
+            return true;
+        }
+        let message = match (before, names) {
+            (_, usize::MAX) => "its constants make more names of it than can be counted".into(),
+            (0, _) => format!("its constants make {names} names of it"),
+            _ => {
+                format!(
+                    "its constants make {names} names of it, and the templates before it {before}"
+                )
+            }
+        };
+        let help = "fewer constants, or a higher `fan_out_max`";
+        self.error(CODE, &message, help, found);
+        false
+    }
+
+    fn fits_registry(&self, left: &mut usize, found: &mut Diagnostics) -> bool {
+        let bytes = self.length.saturating_add(NAME_BYTES);
+        if take(left, self.names.saturating_mul(bytes)) {
+            return true;
+        }
+        let message = format!(
+            "the templates of the registry and their constants take more than {REGISTRY_BYTES} bytes"
+        );
+        let help = "fewer constants or shorter templates; bind a column instead";
+        self.error(CODE, &message, help, found);
+        false
+    }
+
+    fn fits_placeholders(&self, found: &mut Diagnostics) -> bool {
+        let placeholders = self.template.placeholders().count();
+        if placeholders <= PLACEHOLDERS_MAX {
+            return true;
+        }
+        let message = format!(
+            "the template has {placeholders} placeholders, which is more than {PLACEHOLDERS_MAX}"
+        );
+        self.error(TOO_MANY, &message, "name an entry by fewer values", found);
+        false
+    }
+
+    /// Whether what one change purges has room for these names, whatever values the row has.
+    fn fits_change(&self, left: &mut usize, found: &mut Diagnostics) {
+        let values = self.template.placeholders().count() * VALUE_BYTES;
+        let length = match self.form {
+            NameForm::RedisKey => self.length.saturating_add(values),
+            NameForm::SurrogateKey => TAG_BYTES_MAX,
+        };
+        let bytes = self.names.saturating_mul(length);
+        if !take(left, bytes.saturating_mul(self.targets)) {
+            let message = format!(
+                "the names of one change of `{}` can take more than {CHANGE_BYTES} bytes",
+                self.bound.table.name()
+            );
+            let help = "fewer constants, or fewer families on this table";
+            self.error(CODE, &message, help, found);
+        }
+    }
+}
+
+/// Takes what is asked for, if so much is left.
+fn take(left: &mut usize, bytes: usize) -> bool {
+    let rest = left.checked_sub(bytes);
+    *left = rest.unwrap_or(*left);
+    rest.is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::at::InFile;
+    use crate::decided::Decided;
+    use crate::decided::decide::decide;
+
+    /// A family with `tags` at each of `targets`, bound to `tables`.
+    fn family(tags: usize, targets: usize, tables: usize) -> serde_json::Value {
+        let list = |word: &str, count: usize| -> Vec<String> {
+            (0..count).map(|at| format!("{word}-{at}")).collect()
+        };
+        let source = serde_json::json!({ "table": "shop.public.items", "bind": {} });
+        serde_json::json!({
+            "family": "catalog.item",
+            "schema_version": 1,
+            "owner": { "team": "catalog" },
+            "lifecycle": "active",
+            "freshness": { "class": "strict", "within": "2s", "objective": "99.9%", "window": "28d" },
+            "max_ttl": "1h",
+            "cdn": { "targets": list("edge", targets), "tags": list("item", tags) },
+            "sources": vec![source; tables],
+        })
+    }
+
+    fn over(families: &[serde_json::Value]) -> Option<String> {
+        let mut found = Diagnostics::default();
+        let families = families.iter().map(|family| {
+            let text = family.to_string();
+            let file = InFile {
+                path: "families/item.yaml".into(),
+                says: crate::yaml::parse(&text, 100_000).expect("a family"),
+                text,
+            };
+            decide(file, &mut found)
+        });
+        let decided = Decided {
+            families: families.collect(),
+            sources: Vec::new(),
+        };
+        let is_over = is_over(&Known::new(&decided), &mut found);
+        is_over.then(|| found.render())
+    }
+
+    #[test]
+    fn templates_are_counted_for_each_target_and_table() {
+        let mut families = vec![family(1_000, 100, 4), family(1_000, 10, 10)];
+        assert_eq!(over(&families), None);
+        families.push(family(1, 1, 1));
+        let told = over(&families).expect("too many");
+        assert!(told.contains("more than 500000 templates"), "{told}");
+    }
+}
