@@ -91,6 +91,11 @@ impl PurgeRound {
         self.batches.iter().filter(|batch| !batch.is_empty())
     }
 
+    /// The same, with empty ones among them.
+    pub fn all_batches(&self) -> &[PurgeBatch] {
+        &self.batches
+    }
+
     /// Positions that settle when the round is done.
     pub fn positions(&self) -> &[StreamPosition] {
         &self.positions

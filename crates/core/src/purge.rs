@@ -1,6 +1,7 @@
 //! What is to be purged: `PurgeSet` (from one change) → `PurgeBatch` (merged, one target). What came of it
 //! is in [`outcome`](crate::outcome).
 
+use std::collections::BTreeSet;
 use std::hash::{BuildHasher, Hasher};
 
 use hashbrown::{DefaultHashBuilder, HashTable};
@@ -290,6 +291,66 @@ impl PurgeBatch {
         self.purges.iter().map(|purge| (purge, self.name(purge)))
     }
 
+    /// The purges as another batch takes them, in the same order.
+    pub fn wanted(&self) -> impl DoubleEndedIterator<Item = WantedPurge<'_>> + ExactSizeIterator {
+        self.purges.iter().map(|purge| self.wanted_of(purge))
+    }
+
+    /// Whether the batch has a purge of this scope and name.
+    pub fn contains(&self, scope: Scope, name: &[u8]) -> bool {
+        let same = |at: &u32| {
+            let purge = &self.purges[*at as usize];
+            purge.scope == scope && self.name(purge) == name
+        };
+        let hash = hash_of(&self.seed, scope, name);
+        self.index.find(hash, same).is_some()
+    }
+
+    /// The purges that `other` does not have.
+    #[must_use]
+    pub fn without(&self, other: &Self) -> Self {
+        let mut rest = Self::new(self.target);
+        for purge in self
+            .wanted()
+            .filter(|purge| !other.contains(purge.scope, purge.name))
+        {
+            rest.add(purge);
+        }
+        rest
+    }
+
+    /// The batch as it is purged once more, behind an inner cache that has forgotten names of `families` only now. Of
+    /// these families, that is part of their freshness. For any other one it is a precaution, and keeps no commit time: a
+    /// target that is well must not look late because another one was.
+    #[must_use]
+    pub fn again_behind(&self, families: &BTreeSet<FamilyId>) -> Self {
+        let mut again = self.clone();
+        for purge in &mut again.purges {
+            if !families.contains(&purge.family) {
+                purge.committed = WallMicros(0);
+            }
+        }
+        again
+    }
+
+    /// Adds all purges of `other`.
+    pub fn extend(&mut self, other: &Self) {
+        for purge in other.wanted() {
+            self.add(purge);
+        }
+    }
+
+    /// Parts of at most `size` purges.
+    pub fn slices(&self, size: usize) -> impl Iterator<Item = Self> {
+        self.purges.chunks(size.max(1)).map(|purges| {
+            let mut part = Self::new(self.target);
+            for purge in purges {
+                part.add(self.wanted_of(purge));
+            }
+            part
+        })
+    }
+
     /// One purge and its name.
     pub fn get(&self, at: usize) -> Option<(&BatchedPurge, &[u8])> {
         self.purges.get(at).map(|purge| (purge, self.name(purge)))
@@ -348,6 +409,16 @@ impl PurgeBatch {
 
     fn name(&self, purge: &BatchedPurge) -> &[u8] {
         &self.bytes[purge.start as usize..purge.end as usize]
+    }
+
+    fn wanted_of(&self, purge: &BatchedPurge) -> WantedPurge<'_> {
+        WantedPurge {
+            family: purge.family,
+            scope: purge.scope,
+            mode: purge.mode,
+            committed: purge.committed,
+            name: self.name(purge),
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use freshet_core::position::WallMicros;
-use freshet_core::purge::{BatchedPurge, PurgeBatch};
+use freshet_core::purge::PurgeBatch;
 use freshet_core::registry::{FamilyId, Registry};
 
 use crate::purge_request::{OuterPurges, PurgeRequest, RequestedPurge};
@@ -16,9 +16,8 @@ const BYTES_PER_REQUEST: usize = 256 * 1024;
 
 /// A batch as records for a lane's topic. `outer` follows in the last one, so that it comes after all of the batch.
 ///
-/// What follows has been purged before and is repeated in case a reader composed it from what the batch was to remove.
-/// Of a family that the batch concerns, that is part of its freshness; for any other one it is a precaution, and keeps
-/// no commit time: a target that is well must not look late because another one was down.
+/// What follows has been purged before and is repeated in case a reader composed it from what the batch was to remove
+/// (see [`PurgeBatch::again_behind`]).
 pub fn requests_of(
     registry: &Registry,
     batch: &PurgeBatch,
@@ -38,33 +37,25 @@ pub fn requests_of(
         requested: now,
     };
     let concerned: BTreeSet<FamilyId> = batch.iter().map(|(purge, _)| purge.family).collect();
-    let own = |purge: &BatchedPurge| purge.committed;
-    let behind = |purge: &BatchedPurge| match concerned.contains(&purge.family) {
-        true => purge.committed,
-        false => WallMicros(0),
-    };
-    let mut requests: Vec<PurgeRequest> = chunks(registry, batch, own)
+    let mut requests: Vec<PurgeRequest> = chunks(registry, batch)
+        .into_iter()
         .map(|purges| PurgeRequest { purges, ..empty() })
         .collect();
-    for (target, purges) in outer
-        .iter()
-        .flat_map(|it| chunks(registry, it, behind).map(|purges| (name_of(it.target()), purges)))
-    {
-        let then = vec![OuterPurges { target, purges }];
-        // One chunk a record: the first follows the last purges themselves.
-        match requests.last_mut() {
-            Some(last) if last.then.is_empty() => last.then = then,
-            _ => requests.push(PurgeRequest { then, ..empty() }),
+    for outer in outer {
+        for purges in chunks(registry, &outer.again_behind(&concerned)) {
+            let target = name_of(outer.target());
+            let then = vec![OuterPurges { target, purges }];
+            // One chunk a record: the first follows the last purges themselves.
+            match requests.last_mut() {
+                Some(last) if last.then.is_empty() => last.then = then,
+                _ => requests.push(PurgeRequest { then, ..empty() }),
+            }
         }
     }
     requests
 }
 
-fn chunks(
-    registry: &Registry,
-    batch: &PurgeBatch,
-    committed: impl Fn(&BatchedPurge) -> WallMicros,
-) -> impl Iterator<Item = Vec<RequestedPurge>> {
+fn chunks(registry: &Registry, batch: &PurgeBatch) -> Vec<Vec<RequestedPurge>> {
     let mut chunks: Vec<Vec<RequestedPurge>> = Vec::new();
     let mut bytes = 0;
     for (purge, name) in batch.iter() {
@@ -83,11 +74,11 @@ fn chunks(
                 scope: purge.scope,
                 mode: purge.mode,
                 name: name.to_vec(),
-                committed: committed(purge),
+                committed: purge.committed,
             });
         }
     }
-    chunks.into_iter()
+    chunks
 }
 
 #[cfg(test)]

@@ -108,3 +108,52 @@ fn p14_merging_names_takes_time_with_their_number() {
         begun.elapsed()
     );
 }
+
+fn purge(family: u32, name: &[u8]) -> WantedPurge<'_> {
+    WantedPurge {
+        family: FamilyId(family),
+        scope: Scope::Keys,
+        mode: PurgeMode::Hard,
+        committed: WallMicros(u64::from(family)),
+        name,
+    }
+}
+
+fn batch(purges: &[(u32, &'static [u8])]) -> PurgeBatch {
+    let mut batch = PurgeBatch::new(TargetId(3));
+    for (family, name) in purges {
+        batch.add(purge(*family, name));
+    }
+    batch
+}
+
+fn names(batch: &PurgeBatch) -> Vec<&[u8]> {
+    batch.iter().map(|(_, name)| name).collect()
+}
+
+#[test]
+fn a_batch_is_cut_and_joined() {
+    let whole = batch(&[(1, b"a"), (1, b"b"), (2, b"c"), (2, b"d"), (2, b"e")]);
+    let parts: Vec<PurgeBatch> = whole.slices(2).collect();
+    let held: Vec<_> = parts.iter().map(names).collect();
+    assert_eq!(
+        held,
+        [&[&b"a"[..], b"b"][..], &[&b"c"[..], b"d"], &[&b"e"[..]]]
+    );
+    assert!(parts.iter().all(|part| part.target() == TargetId(3)));
+    let rest = whole.without(&parts[1]);
+    assert_eq!(names(&rest), [b"a", b"b", b"e"]);
+    assert!(!rest.contains(Scope::Keys, b"c") && rest.contains(Scope::Keys, b"e"));
+    assert!(!rest.contains(Scope::Tag, b"e"), "another scope");
+    let mut joined = rest.clone();
+    joined.extend(&whole);
+    assert_eq!(names(&joined), [b"a", b"b", b"e", b"c", b"d"]);
+}
+
+#[test]
+fn what_is_purged_again_counts_only_for_families_that_had_waited() {
+    let again = batch(&[(1, b"a"), (2, b"b")]).again_behind(&[FamilyId(2)].into());
+    let committed: Vec<WallMicros> = again.wanted().map(|purge| purge.committed).collect();
+    assert_eq!(committed, [WallMicros(0), WallMicros(2)]);
+    assert_eq!(names(&again), [b"a", b"b"]);
+}
