@@ -22,7 +22,7 @@ use crate::gaps::Gaps;
 use crate::heartbeat::{Heard, Heartbeats};
 use crate::lag::{LagOf, Lags};
 use crate::metrics;
-use crate::round::{Bounds, Round};
+use crate::round::{Bounds, Returned, Round};
 use crate::rules::{Rules, RulesInForce};
 use crate::status::Status;
 use crate::taking::Take;
@@ -46,7 +46,7 @@ pub(crate) struct Intake<S, T> {
     /// Topics that tell where transactions begin and end.
     pub(crate) transactions: Vec<String>,
     pub(crate) rounds: mpsc::Sender<Round>,
-    pub(crate) done: Receiver<Round>,
+    pub(crate) done: Receiver<Returned>,
     pub(crate) stop: watch::Receiver<bool>,
     pub(crate) drain_within: Duration,
 }
@@ -63,7 +63,7 @@ pub(crate) struct Progress {
     /// Rounds under way that purge the scopes of gaps.
     gaps_under_way: usize,
     spare: Vec<Round>,
-    in_flight: Vec<(u64, Option<WallMicros>)>,
+    in_flight: Vec<Sent>,
     pub(crate) topics: HashMap<StreamId, Arc<str>>,
     pub(crate) behind: HashMap<StreamId, u64>,
     /// Streams that end as soon as what was handed out of them is committed.
@@ -75,6 +75,16 @@ pub(crate) struct Progress {
     merged: Counter,
     /// The rules whose topics the source reads.
     pub(crate) followed: Arc<Rules>,
+}
+
+/// A round that is under way.
+struct Sent {
+    number: u64,
+    /// Commit time of its oldest change.
+    oldest: Option<WallMicros>,
+    purges: usize,
+    /// It waits for a lane that is late, and for nobody else.
+    is_late: bool,
 }
 
 impl<S: Source, T: Take> Intake<S, T> {
@@ -252,7 +262,12 @@ impl<S: Source, T: Take> Intake<S, T> {
 
     /// Whether no more rounds may be under way.
     fn is_full(&self, progress: &Progress) -> bool {
-        progress.in_flight.len() >= self.bounds.rounds_in_flight_max
+        let (bounds, in_flight) = (&self.bounds, &progress.in_flight);
+        let in_time = in_flight.iter().filter(|sent| !sent.is_late).count();
+        let purges: usize = in_flight.iter().map(|sent| sent.purges).sum();
+        in_time >= bounds.rounds_in_flight_max
+            || in_flight.len() >= bounds.rounds_open_max
+            || purges >= bounds.round_purges_max * bounds.rounds_in_flight_max
     }
 
     fn window_left(&self, progress: &Progress) -> Duration {
@@ -283,7 +298,12 @@ impl<S: Source, T: Take> Intake<S, T> {
         round.number = progress.sent;
         progress.merged.increment(round.purges.merged() as u64);
         progress.gaps_under_way += usize::from(!round.unproven_topics.is_empty());
-        progress.in_flight.push((round.number, round.oldest));
+        progress.in_flight.push(Sent {
+            number: round.number,
+            oldest: round.oldest,
+            purges: round.purges.purges(),
+            is_late: false,
+        });
         // It has room for all rounds in flight, and closes with the runtime: nothing settles then, all comes again.
         if self.rounds.try_send(round).is_err() {
             tracing::error!(intake = %self.name, "rounds are no longer taken");
@@ -292,15 +312,31 @@ impl<S: Source, T: Take> Intake<S, T> {
     }
 
     fn settle_done(&mut self, progress: &mut Progress) {
-        while let Ok(round) = self.done.try_recv() {
-            self.settle(progress, round);
+        while let Ok(returned) = self.done.try_recv() {
+            self.hear(progress, returned);
         }
         // With everything in flight, what is open waits for a round that comes back. A record would only join it.
         let waits = self.is_full(progress) && !progress.open.is_empty();
         if waits && (progress.quiet || self.bounds.room(&progress.open) == 0) {
             let wait = Duration::from_millis(1).min(self.bounds.idle_wait);
-            if let Ok(round) = self.done.recv_timeout(wait) {
-                self.settle(progress, round);
+            if let Ok(returned) = self.done.recv_timeout(wait) {
+                self.hear(progress, returned);
+            }
+        }
+    }
+
+    fn hear(&mut self, progress: &mut Progress, returned: Returned) {
+        let Returned { number, round } = returned;
+        match round {
+            Some(round) => self.settle(progress, round),
+            None => {
+                let sent = progress
+                    .in_flight
+                    .iter_mut()
+                    .find(|sent| sent.number == number);
+                if let Some(sent) = sent {
+                    sent.is_late = true;
+                }
             }
         }
     }
@@ -311,17 +347,20 @@ impl<S: Source, T: Take> Intake<S, T> {
         }
         progress
             .in_flight
-            .retain(|(number, _)| *number != round.number);
+            .retain(|sent| sent.number != round.number);
         if !round.unproven_topics.is_empty() {
             progress.gaps_under_way -= 1;
             self.prove(&round);
         }
         self.note_oldest(progress);
-        progress.spare.push(round);
+        // What was open beside a lane that was late is not all needed again.
+        if progress.spare.len() <= self.bounds.rounds_in_flight_max {
+            progress.spare.push(round);
+        }
     }
 
     pub(crate) fn note_oldest(&self, progress: &Progress) {
-        let under_way = progress.in_flight.iter().filter_map(|(_, oldest)| *oldest);
+        let under_way = progress.in_flight.iter().filter_map(|sent| sent.oldest);
         let waiting = progress.open.oldest.into_iter().chain(self.take.oldest());
         let oldest = under_way.chain(waiting).min();
         self.status.oldest_unpurged(&self.name, oldest);

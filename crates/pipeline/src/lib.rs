@@ -5,10 +5,6 @@
 //! reads the lane's topic. Tasks and threads are started in [`run`] and nowhere else.
 
 mod adopt;
-mod attempt;
-pub mod backoff;
-mod breaker;
-mod budget;
 pub mod canary;
 pub mod clock;
 mod dead_letter;
@@ -18,23 +14,20 @@ pub mod heartbeat;
 mod hold;
 mod intake;
 mod lag;
-mod lane;
+mod lanes;
 pub mod metrics;
 mod parked;
 pub mod parts;
-mod purge;
-mod recent;
-mod replay;
-mod report;
 pub mod round;
 pub mod rules;
 pub mod run;
 mod sample;
 mod schemas;
-mod served;
 pub mod status;
 mod take;
 mod taking;
 mod tally;
 pub mod transactions;
 mod unproven;
+
+pub use lanes::backoff;

@@ -7,10 +7,10 @@ use freshet_core::sample::{PurgedSample, ReadSample};
 use freshet_wire::Limits;
 use tokio::sync::mpsc;
 
-use crate::backoff::{Backoff, Dice};
 use crate::canary::Canaries;
 use crate::clock::Clock;
 use crate::heartbeat::Heartbeats;
+use crate::lanes::backoff::{Backoff, Dice};
 use crate::round::{Bounds, Window};
 use crate::rules::RulesInForce;
 use crate::status::Status;

@@ -1,5 +1,8 @@
 //! A round on its way through the tiers, and how many of them may be on their way.
 
+pub(crate) mod freshness;
+pub(crate) mod run;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +13,7 @@ use freshet_core::position::{Steady, WallMicros};
 use freshet_core::registry::FreshnessClass;
 use freshet_core::sample::PurgedSample;
 
+use crate::lanes::work::Answer;
 use crate::rules::Rules;
 
 /// Purges that settle together, with what else has to be done before they may settle.
@@ -43,6 +47,8 @@ pub struct Round {
     pub beats: Vec<(Arc<str>, i32)>,
     /// Its number, in the order in which rounds of one intake are sent.
     pub number: u64,
+    /// What its lanes have answered.
+    pub(crate) answers: Vec<Answer>,
 }
 
 impl Round {
@@ -64,6 +70,7 @@ impl Round {
             heartbeats: Vec::new(),
             beats: Vec::new(),
             number: 0,
+            answers: Vec::new(),
         }
     }
 
@@ -82,6 +89,7 @@ impl Round {
         self.unproven_topics.clear();
         self.heartbeats.clear();
         self.beats.clear();
+        self.answers.clear();
     }
 
     /// Whether nothing waits for this round.
@@ -103,6 +111,16 @@ impl Round {
             );
         }
     }
+}
+
+/// What an intake hears of a round that it has sent.
+#[derive(Debug)]
+pub(crate) struct Returned {
+    /// Its number.
+    pub(crate) number: u64,
+    /// The round, when all that it asked for is done or stored; none while it waits for lanes that are late, and for
+    /// nobody else.
+    pub(crate) round: Option<Round>,
 }
 
 /// When a round that could go on growing is sent.
@@ -138,6 +156,9 @@ pub struct Bounds {
     pub pull_max: usize,
     /// Rounds under way at most.
     pub rounds_in_flight_max: usize,
+    /// Rounds open at most, with those that wait for nobody but lanes that are late. More than may be under way keep one
+    /// target from holding the others back.
+    pub rounds_open_max: usize,
     /// Positions open at most: one round that takes long keeps all that came after it open too.
     pub open_max: usize,
     /// Commit settled offsets this often.
@@ -166,6 +187,7 @@ impl Default for Bounds {
             round_purges_max: 65_536,
             pull_max: 2048,
             rounds_in_flight_max: 4,
+            rounds_open_max: 1_024,
             open_max: 262_144,
             commit_every: Duration::from_millis(250),
             idle_wait: Duration::from_millis(50),

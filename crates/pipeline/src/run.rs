@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
+use std::time::Duration;
 
 use freshet_core::ports::{Outbox, Purger, Source, SourceError, WriterSchemas};
 use freshet_core::sample::{PurgedSample, ReadSample};
@@ -11,19 +12,22 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
-use crate::budget::Pace;
 use crate::canary::Canaries;
-use crate::clock::Clock;
 use crate::intake::Intake;
 use crate::lag::{LagOf, Lags};
-use crate::lane::TakeRequests;
+use crate::lanes::budget::Pace;
+use crate::lanes::lane::{Lane, Policy};
+use crate::lanes::replay;
+use crate::lanes::store::Store;
+use crate::lanes::take::TakeRequests;
+use crate::lanes::target::{NewTarget, Target};
+use crate::lanes::turns::Turns;
 use crate::metrics::STAGE;
-use crate::parts::{Drive, Parts, Settings, TargetParts};
-use crate::purge::RunRound;
-use crate::round::{Bounds, Round, Window};
+use crate::parts::{BacklogLane, Drive, LiveLane, Parts, Settings, TargetParts};
+use crate::round::freshness::Measure;
+use crate::round::run::RunRound;
+use crate::round::{Bounds, Returned, Round, Window};
 use crate::rules::RulesInForce;
-use crate::served::{Lane, Served, TargetState};
-use crate::status::Status;
 use crate::take::{TakeChanges, TakeParts};
 use crate::taking::Take;
 
@@ -64,11 +68,16 @@ where
     let (halt, halted) = watch::channel(false);
     let mut start = Start {
         rules: parts.rules,
-        status: parts.status,
-        clock: parts.clock,
+        store: Arc::new(Store {
+            outbox: parts.outbox,
+            clock: parts.clock,
+            status: parts.status,
+            backoff: parts.settings.backoff,
+            dice: parts.settings.dice.clone(),
+            dead_letter_topic: Arc::clone(&parts.settings.dead_letter_topic),
+        }),
         settings: parts.settings,
-        outbox: parts.outbox,
-        samples: parts.samples,
+        intakes: parts.intakes.len(),
         canaries: parts.canaries,
         reads: parts.reads,
         stop: halted,
@@ -77,8 +86,7 @@ where
         lags: Lags::default(),
     };
     let lanes = start.targets(parts.targets);
-    let samples = start.samples.clone();
-    let run_round = Arc::new(start.run_round(lanes, samples));
+    let run_round = start.run_round(lanes, parts.samples);
     for (at, (source, schemas)) in parts.intakes.into_iter().enumerate() {
         start.intake(at, source, schemas, &run_round);
     }
@@ -123,16 +131,18 @@ async fn finish<S, O>(
     failure.map_or(Ok(sources), Err)
 }
 
+/// The way to each target, by its name.
+type Lanes<P, O> = BTreeMap<Arc<str>, Arc<Lane<P, O>>>;
+
 type ThreadEnd<S> = oneshot::Receiver<Result<S, SourceError>>;
 
 /// What is being started.
 struct Start<S, O> {
     rules: RulesInForce,
-    status: Status,
-    clock: Clock,
+    store: Arc<Store<O>>,
     settings: Settings,
-    outbox: Arc<O>,
-    samples: Option<mpsc::Sender<PurgedSample>>,
+    /// How many there are.
+    intakes: usize,
     canaries: Canaries,
     reads: Option<mpsc::Sender<ReadSample>>,
     stop: watch::Receiver<bool>,
@@ -144,22 +154,18 @@ struct Start<S, O> {
 impl<S: Source + 'static, O: Outbox + 'static> Start<S, O> {
     fn run_round<P>(
         &self,
-        lanes: BTreeMap<Arc<str>, Lane<P>>,
+        lanes: Lanes<P, O>,
         samples: Option<mpsc::Sender<PurgedSample>>,
-    ) -> RunRound<P, O> {
-        RunRound {
+    ) -> Arc<RunRound<P, O>> {
+        Arc::new(RunRound {
             lanes,
-            outbox: Arc::clone(&self.outbox),
-            clock: self.clock.clone(),
-            status: self.status.clone(),
-            backoff: self.settings.backoff,
-            dice: self.settings.dice.clone(),
-            samples,
-            canaries: self.canaries.clone(),
-            dead_letter_topic: Arc::clone(&self.settings.dead_letter_topic),
-            purge_stage: metrics::histogram!(STAGE, "stage" => "purge"),
-            stop: self.stop.clone(),
-        }
+            store: Arc::clone(&self.store),
+            measure: Measure {
+                purge_stage: metrics::histogram!(STAGE, "stage" => "purge"),
+                canaries: self.canaries.clone(),
+                samples,
+            },
+        })
     }
 
     fn intake<P: Purger + 'static, W: WriterSchemas + 'static>(
@@ -172,8 +178,8 @@ impl<S: Source + 'static, O: Outbox + 'static> Start<S, O> {
         let take = TakeChanges::new(TakeParts {
             decoder: Decoder::new(self.settings.limits.clone()),
             schemas,
-            clock: self.clock.clone(),
-            status: self.status.clone(),
+            clock: self.store.clock.clone(),
+            status: self.store.status.clone(),
             dead_letter_topic: Arc::clone(&self.settings.dead_letter_topic),
             sample_every: self.settings.sample_every,
             reads: self.reads.clone(),
@@ -193,69 +199,79 @@ impl<S: Source + 'static, O: Outbox + 'static> Start<S, O> {
         self.thread(seat, source, take, Arc::clone(run_round));
     }
 
-    /// Starts the lanes of every target; returns how the intakes' rounds reach them.
-    fn targets<P: Purger + 'static>(
-        &mut self,
-        targets: Vec<TargetParts<S, P>>,
-    ) -> BTreeMap<Arc<str>, Lane<P>> {
-        let served: Vec<Served<P>> = targets.iter().map(|target| self.served(target)).collect();
-        let lanes = targets.iter().zip(&served).map(|(target, served)| {
-            let lane = match &target.live {
-                None => Lane::Here(served.clone()),
-                Some(live) => Lane::Outbox(Arc::clone(&live.topic)),
-            };
-            (Arc::clone(&target.name), lane)
+    /// Starts the lanes of every target; returns the way that the intakes' rounds take to each.
+    fn targets<P: Purger + 'static>(&mut self, targets: Vec<TargetParts<S, P>>) -> Lanes<P, O> {
+        let started: Vec<Started<S, P>> = targets
+            .into_iter()
+            .map(|target| self.target(target))
+            .collect();
+        let lanes = started.iter().map(|started| {
+            let lane = self.lane(started.front(), &started.target);
+            (Arc::clone(&started.target.name), lane)
         });
-        let lanes: BTreeMap<Arc<str>, Lane<P>> = lanes.collect();
-        for (target, served) in targets.into_iter().zip(served) {
-            let TargetParts {
-                name,
+        let lanes: Lanes<P, O> = lanes.collect();
+        for started in started {
+            let Started {
+                target,
+                within,
                 live,
                 backlog,
-                ..
-            } = target;
+            } = started;
             // What follows in outer targets goes the way of live purges.
             let mut behind = lanes.clone();
-            let held = Served {
-                spill_within: None,
-                pace: backlog
-                    .purges_per_second
-                    .map(|rate| Arc::new(Pace::new(rate))),
-                ..served.clone()
-            };
-            behind.insert(Arc::clone(&name), Lane::Here(held));
+            let pace = backlog.purges_per_second.map(Pace::new);
+            let name = Arc::clone(&target.name);
+            behind.insert(Arc::clone(&name), self.lane(Policy::Backlog(pace), &target));
             let seat = self.seat(format!("{name}.backlog"), Window::default());
-            let run_round = self.lane(seat, &name, backlog.source, behind);
-            let now = self.clock.now();
-            self.status
-                .not_ready(&served.state.part, "has not answered yet", now);
-            let every = self.settings.ping_every;
-            self.tasks
-                .spawn(run_round.watch_target(Arc::clone(&name), every));
+            self.take_requests(seat, &name, backlog.source, behind);
             if let Some(live) = live {
-                let own = BTreeMap::from([(Arc::clone(&name), Lane::Here(served))]);
+                let mut lanes = lanes.clone();
+                lanes.insert(
+                    Arc::clone(&name),
+                    self.lane(Policy::Inline(within), &target),
+                );
                 let seat = self.seat(name.to_string(), live.window);
-                self.lane(seat, &name, live.source, own);
+                self.take_requests(seat, &name, live.source, lanes);
             }
+            let (store, every) = (Arc::clone(&self.store), self.settings.ping_every);
+            let now = self.store.clock.now();
+            self.store
+                .status
+                .not_ready(&target.part, "has not answered yet", now);
+            self.tasks
+                .spawn(async move { replay::watch(&target, &store, every).await });
         }
         lanes
     }
 
-    /// How a target's live purges are made.
-    fn served<P>(&self, target: &TargetParts<S, P>) -> Served<P> {
-        let TargetParts { name, backlog, .. } = target;
-        let state = TargetState::new(
+    fn target<P>(&self, parts: TargetParts<S, P>) -> Started<S, P> {
+        let TargetParts {
             name,
-            &backlog.topic,
-            backlog.replay,
-            (self.settings.backoff, self.clock.now()),
-        );
-        Served {
-            purger: Arc::clone(&target.purger),
-            state: Arc::new(state),
-            spill_within: Some(backlog.after),
-            pace: None,
+            purger,
+            live,
+            backlog,
+        } = parts;
+        let new = NewTarget {
+            name,
+            purger,
+            backlog: Arc::clone(&backlog.topic),
+            keep: backlog.replay,
+        };
+        Started {
+            target: Arc::new(Target::new(new, self.store.backoff, self.store.clock.now())),
+            within: backlog.after,
+            live,
+            backlog,
         }
+    }
+
+    fn lane<P>(&self, policy: Policy, target: &Arc<Target<P>>) -> Arc<Lane<P, O>> {
+        Arc::new(Lane {
+            target: Arc::clone(target),
+            policy,
+            store: Arc::clone(&self.store),
+            turns: Turns::new(self.settings.intake.rounds_in_flight_max * self.intakes),
+        })
     }
 
     fn seat(&self, lane: String, window: Window) -> Seat {
@@ -264,26 +280,28 @@ impl<S: Source + 'static, O: Outbox + 'static> Start<S, O> {
             lag_of: LagOf::Lane(Arc::from(lane)),
             bounds: Bounds {
                 window,
+                // All that such a round waits for is its one target.
+                rounds_open_max: self.settings.lane.rounds_in_flight_max,
                 ..self.settings.lane
             },
         }
     }
 
-    fn lane<P: Purger + 'static>(
+    /// Starts whatever reads a topic of purge requests.
+    fn take_requests<P: Purger + 'static>(
         &mut self,
         seat: Seat,
         target: &Arc<str>,
         source: S,
-        lanes: BTreeMap<Arc<str>, Lane<P>>,
-    ) -> Arc<RunRound<P, O>> {
-        let run_round = Arc::new(self.run_round(lanes, None));
+        lanes: Lanes<P, O>,
+    ) {
+        let run_round = self.run_round(lanes, None);
         let take = TakeRequests {
             target: Arc::clone(target),
-            clock: self.clock.clone(),
+            clock: self.store.clock.clone(),
             dead_letter_topic: Arc::clone(&self.settings.dead_letter_topic),
         };
-        self.thread(seat, source, take, Arc::clone(&run_round));
-        run_round
+        self.thread(seat, source, take, run_round);
     }
 
     /// One thread for the source, one task for its rounds.
@@ -299,19 +317,22 @@ impl<S: Source + 'static, O: Outbox + 'static> Start<S, O> {
             lag_of,
             bounds,
         } = seat;
-        let (rounds, waiting) = mpsc::channel(bounds.rounds_in_flight_max);
-        let (report, done) = std::sync::mpsc::sync_channel(bounds.rounds_in_flight_max);
+        let open_max = bounds.rounds_open_max.max(bounds.rounds_in_flight_max);
+        let (rounds, waiting) = mpsc::channel(open_max);
+        // A round is told of twice at most: that it waits only for who is late, and that it is done.
+        let (report, done) = std::sync::mpsc::sync_channel(2 * open_max);
         self.tasks.spawn(run_rounds(run_round, waiting, report));
-        self.status
-            .not_ready(&name, "no partition assigned yet", self.clock.now());
+        self.store
+            .status
+            .not_ready(&name, "no partition assigned yet", self.store.clock.now());
         let intake = Intake {
             name: name.clone(),
             source,
             take,
             rules: self.rules.clone(),
             bounds,
-            clock: self.clock.clone(),
-            status: self.status.clone(),
+            clock: self.store.clock.clone(),
+            status: self.store.status.clone(),
             lag_of,
             lags: self.lags.clone(),
             heartbeats: self.settings.heartbeats.clone(),
@@ -347,11 +368,30 @@ struct Seat {
     bounds: Bounds,
 }
 
+/// A target whose lanes are being started.
+struct Started<S, P> {
+    target: Arc<Target<P>>,
+    /// A live purge that is not done within this goes to the backlog.
+    within: Duration,
+    live: Option<LiveLane<S>>,
+    backlog: BacklogLane<S>,
+}
+
+impl<S, P> Started<S, P> {
+    /// How rounds of changes reach it.
+    fn front(&self) -> Policy {
+        match &self.live {
+            Some(live) => Policy::Queued(Arc::clone(&live.topic)),
+            None => Policy::Inline(self.within),
+        }
+    }
+}
+
 /// Runs the rounds of one intake, several at a time, and hands them back when they are done.
 async fn run_rounds<P: Purger, O: Outbox>(
     run_round: Arc<RunRound<P, O>>,
     mut waiting: mpsc::Receiver<Round>,
-    report: SyncSender<Round>,
+    report: SyncSender<Returned>,
 ) {
     let mut under_way = FuturesUnordered::new();
     let mut open = true;
@@ -361,9 +401,12 @@ async fn run_rounds<P: Purger, O: Outbox>(
             biased;
             next = waiting.recv(), if open => match next {
                 Some(mut round) => {
-                    let run_round = &run_round;
+                    let (run_round, report) = (&run_round, &report);
                     under_way.push(async move {
-                        run_round.run(&mut round).await;
+                        let number = round.number;
+                        // It has room for whatever may be under way, and closes with the intake.
+                        let late = || drop(report.try_send(Returned { number, round: None }));
+                        run_round.run(&mut round, late).await;
                         round
                     });
                 }
@@ -371,7 +414,9 @@ async fn run_rounds<P: Purger, O: Outbox>(
             },
             Some(round) = under_way.next(), if !under_way.is_empty() => {
                 // The channel has room for every round that may be in flight, so this cannot block.
-                if report.try_send(round).is_err() {
+                let number = round.number;
+                let round = Some(round);
+                if report.try_send(Returned { number, round }).is_err() {
                     return;
                 }
             }

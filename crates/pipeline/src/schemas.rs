@@ -9,7 +9,7 @@ use ::metrics::counter;
 use freshet_core::ports::{WriterSchemaError, WriterSchemas};
 use freshet_core::position::Steady;
 
-use crate::backoff::{Backoff, Dice};
+use crate::lanes::backoff::{Backoff, Dice};
 use crate::metrics::SCHEMA_FETCHES;
 use crate::parked::Parked;
 use crate::parts::Drive;

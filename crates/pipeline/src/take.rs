@@ -15,11 +15,11 @@ use freshet_core::sample::ReadSample;
 use freshet_wire::{Decoded, Decoder, SCHEMAS_PER_RECORD, Skipped};
 use tokio::sync::mpsc;
 
-use crate::backoff::Dice;
 use crate::clock::Clock;
 use crate::dead_letter::{self, Concerned, Reason};
 use crate::drift::Drifts;
 use crate::gaps::Order;
+use crate::lanes::backoff::Dice;
 use crate::metrics::IntakeHandles;
 use crate::parked::{Parked, ParkedStream};
 use crate::parts::Drive;

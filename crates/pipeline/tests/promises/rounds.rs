@@ -42,6 +42,25 @@ fn a_target_that_fails_is_asked_again_until_it_answers() {
     assert!(running.stop());
 }
 
+/// Rounds that wait for a late store are not counted, but what they hold is: twice the 64 purges of a round.
+#[test]
+fn p6_what_waits_for_a_late_store_is_bounded() {
+    let world = World::new();
+    world.redis.hang(true);
+    for id in 0..500 {
+        world.changes.push(insert(id, id));
+    }
+    let running = world.start();
+    until("the edge goes on", || world.edge.purged().len() >= 64);
+    let looks = world.changes.asked() + 200;
+    until("the intake goes round", || world.changes.asked() >= looks);
+    let purged = world.edge.purged().len();
+    assert!(purged <= 64 + 16, "{purged} changes are under way");
+    world.redis.hang(false);
+    until("all committed", || world.changes.committed() == Some(499));
+    assert!(running.stop());
+}
+
 #[test]
 fn nobody_spins_while_every_round_is_under_way() {
     let world = World::new();

@@ -118,6 +118,7 @@ fn settings() -> Settings {
         heartbeats: Heartbeats(silence),
         intake: Bounds {
             round_records_max: 16,
+            round_purges_max: 64,
             rounds_in_flight_max: 2,
             ..quick.intake
         },

@@ -7,8 +7,8 @@ use std::time::Duration;
 use freshet_core::position::Steady;
 use tokio::sync::Notify;
 
-use crate::backoff::Backoff;
 use crate::clock::Clock;
+use crate::lanes::backoff::Backoff;
 
 /// Failures in a row that open it.
 const FAILURES_TO_OPEN: u32 = 3;
@@ -126,6 +126,11 @@ impl Breaker {
         }
         self.probed.notify_waiters();
         Turn::Closed
+    }
+
+    /// Whether the target is considered down.
+    pub(crate) fn is_open(&self) -> bool {
+        !matches!(*self.lock(), State::Closed { .. })
     }
 
     /// A poisoned lock only means that a holder panicked; the state is whole after every operation.

@@ -9,7 +9,7 @@ use freshet_core::position::{Steady, WallMicros};
 use freshet_core::purge::{PurgeBatch, WantedPurge};
 use freshet_core::registry::{FamilyId, PurgeMode, Scope, TargetId};
 
-use crate::report::scope_at;
+use crate::lanes::report::scope_at;
 use crate::rules::Rules;
 
 /// Bytes kept for one target. What does not fit is remembered by its families.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use freshet_core::purge::{BatchedPurge, PurgeBatch, PurgeOutcome, PurgeReport, WantedPurge};
+use freshet_core::purge::{PurgeBatch, PurgeOutcome, PurgeReport, WantedPurge};
 use freshet_core::registry::{FamilyId, Place, Scope, TargetId};
 
 use crate::rules::Rules;
@@ -33,16 +33,6 @@ pub(crate) fn scope_at(
     let family = rules.registry.family(family);
     let place = family.and_then(|family| family.place_at(target));
     place.into_iter().flat_map(Place::everything)
-}
-
-pub(crate) fn wanted<'a>(purge: &BatchedPurge, name: &'a [u8]) -> WantedPurge<'a> {
-    WantedPurge {
-        family: purge.family,
-        scope: purge.scope,
-        mode: purge.mode,
-        committed: purge.committed,
-        name,
-    }
 }
 
 pub(crate) fn count(rules: &Rules, batch: &PurgeBatch, report: &PurgeReport) {

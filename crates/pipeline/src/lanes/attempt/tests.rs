@@ -1,23 +1,20 @@
 use freshet_core::purge::PurgeOutcome::{Forgotten, NodeDown, Purged, Refused, Unreachable};
 use freshet_core::purge::Refusal::{OfCaller, OfPurge};
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use freshet_core::ports::OutboxError;
+use freshet_core::ports::{OutboxError, OutboxRecord};
 use freshet_core::position::{Steady, WallMicros};
 use freshet_core::registry::{
-    FamilyId, PurgeMode, Registry, RegistryRevision, Scope, Target, Tier,
+    FamilyId, PurgeMode, Registry, RegistryRevision, Scope, Target as NamedTarget, TargetId, Tier,
 };
 use freshet_core::template::NameForm;
-use tokio::sync::watch;
 
 use super::*;
-use crate::backoff::{Backoff, Dice};
-use crate::canary::Canaries;
 use crate::clock::Clock;
-use crate::served::TargetState;
+use crate::lanes::backoff::{Backoff, Dice};
+use crate::lanes::target::{NewTarget, is_answer};
 use crate::status::Status;
 
 fn report(outcomes: &[PurgeOutcome], nodes_down: u32) -> PurgeReport {
@@ -92,11 +89,21 @@ impl Outbox for NoOutbox {
 }
 
 struct Scene {
-    run: RunRound<RefusesThenHangs, NoOutbox>,
+    target: Target<RefusesThenHangs>,
+    store: Store<NoOutbox>,
     rules: Rules,
-    served: Served<RefusesThenHangs>,
     batch: PurgeBatch,
-    _stop: watch::Sender<bool>,
+}
+
+impl Scene {
+    fn attempts(&self, deadline: Option<Instant>) -> Attempts<'_, RefusesThenHangs, NoOutbox> {
+        Attempts {
+            rules: &self.rules,
+            target: &self.target,
+            store: &self.store,
+            deadline,
+        }
+    }
 }
 
 fn rules() -> Rules {
@@ -104,7 +111,7 @@ fn rules() -> Rules {
         sequence: 1,
         content_hash: Arc::from("none"),
     };
-    let target = Target {
+    let target = NamedTarget {
         name: Arc::from("main"),
         tier: Tier::Store,
         names: NameForm::RedisKey,
@@ -112,33 +119,27 @@ fn rules() -> Rules {
     Rules::new(Registry::new(revision, vec![], vec![], vec![target]))
 }
 
-fn scene(spill_within: Option<Duration>) -> Scene {
+fn scene() -> Scene {
     let start = Instant::now();
     let clock = Clock::from_hands(
         move || Steady(start.elapsed().as_micros() as u64),
         || WallMicros(0),
     );
-    let (stop, stopped) = watch::channel(false);
     let backoff = Backoff::new(Duration::from_millis(10), Duration::from_secs(1));
-    let state = TargetState::new("main", &Arc::from("b"), None, (backoff, clock.now()));
-    let served = Served {
+    let new = NewTarget {
+        name: Arc::from("main"),
         purger: Arc::new(RefusesThenHangs::default()),
-        state: Arc::new(state),
-        spill_within,
-        pace: None,
+        backlog: Arc::from("b"),
+        keep: None,
     };
-    let run = RunRound {
-        lanes: BTreeMap::new(),
+    let target = Target::new(new, backoff, clock.now());
+    let store = Store {
         outbox: Arc::new(NoOutbox),
         clock,
         status: Status::default(),
         backoff,
         dice: Dice::from_fn(|| 1.0),
-        samples: None,
-        canaries: Canaries::default(),
         dead_letter_topic: Arc::from("letters"),
-        purge_stage: ::metrics::histogram!("test"),
-        stop: stopped,
     };
     let mut batch = PurgeBatch::new(TargetId(0));
     for at in 0..WHOLE {
@@ -151,25 +152,24 @@ fn scene(spill_within: Option<Duration>) -> Scene {
         });
     }
     Scene {
-        run,
+        target,
+        store,
         rules: rules(),
-        served,
         batch,
-        _stop: stop,
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn p6_the_halves_of_a_refused_batch_keep_its_deadline() {
     let within = Duration::from_millis(100);
-    let scene = scene(Some(within));
+    let scene = scene();
     let begun = Instant::now();
-    let run = &scene.run;
-    let left = run
-        .purge_until_settled(&scene.rules, &scene.served, &scene.batch)
+    let left = scene
+        .attempts(Some(begun + within))
+        .settle(&scene.batch)
         .await;
     let took = begun.elapsed();
-    let halves = scene.served.purger.attempts();
+    let halves = scene.target.purger.attempts();
     assert!(halves.len() > 1 && halves[0] == WHOLE, "split: {halves:?}");
     assert!(took <= within, "took {took:?} of {within:?}");
     let left = left.expect("nothing was purged");
@@ -178,21 +178,17 @@ async fn p6_the_halves_of_a_refused_batch_keep_its_deadline() {
 
 #[tokio::test(start_paused = true)]
 async fn p6_the_halves_of_a_refused_batch_open_the_breaker_and_stop_at_it() {
-    let scene = scene(None);
-    let attempts = Attempts {
-        rules: &scene.rules,
-        served: &scene.served,
-        deadline: None,
-    };
+    let scene = scene();
+    let attempts = scene.attempts(None);
     for _ in 0..2 {
-        let left = scene.run.split(&attempts, scene.batch.clone()).await;
+        let left = attempts.split(scene.batch.clone()).await;
         assert_eq!(left.expect("nothing was purged").len(), WHOLE);
     }
     assert_eq!(
-        scene.served.purger.attempts().len(),
+        scene.target.purger.attempts().len(),
         3,
         "three failures in a row open it, and the fourth half makes no attempt"
     );
-    let now = scene.run.clock.now();
-    assert_ne!(scene.served.state.breaker.admit(now), Admission::Pass);
+    let now = scene.store.clock.now();
+    assert_ne!(scene.target.breaker.admit(now), Admission::Pass);
 }

@@ -1,0 +1,220 @@
+//! run: a round → every target, inner tiers first, until each purge is done or safely stored.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use freshet_core::ports::{Outbox, Purger};
+use freshet_core::purge::PurgeBatch;
+use freshet_core::registry::{FamilyId, TargetId, Tier};
+use futures_util::future::join_all;
+use futures_util::stream::{FuturesUnordered, StreamExt};
+
+use crate::clock::Clock;
+use crate::lanes::lane::Lane;
+use crate::lanes::store::Store;
+use crate::lanes::target::part_of;
+use crate::lanes::work::{Answer, Stored, Work};
+use crate::round::Round;
+use crate::round::freshness::Measure;
+
+/// Runs rounds.
+pub(crate) struct RunRound<P, O> {
+    pub(crate) lanes: BTreeMap<Arc<str>, Arc<Lane<P, O>>>,
+    pub(crate) store: Arc<Store<O>>,
+    pub(crate) measure: Measure,
+}
+
+const TIERS: [Tier; 4] = [Tier::Store, Tier::Framework, Tier::Shield, Tier::Edge];
+
+impl<P: Purger, O: Outbox> RunRound<P, O> {
+    /// Does everything that the round asks for; returns when all of it is done or stored. Retries without end: giving
+    /// up would lose a purge, and the intake stops taking long before memory does.
+    ///
+    /// Outer tiers wait for inner ones, since they refill from them, but not for one that is late: what is outside of it
+    /// is purged now, and once more when it has answered. `late` is called when nobody else is waited for any more.
+    pub(crate) async fn run(&self, round: &mut Round, late: impl FnOnce()) {
+        for letter in std::mem::take(&mut round.dead_letters) {
+            self.store.append(letter).await;
+        }
+        let mut answers = std::mem::take(&mut round.answers);
+        let ahead = self.run_tiers(round, &mut answers, late).await;
+        let mut again = Vec::new();
+        for Ahead { tier, answered } in ahead {
+            again.extend(self.run_again(round, tier, &answers[answered..]).await);
+        }
+        answers.extend(again);
+        round.answers = answers;
+        self.measure.settled(round, self.store.clock.now());
+    }
+
+    /// Runs all tiers; returns those that did not wait for everybody inside of them.
+    async fn run_tiers(
+        &self,
+        round: &Round,
+        answers: &mut Vec<Answer>,
+        late: impl FnOnce(),
+    ) -> Vec<Ahead> {
+        let mut waiting = Waiting {
+            lanes: Vec::new(),
+            under_way: FuturesUnordered::new(),
+            answers,
+        };
+        let mut ahead = Vec::new();
+        for tier in TIERS {
+            let mut of_tier = of_tier(round, tier).peekable();
+            if of_tier.peek().is_none() {
+                continue;
+            }
+            waiting.for_all_but_late(&self.store.clock).await;
+            if !waiting.is_over() {
+                let answered = waiting.answers.len();
+                ahead.push(Ahead { tier, answered });
+            }
+            for batch in of_tier {
+                let (lane, work) = (self.lane_of(round, batch), work_of(round, batch, tier));
+                waiting.push(lane, accept(lane, work));
+            }
+        }
+        waiting.for_all_but_late(&self.store.clock).await;
+        if !waiting.is_over() {
+            late();
+            waiting.for_all().await;
+        }
+        ahead
+    }
+
+    /// Purges a tier once more when somebody inside of it has answered `since` the first time: it may have refilled from
+    /// there. What was stored as a whole has the tier behind it already.
+    async fn run_again(&self, round: &Round, tier: Tier, since: &[Answer]) -> Vec<Answer> {
+        let late = since.iter().filter(|answer| answer.tier < tier);
+        let late: Vec<TargetId> = late
+            .filter(|answer| answer.stored != Stored::All)
+            .map(|answer| answer.target)
+            .collect();
+        if late.is_empty() {
+            return Vec::new();
+        }
+        let late = round
+            .purges
+            .batches()
+            .filter(|batch| late.contains(&batch.target()));
+        let families: BTreeSet<FamilyId> = late
+            .flat_map(|batch| batch.iter().map(|(purge, _)| purge.family))
+            .collect();
+        let again: Vec<PurgeBatch> = of_tier(round, tier)
+            .map(|batch| batch.again_behind(&families))
+            .collect();
+        let accepted = again.iter().map(|batch| {
+            let (lane, work) = (self.lane_of(round, batch), work_of(round, batch, tier));
+            accept(lane, work)
+        });
+        let mut answers = join_all(accepted).await;
+        for (batch, answer) in again.iter().zip(&mut answers) {
+            for done in &mut answer.done {
+                // Measured by its purges: for some families it is a precaution.
+                done.purges.get_or_insert_with(|| batch.clone());
+            }
+        }
+        answers
+    }
+
+    /// Start-up refuses a registry whose targets are not configured.
+    fn lane_of(&self, round: &Round, batch: &PurgeBatch) -> Option<&Lane<P, O>> {
+        let target = round.rules.registry.target(batch.target());
+        let lane = target.and_then(|target| self.lanes.get(&target.name));
+        if lane.is_none() {
+            let name = target.map_or("a target that no registry names", |target| &target.name);
+            let status = &self.store.status;
+            let reason = "no lane serves it; its changes wait";
+            status.not_ready(&part_of(name), reason, self.store.clock.now());
+            tracing::error!(
+                target_name = name,
+                "no lane serves this target, its changes wait"
+            );
+        }
+        lane.map(|lane| &**lane)
+    }
+}
+
+/// What `lane` answers. Without a lane the round must never settle.
+fn accept<'r, P: Purger, O: Outbox>(
+    lane: Option<&'r Lane<P, O>>,
+    work: Work<'r>,
+) -> impl Future<Output = Answer> + 'r {
+    let accepted = lane.map(|lane| lane.accept(work));
+    async move {
+        match accepted {
+            Some(answer) => answer.await,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+fn work_of<'r>(round: &'r Round, batch: &'r PurgeBatch, tier: Tier) -> Work<'r> {
+    Work {
+        rules: &round.rules,
+        batch,
+        tier,
+        all: round.purges.all_batches(),
+    }
+}
+
+fn of_tier(round: &Round, tier: Tier) -> impl Iterator<Item = &PurgeBatch> {
+    let registry = &round.rules.registry;
+    round.purges.batches().filter(move |batch| {
+        let target = registry.target(batch.target());
+        target.is_some_and(|target| target.tier == tier)
+    })
+}
+
+/// A tier that was handed on before everybody inside of it had answered.
+struct Ahead {
+    tier: Tier,
+    /// How many lanes had.
+    answered: usize,
+}
+
+/// Lanes that a round waits for, and what the others have answered.
+struct Waiting<'r, P, O, F> {
+    lanes: Vec<&'r Lane<P, O>>,
+    under_way: FuturesUnordered<F>,
+    answers: &'r mut Vec<Answer>,
+}
+
+impl<'r, P: Purger, O: Outbox, F: Future<Output = Answer>> Waiting<'r, P, O, F> {
+    fn push(&mut self, lane: Option<&'r Lane<P, O>>, answer: F) {
+        self.lanes.extend(lane);
+        self.under_way.push(answer);
+    }
+
+    fn is_over(&self) -> bool {
+        self.under_way.is_empty()
+    }
+
+    /// Waits until every lane has answered or is late.
+    async fn for_all_but_late(&mut self, clock: &Clock) {
+        while !self.is_over() {
+            let now = clock.now();
+            let patience = self
+                .lanes
+                .iter()
+                .filter_map(|lane| lane.patience(now))
+                .max();
+            let Some(patience) = patience.filter(|left| !left.is_zero()) else {
+                return;
+            };
+            if let Ok(Some(answer)) = tokio::time::timeout(patience, self.under_way.next()).await {
+                self.answers.push(answer);
+            }
+        }
+    }
+
+    async fn for_all(&mut self) {
+        while let Some(answer) = self.under_way.next().await {
+            self.answers.push(answer);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
