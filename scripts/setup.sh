@@ -7,8 +7,8 @@
 set -euo pipefail
 
 demo_packages=(redis-server pkg-config libssl-dev zlib1g-dev make gcc g++)
-test_packages=("${demo_packages[@]}" postgresql mariadb-server varnish varnish-modules prometheus
-  openjdk-17-jre-headless maven kcat util-linux python3 python3-venv)
+test_packages=("${demo_packages[@]}" postgresql mariadb-server varnish varnish-modules nginx
+  libnginx-mod-http-cache-purge prometheus openjdk-17-jre-headless maven kcat util-linux python3 python3-venv)
 bench_packages=("${test_packages[@]}" openjdk-17-jdk-headless valgrind)
 flame_packages=("${test_packages[@]}" linux-perf)
 

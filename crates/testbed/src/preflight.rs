@@ -21,6 +21,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("mvn", "maven"),
     ("redis-server", "redis-server"),
     ("varnishd", "varnish"),
+    ("nginx", "nginx"),
     ("mariadbd", "mariadb-server"),
     ("mariadb-install-db", "mariadb-server"),
     ("mariadb", "mariadb-client"),
@@ -43,6 +44,12 @@ pub fn preflight() -> Vec<Missing> {
         missing.push(Missing {
             program: "libvmod_xkey.so",
             package: "varnish-modules",
+        });
+    }
+    if find_nginx_purge().is_none() {
+        missing.push(Missing {
+            program: "ngx_http_cache_purge_module.so",
+            package: "libnginx-mod-http-cache-purge",
         });
     }
     missing
@@ -96,6 +103,15 @@ fn entries(folder: &Path) -> Vec<PathBuf> {
     };
     read.filter_map(|entry| entry.ok().map(|entry| entry.path()))
         .collect()
+}
+
+/// Where nginx's purge module is.
+pub(crate) fn find_nginx_purge() -> Option<PathBuf> {
+    let folders = ["/usr/lib/nginx/modules", "/usr/lib64/nginx/modules"];
+    let mut files = folders
+        .iter()
+        .map(|folder| Path::new(folder).join("ngx_http_cache_purge_module.so"));
+    files.find(|file| file.is_file())
 }
 
 fn has_xkey() -> bool {
