@@ -45,6 +45,16 @@ setting! {
     }
 }
 
+impl Tier {
+    /// The tier of a target with such names where nothing says another one.
+    pub fn usual_for(names: NameForm) -> Self {
+        match names {
+            NameForm::RedisKey => Self::Store,
+            NameForm::SurrogateKey => Self::Edge,
+        }
+    }
+}
+
 /// A target as families name it. Its address is operator config, not registry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use freshet_core::codec;
 use freshet_core::registry::{PurgeMode, Tier};
+use freshet_core::template::NameForm;
 
 use crate::at::At;
 use crate::decided::deciding::Deciding;
@@ -78,10 +79,10 @@ fn has_tags(written: &Places<'_>) -> bool {
 fn place(deciding: &mut Deciding<'_>, written: &Places<'_>) -> Place {
     let family = &deciding.file.family;
     let has_tags = has_tags(written);
-    let usual = match has_tags {
-        false => Tier::Store,
-        true => Tier::Edge,
-    };
+    let usual = Tier::usual_for(match has_tags {
+        false => NameForm::RedisKey,
+        true => NameForm::SurrogateKey,
+    });
     let family_tag = written.family_tag.unwrap_or(family);
     if has_tags {
         let fits = (1..=codec::TAG_BYTES_MAX).contains(&family_tag.len());
