@@ -19,7 +19,7 @@ pub struct Target {
 }
 
 /// Every target.
-pub const TARGETS: [Target; 11] = [
+pub const TARGETS: [Target; 12] = [
     Target {
         name: "record_json",
         read: records::json,
@@ -63,6 +63,10 @@ pub const TARGETS: [Target; 11] = [
     Target {
         name: "fastly_answer",
         read: answers::fastly,
+    },
+    Target {
+        name: "cloudflare_answer",
+        read: answers::cloudflare,
     },
 ];
 

@@ -1,24 +1,29 @@
-//! Batches → requests: by mode, by count and by bytes.
+//! Batches → chunks: by mode, by count and by bytes.
 
 use freshet_core::purge::PurgeBatch;
 use freshet_core::registry::PurgeMode;
 
-/// Tags of one request, with their places in the batch.
+/// Names that are purged together, at each side of the target.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Chunk<'a> {
-    pub(crate) mode: PurgeMode,
-    pub(crate) tags: Vec<&'a str>,
+pub struct Chunk<'a> {
+    /// How all of them are purged.
+    pub mode: PurgeMode,
+    /// The names, never none.
+    pub names: Vec<&'a str>,
+    /// Where each stands in the batch.
     pub(crate) places: Vec<usize>,
 }
 
-/// Bounds of one request.
+/// What one chunk may hold.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Bounds {
-    pub(crate) tags_max: usize,
-    pub(crate) bytes_max: usize,
+pub struct Bounds {
+    /// Names.
+    pub names_max: usize,
+    /// Bytes of all names, with a separator for each.
+    pub bytes_max: usize,
 }
 
-/// Splits a batch. A tag that is not text cannot have come from the codec; it is left out and stays forgotten.
+/// Splits a batch. A name that is not text cannot have come from the codec; it is left out and stays forgotten.
 pub(crate) fn chunks(batch: &PurgeBatch, bounds: Bounds) -> Vec<Chunk<'_>> {
     let mut chunks: Vec<Chunk<'_>> = Vec::new();
     for mode in [PurgeMode::Hard, PurgeMode::Soft] {
@@ -29,25 +34,24 @@ pub(crate) fn chunks(batch: &PurgeBatch, bounds: Bounds) -> Vec<Chunk<'_>> {
             .enumerate()
             .filter(|(_, (purge, _))| purge.mode == mode);
         for (place, (_, name)) in wanted {
-            let Ok(tag) = std::str::from_utf8(name) else {
+            let Ok(name) = std::str::from_utf8(name) else {
                 continue;
             };
-            // One separator per tag.
-            let grown = bytes + tag.len() + 1;
+            let grown = bytes + name.len() + 1;
             let full = chunks
                 .last()
-                .is_some_and(|it| it.tags.len() >= bounds.tags_max);
+                .is_some_and(|chunk| chunk.names.len() >= bounds.names_max);
             if !open || full || grown > bounds.bytes_max {
                 chunks.push(Chunk {
                     mode,
-                    tags: Vec::new(),
+                    names: Vec::new(),
                     places: Vec::new(),
                 });
                 (bytes, open) = (0, true);
             }
-            bytes += tag.len() + 1;
+            bytes += name.len() + 1;
             if let Some(chunk) = chunks.last_mut() {
-                chunk.tags.push(tag);
+                chunk.names.push(name);
                 chunk.places.push(place);
             }
         }
@@ -90,21 +94,21 @@ mod tests {
         let by_count = chunks(
             &batch,
             Bounds {
-                tags_max: 2,
+                names_max: 2,
                 bytes_max: 100,
             },
         );
-        let tags: Vec<_> = by_count.iter().map(|chunk| chunk.tags.join(" ")).collect();
+        let tags: Vec<_> = by_count.iter().map(|chunk| chunk.names.join(" ")).collect();
         assert_eq!(tags, ["a c", "dddd e", "b"]);
         assert_eq!(by_count[1].places, [3, 4]);
         let by_bytes = chunks(
             &batch,
             Bounds {
-                tags_max: 9,
+                names_max: 9,
                 bytes_max: 6,
             },
         );
-        let tags: Vec<_> = by_bytes.iter().map(|chunk| chunk.tags.join(" ")).collect();
+        let tags: Vec<_> = by_bytes.iter().map(|chunk| chunk.names.join(" ")).collect();
         assert_eq!(tags, ["a c", "dddd", "e", "b"]);
     }
 }

@@ -1,71 +1,54 @@
 //! Fastly's purge API as its documentation and recorded answers describe it, over real HTTP.
 
 mod support {
-    pub(crate) mod api;
-    pub(crate) mod tag;
+    pub(crate) mod batch;
 }
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::Result;
-use freshet_cdn::{FastlyPurger, FastlyTarget};
+use freshet_cdn::{Fastly, FastlyTarget, HttpPurger};
 use freshet_core::ports::Purger;
-use freshet_core::position::WallMicros;
-use freshet_core::purge::{PurgeBatch, PurgeOutcome, PurgeReport, Refusal, WantedPurge};
-use freshet_core::registry::{FamilyId, PurgeMode, Scope, TargetId};
-use freshet_testbed::{ContractEntry, PurgedCache, purger_contract};
-use support::api::{Api, Seen, http};
-use support::tag::tag_of;
+use freshet_core::purge::{PurgeOutcome, PurgeReport, Refusal};
+use freshet_core::registry::PurgeMode;
+use freshet_testbed::{FakeApi, FakeEdge, FakePages, SeenRequest, http_answer, purger_contract};
+use support::batch::{items, purger_of};
 
-fn purger(api: &Api) -> FastlyPurger {
+fn purger(url: &str) -> HttpPurger {
     let mut target = FastlyTarget::new("SU1Z0isx".to_owned(), "token-abc".to_owned().into());
-    target.api.clone_from(&api.url);
+    url.clone_into(&mut target.api);
     target.timeout = Duration::from_millis(500);
-    FastlyPurger::new(target).expect("usable")
+    purger_of(Fastly::new(target).expect("usable"))
 }
 
 /// What Fastly does: 256 keys at most, and an id for each.
-fn as_fastly(seen: &Seen) -> String {
+fn as_fastly(seen: &SeenRequest) -> String {
     let call: serde_json::Value = serde_json::from_str(&seen.body).expect("JSON");
     let keys = call["surrogate_keys"].as_array().expect("keys");
     if keys.len() > 256 {
         let said = r#"{"status": "fail", "reason": "Batch surrogate key request only supports up to 256 surrogate keys"}"#;
-        return http("400 Bad Request", "", said);
+        return http_answer("400 Bad Request", "", said);
     }
     let ids: Vec<String> = keys
         .iter()
         .map(|key| format!("{key}:\"4151-1635861748-11038\""))
         .collect();
-    http("200 OK", "", &format!("{{{}}}", ids.join(",")))
+    http_answer("200 OK", "", &format!("{{{}}}", ids.join(",")))
 }
 
-fn batch(tags: usize, mode: PurgeMode) -> PurgeBatch {
-    let mut batch = PurgeBatch::new(TargetId(0));
-    for at in 0..tags {
-        let name = format!("item-{at}");
-        let (family, scope, committed) = (FamilyId(0), Scope::Tag, WallMicros(1));
-        batch.add(WantedPurge {
-            family,
-            scope,
-            mode,
-            committed,
-            name: name.as_bytes(),
-        });
-    }
-    batch
+fn start(answer: impl Fn(&SeenRequest) -> String + Send + Sync + 'static) -> FakeApi {
+    FakeApi::start(answer).expect("a port")
 }
 
 async fn outcome_with(answer: &'static str) -> PurgeReport {
-    let api = Api::start(move |_| answer.to_owned());
-    purger(&api).purge(&batch(2, PurgeMode::Hard)).await
+    let api = start(move |_| answer.to_owned());
+    purger(&api.url).purge(&items(2, PurgeMode::Hard)).await
 }
 
 #[tokio::test]
 async fn keys_go_in_batches_of_256_and_soft_is_a_header_that_hard_lacks() {
-    let api = Api::start(as_fastly);
-    let report = purger(&api).purge(&batch(300, PurgeMode::Soft)).await;
+    let api = start(as_fastly);
+    let report = purger(&api.url).purge(&items(300, PurgeMode::Soft)).await;
     assert!(
         report.outcomes.iter().all(|it| *it == PurgeOutcome::Purged),
         "{:?}",
@@ -74,14 +57,14 @@ async fn keys_go_in_batches_of_256_and_soft_is_a_header_that_hard_lacks() {
     let seen = api.seen();
     assert_eq!(seen.len(), 2);
     assert_eq!(seen[0].line, "POST /service/SU1Z0isx/purge HTTP/1.1");
-    let has = |seen: &Seen, header: &str| {
+    let has = |seen: &SeenRequest, header: &str| {
         seen.headers
             .iter()
             .any(|it| it.eq_ignore_ascii_case(header))
     };
     assert!(has(&seen[0], "Fastly-Key: token-abc") && has(&seen[0], "Accept: application/json"));
     assert!(has(&seen[0], "Fastly-Soft-Purge: 1"));
-    purger(&api).purge(&batch(1, PurgeMode::Hard)).await;
+    purger(&api.url).purge(&items(1, PurgeMode::Hard)).await;
     let hard = api.seen().pop().expect("seen");
     assert_eq!(hard.body, r#"{"surrogate_keys":["item-0"]}"#);
     let soft = |it: &String| it.to_lowercase().starts_with("fastly-soft-purge");
@@ -105,8 +88,8 @@ async fn a_key_that_the_answer_does_not_name_is_not_purged() {
 
 #[tokio::test]
 async fn refusals_are_told_apart() {
-    let api = Api::start(|_| http("429 Too Many Requests", "Retry-After: 7\r\n", ""));
-    let report = purger(&api).purge(&batch(1, PurgeMode::Hard)).await;
+    let api = start(|_| http_answer("429 Too Many Requests", "Retry-After: 7\r\n", ""));
+    let report = purger(&api.url).purge(&items(1, PurgeMode::Hard)).await;
     assert_eq!(
         report.outcomes,
         [PurgeOutcome::Throttled {
@@ -114,26 +97,26 @@ async fn refusals_are_told_apart() {
         }]
     );
 
-    let api = Api::start(|_| {
-        http(
+    let api = start(|_| {
+        http_answer(
             "400 Bad Request",
             "",
             r#"{"status":"fail","reason":"bad key"}"#,
         )
     });
-    let report = purger(&api).purge(&batch(1, PurgeMode::Hard)).await;
+    let report = purger(&api.url).purge(&items(1, PurgeMode::Hard)).await;
     assert_eq!(report.outcomes, [PurgeOutcome::Refused(Refusal::OfPurge)]);
     assert!(report.reason.expect("a reason").contains("bad key"));
 
     // A wrong token is an operator's slip: the purge waits and everybody is told; it is never counted as done.
-    let api = Api::start(|_| {
-        http(
+    let api = start(|_| {
+        http_answer(
             "401 Unauthorized",
             "",
             r#"{"msg":"The token token-abc is missing or invalid"}"#,
         )
     });
-    let report = purger(&api).purge(&batch(1, PurgeMode::Hard)).await;
+    let report = purger(&api.url).purge(&items(1, PurgeMode::Hard)).await;
     assert_eq!(report.outcomes, [PurgeOutcome::Refused(Refusal::OfCaller)]);
     let reason = report.reason.expect("a reason");
     assert!(
@@ -145,8 +128,8 @@ async fn refusals_are_told_apart() {
     );
 
     // Another service, or none: no purge of the backlog is at fault.
-    let api = Api::start(|_| http("404 Not Found", "", r#"{"msg":"Record not found"}"#));
-    let report = purger(&api).purge(&batch(1, PurgeMode::Hard)).await;
+    let api = start(|_| http_answer("404 Not Found", "", r#"{"msg":"Record not found"}"#));
+    let report = purger(&api.url).purge(&items(1, PurgeMode::Hard)).await;
     assert_eq!(report.outcomes, [PurgeOutcome::Refused(Refusal::OfCaller)]);
     assert!(
         report
@@ -155,8 +138,8 @@ async fn refusals_are_told_apart() {
             .contains("`fastly.service_id`")
     );
 
-    let api = Api::start(|_| http("503 Service Unavailable", "Retry-After: 2\r\n", "Busy"));
-    let report = purger(&api).purge(&batch(1, PurgeMode::Hard)).await;
+    let api = start(|_| http_answer("503 Service Unavailable", "Retry-After: 2\r\n", "Busy"));
+    let report = purger(&api.url).purge(&items(1, PurgeMode::Hard)).await;
     assert_eq!(
         report.outcomes,
         [PurgeOutcome::Throttled {
@@ -164,22 +147,22 @@ async fn refusals_are_told_apart() {
         }]
     );
 
-    let api = Api::start(|_| http("502 Bad Gateway", "", "Bad Gateway"));
-    let report = purger(&api).purge(&batch(1, PurgeMode::Hard)).await;
+    let api = start(|_| http_answer("502 Bad Gateway", "", "Bad Gateway"));
+    let report = purger(&api.url).purge(&items(1, PurgeMode::Hard)).await;
     assert_eq!(report.outcomes, [PurgeOutcome::Unreachable]);
 }
 
 #[tokio::test]
 async fn p12_a_token_is_hidden_before_a_message_is_cut() {
-    let api = Api::start(|_| {
+    let api = start(|_| {
         let message = format!("{}token-abc", "x".repeat(195));
-        http(
+        http_answer(
             "400 Bad Request",
             "",
             &format!(r#"{{"reason":"{message}"}}"#),
         )
     });
-    let report = purger(&api).purge(&batch(1, PurgeMode::Hard)).await;
+    let report = purger(&api.url).purge(&items(1, PurgeMode::Hard)).await;
     let reason = report.reason.expect("a reason");
     assert!(
         reason.contains("xxx") && !reason.contains("token"),
@@ -189,11 +172,11 @@ async fn p12_a_token_is_hidden_before_a_message_is_cut() {
 
 #[tokio::test]
 async fn p12_nothing_that_a_terminal_obeys_is_repeated() {
-    let api = Api::start(|_| {
+    let api = start(|_| {
         let body = r#"{"reason":"\u001b[2Jbad\nkey"}"#;
-        http("400 Bad Request", "", body)
+        http_answer("400 Bad Request", "", body)
     });
-    let report = purger(&api).purge(&batch(1, PurgeMode::Hard)).await;
+    let report = purger(&api.url).purge(&items(1, PurgeMode::Hard)).await;
     let reason = report.reason.expect("a reason");
     assert!(
         reason.contains("bad\\nkey") && !reason.contains(char::is_control),
@@ -203,14 +186,14 @@ async fn p12_nothing_that_a_terminal_obeys_is_repeated() {
 
 #[tokio::test]
 async fn p14_a_body_is_read_up_to_a_limit() {
-    let api = Api::start(|_| {
-        http(
+    let api = start(|_| {
+        http_answer(
             "200 OK",
             "",
             &format!("{{\"item-0\":1{}}}", " ".repeat(2 << 20)),
         )
     });
-    let report = purger(&api).purge(&batch(1, PurgeMode::Hard)).await;
+    let report = purger(&api.url).purge(&items(1, PurgeMode::Hard)).await;
     assert_eq!(report.outcomes, [PurgeOutcome::Forgotten]);
     let reason = report.reason.expect("a reason");
     assert!(reason.contains("more than 1048576 bytes"), "{reason}");
@@ -225,8 +208,9 @@ async fn p14_no_answer_holds_a_target_longer_than_an_hour() {
         "Retry-After: 4294967",
         "Fastly-RateLimit-Reset: 99999999999",
     ] {
-        let api = Api::start(move |_| http("429 Too Many Requests", &format!("{header}\r\n"), ""));
-        let report = purger(&api).purge(&batch(1, PurgeMode::Hard)).await;
+        let api =
+            start(move |_| http_answer("429 Too Many Requests", &format!("{header}\r\n"), ""));
+        let report = purger(&api.url).purge(&items(1, PurgeMode::Hard)).await;
         assert_eq!(report.outcomes, [longest], "{header}");
     }
 }
@@ -234,100 +218,29 @@ async fn p14_no_answer_holds_a_target_longer_than_an_hour() {
 #[tokio::test]
 async fn a_call_that_hangs_ends_in_time() {
     // Twelve calls, and one timeout.
-    let api = Api::start(|_| {
+    let api = start(|_| {
         std::thread::park_timeout(Duration::from_secs(5));
         String::new()
     });
     let begun = std::time::Instant::now();
-    let report = purger(&api).purge(&batch(3_000, PurgeMode::Hard)).await;
+    let report = purger(&api.url).purge(&items(3_000, PurgeMode::Hard)).await;
     assert_eq!(report.outcomes, [PurgeOutcome::Unreachable; 3_000]);
     assert!(begun.elapsed() < Duration::from_secs(3));
 }
 
-/// What a service has cached: the tags of each page. None while it cannot be reached.
-type Pages = Arc<Mutex<Option<BTreeMap<Vec<u8>, [String; 2]>>>>;
-
 /// A Fastly of one's own that purges what it is told to.
-struct MemoryFastly {
-    pages: Pages,
-    purger: FastlyPurger,
-}
-
-impl MemoryFastly {
-    fn start() -> Self {
-        let pages: Pages = Arc::new(Mutex::new(Some(BTreeMap::new())));
-        let cached = Arc::clone(&pages);
-        let api = Api::start(move |seen| {
-            let mut pages = cached.lock().expect("unpoisoned");
-            let Some(pages) = pages.as_mut() else {
-                return String::new();
-            };
-            if seen.line.starts_with("GET /tokens/self ") {
-                return http("200 OK", "", "{}");
-            }
-            let call: serde_json::Value = serde_json::from_str(&seen.body).expect("JSON");
-            let keys: Vec<String> =
-                serde_json::from_value(call["surrogate_keys"].clone()).expect("keys");
-            pages.retain(|_, tags| !tags.iter().any(|tag| keys.contains(tag)));
-            as_fastly(seen)
-        });
-        let purger = purger(&api);
-        Self { pages, purger }
+fn memory_fastly(seen: &SeenRequest, pages: &mut FakePages) -> String {
+    if seen.line.starts_with("GET /tokens/self ") {
+        return http_answer("200 OK", "", "{}");
     }
-
-    fn cached(&self) -> BTreeMap<Vec<u8>, [String; 2]> {
-        let pages = self.pages.lock().expect("unpoisoned");
-        pages.clone().unwrap_or_default()
-    }
-}
-
-impl PurgedCache for MemoryFastly {
-    type Purger = FastlyPurger;
-
-    fn purger(&self) -> &FastlyPurger {
-        &self.purger
-    }
-
-    fn exact(&self) -> Scope {
-        Scope::Tag
-    }
-
-    fn name(&self, entry: &ContractEntry) -> Vec<u8> {
-        tag_of(entry)
-    }
-
-    fn family_name(&self, family: &str) -> Vec<u8> {
-        family.as_bytes().to_vec()
-    }
-
-    fn store(&mut self, entries: &[ContractEntry]) -> Result<()> {
-        let mut pages = self.cached();
-        for entry in entries {
-            let tag = String::from_utf8(tag_of(entry))?;
-            pages.insert(tag_of(entry), [tag, entry.family.clone()]);
-        }
-        *self.pages.lock().expect("unpoisoned") = Some(pages);
-        Ok(())
-    }
-
-    fn held(&mut self, entries: &[ContractEntry]) -> Result<Vec<ContractEntry>> {
-        let pages = self.cached();
-        let held = |entry: &&ContractEntry| pages.contains_key(&tag_of(entry));
-        Ok(entries.iter().filter(held).cloned().collect())
-    }
-
-    fn stop(&mut self) -> Result<()> {
-        *self.pages.lock().expect("unpoisoned") = None;
-        Ok(())
-    }
-
-    fn restart(&mut self) -> Result<()> {
-        *self.pages.lock().expect("unpoisoned") = Some(BTreeMap::new());
-        Ok(())
-    }
+    let call: serde_json::Value = serde_json::from_str(&seen.body).expect("JSON");
+    let keys: Vec<String> = serde_json::from_value(call["surrogate_keys"].clone()).expect("keys");
+    pages.purge(&keys);
+    as_fastly(seen)
 }
 
 #[tokio::test]
 async fn fastly_is_purged_as_the_contract_says() -> Result<()> {
-    purger_contract(&mut MemoryFastly::start()).await
+    let mut edge = FakeEdge::start(memory_fastly, |url| Ok(purger(url)))?;
+    purger_contract(&mut edge).await
 }

@@ -1,8 +1,8 @@
 //! The purger against a real Varnish with vmod xkey.
 
 mod support {
+    pub(crate) mod batch;
     pub(crate) mod edge;
-    pub(crate) mod tag;
 }
 
 use std::io::{Read, Write};
@@ -12,28 +12,14 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use freshet_cdn::SecretHeader;
 use freshet_core::ports::Purger;
-use freshet_core::position::WallMicros;
 use freshet_core::purge::{
-    Disposition, PurgeBatch, PurgeOutcome, PurgeReport, Refusal, WantedPurge, disposition,
+    Disposition, PurgeBatch, PurgeOutcome, PurgeReport, Refusal, disposition,
 };
-use freshet_core::registry::{FamilyId, PurgeMode, Scope, TargetId};
+use freshet_core::registry::PurgeMode;
 use freshet_core::secret::Secret;
 use freshet_testbed::{DEFAULT_VCL, purger_contract};
+use support::batch::batch;
 use support::edge::Edge;
-
-fn batch(tags: &[(&str, PurgeMode)]) -> PurgeBatch {
-    let mut batch = PurgeBatch::new(TargetId(0));
-    for &(tag, mode) in tags {
-        batch.add(WantedPurge {
-            family: FamilyId(0),
-            scope: Scope::Tag,
-            mode,
-            committed: WallMicros(1),
-            name: tag.as_bytes(),
-        });
-    }
-    batch
-}
 
 fn hard(tags: &[String]) -> PurgeBatch {
     let tags = tags.iter().map(|tag| (tag.as_str(), PurgeMode::Hard));

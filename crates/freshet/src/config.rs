@@ -6,6 +6,7 @@ mod decide;
 mod decided;
 mod faults;
 mod kafka;
+mod providers;
 mod ranges;
 mod redis;
 mod targets;
@@ -23,7 +24,7 @@ use crate::telemetry::LogForm;
 pub(crate) use canaries::{CanaryConfig, add_canaries};
 pub(crate) use decided::Config;
 use faults::Faults;
-pub(crate) use targets::{Target, TargetConfig};
+pub(crate) use targets::{Target, TargetConfig, kinds_of};
 use written::ConfigWritten;
 
 /// A config that is not good.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use freshet_cdn::{FastlyPurger, VarnishPurger};
+use freshet_cdn::{Budgets, HttpPurger};
 use freshet_core::position::Steady;
 use freshet_core::registry::Registry;
 use freshet_core::template::NameForm;
@@ -76,11 +76,11 @@ pub(crate) fn build(
     tasks.spawn(topics.run());
     let transactions = transactions(config)?;
     let intakes = intakes(config, &registry, &transactions)?;
-    let mut targets = Vec::new();
-    let mut probes = BTreeMap::new();
+    let (mut targets, mut probes) = (Vec::new(), BTreeMap::new());
+    let budgets = Budgets::default();
     for target in &registry.targets {
         if let Some(wanted) = config.targets.get(&target.name) {
-            let parts = target_parts(config, &target.name, wanted)?;
+            let parts = target_parts(config, &target.name, wanted, &budgets)?;
             if target.names == NameForm::RedisKey {
                 probes.insert(Arc::clone(&target.name), Arc::clone(&parts.purger));
             }
@@ -215,18 +215,15 @@ fn target_parts(
     config: &Config,
     name: &Arc<str>,
     wanted: &TargetConfig,
+    budgets: &Budgets,
 ) -> anyhow::Result<TargetParts<KafkaSource, AnyPurger>> {
     let (purger, window) = match &wanted.cache {
         Target::Redis(redis) => (
-            AnyPurger::Redis(Box::new(RedisPurger::connect(redis.clone())?)),
+            AnyPurger::Redis(Box::new(RedisPurger::connect(redis.as_ref().clone())?)),
             None,
         ),
-        Target::Varnish(varnish, window) => (
-            AnyPurger::Varnish(VarnishPurger::new(varnish.clone())?),
-            Some(*window),
-        ),
-        Target::Fastly(fastly, window) => (
-            AnyPurger::Fastly(FastlyPurger::new(fastly.clone())?),
+        Target::Http(provider, window) => (
+            AnyPurger::Http(Box::new(HttpPurger::new(Arc::clone(provider), budgets)?)),
             Some(*window),
         ),
     };

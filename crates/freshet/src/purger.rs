@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use freshet_cdn::{FastlyPurger, VarnishPurger};
+use freshet_cdn::HttpPurger;
 use freshet_core::ports::{Observation, Plant, Probe, Purger};
 use freshet_core::purge::{PurgeBatch, PurgeReport};
 use freshet_core::registry::EntryVersion;
@@ -13,34 +13,29 @@ use freshet_redis::RedisPurger;
 pub(crate) enum AnyPurger {
     /// A Redis.
     Redis(Box<RedisPurger>),
-    /// Varnish nodes.
-    Varnish(VarnishPurger),
-    /// A Fastly service.
-    Fastly(FastlyPurger),
+    /// A CDN or an HTTP cache.
+    Http(Box<HttpPurger>),
 }
 
 impl Purger for AnyPurger {
     async fn purge(&self, batch: &PurgeBatch) -> PurgeReport {
         match self {
             Self::Redis(purger) => purger.purge(batch).await,
-            Self::Varnish(purger) => purger.purge(batch).await,
-            Self::Fastly(purger) => purger.purge(batch).await,
+            Self::Http(purger) => purger.purge(batch).await,
         }
     }
 
     async fn ping(&self) -> Result<(), String> {
         match self {
             Self::Redis(purger) => purger.ping().await,
-            Self::Varnish(purger) => purger.ping().await,
-            Self::Fastly(purger) => purger.ping().await,
+            Self::Http(purger) => purger.ping().await,
         }
     }
 
     fn takeovers(&self) -> u64 {
         match self {
             Self::Redis(purger) => purger.takeovers(),
-            Self::Varnish(purger) => purger.takeovers(),
-            Self::Fastly(purger) => purger.takeovers(),
+            Self::Http(purger) => purger.takeovers(),
         }
     }
 }
@@ -49,7 +44,7 @@ impl Probe for AnyPurger {
     async fn observe(&self, name: &[u8], version: Option<&EntryVersion>) -> Observation {
         match self {
             Self::Redis(purger) => purger.observe(name, version).await,
-            Self::Varnish(_) | Self::Fastly(_) => {
+            Self::Http(_) => {
                 Observation::Unreachable("entries of a CDN are not looked at".to_owned())
             }
         }
@@ -60,9 +55,7 @@ impl Plant for AnyPurger {
     async fn plant(&self, name: &[u8], value: &[u8], ttl: Duration) -> Result<(), String> {
         match self {
             Self::Redis(purger) => purger.plant(name, value, ttl).await,
-            Self::Varnish(_) | Self::Fastly(_) => {
-                Err("nothing is stored in a CDN from here".to_owned())
-            }
+            Self::Http(_) => Err("nothing is stored in a CDN from here".to_owned()),
         }
     }
 }

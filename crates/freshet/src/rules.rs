@@ -6,11 +6,10 @@ use std::sync::Arc;
 
 use freshet_core::nearest::nearest;
 use freshet_core::registry::Registry;
-use freshet_core::template::NameForm;
 use freshet_registry::Loaded;
 use time::{Date, OffsetDateTime};
 
-use crate::config::{CanaryConfig, Config, Target, add_canaries};
+use crate::config::{CanaryConfig, Config, add_canaries, kinds_of};
 use crate::own_topics::OwnTopics;
 
 /// The day, in UTC.
@@ -67,14 +66,10 @@ pub(crate) fn load(config: &Config) -> Result<Loaded, String> {
 fn check_targets(config: &Config, registry: &Registry) -> Result<(), String> {
     let mut faults = Vec::new();
     for target in &registry.targets {
-        let wants = if target.names == NameForm::RedisKey {
-            "redis"
-        } else {
-            "varnish or fastly"
-        };
+        let wants = kinds_of(target.names);
         let configured = config.targets.get(&target.name).map(|it| &it.cache);
-        match (configured, target.names) {
-            (None, _) => {
+        match configured {
+            None => {
                 let names = config.targets.keys().map(|it| &**it);
                 let near = nearest(&target.name, names)
                     .map_or_else(String::new, |near| format!("did you mean `{near}`? else "));
@@ -84,11 +79,12 @@ fn check_targets(config: &Config, registry: &Registry) -> Result<(), String> {
                     target.name, target.name
                 ));
             }
-            (Some(Target::Redis(_)), NameForm::RedisKey)
-            | (Some(Target::Varnish(..) | Target::Fastly(..)), NameForm::SurrogateKey) => {}
-            (Some(_), _) => faults.push(format!(
-                "error: families take target `{}` for {wants}, the config makes it something else",
-                target.name
+            Some(cache) if cache.names() == target.names => {}
+            Some(cache) => faults.push(format!(
+                "error: families take target `{}` for {wants}, the config makes it {}\n  help: name another target in \
+                 the families, or give it one of these sections",
+                target.name,
+                cache.kind()
             )),
         }
     }

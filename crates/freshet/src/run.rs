@@ -111,14 +111,9 @@ fn describe(config: &Config, registry: &Registry) -> Exit {
     for target in &registry.targets {
         let how = match config.targets.get(&target.name).map(|it| &it.cache) {
             Some(Target::Redis(_)) => "redis, at once".to_owned(),
-            Some(Target::Varnish(..)) => {
-                format!(
-                    "varnish, through {}",
-                    config.outbox.lane_topic(&target.name)
-                )
-            }
-            Some(Target::Fastly(..)) => {
-                format!("fastly, through {}", config.outbox.lane_topic(&target.name))
+            Some(cache @ Target::Http(..)) => {
+                let topic = config.outbox.lane_topic(&target.name);
+                format!("{}, through {topic}", cache.kind())
             }
             None => "not configured".to_owned(),
         };

@@ -1,12 +1,15 @@
 //! The editor's schema of the config against the code, the page and the configs that are shown.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod support;
+
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use jsonschema::Validator;
 use serde_json::{Value, json};
+use support::written::{Structs, pages, structs};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -25,26 +28,8 @@ fn validator() -> Validator {
     jsonschema::draft7::new(&schema()).expect("a schema")
 }
 
-/// The fields of each struct of the written config, with their types.
-fn structs() -> BTreeMap<String, BTreeMap<String, String>> {
-    let mut structs: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
-    let mut of = String::new();
-    for line in text_of("crates/freshet/src/config/written.rs").lines() {
-        let Some(rest) = line.trim().strip_prefix("pub(crate) ") else {
-            continue;
-        };
-        if let Some(name) = rest.strip_prefix("struct ") {
-            of = name.trim_end_matches(" {").to_owned();
-        } else if let Some((field, kind)) = rest.split_once(": ") {
-            let fields = structs.entry(of.clone()).or_default();
-            fields.insert(field.to_owned(), kind.trim_end_matches(',').to_owned());
-        }
-    }
-    structs
-}
-
 /// Compares an object of the schema with a struct, and all objects in it with theirs.
-fn compare(structs: &BTreeMap<String, BTreeMap<String, String>>, name: &str, schema: &Value) {
+fn compare(structs: &Structs, name: &str, schema: &Value) {
     let fields = &structs[name];
     let properties = schema["properties"].as_object().expect("properties");
     let of_schema: BTreeSet<&String> = properties.keys().collect();
@@ -110,7 +95,7 @@ fn ranges_and_defaults_of_the_schema_are_those_of_the_page() {
     let mut of_schema = BTreeSet::new();
     stated(&schema(), &mut of_schema);
     let mut of_page = BTreeSet::new();
-    for line in text_of("docs/configuration.md").lines() {
+    for line in pages().lines() {
         let cells: Vec<&str> = line.trim_matches('|').split(" | ").map(str::trim).collect();
         let [names, default, meaning] = cells[..] else {
             continue;

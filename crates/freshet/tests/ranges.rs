@@ -8,10 +8,11 @@ use std::process::Command;
 
 use freshet_registry::duration;
 use support::small::{CONFIG, FAMILY, deployment, freshet, reported};
+use support::written::{pages, structs};
 
-/// The part of a config that a struct of `written.rs` is for: its heading on the page, and how one of its fields is
+/// The part of a config that a struct of the written config is for: its heading on its page, and how one of its fields is
 /// written in a config.
-const SECTIONS: [(&str, &str, &str); 13] = [
+const SECTIONS: [(&str, &str, &str); 15] = [
     ("ConfigWritten", "## Top level", "{field}"),
     (
         "SchemaRegistryWritten",
@@ -35,13 +36,23 @@ const SECTIONS: [(&str, &str, &str); 13] = [
     ),
     (
         "VarnishWritten",
-        "### `varnish`",
+        "## `varnish`",
         "  x: { varnish: { nodes: [\"http://x:1\"], {field} } }",
     ),
     (
         "FastlyWritten",
-        "### `fastly`",
+        "## `fastly`",
         "  x: { fastly: { service_id: x, token: { env: PATH }, {field} } }",
+    ),
+    (
+        "CloudflareWritten",
+        "## `cloudflare`",
+        "  x: { cloudflare: { zone_id: x, token: { env: PATH }, {field} } }",
+    ),
+    (
+        "HttpWritten",
+        "## `http`",
+        "  x: { http: { url: \"http://x:1/{name}\", {field} } }",
     ),
     (
         "CanaryWritten",
@@ -66,22 +77,11 @@ struct Ranged {
     is_time: bool,
 }
 
-fn root() -> &'static Path {
-    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
-}
-
 /// Every field that holds a number or a duration.
 fn ranged() -> Vec<Ranged> {
-    let source = root().join("crates/freshet/src/config/written.rs");
-    let source = fs::read_to_string(source).expect("the written config");
-    let (mut of, mut found) = ("", Vec::new());
-    for line in source.lines().map(str::trim) {
-        let Some(rest) = line.strip_prefix("pub(crate) ") else {
-            continue;
-        };
-        if let Some(name) = rest.strip_prefix("struct ") {
-            of = name.trim_end_matches(" {");
-        } else if let Some((field, kind)) = rest.split_once(": ") {
+    let mut found = Vec::new();
+    for (of, fields) in structs() {
+        for (field, kind) in fields {
             let is_time = kind.contains("DurationWritten");
             let is_number = ["u8", "u16", "u32", "u64", "i32", "i64", "usize", "f64"]
                 .iter()
@@ -91,7 +91,7 @@ fn ranged() -> Vec<Ranged> {
                 let section = section.unwrap_or_else(|| panic!("{of} has no section here"));
                 found.push(Ranged {
                     section,
-                    field: field.to_owned(),
+                    field,
                     is_time,
                 });
             }
@@ -155,7 +155,7 @@ fn dry_run(folder: &Path, config: &str) -> (Option<i32>, String) {
 #[test]
 fn p14_every_number_of_the_config_has_a_range_that_the_page_states() {
     let folder = deployment(CONFIG, FAMILY);
-    let page = fs::read_to_string(root().join("docs/configuration.md")).expect("the page");
+    let page = pages();
     let ranged = ranged();
     assert!(ranged.len() >= 26, "{} fields", ranged.len());
     for field in ranged {

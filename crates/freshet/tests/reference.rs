@@ -1,11 +1,14 @@
 //! The written pages against the code: every config field, every link, and the codec as other languages read it.
 
-use std::collections::BTreeSet;
+mod support;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use freshet_core::codec;
+use support::written::{pages, structs};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -23,24 +26,23 @@ fn ticked(line: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_configuration_page_has_every_field_and_no_other() {
-    let code: BTreeSet<String> = page("crates/freshet/src/config/written.rs")
-        .lines()
-        .filter_map(|line| line.trim().strip_prefix("pub(crate) "))
-        .filter_map(|line| line.split_once(": "))
-        .map(|(name, _)| name.to_owned())
-        // The forms of a secret are told in words.
-        .filter(|name| !["env", "file"].contains(&name.as_str()))
-        .collect();
-    let written: BTreeSet<String> = page("docs/configuration.md")
+fn the_configuration_pages_have_every_field_and_no_other() {
+    let fields = structs().into_values().flat_map(BTreeMap::into_keys);
+    let code: BTreeSet<String> = fields.collect();
+    let written: BTreeSet<String> = pages()
         .lines()
         .filter(|line| line.starts_with("| `"))
         .filter_map(|line| line.split(" | ").next())
         .flat_map(ticked)
+        // Tables of placeholders and answers begin with code, too.
+        .filter(|name| {
+            name.bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+        })
         .collect();
     assert_eq!(
         written, code,
-        "left: docs/configuration.md, right: the code"
+        "left: docs/configuration.md and docs/targets, right: the code"
     );
 }
 

@@ -25,7 +25,7 @@ fn p12_no_secret_is_shown_while_every_server_is_down() {
         assert_eq!(code, Some(0), "{written}");
         assert_clean("a dry run", &written);
         let mut running = Running::start(&world, form);
-        for target in ["main", "sent", "many", "edge", "fast"] {
+        for target in ["main", "sent", "many", "edge", "fast", "flare", "own"] {
             let part = format!("target {target}");
             running.until(&part, |it| it.get("/readyz").contains(&part));
         }
@@ -60,12 +60,16 @@ fn p12_no_secret_is_shown_while_every_server_refuses_and_repeats_it() {
     };
     world.write(&world.planted(&servers, "text"));
     let mut running = Running::start(&world, "refused");
-    for part in ["main", "sent", "many", "edge", "fast"] {
+    for part in ["main", "sent", "many", "edge", "fast", "flare", "own"] {
         let part = format!("target {part}");
         running.until(&part, |it| it.get("/readyz").contains(&part));
     }
     let written = running.work_through();
-    for refusal in ["refused the purge with 403", "fastly answered 403"] {
+    for refusal in [
+        "refused the purge with 403",
+        "fastly answered 403",
+        "cloudflare answered 403",
+    ] {
         assert!(written.contains(refusal), "{refusal} is not reported");
     }
     assert_clean("a run", &written);

@@ -3,24 +3,29 @@
 mod support;
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::path::Path;
 
 use support::marked::{MARK, PLANTED, World, assert_clean};
+use support::written::structs;
 
 /// Every other text of the config. None of them is a secret or holds one: names, paths and addresses to listen on.
-const PLAIN: [&str; 26] = [
+const PLAIN: [&str; 32] = [
     "AdminWritten.listen",
     "CanaryWritten.engine",
     "CanaryWritten.table",
     "CanaryWritten.targets",
     "CanaryWritten.topic",
+    "CloudflareWritten.account_id",
+    "CloudflareWritten.environment_id",
+    "CloudflareWritten.zone_id",
     "ConfigWritten.canaries",
     "ConfigWritten.heartbeats",
     "ConfigWritten.registry",
     "ConfigWritten.targets",
     "ConfigWritten.transactions",
     "FastlyWritten.service_id",
+    "HttpWritten.content_type",
+    "HttpWritten.method",
+    "HttpWritten.separator",
     "KafkaWritten.group",
     "KafkaWritten.start",
     "KafkaWritten.static_member",
@@ -40,24 +45,12 @@ const PLAIN: [&str; 26] = [
 
 /// `Struct.field` and the type of every field of the config, out of its source.
 fn fields() -> Vec<(String, String)> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/config/written.rs");
-    let source = fs::read_to_string(path).expect("the written config");
-    let mut of = String::new();
-    let mut fields = Vec::new();
-    for line in source.lines().map(str::trim) {
-        let Some(rest) = line.strip_prefix("pub(crate) ") else {
-            continue;
-        };
-        if let Some(name) = rest.strip_prefix("struct ") {
-            of = name.trim_end_matches(" {").to_owned();
-        } else if let Some((name, kind)) = rest.split_once(": ") {
-            fields.push((
-                format!("{of}.{name}"),
-                kind.trim_end_matches(',').to_owned(),
-            ));
-        }
-    }
-    fields
+    let structs = structs().into_iter();
+    let fields = structs.flat_map(|(of, fields)| {
+        let named = move |(name, kind)| (format!("{of}.{name}"), kind);
+        fields.into_iter().map(named)
+    });
+    fields.collect()
 }
 
 #[test]
@@ -123,7 +116,7 @@ impl Part {
 const PROPERTIES: Part = Part::Kafka("brokers: \"x:1\", properties: { {wrong} }");
 
 /// Where a secret belongs.
-const SECRETS: [(&str, Part); 7] = [
+const SECRETS: [(&str, Part); 8] = [
     (
         "KafkaWritten.secret_properties",
         Part::Kafka("brokers: \"x:1\", secret_properties: { sasl.password: {wrong} }"),
@@ -151,6 +144,10 @@ const SECRETS: [(&str, Part); 7] = [
         Part::Target("  x: { fastly: { service_id: x, token: {wrong} } }"),
     ),
     (
+        "CloudflareWritten.token",
+        Part::Target("  x: { cloudflare: { zone_id: x, token: {wrong} } }"),
+    ),
+    (
         "SecretHeaderWritten.value",
         Part::Target(
             "  x: { varnish: { nodes: [\"http://x:1\"], secret_header: { name: X-A, value: {wrong} } } }",
@@ -175,7 +172,7 @@ const NO_SECRETS: [&str; 12] = [
 ];
 
 /// Where an address belongs.
-const ADDRESSES: [(&str, &str, Part); 7] = [
+const ADDRESSES: [(&str, &str, Part); 10] = [
     (
         "KafkaWritten.brokers",
         "plaintext",
@@ -195,6 +192,21 @@ const ADDRESSES: [(&str, &str, Part); 7] = [
         "FastlyWritten.api",
         "https",
         Part::Target("  x: { fastly: { service_id: x, token: { env: PATH }, api: \"{wrong}\" } }"),
+    ),
+    (
+        "CloudflareWritten.api",
+        "https",
+        Part::Target("  x: { cloudflare: { zone_id: x, token: { env: PATH }, api: \"{wrong}\" } }"),
+    ),
+    (
+        "HttpWritten.url",
+        "http",
+        Part::Target("  x: { http: { url: \"{wrong}\", method: PURGE } }"),
+    ),
+    (
+        "HttpWritten.ping",
+        "http",
+        Part::Target("  x: { http: { url: \"http://x/{name}\", ping: \"{wrong}\" } }"),
     ),
     (
         "RedisWritten.url",
@@ -241,6 +253,23 @@ const NO_PROPERTIES: [&str; 14] = [
     "client.rack: {mark}, securty.protocol: ssl",
 ];
 
+/// Texts of a purge with a secret in them.
+const NO_TEXTS: [(&str, &str); 4] = [
+    (
+        "HttpWritten.headers",
+        "headers: { Authorization: \"Bearer {mark}\" }",
+    ),
+    ("HttpWritten.headers", "headers: { X-Api-Key: {mark} }"),
+    (
+        "HttpWritten.headers",
+        "headers: { X-Tags: \"{names} {{mark}}\" }",
+    ),
+    (
+        "HttpWritten.body",
+        "body: \"{ \\\"token\\\": \\\"{{mark}}\\\" }\"",
+    ),
+];
+
 /// Configs in which somebody wrote the secret itself, one mistake each, by the field.
 fn mistakes() -> Vec<(&'static str, String)> {
     let mut found = Vec::new();
@@ -256,6 +285,8 @@ fn mistakes() -> Vec<(&'static str, String)> {
             found.push((*field, part.config(&form.replace("{scheme}", scheme))));
         }
     }
+    let http = Part::Target("  x: { http: { url: \"http://x/{name}\", {wrong} } }");
+    found.extend(NO_TEXTS.map(|(field, wrong)| (field, http.config(wrong))));
     let header = Part::Target(
         "  x: { varnish: { nodes: [\"http://x:1\"], secret_header: { name: {wrong}, value: { env: PATH } } } }",
     );

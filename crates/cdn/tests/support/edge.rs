@@ -1,4 +1,5 @@
 //! A real Varnish before an origin that says, counts and holds back what a test wants, and its purger.
+#![allow(dead_code, reason = "each test binary uses its part")]
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
@@ -7,13 +8,13 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use freshet_cdn::{VarnishPurger, VarnishTarget};
+use freshet_cdn::{HttpPurger, Varnish as VarnishProvider, VarnishTarget};
 use freshet_core::registry::Scope;
 use freshet_testbed::{
-    ContractEntry, DEFAULT_VCL, PurgedCache, Response, Varnish, request, wait_until,
+    ContractEntry, DEFAULT_VCL, PurgedCache, Response, Varnish, request, tag_of, wait_until,
 };
 
-use super::tag::tag_of;
+use super::batch::purger_of;
 
 /// Lets a test look without filling: what is not cached is not fetched either.
 const PEEK: &str = r#"
@@ -35,7 +36,8 @@ struct Asked {
 pub(crate) struct Origin(Arc<(Mutex<Asked>, Condvar)>);
 
 impl Origin {
-    fn start(&self) -> Result<String> {
+    /// Its address.
+    pub(crate) fn start(&self) -> Result<String> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let address = listener.local_addr()?.to_string();
         let origin = self.clone();
@@ -103,7 +105,7 @@ impl Origin {
 pub(crate) struct Edge {
     pub(crate) nodes: Vec<Varnish>,
     pub(crate) origin: Origin,
-    pub(crate) purger: VarnishPurger,
+    pub(crate) purger: HttpPurger,
 }
 
 impl Edge {
@@ -118,6 +120,21 @@ impl Edge {
         vcl: &str,
         limit: impl FnOnce(&mut VarnishTarget),
     ) -> Result<Self> {
+        Self::purged_by(nodes, vcl, |nodes| {
+            let mut target = VarnishTarget::new(nodes.iter().map(Varnish::url).collect());
+            // The machine may be compiling: what is late is not what most tests are about.
+            target.timeout = Duration::from_secs(10);
+            limit(&mut target);
+            Ok(purger_of(VarnishProvider::new(target)?))
+        })
+    }
+
+    /// With another purger.
+    pub(crate) fn purged_by(
+        nodes: usize,
+        vcl: &str,
+        purger: impl FnOnce(&[Varnish]) -> Result<HttpPurger>,
+    ) -> Result<Self> {
         let origin = Origin::default();
         let address = origin.start()?;
         let vcl = format!("{vcl}{PEEK}");
@@ -125,15 +142,10 @@ impl Edge {
             .map(|_| Varnish::start_with(&address, &vcl))
             .collect();
         let nodes = nodes?;
-        let mut target = VarnishTarget::new(nodes.iter().map(Varnish::url).collect());
-        // The machine may be compiling: what is late is not what most tests are about.
-        target.timeout = Duration::from_secs(10);
-        limit(&mut target);
-        let purger = VarnishPurger::new(target)?;
         Ok(Self {
+            purger: purger(&nodes)?,
             nodes,
             origin,
-            purger,
         })
     }
 
@@ -170,9 +182,9 @@ impl Edge {
 
 /// One entry's page: the path is its tag, which is as good as its name.
 impl PurgedCache for Edge {
-    type Purger = VarnishPurger;
+    type Purger = HttpPurger;
 
-    fn purger(&self) -> &VarnishPurger {
+    fn purger(&self) -> &HttpPurger {
         &self.purger
     }
 
@@ -181,7 +193,7 @@ impl PurgedCache for Edge {
     }
 
     fn name(&self, entry: &ContractEntry) -> Vec<u8> {
-        tag_of(entry)
+        tag_of(entry).into_bytes()
     }
 
     fn family_name(&self, family: &str) -> Vec<u8> {
@@ -190,7 +202,7 @@ impl PurgedCache for Edge {
 
     fn store(&mut self, entries: &[ContractEntry]) -> Result<()> {
         for entry in entries {
-            let tag = String::from_utf8(self.name(entry))?;
+            let tag = tag_of(entry);
             let tags = format!("{tag} {}", entry.family);
             self.get(0, &format!("/{tag}"), &tags)?;
         }
@@ -200,7 +212,7 @@ impl PurgedCache for Edge {
     fn held(&mut self, entries: &[ContractEntry]) -> Result<Vec<ContractEntry>> {
         let mut held = Vec::new();
         for entry in entries {
-            let tag = String::from_utf8(self.name(entry))?;
+            let tag = tag_of(entry);
             if self.holds(0, &format!("/{tag}"))? {
                 held.push(entry.clone());
             }

@@ -5,14 +5,13 @@ use std::sync::Arc;
 
 use freshet_core::registry::{Registry, Target as NamedTarget, Tier};
 use freshet_core::table::Engine;
-use freshet_core::template::NameForm;
 use freshet_registry::canary::Canary;
 use freshet_registry::diagnostics::{Diagnostic, Diagnostics, Place, listed};
 use serde_saphyr::Spanned;
 
 use super::faults::Faults;
 use super::ranges::CANARY_WITHIN;
-use super::targets::{Target, TargetConfig};
+use super::targets::TargetConfig;
 use super::written::CanaryWritten;
 
 /// One canary, with the place to speak of when the registry does not know what it takes.
@@ -82,15 +81,11 @@ fn named(
     targets: &Targets,
     faults: &mut Faults<'_>,
 ) -> Vec<NamedTarget> {
-    // The tier where no family names the target.
     let named = |(name, target): (&Arc<str>, &TargetConfig)| {
-        let (tier, names) = match target.cache {
-            Target::Redis(_) => (Tier::Store, NameForm::RedisKey),
-            Target::Varnish(..) | Target::Fastly(..) => (Tier::Edge, NameForm::SurrogateKey),
-        };
+        let names = target.cache.names();
         NamedTarget {
             name: Arc::clone(name),
-            tier,
+            tier: Tier::usual_for(names),
             names,
         }
     };

@@ -157,7 +157,11 @@ impl<'a> Faults<'a> {
 
     /// A URL as `rule` says. The value is never repeated: it may hold a password.
     pub(crate) fn url(&mut self, written: &Spanned<AddressWritten>, rule: &UrlRule) {
-        let url = &written.value.0;
+        self.url_text(written, &written.value.0, rule);
+    }
+
+    /// The same for `url`, which is a part of what is written.
+    pub(crate) fn url_text<T>(&mut self, written: &Spanned<T>, url: &str, rule: &UrlRule) {
         let known = url.split_once("://").is_some_and(|(scheme, rest)| {
             rule.schemes.contains(&scheme) && !rest.is_empty() && !rest.starts_with('/')
         });

@@ -1,5 +1,5 @@
 //! The usual value of every number and duration of the config, with the least and the most that is accepted.
-//! `docs/configuration.md` repeats them, and a test compares the two.
+//! `docs/configuration.md` repeats them, and a test compares the two. What only one provider has stands with it.
 
 use std::time::Duration;
 
@@ -24,7 +24,8 @@ impl Times {
     }
 }
 
-const fn numbers(least: u32, most: u32, usual: u32) -> Numbers {
+/// From `least` to `most`, and what is usual.
+pub(crate) const fn numbers(least: u32, most: u32, usual: u32) -> Numbers {
     Numbers { least, most, usual }
 }
 

@@ -20,7 +20,7 @@ pub(crate) struct AddressWritten(pub(crate) String);
 #[serde(transparent)]
 pub(crate) struct DurationWritten(pub(crate) String);
 
-/// The value of a librdkafka property. Somebody may have written a password here.
+/// A text that goes elsewhere as it is: to librdkafka, or into a purge. Somebody may have written a password here.
 pub(crate) struct PropertyWritten(pub(crate) Secret);
 
 impl<'de> Deserialize<'de> for PropertyWritten {
@@ -28,6 +28,11 @@ impl<'de> Deserialize<'de> for PropertyWritten {
         String::deserialize(from).map(|text| Self(Secret::from(text)))
     }
 }
+
+/// A status of HTTP.
+#[derive(Deserialize)]
+#[serde(transparent)]
+pub(crate) struct StatusWritten(pub(crate) u16);
 
 /// Where a secret is: in the environment or in a file, never in the config itself.
 #[derive(Default)]

@@ -6,6 +6,11 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
+use super::providers::Section;
+use super::providers::cloudflare::CloudflareWritten;
+use super::providers::fastly::FastlyWritten;
+use super::providers::http::HttpWritten;
+use super::providers::varnish::VarnishWritten;
 use super::values::{AddressWritten, DurationWritten, PropertyWritten, SecretWritten, given};
 use crate::telemetry::LogForm;
 
@@ -64,17 +69,40 @@ pub(crate) struct SchemaRegistryWritten {
     pub(crate) cache_bytes_max: Option<Spanned<u32>>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct TargetWritten {
-    pub(crate) redis: Option<Spanned<RedisWritten>>,
-    pub(crate) varnish: Option<VarnishWritten>,
-    pub(crate) fastly: Option<FastlyWritten>,
-    pub(crate) window: Option<Spanned<DurationWritten>>,
-    pub(crate) max_wait: Option<Spanned<DurationWritten>>,
-    pub(crate) spill_after: Option<Spanned<DurationWritten>>,
-    pub(crate) replay_window: Option<Spanned<DurationWritten>>,
-    pub(crate) backlog_purges_per_second: Option<Spanned<u32>>,
+/// Makes [`TargetWritten`] of the list of providers.
+macro_rules! target_written {
+    ($($section:ident: $written:ty,)+) => {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub(crate) struct TargetWritten {
+            pub(crate) redis: Option<Spanned<RedisWritten>>,
+            $($section: Option<Spanned<$written>>,)+
+            pub(crate) window: Option<Spanned<DurationWritten>>,
+            pub(crate) max_wait: Option<Spanned<DurationWritten>>,
+            pub(crate) spill_after: Option<Spanned<DurationWritten>>,
+            pub(crate) replay_window: Option<Spanned<DurationWritten>>,
+            pub(crate) backlog_purges_per_second: Option<Spanned<u32>>,
+        }
+
+        impl TargetWritten {
+            /// Every section that makes a target one of a CDN or an HTTP cache.
+            pub(crate) const PROVIDERS: &[&str] = &[$(stringify!($section)),+];
+
+            /// Those sections that are given.
+            pub(super) fn providers(&self) -> Vec<&dyn Section> {
+                let sections = [$(self.$section.as_ref().map(|section| section as &dyn Section)),+];
+                sections.into_iter().flatten().collect()
+            }
+        }
+    };
+}
+
+// A provider is one line here: its section, and what stands in it.
+target_written! {
+    varnish: VarnishWritten,
+    fastly: FastlyWritten,
+    cloudflare: CloudflareWritten,
+    http: HttpWritten,
 }
 
 #[derive(Deserialize)]
@@ -108,34 +136,6 @@ pub(crate) struct SentinelWritten {
 #[serde(deny_unknown_fields)]
 pub(crate) struct ClusterWritten {
     pub(crate) nodes: Vec<Spanned<AddressWritten>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct VarnishWritten {
-    pub(crate) nodes: Vec<Spanned<AddressWritten>>,
-    pub(crate) host: Option<String>,
-    pub(crate) purge_header: Option<String>,
-    pub(crate) soft_header: Option<String>,
-    pub(crate) secret_header: Option<SecretHeaderWritten>,
-    pub(crate) timeout: Option<Spanned<DurationWritten>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct FastlyWritten {
-    pub(crate) service_id: Spanned<String>,
-    pub(crate) token: Spanned<SecretWritten>,
-    pub(crate) secret_header: Option<SecretHeaderWritten>,
-    pub(crate) api: Option<Spanned<AddressWritten>>,
-    pub(crate) timeout: Option<Spanned<DurationWritten>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct SecretHeaderWritten {
-    pub(crate) name: Spanned<String>,
-    pub(crate) value: Spanned<SecretWritten>,
 }
 
 #[derive(Deserialize)]

@@ -16,7 +16,7 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 pub const MARK: &str = "p12marker";
 
 /// Every field of the config whose type says that credentials may stand in it.
-pub const PLANTED: [&str; 16] = [
+pub const PLANTED: [&str; 22] = [
     "KafkaWritten.brokers",
     "KafkaWritten.properties",
     "KafkaWritten.secret_properties",
@@ -31,6 +31,12 @@ pub const PLANTED: [&str; 16] = [
     "VarnishWritten.nodes",
     "FastlyWritten.token",
     "FastlyWritten.api",
+    "CloudflareWritten.token",
+    "CloudflareWritten.api",
+    "HttpWritten.url",
+    "HttpWritten.headers",
+    "HttpWritten.body",
+    "HttpWritten.ping",
     "SecretHeaderWritten.value",
     "SecretHeaderWritten.name",
 ];
@@ -105,6 +111,8 @@ targets:
   many: {{ redis: {{ cluster: {{ nodes: [\"{redis}\"] }}, password: {} }} }}
   edge: {{ varnish: {{ nodes: [\"{varnish}\"], secret_header: {{ name: X-Purge-Secret, value: {} }} }}, window: 10ms }}
   fast: {{ fastly: {{ service_id: abc, api: \"{fastly}\", token: {}, secret_header: {{ name: X-Proxy, value: {} }} }}, window: 10ms }}
+  flare: {{ cloudflare: {{ zone_id: abc, api: \"{fastly}\", token: {}, secret_header: {{ name: X-Proxy, value: {} }} }}, window: 10ms }}
+  own: {{ http: {{ url: \"{varnish}/\", headers: {{ xkey-purge: \"{{names}}\" }}, secret_header: {{ name: X-Purge-Secret, value: {} }} }}, window: 10ms }}
 admin: {{ listen: \"{}\" }}
 log: {{ form: {form}, level: trace }}
 ",
@@ -116,6 +124,9 @@ log: {{ form: {form}, level: trace }}
             self.secret("RedisWritten.password"),
             self.secret("SecretHeaderWritten.value"),
             self.secret("FastlyWritten.token"),
+            self.secret("SecretHeaderWritten.value"),
+            self.secret("CloudflareWritten.token"),
+            self.secret("SecretHeaderWritten.value"),
             self.secret("SecretHeaderWritten.value"),
             self.admin,
         )
@@ -312,7 +323,12 @@ fn repeat(mut stream: TcpStream) {
         let refusal = if sent.starts_with('*') {
             format!("-ERR unknown command, with args beginning with: {words}\r\n").repeat(8)
         } else if sent.contains("HTTP/1.1") {
-            let body = serde_json::json!({ "msg": words }).to_string();
+            let body = serde_json::json!({
+                "msg": words,
+                "success": false,
+                "errors": [{ "code": 10000, "message": words }],
+            })
+            .to_string();
             let length = body.len();
             format!(
                 "HTTP/1.1 403 {words}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
@@ -335,7 +351,7 @@ lifecycle: active
 freshness: { class: strict, within: 2s, objective: 99.9%, window: 28d }
 max_ttl: 1h
 redis: { target: {target}, keys: [\"catalog:v1:{name}:{id}\"] }
-cdn: { targets: [edge, fast], tags: [\"{name}-{id}\"] }
+cdn: { targets: [edge, fast, flare, own], tags: [\"{name}-{id}\"] }
 sources:
   - table: shop.public.items
     bind: { id: id }

@@ -8,3 +8,4 @@ pub mod registry;
 pub mod schemas;
 pub mod small;
 pub mod standard_reader;
+pub mod written;

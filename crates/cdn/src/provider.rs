@@ -1,0 +1,293 @@
+//! What a provider decides, without a socket or a clock: how a batch is cut, which calls purge a chunk, and what an
+//! answer means for the purges of the chunk. [`HttpPurger`](crate::HttpPurger) does the rest for all of them.
+//!
+//! To add one: a file here, its line in the list of `freshet`'s config, its page in `docs/targets/`, and a fake of its
+//! API that the purger passes the contract suite with.
+
+pub(crate) mod cloudflare;
+pub(crate) mod fastly;
+pub(crate) mod generic_http;
+pub(crate) mod varnish;
+
+use std::fmt;
+use std::time::Duration;
+
+use freshet_core::position::WallMicros;
+use freshet_core::purge::{PurgeOutcome, Refusal};
+use freshet_core::secret::Secret;
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use http::{Method, StatusCode};
+use serde_json::Value;
+
+use crate::CdnConfigError;
+use crate::budget::Budget;
+use crate::chunk::{Bounds, Chunk};
+use crate::secret_header::SecretHeader;
+
+/// Longest pause that a provider may ask for, in seconds. Fastly counts purges by the hour.
+const RETRY_AFTER_MAX_S: u64 = 3_600;
+
+/// A CDN or cache that is purged over HTTP.
+pub trait Provider: fmt::Debug + Send + Sync {
+    /// What the config calls it.
+    fn name(&self) -> &'static str;
+
+    /// How it is asked. Read once.
+    fn terms(&self) -> Terms;
+
+    /// The calls that purge a chunk: one for each side that has to hear of it.
+    ///
+    /// # Errors
+    /// A name cannot be sent at all; every purge of the chunk is refused.
+    fn calls(&self, chunk: &Chunk<'_>) -> Result<Vec<Call<'_>>, Unsendable>;
+
+    /// What one side's answer means for the purges of the chunk.
+    fn read(&self, chunk: &Chunk<'_>, answer: &Answer<'_>) -> Reading;
+
+    /// Calls that purge nothing and show whether every side would take a purge.
+    fn pings(&self) -> Vec<Call<'_>>;
+
+    /// What the answer to a ping means.
+    ///
+    /// # Errors
+    /// Why the side would not take a purge.
+    fn read_ping(&self, answer: &Answer<'_>) -> Result<(), Reason>;
+}
+
+/// How a provider is asked.
+#[derive(Debug, Clone)]
+pub struct Terms {
+    /// What one chunk may hold.
+    pub bounds: Bounds,
+    /// A call is answered within this.
+    pub timeout: Duration,
+    /// A connection that rested for so long is not used again. Less than the other side waits before it closes one: a
+    /// request into a closing connection gets no answer.
+    pub idle: Duration,
+    /// Longest body that is read; with zero no body is.
+    pub body_bytes_max: usize,
+    /// Chunks that are under way at once.
+    pub chunks_in_flight: usize,
+    /// A ping that was answered is not repeated within this, as long as purges succeed.
+    pub ping_holds: Duration,
+    /// What the account may send, where the provider counts.
+    pub budget: Option<Budget>,
+    /// What is hidden in every text.
+    pub secrets: Vec<Secret>,
+}
+
+impl Terms {
+    /// The usual ones, for calls that hold so much and are answered so soon.
+    pub fn new(bounds: Bounds, timeout: Duration) -> Self {
+        Self {
+            bounds,
+            timeout,
+            idle: Duration::from_secs(30),
+            body_bytes_max: 1 << 20,
+            chunks_in_flight: 1,
+            ping_holds: Duration::ZERO,
+            budget: None,
+            secrets: Vec::new(),
+        }
+    }
+
+    /// The same, with a further secret.
+    pub fn hiding(mut self, header: Option<&SecretHeader>) -> Self {
+        self.secrets
+            .extend(header.map(|header| header.secret.clone()));
+        self
+    }
+}
+
+/// One request.
+#[derive(Debug)]
+pub struct Call<'a> {
+    /// Who is asked, for messages. A side that does not answer is not asked again in the same batch.
+    pub side: &'a str,
+    pub(crate) method: Method,
+    pub(crate) url: String,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+}
+
+impl<'a> Call<'a> {
+    /// A request without headers and body.
+    pub fn new(side: &'a str, method: Method, url: String) -> Self {
+        Self {
+            side,
+            method,
+            url,
+            headers: HeaderMap::new(),
+            body: Vec::new(),
+        }
+    }
+
+    /// The same with a header.
+    #[must_use]
+    pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.insert(name, value);
+        self
+    }
+
+    /// The same with a header that holds names.
+    ///
+    /// # Errors
+    /// The text cannot stand in a header.
+    pub fn with_text(self, name: HeaderName, text: &str) -> Result<Self, Unsendable> {
+        let value = HeaderValue::from_str(text)
+            .map_err(|_| Unsendable("a name has characters that no header may have"))?;
+        Ok(self.with_header(name, value))
+    }
+
+    /// The same with a header that holds a secret, if there is one.
+    #[must_use]
+    pub fn with_secret(self, header: Option<&SecretHeader>) -> Self {
+        match header {
+            Some(header) => self.with_header(header.name.clone(), header.value.clone()),
+            None => self,
+        }
+    }
+
+    /// The same with a body.
+    #[must_use]
+    pub fn with_body(mut self, body: Vec<u8>) -> Self {
+        self.body = body;
+        self
+    }
+
+    /// The same with a body in JSON.
+    #[must_use]
+    pub fn with_json(self, body: &Value) -> Self {
+        let json = HeaderValue::from_static("application/json");
+        self.with_header(CONTENT_TYPE, json)
+            .with_body(body.to_string().into_bytes())
+    }
+}
+
+/// A purge cannot be sent, and why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("cannot be asked: {0}")]
+pub struct Unsendable(pub &'static str);
+
+/// What one side answered.
+#[derive(Debug, Clone, Copy)]
+pub struct Answer<'a> {
+    /// The status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: &'a HeaderMap,
+    /// The body, or why it could not be read, in words.
+    pub body: Result<&'a [u8], &'a str>,
+    /// When it came.
+    pub now: WallMicros,
+}
+
+impl Answer<'_> {
+    /// The whole number that a header holds.
+    pub fn number(&self, name: &str) -> Option<u64> {
+        self.headers.get(name)?.to_str().ok()?.trim().parse().ok()
+    }
+
+    /// `Retry-After` in seconds, as milliseconds; zero when there is none, or a date.
+    pub fn retry_after_ms(&self) -> u32 {
+        self.number("retry-after").map_or(0, wait_ms)
+    }
+
+    /// What the status means where the provider has no other word for it.
+    pub fn outcome(&self) -> PurgeOutcome {
+        match self.status.as_u16() {
+            200..=299 => PurgeOutcome::Purged,
+            429 | 503 => PurgeOutcome::Throttled {
+                retry_after_ms: self.retry_after_ms(),
+            },
+            408 | 500 | 502 | 504 => PurgeOutcome::Unreachable,
+            // Wrong credentials, rights or names are the operator's to mend, not the name's fault: the purges wait,
+            // loudly.
+            401 | 403 | 404 | 405 | 300..=399 => PurgeOutcome::Refused(Refusal::OfCaller),
+            400..=499 | 501 => PurgeOutcome::Refused(Refusal::OfPurge),
+            _ => PurgeOutcome::Unreachable,
+        }
+    }
+}
+
+/// A pause in milliseconds, bounded: one wrong answer must not hold a backlog for weeks.
+pub fn wait_ms(seconds: u64) -> u32 {
+    // 3.6 million fit.
+    seconds.min(RETRY_AFTER_MAX_S) as u32 * 1_000
+}
+
+/// An id, if there is one, that is to stand in a path.
+pub(crate) fn checked_id(field: &'static str, id: Option<&str>) -> Result<(), CdnConfigError> {
+    let is_id = |id: &str| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    match id.is_none_or(is_id) {
+        true => Ok(()),
+        false => Err(CdnConfigError::new(
+            field,
+            "is not an id: letters and digits",
+        )),
+    }
+}
+
+/// What an answer means for the purges of a chunk.
+#[derive(Debug)]
+pub struct Reading {
+    /// One for each name of the chunk, in its order. A missing one counts as forgotten.
+    pub outcomes: Vec<PurgeOutcome>,
+    /// How many objects went, as far as the provider counts them.
+    pub removed: u64,
+    /// Why something was not done.
+    pub reason: Option<Reason>,
+}
+
+impl Reading {
+    /// The same outcome for all.
+    pub fn all(chunk: &Chunk<'_>, outcome: PurgeOutcome) -> Self {
+        Self {
+            outcomes: vec![outcome; chunk.names.len()],
+            removed: 0,
+            reason: None,
+        }
+    }
+
+    /// The same outcome for all, and why.
+    pub fn failed(chunk: &Chunk<'_>, outcome: PurgeOutcome, reason: Reason) -> Self {
+        Self {
+            reason: Some(reason),
+            ..Self::all(chunk, outcome)
+        }
+    }
+}
+
+/// Why something was not done, in words. What the provider said stands apart, so that secrets are hidden in it and it
+/// is cut for the log in one place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reason {
+    pub(crate) words: String,
+    pub(crate) quoted: Option<String>,
+    pub(crate) advice: String,
+}
+
+impl Reason {
+    /// In our words, which go on behind the name of the side: `answered 502`. They name no purged name.
+    pub fn new(words: impl Into<String>) -> Self {
+        Self {
+            words: words.into(),
+            quoted: None,
+            advice: String::new(),
+        }
+    }
+
+    /// With what the provider said.
+    #[must_use]
+    pub fn quoting(mut self, said: Option<String>) -> Self {
+        self.quoted = said.filter(|said| !said.is_empty());
+        self
+    }
+
+    /// With what to do about it.
+    #[must_use]
+    pub fn advising(mut self, advice: impl Into<String>) -> Self {
+        self.advice = advice.into();
+        self
+    }
+}
