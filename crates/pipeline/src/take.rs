@@ -384,3 +384,6 @@ pub(crate) struct TakeParts<W> {
     /// What [`Status`] calls the schema registry.
     pub(crate) part: String,
 }
+
+#[cfg(test)]
+mod tests;

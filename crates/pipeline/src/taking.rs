@@ -76,3 +76,23 @@ pub(crate) trait Take: Send {
     /// Looks for what can be said only after some time. Called before each pull.
     fn look(&mut self, _round: &mut Round) {}
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Settled;
+
+    impl Take for Settled {
+        fn take(&mut self, _record: RawRecord<'_>, _round: &mut Round, _now: Steady) -> u32 {
+            0
+        }
+    }
+
+    #[test]
+    fn who_settles_all_at_once_holds_nothing_up() {
+        let mut take = Settled;
+        assert!(!take.is_held_up() && !take.is_asking());
+        assert!(take.held().is_none() && take.oldest().is_none());
+    }
+}

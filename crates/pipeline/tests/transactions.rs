@@ -120,6 +120,13 @@ fn settings(topics: MemoryTopics) -> Settings {
 }
 
 #[test]
+fn where_transactions_begin_and_end_is_read() {
+    let transactions = settings(MemoryTopics::default()).transactions;
+    let topics: Vec<String> = transactions.topics().collect();
+    assert_eq!(topics, ["shop.transaction"]);
+}
+
+#[test]
 fn p5_a_missing_change_of_a_transaction_is_exactly_one_family_purge() {
     let world = World::default();
     let running = world.start();
