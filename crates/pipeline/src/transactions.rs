@@ -323,3 +323,6 @@ fn count(database: &str, outcomes: Outcomes) {
             .increment(count);
     }
 }
+
+#[cfg(test)]
+mod tests;

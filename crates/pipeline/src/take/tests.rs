@@ -238,6 +238,21 @@ fn p4_a_record_waits_for_two_schemas_and_for_no_third() {
 }
 
 #[test]
+fn what_waited_and_purges_nothing_settles_with_its_round() {
+    let rules = RulesInForce::new(registry(&[ITEMS], None)).current();
+    let mut take = take_changes(Schemas::default(), Limits::default(), IN_STEPS);
+    let mut round = Round::new(rules);
+    let nobodys = record("shop.public.others", 1, 6, b"{}");
+    let waiting = [deleted(0), nobodys, deleted(2)];
+    for record in waiting {
+        assert_eq!(take.take(record, &mut round, Steady(1)), 1);
+    }
+    take.retry(&mut round);
+    let positions = waiting.map(|record| record.position);
+    assert_eq!(round.purges.positions(), positions);
+}
+
+#[test]
 fn what_waits_for_a_schema_is_told_and_forgotten_with_its_stream() {
     let rules = RulesInForce::new(registry(&[ITEMS], None)).current();
     let schemas = Schemas::default();
