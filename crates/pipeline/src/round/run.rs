@@ -72,7 +72,10 @@ impl<P: Purger, O: Outbox> RunRound<P, O> {
             }
             for batch in of_tier {
                 let (lane, work) = (self.lane_of(round, batch), work_of(round, batch, tier));
-                waiting.push(lane, accept(lane, work));
+                waiting
+                    .lanes
+                    .extend(lane.map(|lane| (batch.target(), lane)));
+                waiting.under_way.push(accept(lane, work));
             }
         }
         waiting.for_all_but_late(&self.store.clock).await;
@@ -176,15 +179,16 @@ struct Ahead {
 
 /// Lanes that a round waits for, and what the others have answered.
 struct Waiting<'r, P, O, F> {
-    lanes: Vec<&'r Lane<P, O>>,
+    lanes: Vec<(TargetId, &'r Lane<P, O>)>,
     under_way: FuturesUnordered<F>,
     answers: &'r mut Vec<Answer>,
 }
 
 impl<'r, P: Purger, O: Outbox, F: Future<Output = Answer>> Waiting<'r, P, O, F> {
-    fn push(&mut self, lane: Option<&'r Lane<P, O>>, answer: F) {
-        self.lanes.extend(lane);
-        self.under_way.push(answer);
+    fn note(&mut self, answer: Answer) {
+        // A lane that has answered this round may be busy with others: they are no reason to wait.
+        self.lanes.retain(|(target, _)| *target != answer.target);
+        self.answers.push(answer);
     }
 
     fn is_over(&self) -> bool {
@@ -198,20 +202,20 @@ impl<'r, P: Purger, O: Outbox, F: Future<Output = Answer>> Waiting<'r, P, O, F> 
             let patience = self
                 .lanes
                 .iter()
-                .filter_map(|lane| lane.patience(now))
+                .filter_map(|(_, lane)| lane.patience(now))
                 .max();
             let Some(patience) = patience.filter(|left| !left.is_zero()) else {
                 return;
             };
             if let Ok(Some(answer)) = tokio::time::timeout(patience, self.under_way.next()).await {
-                self.answers.push(answer);
+                self.note(answer);
             }
         }
     }
 
     async fn for_all(&mut self) {
         while let Some(answer) = self.under_way.next().await {
-            self.answers.push(answer);
+            self.note(answer);
         }
     }
 }

@@ -271,6 +271,29 @@ async fn p6_a_round_behind_a_late_one_waits_for_it_not_at_all() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn p6_a_lane_that_has_answered_and_is_busy_with_another_round_is_not_waited_for() {
+    let scene = scene([400, 10, 1, 1]);
+    let mut rounds = [1, 2, 3].map(|number| scene.round(number));
+    let [first, second, third] = &mut rounds;
+    let wait = |ms| tokio::time::sleep(Duration::from_millis(ms));
+    let watched = async {
+        wait(100).await;
+        let (begun, mut late_at) = (Instant::now(), None);
+        scene
+            .run
+            .run(second, || late_at = Some(begun.elapsed()))
+            .await;
+        late_at.expect("it was late")
+    };
+    let busy = async {
+        wait(105).await;
+        scene.run.run(third, || {}).await;
+    };
+    let ((), late_at, ()) = tokio::join!(scene.run.run(first, || {}), watched, busy);
+    assert!(late_at <= Duration::from_millis(15), "{late_at:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn p6_a_lane_that_was_late_is_not_waited_for_until_it_answers_in_time() {
     let mut scene = scene([400, 1, 1, 1]);
     let mut waits = Vec::new();
