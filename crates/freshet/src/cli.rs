@@ -79,6 +79,9 @@ pub(crate) struct CheckArgs {
     /// Treat warnings as errors
     #[arg(long)]
     pub(crate) strict: bool,
+    /// Print what the files mean, with every default written out, as YAML that reads as the same registry
+    #[arg(long)]
+    pub(crate) print: bool,
 }
 
 /// `freshet source …`.

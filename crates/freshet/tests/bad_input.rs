@@ -275,6 +275,30 @@ fn check_tells_faults_with_their_line_and_exits_with_two() {
 }
 
 #[test]
+fn check_prints_what_the_files_mean() {
+    let folder = deployment(CONFIG, FAMILY);
+    let output = freshet(&["check", "--print", "registry"], folder.path());
+    assert_eq!(output.status.code(), Some(0), "{}", reported(&output));
+    let printed = String::from_utf8(output.stdout).expect("text");
+    let documents: Vec<&str> = printed.split("---\n").skip(1).collect();
+    let [source, family] = documents[..] else {
+        panic!("not a source and a family:\n{printed}");
+    };
+    assert!(source.starts_with("# registry/sources/"), "{source}");
+    assert!(family.starts_with("# registry/families/"), "{family}");
+    // It is a registry: nobody wrote these lines, and what is printed of it is the same.
+    assert!(family.contains("\non_snapshot: ignore\n"), "{family}");
+    for text in documents {
+        let path = text.lines().next().and_then(|line| line.strip_prefix("# "));
+        let path = folder.path().join(path.expect("a path"));
+        assert!(path.is_file(), "{}", path.display());
+        std::fs::write(path, text).expect("a file");
+    }
+    let again = freshet(&["check", "--print", "registry"], folder.path());
+    assert_eq!(String::from_utf8(again.stdout).expect("text"), printed);
+}
+
+#[test]
 fn p12_a_secret_is_neither_taken_inline_nor_shown() {
     let config = CONFIG.replace("redis://127.0.0.1:1", "redis://user:hunter2@127.0.0.1:1");
     let output = freshet(&["run"], deployment(&config, FAMILY).path());

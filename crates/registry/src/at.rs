@@ -71,6 +71,12 @@ pub struct InFile<T> {
     pub says: T,
 }
 
+impl<T: PartialEq> PartialEq for InFile<T> {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.path, &self.says) == (&other.path, &other.says)
+    }
+}
+
 impl<T> Deref for InFile<T> {
     type Target = T;
 

@@ -57,7 +57,7 @@ pub(crate) fn compile<'k>(
     let optional = tables.values().map(|table| table.known.written);
     let optional = optional.filter(|table| table.optional);
     let optional: BTreeSet<Arc<str>> = optional
-        .map(|table| Arc::from(table.arrives_through()))
+        .map(|table| Arc::from(table.arrives_through().value))
         .collect();
     let tables = tables.into_values().enumerate();
     let tables = tables.map(|(at, table)| table.finish(TableId(at as u32)));
@@ -188,7 +188,7 @@ impl<'k> TableInProgress<'k> {
             shape: TableShape {
                 id,
                 name: Arc::from(table.name()),
-                topic: Arc::from(table.written.arrives_through()),
+                topic: Arc::from(table.written.arrives_through().value),
                 engine: table.engine.engine(),
                 identity: table.written.replica_identity.identity(),
                 connector: Arc::clone(&table.connector),

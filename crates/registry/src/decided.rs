@@ -6,12 +6,13 @@ pub mod column_type;
 mod day;
 pub(crate) mod decide;
 mod deciding;
-pub mod family;
-pub mod guard;
-pub mod lifecycle;
+pub(crate) mod family;
+pub(crate) mod lifecycle;
 mod places;
 pub(crate) mod table;
-pub mod template;
+pub(crate) mod template;
+
+use std::path::PathBuf;
 
 use serde::Serialize;
 use serde_saphyr::ser::Error;
@@ -20,34 +21,25 @@ use crate::at::InFile;
 use crate::decided::family::Family;
 use crate::written::source::SourceFile;
 
-/// A registry as it is meant.
-#[derive(Debug)]
+/// A registry as it is meant. Two that mean the same are equal, however they are written.
+#[derive(Debug, PartialEq)]
 pub struct Decided {
-    /// Its source files.
-    pub sources: Vec<InFile<SourceFile>>,
-    /// Its families, by their names.
-    pub families: Vec<InFile<Family>>,
+    pub(crate) sources: Vec<InFile<SourceFile>>,
+    /// By their names.
+    pub(crate) families: Vec<InFile<Family>>,
 }
 
 impl Decided {
-    /// All files again, each with every default written out.
+    /// Each file with its text as YAML, in which every default is written out.
     ///
     /// # Errors
     /// A value that YAML has no form for.
-    pub fn to_yaml(&self) -> Result<String, Error> {
-        let mut all = String::new();
-        for file in &self.sources {
-            push(&mut all, file)?;
-        }
-        for file in &self.families {
-            push(&mut all, file)?;
-        }
-        Ok(all)
+    pub fn files(&self) -> Result<Vec<(PathBuf, String)>, Error> {
+        let sources = self.sources.iter().map(printed);
+        sources.chain(self.families.iter().map(printed)).collect()
     }
 }
 
-fn push<T: Serialize>(all: &mut String, file: &InFile<T>) -> Result<(), Error> {
-    let text = serde_saphyr::to_string(&file.says)?;
-    all.push_str(&format!("---\n# {}\n{text}", file.path.display()));
-    Ok(())
+fn printed<T: Serialize>(file: &InFile<T>) -> Result<(PathBuf, String), Error> {
+    Ok((file.path.clone(), serde_saphyr::to_string(&file.says)?))
 }

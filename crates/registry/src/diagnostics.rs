@@ -267,34 +267,15 @@ impl Diagnostics {
         is_kept
     }
 
-    /// What a YAML error says, at its place.
-    pub fn from_yaml_error(
-        code: &'static str,
-        path: &Path,
-        text: &str,
-        error: &serde_saphyr::Error,
-    ) -> Self {
+    /// Adds what a YAML error says, at its place.
+    pub(crate) fn yaml_error(&mut self, path: &Path, text: &str, error: &serde_saphyr::Error) {
         let place = Place::of_error(path, error);
         let error = error.without_snippet();
         let fault = match yaml::wrong_name(error, "docs/registry.md") {
-            Some((message, help)) => Diagnostic::error(code, place, &message).with_help(&help),
-            None => Diagnostic::error(code, place, &yaml::message_of(error)),
+            Some((message, help)) => Diagnostic::error("FR0002", place, &message).with_help(&help),
+            None => Diagnostic::error("FR0002", place, &yaml::message_of(error)),
         };
-        let mut found = Self::default();
-        found.push(fault, text);
-        found
-    }
-
-    /// Takes over all of `other`.
-    pub fn extend(&mut self, other: Diagnostics) {
-        self.errors.all += other.errors.all - other.errors.kept;
-        self.warnings.all += other.warnings.all - other.warnings.kept;
-        self.seen.faulty.extend(other.seen.faulty);
-        for found in other.kept {
-            if self.count(&found) {
-                self.kept.push(found);
-            }
-        }
+        self.push(fault, text);
     }
 
     /// How many were found.

@@ -15,7 +15,6 @@ mod folder;
 mod load;
 pub mod names;
 mod rules;
-mod setting;
 pub mod written;
 pub mod yaml;
 

@@ -58,7 +58,7 @@ fn load_dir(dir: &Path, today: Option<Date>) -> Result<Loaded, Diagnostics> {
         return Err(found);
     }
     // Shown as given, hashed by what they are called below the directory.
-    let loaded = load_below((dir, today), files, found)?;
+    let loaded = load_below(dir, files, today, found)?;
     if loaded.registry.tables.is_empty() {
         let mut found = loaded.warnings;
         let message = "the registry binds no table, so that nothing is consumed or purged";
@@ -77,7 +77,7 @@ fn load_dir(dir: &Path, today: Option<Date>) -> Result<Loaded, Diagnostics> {
 /// # Errors
 /// Every fault of every file.
 pub fn load_files(files: Vec<(PathBuf, String)>) -> Result<Loaded, Diagnostics> {
-    load_below((Path::new(""), None), files, Diagnostics::default())
+    load_below(Path::new(""), files, None, Diagnostics::default())
 }
 
 /// The same on a day, which warns of families that were to purge until an earlier one.
@@ -85,12 +85,13 @@ pub fn load_files(files: Vec<(PathBuf, String)>) -> Result<Loaded, Diagnostics> 
 /// # Errors
 /// Every fault of every file.
 pub fn load_files_on(files: Vec<(PathBuf, String)>, today: Date) -> Result<Loaded, Diagnostics> {
-    load_below((Path::new(""), Some(today)), files, Diagnostics::default())
+    load_below(Path::new(""), files, Some(today), Diagnostics::default())
 }
 
 fn load_below(
-    (base, today): (&Path, Option<Date>),
+    base: &Path,
     files: Vec<(PathBuf, String)>,
+    today: Option<Date>,
     mut found: Diagnostics,
 ) -> Result<Loaded, Diagnostics> {
     let content_hash = hash_of(base, &files);
@@ -135,9 +136,12 @@ fn read(base: &Path, files: Vec<(PathBuf, String)>, found: &mut Diagnostics) -> 
         let below = path.strip_prefix(base).unwrap_or(&path);
         let is_source = below.components().any(|part| part.as_os_str() == "sources");
         if is_source {
-            if let Some(file) = yaml.read::<SourceFile>(path, text, found) {
+            if let Some(mut file) = yaml.read::<SourceFile>(path, text, found) {
                 if limits::is_source_over(&file, found) {
                     return None;
+                }
+                for table in &mut file.says.tables {
+                    table.topic = Some(table.arrives_through());
                 }
                 sources.push(file);
             }

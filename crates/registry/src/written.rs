@@ -1,5 +1,5 @@
 //! What the files say, as they say it. Values that rules speak of keep their place.
 
-pub mod family;
+pub(crate) mod family;
 pub(crate) mod limits;
 pub mod source;

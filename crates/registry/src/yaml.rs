@@ -71,7 +71,7 @@ impl Yaml {
         match self.parse(&text) {
             Ok(says) => Some(InFile { path, text, says }),
             Err(error) => {
-                found.extend(Diagnostics::from_yaml_error("FR0002", &path, &text, &error));
+                found.yaml_error(&path, &text, &error);
                 None
             }
         }

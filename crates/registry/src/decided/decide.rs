@@ -4,9 +4,9 @@ use freshet_core::codec;
 use freshet_core::registry::{FreshnessClass, LetterPolicy, OnSnapshot, OnTruncate};
 
 use crate::at::{At, InFile};
-use crate::decided::deciding::Deciding;
+use crate::decided::deciding::{Deciding, inside_call};
 use crate::decided::family::{EntryForm, EntryVersion, Family, Freshness, Percent};
-use crate::decided::{guard, lifecycle, places};
+use crate::decided::{lifecycle, places};
 use crate::diagnostics::Diagnostics;
 use crate::written::family::{BoundTo, FamilyFile};
 
@@ -21,7 +21,7 @@ pub(crate) fn decide(file: InFile<FamilyFile>, found: &mut Diagnostics) -> InFil
     let mut deciding = Deciding { file: &file, found };
     check_head(&mut deciding);
     let lifecycle = lifecycle::decide(&mut deciding);
-    let guard = guard::decide(&mut deciding);
+    let guard = guard(&mut deciding);
     let fan_out_max = fan_out_max(&mut deciding);
     let freshness = freshness(&mut deciding);
     let max_ttl = deciding.duration(&file.max_ttl);
@@ -90,6 +90,19 @@ fn check_head(deciding: &mut Deciding<'_>) {
             deciding.error(CODE, reason, "an acknowledgement has a reason", help);
         }
     }
+}
+
+fn guard(deciding: &mut Deciding<'_>) -> At<String> {
+    let Some(written) = &deciding.file.guard else {
+        return At::nowhere("none".to_owned());
+    };
+    let version = inside_call(written, "version");
+    let has_column = version.is_some_and(|column| !column.trim().is_empty());
+    if !has_column && !matches!(written.as_str(), "none" | "lease") {
+        let choices = "none, lease, version(column)";
+        deciding.choice(CODE, written, "is not a guard", choices);
+    }
+    written.clone()
 }
 
 fn fan_out_max(deciding: &mut Deciding<'_>) -> u32 {

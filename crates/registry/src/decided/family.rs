@@ -10,58 +10,36 @@ use freshet_core::template::NameForm;
 use serde::{Serialize, Serializer};
 
 use crate::at::At;
-use crate::decided::guard::Guard;
 use crate::decided::lifecycle::Lifecycle;
 use crate::decided::template::TemplateText;
 use crate::duration;
-use crate::setting;
 use crate::written::family::{Acknowledgement, Binding, Example, Owner, Relation};
 
 /// A family, in the order and with the names of its file.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Family {
-    /// Its name, `<domain>.<noun>`.
-    pub family: At<String>,
-    /// Version of its entries' form.
-    pub schema_version: u32,
-    /// Who answers for it.
-    pub owner: Owner,
-    /// What is cached, for people.
-    pub description: Option<String>,
-    /// Whether it purges.
-    pub lifecycle: At<Lifecycle>,
-    /// How fresh its readers must be.
-    pub freshness: Freshness,
-    /// The longest life of an entry.
+pub(crate) struct Family {
+    pub(crate) family: At<String>,
+    pub(crate) schema_version: u32,
+    pub(crate) owner: Owner,
+    pub(crate) description: Option<String>,
+    pub(crate) lifecycle: At<Lifecycle>,
+    pub(crate) freshness: Freshness,
     #[serde(serialize_with = "duration::serialize")]
-    pub max_ttl: Duration,
-    /// How readers keep an old row from being stored after its purge.
-    pub guard: At<Guard>,
-    /// Where its entries are, each at a target of its own.
-    pub places: Vec<Place>,
-    /// The tables whose changes make them stale.
-    pub sources: Vec<Binding>,
-    /// What a truncate purges.
-    #[serde(serialize_with = "setting::word")]
-    pub on_truncate: At<OnTruncate>,
-    /// What a row of a snapshot does.
-    #[serde(serialize_with = "setting::word")]
-    pub on_snapshot: At<OnSnapshot>,
-    /// What dead letters keep of a record.
-    #[serde(serialize_with = "setting::word")]
-    pub dead_letters: At<LetterPolicy>,
+    pub(crate) max_ttl: Duration,
+    /// How readers keep an old row from being stored after its purge: `none` says that they do not.
+    pub(crate) guard: At<String>,
+    pub(crate) places: Vec<Place>,
+    pub(crate) sources: Vec<Binding>,
+    pub(crate) on_truncate: At<OnTruncate>,
+    pub(crate) on_snapshot: At<OnSnapshot>,
+    pub(crate) dead_letters: At<LetterPolicy>,
     /// Names of one change at one target that are purged one by one.
-    pub fan_out_max: u32,
-    /// The placeholder that every key has, since only one reader may see the entry.
-    pub auth_scope: Option<String>,
-    /// Where entries say which version of their row they hold.
-    pub entry_version: Option<EntryVersion>,
-    /// Parents whose cascades are seen to.
-    pub relations: Vec<Relation>,
-    /// Its unit tests.
-    pub examples: Vec<At<Example>>,
-    /// Warnings that somebody has judged.
-    pub acknowledge: Vec<Acknowledgement>,
+    pub(crate) fan_out_max: u32,
+    pub(crate) auth_scope: Option<String>,
+    pub(crate) entry_version: Option<EntryVersion>,
+    pub(crate) relations: Vec<Relation>,
+    pub(crate) examples: Vec<At<Example>>,
+    pub(crate) acknowledge: Vec<Acknowledgement>,
 }
 
 impl Family {
@@ -85,23 +63,18 @@ impl Family {
 
 /// A family's objective.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Freshness {
-    /// What may wait.
-    #[serde(serialize_with = "setting::word")]
-    pub class: At<FreshnessClass>,
-    /// From commit to purge at most.
+pub(crate) struct Freshness {
+    pub(crate) class: At<FreshnessClass>,
     #[serde(serialize_with = "duration::serialize")]
-    pub within: Duration,
-    /// The share of changes for which that holds.
-    pub objective: Percent,
-    /// The time over which the share is counted.
+    pub(crate) within: Duration,
+    pub(crate) objective: Percent,
     #[serde(serialize_with = "duration::serialize")]
-    pub window: Duration,
+    pub(crate) window: Duration,
 }
 
 /// A share in percent.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Percent(pub f64);
+pub(crate) struct Percent(pub f64);
 
 impl Serialize for Percent {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -111,24 +84,18 @@ impl Serialize for Percent {
 
 /// One cache that holds entries of a family, by their keys or by their tags.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Place {
-    /// The cache.
-    pub target: At<String>,
-    /// Its layer.
-    #[serde(serialize_with = "setting::word")]
-    pub tier: At<Tier>,
+pub(crate) struct Place {
+    pub(crate) target: At<String>,
+    pub(crate) tier: At<Tier>,
     /// The templates of their keys; none where they have tags.
     #[serde(skip_serializing_if = "is_empty")]
-    pub keys: Arc<[TemplateText]>,
-    /// The templates of their tags.
+    pub(crate) keys: Arc<[TemplateText]>,
     #[serde(skip_serializing_if = "is_empty")]
-    pub tags: Arc<[TemplateText]>,
+    pub(crate) tags: Arc<[TemplateText]>,
     /// The tag of all of them, where they have tags.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub family_tag: Option<At<String>>,
-    /// Whether they are removed, or marked as stale.
-    #[serde(serialize_with = "setting::word")]
-    pub mode: At<PurgeMode>,
+    pub(crate) family_tag: Option<At<String>>,
+    pub(crate) mode: At<PurgeMode>,
 }
 
 fn is_empty(templates: &Arc<[TemplateText]>) -> bool {
@@ -137,7 +104,7 @@ fn is_empty(templates: &Arc<[TemplateText]>) -> bool {
 
 impl Place {
     /// What entries are called by.
-    pub fn form(&self) -> NameForm {
+    pub(crate) fn form(&self) -> NameForm {
         match self.family_tag {
             Some(_) => NameForm::SurrogateKey,
             None => NameForm::RedisKey,
@@ -155,14 +122,10 @@ impl Place {
 
 /// Where entries say which version of their row they hold.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct EntryVersion {
-    /// The entry's field.
-    pub field: String,
-    /// The row's column.
-    pub column: At<String>,
-    /// What entries are.
-    #[serde(serialize_with = "setting::word")]
-    pub format: At<EntryForm>,
+pub(crate) struct EntryVersion {
+    pub(crate) field: String,
+    pub(crate) column: At<String>,
+    pub(crate) format: At<EntryForm>,
 }
 
 freshet_core::setting! {

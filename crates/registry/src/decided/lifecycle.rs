@@ -13,7 +13,7 @@ const CODE: &str = "FR0026";
 
 /// Whether a family purges.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lifecycle {
+pub(crate) enum Lifecycle {
     /// Not yet.
     Draft,
     /// Yes.
@@ -26,7 +26,7 @@ pub enum Lifecycle {
 
 impl Lifecycle {
     /// Whether it does.
-    pub fn purges(self) -> bool {
+    pub(crate) fn purges(self) -> bool {
         matches!(self, Self::Active | Self::Deprecated(_))
     }
 }

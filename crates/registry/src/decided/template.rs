@@ -8,9 +8,9 @@ use crate::at::At;
 
 /// A template in its pieces.
 #[derive(Debug, Clone, PartialEq)]
-pub struct TemplateText {
+pub(crate) struct TemplateText {
     /// As it is written.
-    pub text: At<String>,
+    pub(crate) text: At<String>,
     pub(crate) pieces: Vec<Piece>,
 }
 

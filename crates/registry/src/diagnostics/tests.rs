@@ -43,22 +43,11 @@ fn so_many_of_each_severity_are_kept_and_all_are_counted() {
 }
 
 #[test]
-fn what_another_check_only_counted_is_counted() {
-    let mut both = found("a.yaml", 150, 130);
-    both.extend(found("b.yaml", 120, 110));
-    let wanted = [
-        "… and 170 errors more",
-        "… and 140 warnings more",
-        "270 errors, 240 warnings",
-    ];
-    assert_eq!(told(&both), (200, 510, wanted.map(str::to_owned).to_vec()));
-}
-
-#[test]
 fn what_is_wrong_with_yaml_is_said_without_the_place_that_stands_beside_it() {
     let text = "a: 1\na: 2\n";
     let error = serde_saphyr::from_str::<BTreeMap<String, u8>>(text).expect_err("a twice");
-    let found = Diagnostics::from_yaml_error("FR0002", Path::new("a.yaml"), text, &error);
+    let mut found = Diagnostics::default();
+    found.yaml_error(Path::new("a.yaml"), text, &error);
     let found = found.iter().next().expect("one");
     assert_eq!(
         found.message,

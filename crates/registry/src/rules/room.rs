@@ -74,12 +74,9 @@ struct TableRoom {
     bytes: usize,
 }
 
-/// What becomes of a template at the targets of its place.
-struct Made<'k> {
-    bound: Bound<'k>,
-    template: &'k TemplateText,
-    form: NameForm,
-    targets: usize,
+/// What becomes of a template.
+struct Made {
+    placeholders: usize,
     /// Names that its constants make of it.
     names: usize,
     /// Bytes of the longest of these, without the values of the row.
@@ -104,13 +101,15 @@ impl<'k> Room<'k> {
         table.bindings += 1;
         for places in bound.family.lists() {
             let mut before = 0_usize;
-            for template in places.iter().take(1).flat_map(|place| &**place.names()) {
-                let made = Made::of(bound, template, places);
-                let fits = made.fits_fan_out(before, found)
-                    && made.fits_registry(&mut self.bytes, found)
-                    && made.fits_placeholders(found);
-                if fits {
-                    made.fits_change(&mut table.bytes, found);
+            for template in places[0].names().iter() {
+                let made = Made::of(bound, template);
+                let fault = made
+                    .exceeds_fan_out(bound, before)
+                    .or_else(|| made.exceeds_registry(&mut self.bytes))
+                    .or_else(|| made.exceeds_placeholders())
+                    .or_else(|| made.exceeds_change(name, places, &mut table.bytes));
+                if let Some((code, message, help)) = fault {
+                    found.error(code, bound.family.spot(&template.text), &message, help);
                 }
                 before = before.saturating_add(made.names);
             }
@@ -118,92 +117,81 @@ impl<'k> Room<'k> {
     }
 }
 
-impl<'k> Made<'k> {
-    fn of(bound: Bound<'k>, template: &'k TemplateText, places: &[Place]) -> Self {
-        let (mut names, mut length) = (1_usize, template.text.len());
-        let placeholders = template.placeholders();
-        for constants in placeholders.filter_map(|name| bound.constants_of(name)) {
-            names = names.saturating_mul(constants.len());
-            let longest = constants.iter().map(String::len).max();
-            length = length.saturating_add(longest.unwrap_or_default());
-        }
-        Self {
-            bound,
-            template,
-            form: places.first().map_or(NameForm::RedisKey, Place::form),
-            targets: places.len(),
-            names,
-            length,
-        }
-    }
+/// Code, message and help.
+type Fault = (&'static str, String, &'static str);
 
-    fn error(&self, code: &'static str, message: &str, help: &str, found: &mut Diagnostics) {
-        let spot = self.bound.family.spot(&self.template.text);
-        found.error(code, spot, message, help);
+impl Made {
+    fn of(bound: Bound<'_>, template: &TemplateText) -> Self {
+        let mut made = Self {
+            placeholders: 0,
+            names: 1,
+            length: template.text.len(),
+        };
+        for name in template.placeholders() {
+            made.placeholders += 1;
+            let Some(constants) = bound.constants_of(name) else {
+                continue;
+            };
+            made.names = made.names.saturating_mul(constants.len());
+            let longest = constants.iter().map(String::len).max();
+            made.length = made.length.saturating_add(longest.unwrap_or_default());
+        }
+        made
     }
 
     /// Without constants a template makes one name, and the family widens where that is too much.
-    fn fits_fan_out(&self, before: usize, found: &mut Diagnostics) -> bool {
+    fn exceeds_fan_out(&self, bound: Bound<'_>, before: usize) -> Option<Fault> {
         let names = self.names;
-        let most = self.bound.family.fan_out_max as usize;
+        let most = bound.family.fan_out_max as usize;
         if names <= 1 || names.saturating_add(before) <= most {
-            return true;
+            return None;
         }
         let message = match (before, names) {
             (_, usize::MAX) => "its constants make more names of it than can be counted".into(),
             (0, _) => format!("its constants make {names} names of it"),
-            _ => {
-                format!(
-                    "its constants make {names} names of it, and the templates before it {before}"
-                )
-            }
+            _ => format!(
+                "its constants make {names} names of it, and the templates before it {before}"
+            ),
         };
-        let help = "fewer constants, or a higher `fan_out_max`";
-        self.error(CODE, &message, help, found);
-        false
+        Some((CODE, message, "fewer constants, or a higher `fan_out_max`"))
     }
 
-    fn fits_registry(&self, left: &mut usize, found: &mut Diagnostics) -> bool {
+    fn exceeds_registry(&self, left: &mut usize) -> Option<Fault> {
         let bytes = self.length.saturating_add(NAME_BYTES);
         if take(left, self.names.saturating_mul(bytes)) {
-            return true;
+            return None;
         }
         let message = format!(
             "the templates of the registry and their constants take more than {REGISTRY_BYTES} bytes"
         );
         let help = "fewer constants or shorter templates; bind a column instead";
-        self.error(CODE, &message, help, found);
-        false
+        Some((CODE, message, help))
     }
 
-    fn fits_placeholders(&self, found: &mut Diagnostics) -> bool {
-        let placeholders = self.template.placeholders().count();
-        if placeholders <= PLACEHOLDERS_MAX {
-            return true;
-        }
+    fn exceeds_placeholders(&self) -> Option<Fault> {
+        let placeholders = self.placeholders;
         let message = format!(
             "the template has {placeholders} placeholders, which is more than {PLACEHOLDERS_MAX}"
         );
-        self.error(TOO_MANY, &message, "name an entry by fewer values", found);
-        false
+        let help = "name an entry by fewer values";
+        (placeholders > PLACEHOLDERS_MAX).then_some((TOO_MANY, message, help))
     }
 
-    /// Whether what one change purges has room for these names, whatever values the row has.
-    fn fits_change(&self, left: &mut usize, found: &mut Diagnostics) {
-        let values = self.template.placeholders().count() * VALUE_BYTES;
-        let length = match self.form {
+    /// Whatever values the row has.
+    fn exceeds_change(&self, table: &str, places: &[Place], left: &mut usize) -> Option<Fault> {
+        let values = self.placeholders * VALUE_BYTES;
+        let length = match places[0].form() {
             NameForm::RedisKey => self.length.saturating_add(values),
             NameForm::SurrogateKey => TAG_BYTES_MAX,
         };
         let bytes = self.names.saturating_mul(length);
-        if !take(left, bytes.saturating_mul(self.targets)) {
-            let message = format!(
-                "the names of one change of `{}` can take more than {CHANGE_BYTES} bytes",
-                self.bound.table.name()
-            );
-            let help = "fewer constants, or fewer families on this table";
-            self.error(CODE, &message, help, found);
+        if take(left, bytes.saturating_mul(places.len())) {
+            return None;
         }
+        let message =
+            format!("the names of one change of `{table}` can take more than {CHANGE_BYTES} bytes");
+        let help = "fewer constants, or fewer families on this table";
+        Some((CODE, message, help))
     }
 }
 

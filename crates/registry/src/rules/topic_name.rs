@@ -10,10 +10,9 @@ pub(super) fn check(known: &Known<'_>, found: &mut Diagnostics) {
     for (file, table) in known.source_tables() {
         let topic = table.arrives_through();
         if !names::is_topic(&topic) {
-            let written = table.topic.as_ref().unwrap_or(&table.table);
-            let message = format!("`{topic}` cannot be the name of a topic");
+            let message = format!("`{}` cannot be the name of a topic", topic.value);
             let help = "Kafka allows letters a to z and A to Z, digits, `.`, `_` and `-`, at most 249 of them, and neither `.` nor `..` alone";
-            found.error(CODE, file.spot(written), &message, help);
+            found.error(CODE, file.spot(&topic), &message, help);
         }
     }
 }

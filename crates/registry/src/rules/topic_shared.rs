@@ -11,13 +11,13 @@ pub(super) fn check(known: &Known<'_>, found: &mut Diagnostics) {
     let mut topics = HashMap::new();
     for (file, table) in known.source_tables() {
         let topic = table.arrives_through();
-        let place = file.place(table.topic.as_ref().unwrap_or(&table.table));
+        let place = file.place(&topic);
         let (name, first) = topics
-            .entry(topic.clone())
+            .entry(topic.value.clone())
             .or_insert_with(|| (table.table.as_str(), place.clone()));
         // A table that is declared twice has its own code.
         if *name != table.table.as_str() {
-            let message = format!("topic `{topic}` is another table's already");
+            let message = format!("topic `{}` is another table's already", topic.value);
             let fault = Diagnostic::error(CODE, place, &message)
                 .with_also(first.clone(), "said here")
                 .with_help("let the connector or its router give each table a topic of its own");

@@ -45,23 +45,18 @@ pub(crate) struct FamilyFile {
 /// A warning that somebody has judged.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Acknowledgement {
-    /// Its code.
-    pub code: At<String>,
-    /// Why it is no fault here.
-    pub reason: At<String>,
+pub(crate) struct Acknowledgement {
+    pub(crate) code: At<String>,
+    pub(crate) reason: At<String>,
 }
 
 /// Who answers for a family.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Owner {
-    /// The team.
-    pub team: At<String>,
-    /// How to reach it, for people.
-    pub contact: Option<String>,
-    /// What to do when the family is not fresh, for people.
-    pub runbook: Option<String>,
+pub(crate) struct Owner {
+    pub(crate) team: At<String>,
+    pub(crate) contact: Option<String>,
+    pub(crate) runbook: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -111,7 +106,6 @@ pub(crate) struct Places<'f> {
     pub(crate) tags: Option<&'f [At<String>]>,
     pub(crate) mode: Option<&'f At<String>>,
     pub(crate) family_tag: Option<&'f At<String>>,
-    /// The part of the file that says it.
     pub(crate) field: &'static str,
 }
 
@@ -153,24 +147,20 @@ impl FamilyFile {
 /// A table whose changes make entries stale.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Binding {
-    /// Its name.
-    pub table: At<String>,
-    /// What placeholders stand for in its rows.
+pub(crate) struct Binding {
+    pub(crate) table: At<String>,
     #[serde(default)]
-    pub bind: BTreeMap<String, At<BoundTo>>,
+    pub(crate) bind: BTreeMap<String, At<BoundTo>>,
     /// Columns of which one must change for an update to count. Without any, every update counts.
     #[serde(default)]
-    pub when_changed: Vec<At<String>>,
+    pub(crate) when_changed: Vec<At<String>>,
 }
 
 /// A placeholder's value: a column, or constants.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
-pub enum BoundTo {
-    /// The column of this name.
+pub(crate) enum BoundTo {
     Column(String),
-    /// Each of these.
     Constants(Vec<String>),
 }
 
@@ -213,49 +203,39 @@ pub(crate) struct EntryVersionWritten {
 /// A parent table whose changes are seen to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Relation {
-    /// The table that foreign keys refer to.
-    pub parent: String,
-    /// Somebody has seen to it that its changes purge what its children make stale.
+pub(crate) struct Relation {
+    pub(crate) parent: String,
     #[serde(default)]
-    pub acknowledged: bool,
+    pub(crate) acknowledged: bool,
 }
 
 /// A unit test of a family.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Example {
-    /// What changes.
-    pub change: ExampleChange,
-    /// What that purges.
+pub(crate) struct Example {
+    pub(crate) change: ExampleChange,
     #[serde(default)]
-    pub purges: ExamplePurges,
+    pub(crate) purges: ExamplePurges,
 }
 
 /// A change of one row.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct ExampleChange {
-    /// The row's table.
-    pub table: String,
-    /// Debezium's letter.
-    pub op: String,
-    /// The row before.
-    pub before: Option<BTreeMap<String, Value>>,
-    /// The row after.
-    pub after: Option<BTreeMap<String, Value>>,
+pub(crate) struct ExampleChange {
+    pub(crate) table: String,
+    pub(crate) op: String,
+    pub(crate) before: Option<BTreeMap<String, Value>>,
+    pub(crate) after: Option<BTreeMap<String, Value>>,
 }
 
 /// Names that are purged, as rendered.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct ExamplePurges {
-    /// Keys.
+pub(crate) struct ExamplePurges {
     #[serde(default, rename = "redis")]
-    pub keys: BTreeSet<String>,
-    /// Tags.
+    pub(crate) keys: BTreeSet<String>,
     #[serde(default)]
-    pub tags: BTreeSet<String>,
+    pub(crate) tags: BTreeSet<String>,
 }
 
 impl Display for ExamplePurges {

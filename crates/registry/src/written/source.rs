@@ -1,6 +1,5 @@
 //! `sources/*.yaml`: the tables that families bind to, as `freshet source pull` writes them.
 
-use std::borrow::Cow;
 use std::fmt::Write;
 use std::path::Path;
 
@@ -106,11 +105,9 @@ pub struct SourceTable {
 
 impl SourceTable {
     /// The topic that carries the table's changes: the one that is written, else Debezium's for such a table.
-    pub fn arrives_through(&self) -> Cow<'_, str> {
-        match &self.topic {
-            Some(topic) => Cow::Borrowed(&topic.value),
-            None => names::topic_of(&self.table.value),
-        }
+    pub(crate) fn arrives_through(&self) -> At<String> {
+        let usual = || self.table.means(names::topic_of(&self.table).into_owned());
+        self.topic.clone().unwrap_or_else(usual)
     }
 }
 

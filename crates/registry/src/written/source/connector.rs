@@ -9,7 +9,6 @@ use freshet_core::connector::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::setting;
 use crate::written::source::quoted::quoted;
 
 /// The settings as they are written. What is absent is unknown.
@@ -17,29 +16,22 @@ use crate::written::source::quoted::quoted;
 #[serde(deny_unknown_fields, default)]
 pub struct ConnectorWritten {
     /// `time.precision.mode`.
-    #[serde(with = "setting")]
     pub time_precision: Option<TimePrecision>,
     /// `decimal.handling.mode`.
-    #[serde(with = "setting")]
     pub decimal: Option<DecimalMode>,
     /// `bigint.unsigned.handling.mode`.
-    #[serde(with = "setting")]
     pub bigint_unsigned: Option<BigintUnsigned>,
     /// `binary.handling.mode`.
-    #[serde(with = "setting")]
     pub binary: Option<BinaryMode>,
     /// `unavailable.value.placeholder`.
     pub unavailable_placeholder: Option<String>,
     /// Whether the converter writes NULL where a column has a default.
     pub keeps_nulls: Option<bool>,
     /// What a record without value means.
-    #[serde(with = "setting")]
     pub tombstones: Option<Tombstones>,
     /// `field.name.adjustment.mode`.
-    #[serde(with = "setting")]
     pub field_names: Option<FieldNames>,
     /// Whether the database may hold zero dates.
-    #[serde(with = "setting")]
     pub zero_dates: Option<ZeroDates>,
 }
 
