@@ -24,21 +24,45 @@ fn the_sample_of_the_page_is_good() {
 
 /// What `diff` makes of `files`. Hunks are found by their lines.
 fn patched(files: &BTreeMap<String, String>, diff: &str) -> BTreeMap<String, String> {
-    let (head, hunks) = diff.split_once('\n').expect("a first line");
-    let name = head.strip_prefix("--- ").expect("the file's name");
-    let mut text = files.get(name).expect("a file of the sample").clone();
-    for hunk in hunks.split("@@\n") {
-        let side = |other: char| -> String {
-            let lines = hunk.lines().filter(|line| !line.starts_with(other));
-            lines.map(|line| format!("{}\n", &line[1..])).collect()
-        };
-        let (old, new) = (side('+'), side('-'));
-        assert_eq!(text.matches(&old).count(), 1, "not once in {name}:\n{old}");
-        text = text.replace(&old, &new);
-    }
     let mut files = files.clone();
-    files.insert(name.to_owned(), text);
+    for part in diff.split("--- ").skip(1) {
+        let (name, hunks) = part.split_once('\n').expect("the file's name");
+        let text = files.get_mut(name).expect("a file of the sample");
+        for hunk in hunks.split("@@\n") {
+            let side = |other: char| -> String {
+                let lines = hunk.lines().filter(|line| !line.starts_with(other));
+                lines.map(|line| format!("{}\n", &line[1..])).collect()
+            };
+            let (old, new) = (side('+'), side('-'));
+            assert_eq!(text.matches(&old).count(), 1, "not once in {name}:\n{old}");
+            *text = text.replace(&old, &new);
+        }
+    }
     files
+}
+
+/// Each code is shown with a registry near the refused one that nothing is said of. What is about folders is not in a
+/// file: the sample itself is the folder that is accepted.
+#[test]
+fn every_code_has_an_example_that_is_accepted() {
+    let sample = sample();
+    for (code, section) in sections() {
+        if of_a_folder(&code).is_some() {
+            continue;
+        }
+        let diffs = blocks(&section, "diff");
+        let [_, accepted] = diffs[..] else {
+            panic!("{code} has not two examples: {diffs:?}");
+        };
+        match check(&patched(&sample, accepted)) {
+            Ok(loaded) => assert!(
+                loaded.warnings.is_empty(),
+                "{code}: {}",
+                loaded.warnings.render()
+            ),
+            Err(found) => panic!("{code}: {}", found.render()),
+        }
+    }
 }
 
 /// Each code is shown with a change of the sample and with the answer to it: code, file, line, column, text
