@@ -5,7 +5,8 @@
 //! It rests on one assumption: records of one transaction reach their topics within the time given of each other. A
 //! transaction is judged for a table only
 //!
-//! - when all partitions of the table's topic had been read here for that time before the transaction began,
+//! - when all partitions of the table's topic had been read here for that time before the transaction began, and the
+//!   brokers had said at the beginning of that time where they end,
 //! - when that time has passed since its end was read,
 //! - and when every partition has then been read to where it ended, as the brokers said when asked after that time.
 //!
@@ -26,7 +27,8 @@ use table::WatchedTable;
 use transactions::{Counted, Finish, ReadAt, Transactions};
 pub use transactions::{MembersLimits, Outcomes};
 
-/// Brokers that did not answer are asked again after this.
+/// Brokers that did not answer are asked again after this. A table that starts over waits for that long too before it
+/// asks: where every record spoils it, nothing is asked.
 const ASK_AGAIN: Duration = Duration::from_secs(5);
 
 /// Changes of a table that never arrived.
@@ -99,7 +101,7 @@ impl Members {
         if let Some(table) = self.tables.get_mut(at) {
             table.held.insert(partition, None);
         }
-        self.start_over(at, now);
+        self.start_over(at, self.soon(now));
         true
     }
 
@@ -112,7 +114,7 @@ impl Members {
             if let Some(table) = self.tables.get_mut(at) {
                 table.held.remove(&partition);
             }
-            self.start_over(at, now);
+            self.start_over(at, self.soon(now));
         }
     }
 
@@ -122,7 +124,7 @@ impl Members {
         if topic == &*self.boundaries {
             self.start_over_all(now);
         } else if let Some(at) = self.table_at(topic) {
-            self.start_over(at, now);
+            self.start_over(at, self.soon(now));
         }
     }
 
@@ -221,8 +223,10 @@ impl Members {
         match ends {
             None => table.ask_at = now.plus(ASK_AGAIN),
             Some((ends, begins)) => {
-                if !table.take_ends(question.asked_at, ends, begins) {
-                    self.start_over(question.table, now);
+                let judged_after = now.plus(self.within);
+                if !table.take_ends(question.asked_at, ends, begins, judged_after) {
+                    // Somebody else reads the rest of it, perhaps for long.
+                    self.start_over(question.table, judged_after);
                 }
             }
         }
@@ -278,9 +282,13 @@ impl Members {
         self.transactions.finish(id, at, Finish::Missing);
     }
 
-    /// Forgets what is known of a table; what waited there is not judged.
-    fn start_over(&mut self, at: usize, now: Steady) {
-        let ask_at = now.plus(self.within);
+    /// When a table that starts over now asks where it ends.
+    fn soon(&self, now: Steady) -> Steady {
+        now.plus(self.within.min(ASK_AGAIN))
+    }
+
+    /// Forgets what is known of a table, and asks for it at `ask_at`; what waited there is not judged.
+    fn start_over(&mut self, at: usize, ask_at: Steady) {
         let Some(table) = self.tables.get_mut(at) else {
             return;
         };
@@ -294,7 +302,7 @@ impl Members {
 
     fn start_over_all(&mut self, now: Steady) {
         for at in 0..self.tables.len() {
-            self.start_over(at, now);
+            self.start_over(at, self.soon(now));
         }
     }
 

@@ -216,7 +216,7 @@ impl Watched {
         self.asked = None;
     }
 
-    /// Asks on a thread of its own, so that changes flow meanwhile. It is rare: once for each table and assignment,
+    /// Asks on a thread of its own, so that changes flow meanwhile. It is rare: twice for each table and assignment,
     /// and before something is called missing.
     fn ask(&mut self, ends: &Arc<dyn TopicEnds>, now: Steady) {
         if self.asked.is_some() {

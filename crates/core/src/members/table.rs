@@ -24,22 +24,17 @@ pub(super) struct WatchedTable {
     pub(super) ask_at: Steady,
     /// A question is under way.
     pub(super) asked: bool,
-    pub(super) judged_from: Option<JudgedFrom>,
+    /// Where the table's topic ended, as long as records of one transaction may be apart before anything that is judged
+    /// began: none of its changes is before that.
+    baseline: Option<Ends>,
+    /// Where the transaction topic ended then: what begins behind that is read from its first record on, and judged.
+    begins: Option<Ends>,
     /// A transaction was seen whole, so that the topic does carry what the ends count.
     pub(super) proven: bool,
     /// Transactions that ended and are not whole, with the time that their records have.
     pub(super) waiting: VecDeque<(Steady, TransactionId)>,
     /// How far has to be read before those that were due when it was asked are judged.
     pub(super) until: Option<(Steady, Ends)>,
-}
-
-/// From where on transactions can be judged.
-#[derive(Debug)]
-pub(super) struct JudgedFrom {
-    /// The ends of the table's topic at that time.
-    baseline: Ends,
-    /// The ends of the transaction topic: what begins behind them is read from its first record on.
-    begins: Ends,
 }
 
 impl WatchedTable {
@@ -51,7 +46,8 @@ impl WatchedTable {
             generation: 0,
             ask_at: Steady(0),
             asked: false,
-            judged_from: None,
+            baseline: None,
+            begins: None,
             proven: false,
             waiting: VecDeque::new(),
             until: None,
@@ -63,7 +59,8 @@ impl WatchedTable {
         self.generation += 1;
         self.ask_at = ask_at;
         self.asked = false;
-        self.judged_from = None;
+        self.baseline = None;
+        self.begins = None;
         self.proven = false;
         self.until = None;
         std::mem::take(&mut self.waiting)
@@ -75,19 +72,26 @@ impl WatchedTable {
             return false;
         }
         let due = self.waiting.front().is_some_and(|(due, _)| *due <= now);
-        self.judged_from.is_none() || (due && self.until.is_none())
+        self.begins.is_none() || (due && self.until.is_none())
     }
 
-    /// Takes the answer to a question of `asked_at`. False when the table has to start over.
-    pub(super) fn take_ends(&mut self, asked_at: Steady, ends: Ends, begins: Ends) -> bool {
+    /// Takes the answer to a question of `asked_at`. What is judged begins after `judged_after` at the earliest. False
+    /// when the table has to start over.
+    pub(super) fn take_ends(
+        &mut self,
+        asked_at: Steady,
+        ends: Ends,
+        begins: Ends,
+        judged_after: Steady,
+    ) -> bool {
         if !ends.keys().eq(self.held.keys()) {
             return false;
         }
-        if self.judged_from.is_none() {
-            self.judged_from = Some(JudgedFrom {
-                baseline: ends,
-                begins,
-            });
+        if self.baseline.is_none() {
+            self.baseline = Some(ends);
+            self.ask_at = judged_after;
+        } else if self.begins.is_none() {
+            self.begins = Some(begins);
         } else {
             self.until = Some((asked_at, ends));
         }
@@ -96,10 +100,10 @@ impl WatchedTable {
 
     /// Whether a transaction that begins at `begun` in the transaction topic is read from its first record on.
     pub(super) fn judges(&self, begun: Option<ReadAt>) -> bool {
-        let (Some(from), Some(begun)) = (&self.judged_from, begun) else {
+        let (Some(begins), Some(begun)) = (&self.begins, begun) else {
             return false;
         };
-        let first = from.begins.get(&begun.partition);
+        let first = begins.get(&begun.partition);
         first.is_some_and(|&first| begun.offset >= first)
     }
 
@@ -123,10 +127,10 @@ impl WatchedTable {
     /// The time of the question whose answer has been read past, once.
     pub(super) fn take_passed(&mut self) -> Option<Steady> {
         let (asked_at, until) = self.until.as_ref()?;
-        let baseline = &self.judged_from.as_ref()?.baseline;
+        let baseline = self.baseline.as_ref()?;
         let passed = until.iter().all(|(partition, end)| {
             let read = self.held.get(partition).copied().flatten();
-            // Nothing was added since everything that is judged began.
+            // Nothing was added that belongs to what is judged.
             read.is_some_and(|next| next >= *end) || baseline.get(partition) == Some(end)
         });
         let asked_at = *asked_at;

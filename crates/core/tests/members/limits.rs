@@ -2,7 +2,7 @@
 
 use freshet_core::members::MembersLimits;
 
-use crate::world::{WITHIN, World};
+use crate::world::{SETTLED, WITHIN, World};
 
 /// One that judges from here on, and remembers so many transactions and words.
 fn world(open_max: usize, words_max: usize) -> World {
@@ -76,7 +76,7 @@ fn so_many_that_are_done_with_are_known_again() {
         ..MembersLimits::default()
     };
     let mut world = World::new(1, limits);
-    world.pass(WITHIN + 1);
+    world.pass(SETTLED);
     let numbers: Vec<u64> = (0..3).map(|_| world.commit(&[true])).collect();
     world.read_all();
     for (number, unjudged) in [(numbers[2], 0), (numbers[1], 0), (numbers[0], 1)] {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use freshet_core::members::{MembersLimits, Missing, Outcomes};
 use proptest::prelude::*;
-use world::{Data, TOPIC, WITHIN, World};
+use world::{Data, SETTLED, TOPIC, WITHIN, World};
 
 #[test]
 fn p5_a_change_that_never_arrives_is_told_once_and_with_its_numbers() {
@@ -60,6 +60,24 @@ fn p5_the_first_record_of_a_partition_may_be_its_last() {
 }
 
 #[test]
+fn p5_what_begins_before_the_table_was_read_for_long_enough_is_not_judged() {
+    for (seconds, missing) in [(SETTLED - 1, 0), (SETTLED, 1)] {
+        let mut world = World::new(1, MembersLimits::default());
+        world.pass(seconds);
+        world.commit(&[true]);
+        world.commit(&[true, false]);
+        for at in [1, 0] {
+            world.read(at, usize::MAX);
+        }
+        world.pass(2 * WITHIN);
+        let outcomes = world.outcomes;
+        let expected = (1, missing, 1 - missing);
+        let found = (outcomes.complete, outcomes.missing, outcomes.unjudged);
+        assert_eq!(found, expected, "after {seconds} s");
+    }
+}
+
+#[test]
 fn p5_what_is_behind_in_reading_is_waited_for() {
     let mut world = World::settled(2);
     world.commit(&[true; 10]);
@@ -69,6 +87,34 @@ fn p5_what_is_behind_in_reading_is_waited_for() {
     world.read_all();
     world.take();
     assert_eq!(world.outcomes.complete, 2);
+}
+
+#[test]
+fn p5_changes_that_came_long_before_their_boundaries_are_waited_for() {
+    for seconds in 0..3 * WITHIN {
+        let mut world = World::settled(2);
+        // The transaction topic goes away and comes back, so that everything begins anew.
+        world.revoke(0);
+        world.assign(0);
+        world.commit(&[true]);
+        for at in [1, 2, 0] {
+            world.read(at, usize::MAX);
+        }
+        world.pass(seconds);
+        // The changes are written at once, and their boundaries only when the time for it is nearly over.
+        world.stall(0);
+        world.commit(&[true, true]);
+        world.pass(WITHIN);
+        // Nothing of the table is read.
+        world.read(0, usize::MAX);
+        world.pass(3 * WITHIN);
+        assert_eq!(world.missing, [], "after {seconds} s");
+        world.read_all();
+        world.commit(&[false, true]);
+        world.read_all();
+        world.pass(WITHIN);
+        assert_eq!(world.missing.len(), 1, "what follows is judged");
+    }
 }
 
 #[test]
@@ -134,7 +180,7 @@ fn p5_a_transaction_that_is_sent_again_from_its_middle_is_not_judged_again() {
             ..MembersLimits::default()
         },
     );
-    world.pass(WITHIN + 1);
+    world.pass(SETTLED);
     let number = world.commit(&[true; 4]);
     world.read_all();
     world.send_boundary(number, None);
@@ -244,10 +290,7 @@ fn play(world: &mut World, step: &Step, last: &mut (u64, u64)) {
         Step::Commit(arrives) => *last = (world.commit(arrives), arrives.len() as u64),
         Step::Read(at, count) => world.read(*at, *count),
         Step::Pass(seconds) => world.pass(*seconds),
-        Step::Stall(at) => {
-            let now = world.now;
-            world.stalled[*at].get_or_insert(now);
-        }
+        Step::Stall(at) => world.stall(*at),
         Step::Flow(at) => world.flow(*at),
         Step::Resend { skip, begin } => {
             let (number, count) = *last;

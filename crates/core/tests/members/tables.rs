@@ -8,7 +8,7 @@ use freshet_core::members::{EndsQuestion, Members, MembersLimits, Outcomes};
 use freshet_core::position::Steady;
 use freshet_core::transaction::{Boundary, Member, TransactionId};
 
-use crate::world::{BOUNDARIES, TOPIC as ITEMS, WITHIN};
+use crate::world::{BOUNDARIES, SETTLED, TOPIC as ITEMS, WITHIN};
 
 const ORDERS: &str = "shop.public.orders";
 
@@ -44,6 +44,7 @@ impl Shop {
         for topic in [BOUNDARIES, ITEMS, ORDERS] {
             assert!(shop.members.assigned(topic, 0, shop.now()));
         }
+        shop.pass(SETTLED - WITHIN);
         shop.pass(WITHIN);
         shop.change(ITEMS, 1);
         shop.change(ORDERS, 1);
@@ -62,6 +63,17 @@ impl Shop {
         while let Some(question) = self.members.question(self.now()) {
             self.answer(&question);
         }
+    }
+
+    /// The question about the items that is asked in so many seconds and not before.
+    fn asked_in(&mut self, seconds: u64) -> EndsQuestion {
+        self.seconds += seconds - 1;
+        assert_eq!(self.members.question(self.now()), None, "too early");
+        self.seconds += 1;
+        let question = self.members.question(self.now());
+        let question = question.expect("asked");
+        assert_eq!(&*question.topic, ITEMS);
+        question
     }
 
     fn answer(&mut self, question: &EndsQuestion) {
@@ -176,19 +188,33 @@ fn what_was_given_up_is_counted_for_each_table_that_is_watched() {
 }
 
 #[test]
-fn the_brokers_are_asked_once_about_each_table_that_is_read() {
+fn the_brokers_are_asked_twice_about_each_table_that_is_read() {
     let mut shop = Shop::new(MembersLimits::default());
     for topic in [BOUNDARIES, ITEMS] {
         shop.members.assigned(topic, 0, shop.now());
     }
-    let asked = |shop: &mut Shop, seconds| {
-        shop.seconds += seconds;
-        let question = shop.members.question(shop.now());
-        question.map(|question| question.topic)
-    };
-    assert_eq!(asked(&mut shop, WITHIN - 1), None);
-    assert_eq!(asked(&mut shop, 1).as_deref(), Some(ITEMS));
-    assert_eq!(asked(&mut shop, 0), None, "the question is under way");
+    for wait in [SETTLED - WITHIN, WITHIN] {
+        let question = shop.asked_in(wait);
+        assert_eq!(shop.members.question(shop.now()), None, "it is under way");
+        // The brokers take their time.
+        shop.seconds += 3;
+        shop.answer(&question);
+    }
+    shop.seconds += 10 * WITHIN;
+    assert_eq!(shop.members.question(shop.now()), None, "all is known");
+}
+
+#[test]
+fn a_table_that_others_read_too_is_asked_about_once_in_the_time_given() {
+    let mut shop = Shop::new(MembersLimits::default());
+    for topic in [BOUNDARIES, ITEMS] {
+        shop.members.assigned(topic, 0, shop.now());
+    }
+    shop.members.assigned(ITEMS, 7, shop.now());
+    for wait in [SETTLED - WITHIN, WITHIN, WITHIN] {
+        let question = shop.asked_in(wait);
+        shop.answer(&question);
+    }
 }
 
 #[test]

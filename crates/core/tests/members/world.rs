@@ -9,6 +9,9 @@ use freshet_core::position::Steady;
 use freshet_core::transaction::{Boundary, Member, TransactionId};
 
 pub(crate) const WITHIN: u64 = 60;
+/// From here on transactions are judged: the brokers are asked where the table ends, and a second time when `WITHIN` has
+/// passed since.
+pub(crate) const SETTLED: u64 = 5 + WITHIN;
 pub(crate) const TOPIC: &str = "shop.public.items";
 pub(crate) const BOUNDARIES: &str = "shop.transaction";
 
@@ -72,7 +75,7 @@ impl World {
     /// The same with other limits.
     pub(crate) fn settled_within(partitions: usize, limits: MembersLimits) -> Self {
         let mut world = Self::new(partitions, limits);
-        world.pass(WITHIN + 1);
+        world.pass(SETTLED);
         world.commit(&[true]);
         world.read_all();
         world
@@ -184,6 +187,11 @@ impl World {
         for at in 0..self.logs.len() {
             self.read(at, usize::MAX);
         }
+    }
+
+    /// Nothing reaches the topic from now on, until it flows again.
+    pub(crate) fn stall(&mut self, at: usize) {
+        self.stalled[at].get_or_insert(self.now);
     }
 
     pub(crate) fn flow(&mut self, at: usize) {
