@@ -16,7 +16,7 @@ pub(super) struct WatchedTable {
     /// As the database calls it.
     pub(super) collection: Arc<str>,
     pub(super) topic: Arc<str>,
-    /// The partitions that are read here, each with the offset behind the last record that was taken.
+    /// The partitions that are read here, each with the offset behind the last record that was taken since it started over.
     pub(super) held: BTreeMap<i32, Option<i64>>,
     /// Rises when everything that was known is forgotten: an answer to an earlier question counts no more.
     pub(super) generation: u64,
@@ -63,6 +63,8 @@ impl WatchedTable {
         self.begins = None;
         self.proven = false;
         self.until = None;
+        // The brokers may have lost what was read, so that the same offsets come again.
+        self.held.values_mut().for_each(|next| *next = None);
         std::mem::take(&mut self.waiting)
     }
 

@@ -90,6 +90,24 @@ fn p5_what_is_behind_in_reading_is_waited_for() {
 }
 
 #[test]
+fn p5_offsets_of_before_a_truncation_do_not_pass_for_read() {
+    let mut world = World::settled(1);
+    world.commit(&[true; 10]);
+    world.read_all();
+    world.truncate(1, 10);
+    world.pass(SETTLED);
+    world.commit(&[true]);
+    world.read_all();
+    world.commit(&[true]);
+    world.read(0, usize::MAX);
+    world.pass(2 * WITHIN);
+    assert_eq!(world.missing, []);
+    world.read_all();
+    world.take();
+    assert_eq!((world.outcomes.complete, world.outcomes.unjudged), (4, 0));
+}
+
+#[test]
 fn p5_changes_that_came_long_before_their_boundaries_are_waited_for() {
     for seconds in 0..3 * WITHIN {
         let mut world = World::settled(2);
@@ -262,6 +280,8 @@ enum Step {
         ahead: usize,
     },
     Unreadable(usize),
+    /// So many of the records that were read.
+    Truncate(usize, usize),
     Brokers(bool),
 }
 
@@ -281,6 +301,7 @@ fn step(lossy: bool) -> impl Strategy<Value = Step> {
         1 => (0..4usize, 0..50usize, 0..50usize)
             .prop_map(|(at, back, ahead)| Step::Rebalance { at, back, ahead }),
         1 => (1..4usize).prop_map(Step::Unreadable),
+        1 => (1..4usize, 1..50usize).prop_map(|(at, count)| Step::Truncate(at, count)),
         1 => any::<bool>().prop_map(Step::Brokers),
     ]
 }
@@ -312,6 +333,7 @@ fn play(world: &mut World, step: &Step, last: &mut (u64, u64)) {
             world.assign(*at);
         }
         Step::Unreadable(at) => world.send(*at, Data::Unreadable),
+        Step::Truncate(at, count) => world.truncate(*at, *count),
         Step::Brokers(answer) => world.brokers_answer = *answer,
     }
 }

@@ -189,6 +189,16 @@ impl World {
         }
     }
 
+    /// The brokers lose the last records that were read of a partition, and what is behind them. That is noticed.
+    pub(crate) fn truncate(&mut self, at: usize, count: usize) {
+        let end = self.read[at].saturating_sub(count);
+        if end < self.read[at] {
+            self.read[at] = end;
+            self.logs[at].truncate(end);
+            self.members.spoil(TOPIC, self.at());
+        }
+    }
+
     /// Nothing reaches the topic from now on, until it flows again.
     pub(crate) fn stall(&mut self, at: usize) {
         self.stalled[at].get_or_insert(self.now);
