@@ -121,6 +121,7 @@ fn batch() -> PurgeBatch {
             mode,
             committed: WallMicros(1),
             name: name.as_bytes(),
+            cause: None,
         });
     }
     batch

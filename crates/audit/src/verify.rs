@@ -8,11 +8,14 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
+use freshet_core::cause::{Cause, Reason};
+use freshet_core::coalesce::PurgeRound;
+use freshet_core::intent::{Asked, Intent, NamedPurge};
 use freshet_core::ports::{Outbox, OutboxRecord, Probe};
 use freshet_core::position::WallMicros;
-use freshet_core::registry::{PurgeMode, Scope};
-use freshet_core::sample::{OuterName, ReadSample};
-use freshet_wire::{OuterPurges, PurgeRequest, RequestedPurge};
+use freshet_core::registry::{FreshnessClass, PurgeMode, Scope};
+use freshet_core::sample::ReadSample;
+use freshet_wire::{PurgeRequest, requests_of};
 use tokio::sync::mpsc;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
@@ -56,12 +59,14 @@ pub async fn verify<R: Probe, O: Outbox>(
             entries = stale.len(),
             "stale read: the cache holds entries older than a row that a snapshot read; they are purged"
         );
-        let record = OutboxRecord {
-            topic: Arc::clone(&cache.backlog),
-            key: row.target.as_bytes().to_vec(),
-            payload: request(&row, stale, now()).encode(),
-        };
-        append(outbox.as_ref(), record).await;
+        for request in requests(row, stale, now()) {
+            let record = OutboxRecord {
+                topic: Arc::clone(&cache.backlog),
+                key: request.target.as_bytes().to_vec(),
+                payload: request.encode(),
+            };
+            append(outbox.as_ref(), record).await;
+        }
     }
 }
 
@@ -90,39 +95,31 @@ async fn append<O: Outbox>(outbox: &O, record: OutboxRecord) {
 
 /// The stale entries, and behind them what outer caches may have made of them. No commit is known, so none of it counts
 /// for freshness.
-fn request(row: &ReadSample, stale: Vec<Vec<u8>>, now: WallMicros) -> PurgeRequest {
-    let purge = |scope: Scope, mode: PurgeMode, name: Vec<u8>| RequestedPurge {
-        family: row.family.to_string(),
-        scope,
-        mode,
+fn requests(row: ReadSample, stale: Vec<Vec<u8>>, now: WallMicros) -> Vec<PurgeRequest> {
+    let exact = stale.into_iter().map(|name| NamedPurge {
+        target: Arc::clone(&row.target),
+        family: Arc::clone(&row.family),
+        scope: Scope::Keys,
+        mode: PurgeMode::Hard,
         name,
-        committed: WallMicros(0),
+    });
+    let detail = format!("older than a row of {}", row.family);
+    let intent = Intent {
+        cause: Arc::new(Cause::own(Reason::SnapshotCheck, detail)),
+        asked: Asked::Names(exact.chain(row.outer).collect()),
+        class: FreshnessClass::Batch,
+        since: WallMicros(0),
     };
-    let mut then: Vec<OuterPurges> = Vec::new();
-    for OuterName {
-        target,
-        scope,
-        mode,
-        name,
-    } in &row.outer
-    {
-        let wanted = purge(*scope, *mode, name.clone());
-        match then.iter_mut().find(|it| *it.target == **target) {
-            Some(outer) => outer.purges.push(wanted),
-            None => then.push(OuterPurges {
-                target: target.to_string(),
-                purges: vec![wanted],
-            }),
-        }
-    }
-    let exact = |name| purge(Scope::Keys, PurgeMode::Hard, name);
-    PurgeRequest {
-        target: row.target.to_string(),
-        revision: row.revision.to_string(),
-        purges: stale.into_iter().map(exact).collect(),
-        then,
-        requested: now,
-    }
+    let registry = &row.registry;
+    let mut round = PurgeRound::new(Arc::clone(registry));
+    round.submit(&intent, None);
+    let own = registry.target_named(&row.target);
+    let (own, outer): (Vec<_>, Vec<_>) = round
+        .batches()
+        .partition(|batch| Some(batch.target()) == own);
+    let own = own.into_iter();
+    own.flat_map(|batch| requests_of(registry, batch, &outer, now))
+        .collect()
 }
 
 #[cfg(test)]

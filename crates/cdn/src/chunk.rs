@@ -76,6 +76,7 @@ mod tests {
                 mode,
                 committed: WallMicros(1),
                 name: tag.as_bytes(),
+                cause: None,
             });
         }
         batch

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::cause::Cause;
+use crate::intent::Intent;
 use crate::position::{StreamPosition, WallMicros};
 use crate::purge::{PurgeBatch, PurgeSet, WantedPurge};
 use crate::registry::{FamilyId, Registry, TargetId};
@@ -25,6 +27,7 @@ pub struct PurgeRound {
     batches: Vec<PurgeBatch>,
     positions: Vec<StreamPosition>,
     changes: Vec<RoundChange>,
+    causes: Vec<Arc<Cause>>,
     merged: usize,
 }
 
@@ -36,6 +39,7 @@ impl PurgeRound {
             batches: Vec::new(),
             positions: Vec::new(),
             changes: Vec::new(),
+            causes: Vec::new(),
             merged: 0,
         }
     }
@@ -52,14 +56,45 @@ impl PurgeRound {
         }
         self.positions.clear();
         self.changes.clear();
+        self.causes.clear();
         self.merged = 0;
     }
 
     /// Merges one change's purges; `position` settles when the whole round is done.
     pub fn merge(&mut self, position: StreamPosition, set: &PurgeSet, times: ChangeTimes) {
         self.positions.push(position);
+        self.measure(set, times);
+        for (target, wanted) in set.wanted(times.committed) {
+            self.add(target, wanted);
+        }
+    }
+
+    /// The door for whatever is purged that is no change: puts what `intent` asks for into the round, and returns it.
+    /// `position` is that of the record that gave the reason, if there is one: it settles with the round, and its
+    /// families' freshness is measured.
+    pub fn submit(&mut self, intent: &Intent, position: Option<StreamPosition>) -> PurgeSet {
+        let mut set = PurgeSet::default();
+        intent.asked.resolve(&self.registry, &mut set);
+        if let Some(position) = position {
+            self.positions.push(position);
+            let times = ChangeTimes {
+                committed: intent.since,
+                appended: intent.since,
+            };
+            self.measure(&set, times);
+        }
+        for (target, wanted) in set.wanted(intent.since) {
+            let cause = Some(&intent.cause);
+            self.add(target, WantedPurge { cause, ..wanted });
+        }
+        set
+    }
+
+    /// Notes the families whose freshness is measured when the round is done.
+    #[inline(always)] // called for each change
+    fn measure(&mut self, set: &PurgeSet, times: ChangeTimes) {
+        use crate::purge::FamilyVerdict::{Ignored, Purged, ToVerify, Unchanged, Widened};
         for &(family, verdict) in set.verdicts() {
-            use crate::purge::FamilyVerdict::{Ignored, Purged, ToVerify, Unchanged, Widened};
             match verdict {
                 Purged | Widened => self.changes.push(RoundChange {
                     family,
@@ -69,13 +104,15 @@ impl PurgeRound {
                 Unchanged | Ignored | ToVerify => {}
             }
         }
-        for (target, wanted) in set.wanted(times.committed) {
-            self.add(target, wanted);
-        }
     }
 
     /// Adds one purge that was resolved elsewhere (a lane's record), under this round's registry.
     pub fn add(&mut self, target: TargetId, wanted: WantedPurge<'_>) {
+        if let Some(cause) = wanted.cause
+            && self.causes.last() != Some(cause)
+        {
+            self.causes.push(Arc::clone(cause));
+        }
         if !self.batch_mut(target).add(wanted) {
             self.merged += 1;
         }
@@ -104,6 +141,11 @@ impl PurgeRound {
     /// The changes whose freshness the round measures, one per change and family.
     pub fn changes(&self) -> &[RoundChange] {
         &self.changes
+    }
+
+    /// Who asked for what is in the round beside its changes, and why.
+    pub fn causes(&self) -> &[Arc<Cause>] {
+        &self.causes
     }
 
     /// Purges that were asked for again and merged.

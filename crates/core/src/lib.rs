@@ -4,6 +4,7 @@
 //! Reading order follows a change through the pipeline.
 
 pub mod broken;
+pub mod cause;
 pub mod change;
 pub mod coalesce;
 pub mod codec;
@@ -11,6 +12,7 @@ pub mod connector;
 pub mod drift;
 pub mod gap;
 pub mod image;
+pub mod intent;
 pub mod ledger;
 pub mod members;
 pub mod nearest;

@@ -1,14 +1,16 @@
 //! What is to be purged: `PurgeSet` (from one change) → `PurgeBatch` (merged, one target). What came of it
 //! is in [`outcome`](crate::outcome).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher, Hasher};
+use std::sync::Arc;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 
+use crate::cause::Cause;
 pub use crate::outcome::{Disposition, PurgeOutcome, PurgeReport, Refusal, disposition};
 use crate::position::WallMicros;
-use crate::registry::{FamilyId, PurgeMode, Scope, TargetId};
+use crate::registry::{FamilyId, PurgeMode, Registry, Scope, TargetId};
 
 /// One purge of a [`PurgeSet`]; its name is in the set's buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,6 +95,7 @@ impl PurgeSet {
                 scope: purge.scope,
                 mode: purge.mode,
                 committed,
+                cause: None,
                 name,
             };
             (purge.target, wanted)
@@ -102,6 +105,13 @@ impl PurgeSet {
     /// What each family did with the change.
     pub fn verdicts(&self) -> &[(FamilyId, FamilyVerdict)] {
         &self.verdicts
+    }
+
+    /// The families that did something with it, each once, in the order of the registry.
+    pub fn families(&self, registry: &Registry) -> Vec<Arc<str>> {
+        let ids: BTreeSet<FamilyId> = self.verdicts.iter().map(|judged| judged.0).collect();
+        let known = ids.into_iter().filter_map(|id| registry.family(id));
+        known.map(|family| Arc::clone(&family.name)).collect()
     }
 
     /// Notes a family's verdict.
@@ -242,6 +252,8 @@ pub struct PurgeBatch {
     target: TargetId,
     bytes: Vec<u8>,
     purges: Vec<BatchedPurge>,
+    /// Of purges that no change caused.
+    causes: BTreeMap<u32, Arc<Cause>>,
     index: HashTable<u32>,
     /// Names come from rows, and rows from anybody: with a seed nobody can choose names that collide.
     seed: DefaultHashBuilder,
@@ -254,6 +266,7 @@ impl PurgeBatch {
             target,
             bytes: Vec::new(),
             purges: Vec::new(),
+            causes: BTreeMap::new(),
             index: HashTable::new(),
             seed: DefaultHashBuilder::default(),
         }
@@ -263,6 +276,7 @@ impl PurgeBatch {
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.purges.clear();
+        self.causes.clear();
         self.index.clear();
     }
 
@@ -293,7 +307,7 @@ impl PurgeBatch {
 
     /// The purges as another batch takes them, in the same order.
     pub fn wanted(&self) -> impl DoubleEndedIterator<Item = WantedPurge<'_>> + ExactSizeIterator {
-        self.purges.iter().map(|purge| self.wanted_of(purge))
+        (0..self.purges.len()).map(|at| self.wanted_at(at))
     }
 
     /// Whether the batch has a purge of this scope and name.
@@ -340,12 +354,19 @@ impl PurgeBatch {
         }
     }
 
+    /// Says of every purge that `cause` asks for it.
+    pub fn blame(&mut self, cause: &Arc<Cause>) {
+        let all = 0..self.purges.len() as u32;
+        self.causes = all.map(|at| (at, Arc::clone(cause))).collect();
+    }
+
     /// Parts of at most `size` purges.
     pub fn slices(&self, size: usize) -> impl Iterator<Item = Self> {
-        self.purges.chunks(size.max(1)).map(|purges| {
+        let size = size.max(1);
+        (0..self.purges.len()).step_by(size).map(move |start| {
             let mut part = Self::new(self.target);
-            for purge in purges {
-                part.add(self.wanted_of(purge));
+            for at in start..self.purges.len().min(start.saturating_add(size)) {
+                part.add(self.wanted_at(at));
             }
             part
         })
@@ -357,18 +378,20 @@ impl PurgeBatch {
     }
 
     /// Adds a purge. Returns false when the batch had it already and it was merged: then the older commit
-    /// time and the harder mode stay.
+    /// time, the harder mode and the first cause stay.
     pub fn add(&mut self, wanted: WantedPurge<'_>) -> bool {
         let WantedPurge {
             family,
             scope,
             mode,
             committed,
+            cause,
             name,
         } = wanted;
         let Self {
             bytes,
             purges,
+            causes,
             index,
             seed,
             ..
@@ -384,6 +407,9 @@ impl PurgeBatch {
             if mode == PurgeMode::Hard {
                 purge.mode = PurgeMode::Hard;
             }
+            if let Some(cause) = cause {
+                causes.entry(at).or_insert_with(|| Arc::clone(cause));
+            }
             return false;
         }
         let (at, start) = (purges.len() as u32, bytes.len() as u32);
@@ -396,6 +422,9 @@ impl PurgeBatch {
             start,
             end: bytes.len() as u32,
         });
+        if let Some(cause) = cause {
+            causes.insert(at, Arc::clone(cause));
+        }
         index.insert_unique(hash, at, |&other| {
             let purge = &purges[other as usize];
             hash_of(
@@ -411,12 +440,17 @@ impl PurgeBatch {
         &self.bytes[purge.start as usize..purge.end as usize]
     }
 
-    fn wanted_of(&self, purge: &BatchedPurge) -> WantedPurge<'_> {
+    fn wanted_at(&self, at: usize) -> WantedPurge<'_> {
+        let purge = &self.purges[at];
         WantedPurge {
             family: purge.family,
             scope: purge.scope,
             mode: purge.mode,
             committed: purge.committed,
+            cause: match self.causes.is_empty() {
+                true => None,
+                false => self.causes.get(&(at as u32)),
+            },
             name: self.name(purge),
         }
     }
@@ -433,6 +467,8 @@ pub struct WantedPurge<'a> {
     pub mode: PurgeMode,
     /// Commit time of the change behind it.
     pub committed: WallMicros,
+    /// Who asks for it, and why; none for a change.
+    pub cause: Option<&'a Arc<Cause>>,
     /// The rendered name.
     pub name: &'a [u8],
 }

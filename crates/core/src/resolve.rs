@@ -176,7 +176,7 @@ fn render(
 }
 
 /// Adds everything that the family has at one place.
-fn widen(place: &Place, family: FamilyId, set: &mut PurgeSet) {
+pub(crate) fn widen(place: &Place, family: FamilyId, set: &mut PurgeSet) {
     let at = purge_place(place, family);
     for (scope, name) in place.everything() {
         set.add(at, scope, name);

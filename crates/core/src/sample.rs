@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::intent::NamedPurge;
 use crate::position::WallMicros;
-use crate::registry::{EntryVersion, PurgeMode, Scope};
+use crate::registry::{EntryVersion, Registry};
 
 /// One purged entry: what was purged, on behalf of which change, and how to tell old from new.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,14 +30,14 @@ pub struct PurgedSample {
 
 /// A row that a snapshot read, with the entries that it is in. It has no commit: only its version tells old from new,
 /// and a version only grows, so what is older than this row stays so however late somebody looks.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct ReadSample {
     /// The family's name.
     pub family: Arc<str>,
     /// The target's name.
     pub target: Arc<str>,
-    /// Content hash of the registry that says where the row is.
-    pub revision: Arc<str>,
+    /// The registry that says where the row is.
+    pub registry: Arc<Registry>,
     /// The entries' names.
     pub names: Vec<Vec<u8>>,
     /// Where entries carry their version.
@@ -44,18 +45,5 @@ pub struct ReadSample {
     /// The row's version.
     pub version: String,
     /// What outer caches hold of the row: it was made of the entries, and is purged behind them.
-    pub outer: Vec<OuterName>,
-}
-
-/// A name in a cache further out.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OuterName {
-    /// The target's name.
-    pub target: Arc<str>,
-    /// How wide.
-    pub scope: Scope,
-    /// Soft or hard.
-    pub mode: PurgeMode,
-    /// The rendered name.
-    pub name: Vec<u8>,
+    pub outer: Vec<NamedPurge>,
 }

@@ -36,6 +36,7 @@ fn wanted(name: &str) -> WantedPurge<'_> {
         mode: PurgeMode::Soft,
         committed: WallMicros(100),
         name: name.as_bytes(),
+        cause: None,
     }
 }
 
@@ -266,6 +267,7 @@ proptest! {
                     mode: if one.hard { PurgeMode::Hard } else { PurgeMode::Soft },
                     committed: WallMicros(one.committed),
                     name: one.name.as_bytes(),
+                    cause: None,
                 });
             }
             prop_assert_eq!(round.purges(), expected.len());

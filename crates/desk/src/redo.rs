@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use freshet_core::change::Change;
+use freshet_core::intent::{Asked, NamedPurge};
 use freshet_core::ports::{OutboxRecord, ScanError, TopicScan, WriterSchemaError, WriterSchemas};
 use freshet_core::position::{StreamId, StreamPosition};
 use freshet_core::purge::PurgeSet;
 use freshet_core::record::{Found, StoredRecord};
 use freshet_core::registry::Registry;
-use freshet_core::resolve::{resolve, widen_family};
+use freshet_core::resolve::resolve;
 use freshet_wire::{Decoded, Decoder, PurgeRequest, SCHEMAS_PER_RECORD};
 
 use crate::fault::DeskError;
@@ -18,7 +19,7 @@ use crate::letter::Letter;
 #[derive(Debug)]
 pub(crate) enum Redone {
     /// Purges.
-    Purges(PurgeSet),
+    Purges(Asked),
     /// A request for a lane, as it stands.
     Request(OutboxRecord, u64),
     /// Nothing, since it is no change.
@@ -105,17 +106,9 @@ impl<S: TopicScan, W: WriterSchemas> Redo<'_, S, W> {
         if set.is_empty() {
             return Redone::Nothing("it changes nothing that a family caches".to_owned());
         }
-        Redone::Purges(set)
-    }
-
-    /// The scopes of a letter's families. None when the registry knows none of them any more.
-    pub(crate) fn families(&self, letter: &Letter) -> Option<PurgeSet> {
-        let mut set = PurgeSet::default();
-        let named = letter.content.families.iter();
-        for id in named.filter_map(|name| self.registry.family_named(name)) {
-            widen_family(self.registry, id, &mut set);
-        }
-        (!set.is_empty()).then_some(set)
+        let names = set.iter();
+        let names = names.filter_map(|(purge, name)| NamedPurge::of(self.registry, purge, name));
+        Redone::Purges(Asked::Names(names.collect()))
     }
 }
 

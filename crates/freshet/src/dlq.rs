@@ -4,6 +4,7 @@
 mod render;
 
 use std::io::Write;
+use std::sync::Arc;
 
 use freshet_core::position::WallMicros;
 use freshet_desk::{DeskError, LetterId, Letters, Plan, Retry, Signature, discard};
@@ -97,6 +98,15 @@ impl Opened {
         }
         Ok(letters)
     }
+
+    /// Who closes letters now, and why.
+    fn signature(&self, closing: &Closing) -> Signature {
+        Signature {
+            actor: actor(),
+            because: closing.because.clone(),
+            at: self.now,
+        }
+    }
 }
 
 fn list(args: &ListArgs) -> Result<Exit, DlqError> {
@@ -126,8 +136,10 @@ fn retry(args: &RetryArgs) -> Result<Exit, DlqError> {
     let loaded = rules::load(&opened.config).map_err(DlqError::BadInput)?;
     let schemas = opened.config.schema_registry.clone();
     let schemas = schemas.map(HttpWriterSchemas::new).transpose()?;
+    let signature = opened.signature(&args.closing);
+    let registry = Arc::new(loaded.registry);
     let retry = Retry {
-        registry: &loaded.registry,
+        registry: &registry,
         topics: &opened.config.outbox,
         scan: &opened.scan,
         schemas: &schemas,
@@ -136,7 +148,7 @@ fn retry(args: &RetryArgs) -> Result<Exit, DlqError> {
     };
     let letters = opened.letters(None)?;
     let meant = letters.open(&args.closing.which(opened.now))?;
-    let plan = retry.plan(&meant, opened.now)?;
+    let plan = retry.plan(&meant, &signature)?;
     let hint = match args.family_scope {
         true => "discard closes it",
         false => "--family-scope purges its families, discard closes it",
@@ -154,11 +166,7 @@ fn discard_letters(args: &DiscardArgs) -> Result<Exit, DlqError> {
 /// Carries the plan out, unless it is a dry run, and answers. A letter that stays open makes the exit code 1; `hint` says
 /// what to do about it.
 fn close(opened: &Opened, closing: &Closing, plan: &Plan, hint: &str) -> Result<Exit, DlqError> {
-    let signature = Signature {
-        actor: actor(),
-        because: closing.because.clone(),
-        at: opened.now,
-    };
+    let signature = opened.signature(closing);
     if !closing.dry_run && !plan.is_empty() {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use freshet_audit::verify::{Cache, verify};
 use freshet_core::ports::{Outbox, OutboxError, OutboxRecord};
 use freshet_core::position::WallMicros;
-use freshet_core::registry::EntryVersion;
+use freshet_core::registry::{EntryVersion, Registry};
 use freshet_core::sample::ReadSample;
 use freshet_redis::{RedisPurger, RedisTarget};
 use freshet_testbed::{RedisServer, TopicRecord, TopicWriter};
@@ -42,6 +42,17 @@ sources:
     bind: { id: id }
 ";
 
+/// The registry with this family.
+fn registry() -> Arc<Registry> {
+    let dir = tempfile::tempdir().expect("a folder");
+    support::registry::write(dir.path(), &[FORM]);
+    let path = dir.path().join("families/json/seen.yaml");
+    std::fs::write(path, VERIFIED).expect("written");
+    let loaded = freshet_registry::load(dir.path());
+    let loaded = loaded.unwrap_or_else(|faults| panic!("{}", faults.render()));
+    Arc::new(loaded.registry)
+}
+
 /// Stores everything.
 #[derive(Debug, Default)]
 struct MemoryOutbox(Mutex<Vec<OutboxRecord>>);
@@ -53,11 +64,11 @@ impl Outbox for MemoryOutbox {
     }
 }
 
-fn read(name: &str, version: &str, hash: bool) -> ReadSample {
+fn read(registry: &Arc<Registry>, name: &str, version: &str, hash: bool) -> ReadSample {
     ReadSample {
         family: "seen.item".into(),
         target: "main".into(),
-        revision: "0123".into(),
+        registry: Arc::clone(registry),
         names: vec![name.as_bytes().to_vec()],
         entry: EntryVersion {
             field: "rev".into(),
@@ -81,11 +92,12 @@ async fn the_auditor_finds_what_is_older_in_a_real_redis_at_its_rate() {
     let () = redis.set("bare", "{}").expect("set");
     let () = redis.hset("old-hash", "rev", "6").expect("hset");
     let () = redis.hset("new-hash", "rev", "7").expect("hset");
+    let registry = registry();
     let plain = ["old", "same", "newer", "lease", "bare", "absent"].map(|it| (it, false));
     let rows = plain
         .into_iter()
         .chain([("old-hash", true), ("new-hash", true)])
-        .map(|(name, hash)| read(name, "7", hash));
+        .map(|(name, hash)| read(&registry, name, "7", hash));
     let (offer, taken) = tokio::sync::mpsc::channel(16);
     for row in rows {
         offer.try_send(row).expect("room");

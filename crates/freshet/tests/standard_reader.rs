@@ -3,11 +3,15 @@
 
 mod support;
 
+use std::sync::Arc;
+
+use freshet_core::cause::{Cause, Reason};
+use freshet_core::intent::{Asked, Intent, NamedPurge};
 use freshet_core::position::WallMicros;
-use freshet_core::registry::{LetterPolicy, PurgeMode, Scope};
+use freshet_core::registry::{FreshnessClass, LetterPolicy, PurgeMode, Scope};
 use freshet_wire::{
     DeadLetter, DeadLetterResolution, OuterPurges, PurgeRequest, ReadPosition, RequestedPurge,
-    ResolutionAction, RowBytes,
+    ResolutionAction, RowBytes, encode_intent,
 };
 use serde_json::json;
 use support::standard_reader::read;
@@ -21,13 +25,17 @@ fn request() -> PurgeRequest {
         mode: PurgeMode::Hard,
         name: name.as_bytes().to_vec(),
         committed: AT,
+        cause: None,
     };
     PurgeRequest {
         target: "main".to_owned(),
         revision: "0123456789abcdef".to_owned(),
         purges: vec![
             purge(Scope::Keys, "catalog:v1:item:7"),
-            purge(Scope::Family, "catalog:v1:item:*:reviews"),
+            RequestedPurge {
+                cause: Some(cause()),
+                ..purge(Scope::Family, "catalog:v1:item:*:reviews")
+            },
         ],
         then: vec![OuterPurges {
             target: "edge".to_owned(),
@@ -54,6 +62,30 @@ fn letter() -> DeadLetter {
     }
 }
 
+fn intent() -> Intent {
+    Intent {
+        cause: cause(),
+        asked: Asked::Names(vec![NamedPurge {
+            target: "main".into(),
+            family: "catalog.item".into(),
+            scope: Scope::Keys,
+            mode: PurgeMode::Hard,
+            name: b"catalog:v1:item:7".to_vec(),
+        }]),
+        class: FreshnessClass::Strict,
+        since: AT,
+    }
+}
+
+/// A letter that somebody tried again.
+fn cause() -> Arc<Cause> {
+    Arc::new(Cause {
+        actor: "ann@host".into(),
+        reason: Reason::Letter,
+        detail: "3:14".into(),
+    })
+}
+
 #[test]
 fn a_standard_reader_reads_every_record_of_ours() {
     let resolution = DeadLetterResolution {
@@ -78,10 +110,11 @@ fn a_standard_reader_reads_every_record_of_ours() {
         resolution.encode(),
         request().encode(),
         position.encode(),
+        encode_intent(&intent()),
     ];
     let found = read(&records);
     let at = "2026-11-23T04:02:23.404140+00:00";
-    assert_eq!(found.len(), 4);
+    assert_eq!(found.len(), 5);
     assert_eq!(found[0]["schema"], "freshet.DeadLetter");
     assert_eq!(found[0]["offset"], 1_u64 << 40);
     assert_eq!(
@@ -114,5 +147,25 @@ fn a_standard_reader_reads_every_record_of_ours() {
     assert_eq!(
         (&found[3]["group"], &found[3]["offset"]),
         (&json!("freshet"), &json!(9))
+    );
+    assert_causes(&found);
+}
+
+/// Who asked for the purges of the request and of the intent, and why.
+fn assert_causes(found: &[serde_json::Value]) {
+    let cause = json!({"actor": "ann@host", "reason": "letter", "detail": "3:14"});
+    let change = json!({"actor": "freshet", "reason": "change", "detail": ""});
+    assert_eq!(found[2]["causes"], json!([change, cause]));
+    assert_eq!(
+        (
+            &found[2]["purges"][0]["cause"],
+            &found[2]["purges"][1]["cause"]
+        ),
+        (&json!(0), &json!(1))
+    );
+    assert_eq!(found[4]["schema"], "freshet.Intent");
+    assert_eq!(
+        (&found[4]["asked"], &found[4]["cause"]),
+        (&json!("names"), &cause)
     );
 }

@@ -1,5 +1,6 @@
 //! Dead letters: what was put aside and why, with no more of the row than its families allow.
 
+use freshet_core::cause::Cause;
 use freshet_core::ports::{RawRecord, WriterSchemaError};
 use freshet_core::position::WallMicros;
 use freshet_core::purge::WantedPurge;
@@ -17,6 +18,12 @@ pub(crate) struct Reason {
 }
 
 impl Reason {
+    /// What is purged because of it, is purged because of this.
+    pub(crate) fn cause(&self, record: &RawRecord<'_>) -> Cause {
+        let detail = format!("{}: {}", record.origin, self.label);
+        Cause::own(freshet_core::cause::Reason::Poison, detail)
+    }
+
     /// Of a record whose writer schema is not to be had.
     pub(crate) fn of_schema(error: &WriterSchemaError) -> Self {
         let label = match error {

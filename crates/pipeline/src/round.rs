@@ -6,10 +6,13 @@ pub(crate) mod run;
 use std::sync::Arc;
 use std::time::Duration;
 
+use freshet_core::cause::Cause;
 use freshet_core::coalesce::PurgeRound;
 use freshet_core::gap::GapCause;
+use freshet_core::intent::Intent;
 use freshet_core::ports::OutboxRecord;
-use freshet_core::position::{Steady, WallMicros};
+use freshet_core::position::{Steady, StreamPosition, WallMicros};
+use freshet_core::purge::PurgeSet;
 use freshet_core::registry::FreshnessClass;
 use freshet_core::sample::PurgedSample;
 
@@ -95,6 +98,32 @@ impl Round {
     /// Whether nothing waits for this round.
     pub fn is_empty(&self) -> bool {
         self.purges.is_empty()
+    }
+
+    /// The door for whatever is purged here that is no change: puts what `intent` asks for into the round, and returns it.
+    /// `position` is that of the record that gave the reason, if there is one.
+    pub fn submit(
+        &mut self,
+        intent: &Intent,
+        position: Option<StreamPosition>,
+        now: Steady,
+    ) -> PurgeSet {
+        self.note(intent.since, intent.class, now);
+        let set = self.purges.submit(intent, position);
+        let Cause {
+            actor,
+            reason,
+            detail,
+        } = &*intent.cause;
+        tracing::debug!(
+            actor = %actor,
+            reason = reason.name(),
+            detail = %detail,
+            asked = %intent.asked,
+            purges = set.len(),
+            "purges are asked for"
+        );
+        set
     }
 
     /// Notes that a change committed at `committed` is in the round since `now`.

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use freshet_core::change::Op;
 use freshet_core::image::Column;
+use freshet_core::intent::NamedPurge;
 use freshet_core::position::{Steady, WallMicros};
 use freshet_core::purge::{FamilyVerdict, PurgeSet};
 use freshet_core::registry::{Family, FamilyId, Place, Registry, Scope};
 use freshet_core::resolve::resolve_read;
-use freshet_core::sample::{OuterName, PurgedSample, ReadSample};
+use freshet_core::sample::{PurgedSample, ReadSample};
 use tokio::sync::mpsc;
 
 use crate::metrics::ReadOutcome;
@@ -135,7 +136,7 @@ fn offer_each(
 
 /// What the auditor is told, for each place where the row is in entries that are known by their names.
 fn reads_of<'a>(
-    registry: &'a Registry,
+    registry: &'a Arc<Registry>,
     id: FamilyId,
     (set, version): (&'a PurgeSet, &'a str),
 ) -> impl Iterator<Item = ReadSample> + 'a {
@@ -148,7 +149,7 @@ fn reads_of<'a>(
 }
 
 fn read_at(
-    registry: &Registry,
+    registry: &Arc<Registry>,
     (family, store): (&Family, &Place),
     (set, version): (&PurgeSet, &str),
 ) -> Option<ReadSample> {
@@ -162,17 +163,13 @@ fn read_at(
     }
     let outer = set.iter().filter_map(|(purge, name)| {
         let outer = registry.target(purge.target)?;
-        (outer.tier > target.tier).then(|| OuterName {
-            target: Arc::clone(&outer.name),
-            scope: purge.scope,
-            mode: purge.mode,
-            name: name.to_vec(),
-        })
+        let named = (outer.tier > target.tier).then(|| NamedPurge::of(registry, purge, name));
+        named.flatten()
     });
     Some(ReadSample {
         family: Arc::clone(&family.name),
         target: Arc::clone(&target.name),
-        revision: Arc::clone(&registry.revision.content_hash),
+        registry: Arc::clone(registry),
         names,
         entry: family.entry_version.clone()?,
         version: version.to_owned(),

@@ -6,11 +6,12 @@ use std::time::Duration;
 use freshet_core::broken::Promise;
 use freshet_core::change::Change;
 use freshet_core::coalesce::ChangeTimes;
+use freshet_core::intent::{Asked, Intent};
 use freshet_core::ports::{OutboxRecord, RawRecord, WriterSchemas};
 use freshet_core::position::{Steady, StreamId, WallMicros};
 use freshet_core::purge::PurgeSet;
 use freshet_core::registry::FreshnessClass;
-use freshet_core::resolve::{resolve, resolve_fallback};
+use freshet_core::resolve::resolve;
 use freshet_core::sample::ReadSample;
 use freshet_wire::{Decoded, Decoder, SCHEMAS_PER_RECORD, Skipped};
 use tokio::sync::mpsc;
@@ -222,11 +223,16 @@ impl<W: WriterSchemas + 'static> TakeChanges<W> {
         if Promise::P4.is_broken() {
             return 0;
         }
-        let rules = Arc::clone(&round.rules);
-        resolve_fallback(&rules.registry, record.origin.topic, &mut self.set);
-        let ids = self.set.verdicts().iter().map(|&(id, _)| id);
-        let concerned = Concerned::by(&rules.registry, ids);
-        self.tally.verdicts(&rules, self.set.verdicts());
+        let intent = Intent {
+            cause: Arc::new(reason.cause(record)),
+            asked: Asked::Topic(Arc::from(record.origin.topic)),
+            class: FreshnessClass::Strict,
+            since: record.appended,
+        };
+        let asked = round.submit(&intent, Some(record.position), self.clock.now());
+        let ids = asked.verdicts().iter().map(|&(id, _)| id);
+        let concerned = Concerned::by(&round.rules.registry, ids);
+        self.tally.verdicts(&round.rules, asked.verdicts());
         tracing::warn!(
             origin = %record.origin,
             reason = reason.label,
@@ -234,19 +240,12 @@ impl<W: WriterSchemas + 'static> TakeChanges<W> {
             families = ?concerned.families,
             "record put aside, its families are purged as a whole"
         );
-        let now = self.clock.now();
         let letter = dead_letter::of_record(record, reason, concerned, self.clock.wall());
         round.dead_letters.push(OutboxRecord {
             topic: Arc::clone(&self.dead_letter_topic),
             key: record.origin.topic.as_bytes().to_vec(),
             payload: letter.encode(),
         });
-        round.note(record.appended, FreshnessClass::Strict, now);
-        let times = ChangeTimes {
-            committed: record.appended,
-            appended: record.appended,
-        };
-        round.purges.merge(record.position, &self.set, times);
         1
     }
 

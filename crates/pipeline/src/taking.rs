@@ -2,11 +2,9 @@
 
 use std::sync::Arc;
 
+use freshet_core::intent::Asked;
 use freshet_core::ports::RawRecord;
 use freshet_core::position::{Steady, StreamId, WallMicros};
-use freshet_core::purge::PurgeSet;
-use freshet_core::registry::Registry;
-use freshet_core::resolve::resolve_fallback;
 
 use crate::round::Round;
 
@@ -42,26 +40,9 @@ pub(crate) trait Take: Send {
     /// Drops what is held up for a stream that somebody else reads now.
     fn forget(&mut self, _stream: StreamId) {}
 
-    /// The families whose purges may be lost with records of a topic.
-    fn families_of(&self, registry: &Registry, topic: &str) -> Vec<Arc<str>> {
-        let Some(table) = registry.table_of_topic(topic) else {
-            return Vec::new();
-        };
-        let bindings = table.bindings.iter();
-        bindings
-            .filter_map(|binding| registry.family(binding.family))
-            .map(|family| Arc::clone(&family.name))
-            .collect()
-    }
-
-    /// Puts the scopes of these families into the round.
-    fn purge_lost(&self, topic: &str, round: &mut Round, noticed: WallMicros) {
-        let registry = Arc::clone(&round.rules.registry);
-        let mut scopes = PurgeSet::default();
-        resolve_fallback(&registry, topic, &mut scopes);
-        for (target, wanted) in scopes.wanted(noticed) {
-            round.purges.add(target, wanted);
-        }
+    /// What is purged when records of a topic are lost.
+    fn asked_when_lost(&self, topic: &Arc<str>) -> Asked {
+        Asked::Topic(Arc::clone(topic))
     }
 
     /// A partition is read here from now on.

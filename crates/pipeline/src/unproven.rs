@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use freshet_core::cause::{Cause, Reason};
 use freshet_core::gap::GapCause;
+use freshet_core::intent::Intent;
 use freshet_core::ports::Source;
 use freshet_core::registry::FreshnessClass;
 
@@ -22,7 +24,7 @@ impl<S: Source, T: Take> Intake<S, T> {
     ) {
         metrics::gap(cause);
         let registry = &progress.open.rules.registry;
-        let families = self.take.families_of(registry, topic);
+        let families = self.take.asked_when_lost(topic).families(registry);
         tracing::error!(
             event = "gap",
             topic = %topic,
@@ -53,11 +55,22 @@ impl<S: Source, T: Take> Intake<S, T> {
             self.note_gap(progress, &topic, (cause, detail));
         }
         let (now, noticed) = (self.clock.now(), self.clock.wall());
-        while let Some(DueGap { topic, .. }) = progress.gaps.take_due(now) {
+        while let Some(DueGap {
+            topic,
+            cause,
+            detail,
+        }) = progress.gaps.take_due(now)
+        {
             let round = &mut progress.open;
-            self.take.purge_lost(&topic, round, noticed);
-            round.note(noticed, FreshnessClass::Strict, now);
-            let families = self.take.families_of(&round.rules.registry, &topic);
+            let detail = format!("{}, {topic}: {detail}", cause.name());
+            let intent = Intent {
+                cause: Arc::new(Cause::own(Reason::Gap, detail)),
+                asked: self.take.asked_when_lost(&topic),
+                class: FreshnessClass::Strict,
+                since: noticed,
+            };
+            let asked = round.submit(&intent, None, now);
+            let families = asked.families(&round.rules.registry);
             round.unproven.extend(families);
             round.unproven_topics.push(topic);
         }

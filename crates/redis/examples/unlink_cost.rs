@@ -136,6 +136,7 @@ fn batches() -> Vec<PurgeBatch> {
                 mode: PurgeMode::Hard,
                 committed: WallMicros(1),
                 name: name(at).as_bytes(),
+                cause: None,
             });
         }
         one

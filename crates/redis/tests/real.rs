@@ -22,6 +22,7 @@ fn batch(scope: Scope, names: &[&[u8]]) -> PurgeBatch {
             mode,
             committed,
             name,
+            cause: None,
         });
     }
     batch
@@ -217,6 +218,7 @@ async fn a_frozen_server_holds_a_large_batch_up_once() {
                 mode,
                 committed,
                 name,
+                cause: None,
             });
         }
     }

@@ -47,6 +47,7 @@ fn one_key() -> PurgeBatch {
         mode: PurgeMode::Hard,
         committed: WallMicros(1),
         name: KEY,
+        cause: None,
     });
     batch
 }

@@ -355,5 +355,6 @@ fn add(batch: &mut PurgeBatch, scope: Scope, name: &[u8]) {
         mode: PurgeMode::Hard,
         committed: WallMicros(1),
         name,
+        cause: None,
     });
 }

@@ -2,9 +2,11 @@
 //!
 //! Pure: no socket, no runtime, no clock. A [`Decoder`] turns a raw record into a
 //! [`Change`](freshet_core::change::Change); [`PurgeRequest`], [`DeadLetter`], [`DeadLetterResolution`] and
-//! [`ReadPosition`] are what Freshet itself writes to Kafka. Parsers here read what others wrote: they never panic, and
+//! [`ReadPosition`] are what Freshet itself writes to Kafka, an [`Intent`](freshet_core::intent::Intent) is what others ask
+//! it for. Parsers here read what others wrote: they never panic, and
 //! what they cannot tell is unknown.
 
+mod asked;
 mod avro;
 mod base64;
 mod boundary;
@@ -20,6 +22,7 @@ mod field_schema;
 mod foreign;
 mod form;
 mod images;
+mod intent;
 mod json;
 mod limits;
 mod position;
@@ -38,6 +41,7 @@ pub use dead_letter::{DeadLetter, RowBytes};
 pub use dead_letter_resolution::{DeadLetterResolution, ResolutionAction};
 pub use decode::{Decoded, Decoder, SCHEMAS_PER_RECORD};
 pub use error::DecodeError;
+pub use intent::{decode_intent, encode_intent};
 pub use limits::Limits;
 pub use position::ReadPosition;
 pub use purge_request::{OuterPurges, PurgeRequest, RequestedPurge};

@@ -1,28 +1,20 @@
 //! Work for one lane, as it waits in the outbox topic.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use apache_avro::types::Value;
+use freshet_core::cause::{Cause, Reason};
 use freshet_core::position::WallMicros;
 use freshet_core::registry::{PurgeMode, Scope};
-use freshet_core::shape;
 
+use crate::asked::{
+    cause_from_avro, cause_to_avro, mode_of, mode_to_avro, scope_of, scope_to_avro,
+};
 use crate::single_object::{Fields, RecordError, RecordSchema, avro_field, avro_micros};
-
-/// In the order of the Avro enum. A family of a Redis has names of its own shape, one of a CDN has a tag.
-const SCOPES: [(Scope, &str); 4] = [
-    (Scope::Keys, "keys"),
-    (Scope::Tag, "tag"),
-    (Scope::Family, "family"),
-    (Scope::Family, "shape"),
-];
-/// Where `shape` stands.
-const SHAPE: usize = 3;
-/// In the order of the Avro enum.
-const MODES: [(PurgeMode, &str); 2] = [(PurgeMode::Soft, "soft"), (PurgeMode::Hard, "hard")];
 
 static SCHEMA: LazyLock<RecordSchema> = LazyLock::new(|| {
     let earlier = [
+        include_str!("../../../schemas/earlier/purge_request.3.avsc"),
         include_str!("../../../schemas/earlier/purge_request.2.avsc"),
         include_str!("../../../schemas/earlier/purge_request.1.avsc"),
     ];
@@ -71,6 +63,8 @@ pub struct RequestedPurge {
     pub name: Vec<u8>,
     /// When the oldest change behind it was committed; zero when not known.
     pub committed: WallMicros,
+    /// Who asked for it, and why; none for a change.
+    pub cause: Option<Arc<Cause>>,
 }
 
 impl PurgeRequest {
@@ -80,17 +74,21 @@ impl PurgeRequest {
     }
 
     fn to_value(&self) -> Value {
-        let then = self.then.iter().map(|outer| {
-            Value::Record(vec![
+        let mut causes = Causes::default();
+        let purges = to_avro(&self.purges, &mut causes);
+        let mut then = Vec::new();
+        for outer in &self.then {
+            then.push(Value::Record(vec![
                 avro_field("target", Value::String(outer.target.clone())),
-                avro_field("purges", to_avro(&outer.purges)),
-            ])
-        });
+                avro_field("purges", to_avro(&outer.purges, &mut causes)),
+            ]));
+        }
         Value::Record(vec![
             avro_field("target", Value::String(self.target.clone())),
             avro_field("revision", Value::String(self.revision.clone())),
-            avro_field("purges", to_avro(&self.purges)),
-            avro_field("then", Value::Array(then.collect())),
+            avro_field("causes", causes.to_avro()),
+            avro_field("purges", purges),
+            avro_field("then", Value::Array(then)),
             avro_field("requested", avro_micros(self.requested)),
         ])
     }
@@ -105,67 +103,115 @@ impl PurgeRequest {
 
     fn decode_with(schema: &RecordSchema, record: &[u8]) -> Result<Self, RecordError> {
         let mut fields = Fields::from(schema.decode(record)?);
+        let causes = Causes::from_avro(fields.array("causes")?)?;
         let then = fields.array("then")?.into_iter().map(|outer| {
             let mut outer = Fields::of(outer)?;
             Ok(OuterPurges {
                 target: outer.text("target")?,
-                purges: from_avro(outer.array("purges")?)?,
+                purges: from_avro(outer.array("purges")?, &causes)?,
             })
         });
         let then: Result<Vec<_>, RecordError> = then.collect();
         Ok(Self {
             target: fields.text("target")?,
             revision: fields.text("revision")?,
-            purges: from_avro(fields.array("purges")?)?,
+            purges: from_avro(fields.array("purges")?, &causes)?,
             then: then?,
             requested: fields.micros("requested")?,
         })
     }
 }
 
-fn to_avro(purges: &[RequestedPurge]) -> Value {
-    Value::Array(purges.iter().map(RequestedPurge::to_avro).collect())
+/// The causes of a record's purges, each written once.
+#[derive(Debug)]
+struct Causes(Vec<Option<Arc<Cause>>>);
+
+impl Default for Causes {
+    /// With that of changes.
+    fn default() -> Self {
+        Self(vec![None])
+    }
 }
 
-fn from_avro(purges: Vec<Value>) -> Result<Vec<RequestedPurge>, RecordError> {
-    purges.into_iter().map(RequestedPurge::from_avro).collect()
+impl Causes {
+    fn index_of(&mut self, cause: &Option<Arc<Cause>>) -> usize {
+        let known = self.0.iter().position(|known| known == cause);
+        known.unwrap_or_else(|| {
+            self.0.push(cause.clone());
+            self.0.len() - 1
+        })
+    }
+
+    /// A record of an earlier release names none.
+    fn get(&self, at: i64) -> Result<Option<Arc<Cause>>, RecordError> {
+        let cause = usize::try_from(at).ok().and_then(|at| self.0.get(at));
+        match cause {
+            Some(cause) => Ok(cause.clone()),
+            None if self.0.is_empty() && at == 0 => Ok(None),
+            None => Err(RecordError::Malformed(
+                "a purge names no cause of its record",
+            )),
+        }
+    }
+
+    fn to_avro(&self) -> Value {
+        let change = Cause::own(Reason::Change, "");
+        let causes = self.0.iter();
+        Value::Array(
+            causes
+                .map(|it| cause_to_avro(it.as_deref().unwrap_or(&change)))
+                .collect(),
+        )
+    }
+
+    fn from_avro(causes: Vec<Value>) -> Result<Self, RecordError> {
+        let causes = causes.into_iter().map(|cause| {
+            let cause = cause_from_avro(Fields::of(cause)?)?;
+            Ok((cause.reason != Reason::Change).then(|| Arc::new(cause)))
+        });
+        Ok(Self(causes.collect::<Result<_, RecordError>>()?))
+    }
+}
+
+fn to_avro(purges: &[RequestedPurge], causes: &mut Causes) -> Value {
+    let purges = purges.iter();
+    Value::Array(
+        purges
+            .map(|purge| purge.to_avro(causes.index_of(&purge.cause)))
+            .collect(),
+    )
+}
+
+fn from_avro(purges: Vec<Value>, causes: &Causes) -> Result<Vec<RequestedPurge>, RecordError> {
+    let purges = purges.into_iter();
+    purges
+        .map(|purge| RequestedPurge::from_avro(purge, causes))
+        .collect()
 }
 
 impl RequestedPurge {
-    fn to_avro(&self) -> Value {
-        let scope = match self.scope {
-            Scope::Family if shape::is_open(&self.name) => Some(SHAPE),
-            known => SCOPES.iter().position(|(scope, _)| *scope == known),
-        };
-        let mode = MODES.iter().position(|(mode, _)| *mode == self.mode);
+    fn to_avro(&self, cause: usize) -> Value {
         Value::Record(vec![
             avro_field("family", Value::String(self.family.clone())),
-            avro_field("scope", symbol(&SCOPES, scope)),
-            avro_field("mode", symbol(&MODES, mode)),
+            avro_field("scope", scope_to_avro(self.scope, &self.name)),
+            avro_field("mode", mode_to_avro(self.mode)),
             avro_field("name", Value::Bytes(self.name.clone())),
             avro_field("committed", avro_micros(self.committed)),
+            avro_field("cause", Value::Int(cause as i32)),
         ])
     }
 
-    fn from_avro(value: Value) -> Result<Self, RecordError> {
+    fn from_avro(value: Value, causes: &Causes) -> Result<Self, RecordError> {
         let mut fields = Fields::of(value)?;
-        let (scope, mode) = (fields.text("scope")?, fields.text("mode")?);
-        let scope = SCOPES.iter().find(|(_, name)| *name == scope);
-        let mode = MODES.iter().find(|(_, name)| *name == mode);
         Ok(Self {
             family: fields.text("family")?,
-            scope: scope.map_or(Scope::Family, |(scope, _)| *scope),
-            mode: mode.map_or(PurgeMode::Hard, |(mode, _)| *mode),
+            scope: scope_of(&fields.text("scope")?),
+            mode: mode_of(&fields.text("mode")?),
             name: fields.bytes("name")?,
             committed: fields.micros("committed")?,
+            cause: causes.get(fields.long("cause")?)?,
         })
     }
-}
-
-fn symbol<T>(names: &[(T, &str)], at: Option<usize>) -> Value {
-    let at = at.unwrap_or_default();
-    let name = names.get(at).map_or("", |(_, name)| *name);
-    Value::Enum(at as u32, name.to_owned())
 }
 
 #[cfg(test)]

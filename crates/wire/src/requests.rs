@@ -58,23 +58,24 @@ pub fn requests_of(
 fn chunks(registry: &Registry, batch: &PurgeBatch) -> Vec<Vec<RequestedPurge>> {
     let mut chunks: Vec<Vec<RequestedPurge>> = Vec::new();
     let mut bytes = 0;
-    for (purge, name) in batch.iter() {
+    for purge in batch.wanted() {
         let full = chunks.last().is_none_or(|chunk| {
-            chunk.len() >= PURGES_PER_REQUEST || bytes + name.len() > BYTES_PER_REQUEST
+            chunk.len() >= PURGES_PER_REQUEST || bytes + purge.name.len() > BYTES_PER_REQUEST
         });
         if full {
             chunks.push(Vec::new());
             bytes = 0;
         }
-        bytes += name.len();
+        bytes += purge.name.len();
         if let Some(chunk) = chunks.last_mut() {
             let family = registry.family(purge.family);
             chunk.push(RequestedPurge {
                 family: family.map_or_else(String::new, |it| it.name.to_string()),
                 scope: purge.scope,
                 mode: purge.mode,
-                name: name.to_vec(),
+                name: purge.name.to_vec(),
                 committed: purge.committed,
+                cause: purge.cause.cloned(),
             });
         }
     }

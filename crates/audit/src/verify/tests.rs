@@ -1,7 +1,8 @@
+use std::path::PathBuf;
 use std::sync::Mutex;
 
 use freshet_core::ports::{Observation, OutboxError};
-use freshet_core::registry::EntryVersion;
+use freshet_core::registry::{EntryVersion, Registry};
 
 use super::*;
 
@@ -46,19 +47,49 @@ impl Outbox for MemoryOutbox {
     }
 }
 
+const SOURCE: &str = "\
+database: shop
+engine: postgres
+tables:
+  - { table: shop.public.items, replica_identity: full, primary_key: [id], columns: [{ name: id, type: bigint, nullable: false }] }
+";
+const FAMILY: &str = "\
+family: catalog.item
+schema_version: 1
+owner: { team: catalog }
+lifecycle: active
+freshness: { class: strict, within: 2s, objective: 99.9%, window: 28d }
+max_ttl: 1h
+redis: { target: main, keys: [\"catalog:v1:item:{id}\"] }
+cdn: { targets: [edge], tags: [\"item-{id}\"], mode: soft }
+sources: [{ table: shop.public.items, bind: { id: id } }]
+";
+
+fn registry() -> Arc<Registry> {
+    let files = [
+        ("sources/shop.yaml", SOURCE),
+        ("families/item.yaml", FAMILY),
+    ];
+    let files = files.map(|(path, text)| (PathBuf::from(path), text.to_owned()));
+    let loaded = freshet_registry::load_files(files.to_vec());
+    let loaded = loaded.unwrap_or_else(|faults| panic!("{}", faults.render()));
+    Arc::new(loaded.registry)
+}
+
 fn row(names: &[&str], version: &str) -> ReadSample {
     ReadSample {
         family: "catalog.item".into(),
         target: "main".into(),
-        revision: "0123".into(),
+        registry: registry(),
         names: names.iter().map(|it| it.as_bytes().to_vec()).collect(),
         entry: EntryVersion {
             field: "rev".into(),
             hash: false,
         },
         version: version.to_owned(),
-        outer: vec![OuterName {
+        outer: vec![NamedPurge {
             target: "edge".into(),
+            family: "catalog.item".into(),
             scope: Scope::Tag,
             mode: PurgeMode::Soft,
             name: b"item-1".to_vec(),
@@ -112,12 +143,17 @@ async fn only_what_is_older_than_the_row_is_purged_and_what_follows_outside() {
     let [request] = &asked[..] else {
         panic!("not one request: {asked:?}");
     };
-    assert_eq!((&*request.target, &*request.revision), ("main", "0123"));
+    assert_eq!(request.target, "main");
     let [purge] = &request.purges[..] else {
         panic!("not one purge: {request:?}");
     };
     assert_eq!((&purge.name[..], purge.scope), (&b"old"[..], Scope::Keys));
     assert_eq!(purge.committed, WallMicros(0), "no change, no freshness");
+    let cause = purge.cause.as_deref().expect("a cause").to_string();
+    assert_eq!(
+        cause,
+        "snapshot_check by freshet: older than a row of catalog.item"
+    );
     let [outer] = &request.then[..] else {
         panic!("nothing follows outside: {request:?}");
     };

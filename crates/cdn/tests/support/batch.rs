@@ -22,6 +22,7 @@ pub(crate) fn batch(tags: &[(&str, PurgeMode)]) -> PurgeBatch {
             mode,
             committed: WallMicros(1),
             name: tag.as_bytes(),
+            cause: None,
         });
     }
     batch

@@ -96,6 +96,7 @@ fn p14_merging_names_takes_time_with_their_number() {
                 mode: PurgeMode::Hard,
                 committed: WallMicros(0),
                 name: &name,
+                cause: None,
             });
             assert_eq!(is_new, round == 0);
         }
@@ -116,6 +117,7 @@ fn purge(family: u32, name: &[u8]) -> WantedPurge<'_> {
         mode: PurgeMode::Hard,
         committed: WallMicros(u64::from(family)),
         name,
+        cause: None,
     }
 }
 

@@ -4,6 +4,7 @@
 //! reason, and never worked around.
 
 mod circles;
+mod door;
 mod imports;
 mod production;
 mod promises;

@@ -3,7 +3,6 @@ use std::path::PathBuf;
 use freshet_core::ports::{ScanError, WriterSchemaError};
 use freshet_core::record::{Found, StoredRecord};
 use freshet_core::registry::Scope;
-use freshet_core::resolve::{resolve_fallback, widen_family};
 use freshet_wire::{DeadLetter, PurgeRequest};
 
 use super::*;
@@ -54,18 +53,15 @@ fn letter(offset: i64) -> Letter {
 /// Two letters of one family: one purge at each target, Redis first, and the edge once more behind it.
 #[test]
 fn letters_that_ask_for_the_same_purge_it_once_and_inside_out() {
-    let registry = registry();
-    let mut owed = Owed::default();
-    let (mut by_topic, mut by_family) = (PurgeSet::default(), PurgeSet::default());
-    assert!(resolve_fallback(
-        &registry,
-        "shop.public.items",
-        &mut by_topic
-    ));
-    let family = registry.family_named("catalog.item").expect("the family");
-    widen_family(&registry, family, &mut by_family);
-    for (at, set) in [by_topic, by_family].iter().enumerate() {
-        let closure = owed.add(&registry, &letter(at as i64), set);
+    let mut owed = Owed {
+        actor: "ann@host".into(),
+        round: PurgeRound::new(Arc::new(registry())),
+        requests: Vec::new(),
+    };
+    let by_topic = Asked::Topic("shop.public.items".into());
+    let by_family = Asked::Families(vec!["catalog.item".into()]);
+    for (at, asked) in [by_topic, by_family].into_iter().enumerate() {
+        let closure = owed.add(&letter(at as i64), asked);
         assert_eq!(closure.purges, 2);
         assert_eq!(closure.families, ["catalog.item"]);
         assert_eq!(closure.action, Some(ResolutionAction::Retried));
@@ -75,7 +71,7 @@ fn letters_that_ask_for_the_same_purge_it_once_and_inside_out() {
         backlog_prefix: "backlog.".to_owned(),
         ..OutboxTopics::default()
     };
-    let records = owed.records(&registry, &topics, WallMicros(9));
+    let records = owed.records(&topics, WallMicros(9));
     let topics: Vec<&str> = records.iter().map(|record| &*record.topic).collect();
     assert_eq!(topics, ["backlog.main", "lane.edge"]);
     let requests = records
@@ -86,6 +82,12 @@ fn letters_that_ask_for_the_same_purge_it_once_and_inside_out() {
         assert_eq!(request.purges.len(), 1, "merged");
         assert_eq!(request.purges[0].scope, Scope::Family);
         assert_eq!(request.purges[0].committed, WallMicros(0), "not measured");
+        let cause = request.purges[0].cause.as_deref().expect("a cause");
+        assert_eq!(
+            cause.to_string(),
+            "letter by ann@host: 0:0",
+            "the first letter's"
+        );
     }
     assert_eq!(
         requests[0].then.len(),
@@ -124,14 +126,19 @@ impl WriterSchemas for Emptied {
 
 fn plan(letter: &Letter, family_scope: bool) -> Result<Plan, DeskError> {
     let retry = Retry {
-        registry: &registry(),
+        registry: &Arc::new(registry()),
         topics: &OutboxTopics::default(),
         scan: &Emptied,
         schemas: &Emptied,
         limits: Limits::default(),
         family_scope,
     };
-    retry.plan(&[letter], WallMicros(9))
+    let signature = Signature {
+        actor: "ann@host".to_owned(),
+        because: "looked into".to_owned(),
+        at: WallMicros(9),
+    };
+    retry.plan(&[letter], &signature)
 }
 
 #[test]

@@ -122,6 +122,7 @@ fn a_purge_that_is_refused_names_no_record() {
         mode: PurgeMode::Hard,
         committed: WallMicros(5),
         name: b"shop:v1:7",
+        cause: None,
     };
     let letter = of_purge(&purge, "why".to_owned(), "shop.f0", WallMicros(9));
     let wanted = DeadLetter {

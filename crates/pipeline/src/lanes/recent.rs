@@ -180,6 +180,7 @@ impl Bucket {
                 scope: kept.scope,
                 mode: kept.mode,
                 committed: kept.committed,
+                cause: None,
                 name: &self.names[start..kept.end],
             };
             start = kept.end;
@@ -194,6 +195,7 @@ impl Bucket {
                     mode: PurgeMode::Hard,
                     // Of many changes, which came in when is not kept.
                     committed: WallMicros(0),
+                    cause: None,
                     name,
                 });
             }
@@ -242,6 +244,7 @@ mod tests {
             mode: PurgeMode::Hard,
             committed: WallMicros(1),
             name,
+            cause: None,
         });
         batch
     }

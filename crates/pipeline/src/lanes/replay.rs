@@ -1,8 +1,10 @@
 //! replay: a server was replaced → its purges of the last seconds, and what is outside of it, once more.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use freshet_core::broken::Promise;
+use freshet_core::cause::{Cause, Reason};
 use freshet_core::ports::{Outbox, Purger};
 use freshet_core::purge::PurgeBatch;
 use freshet_core::registry::Tier;
@@ -43,12 +45,15 @@ async fn replay_if_replaced<P: Purger, O: Outbox>(target: &Target<P>, store: &St
     let Some(recent) = &target.recent else {
         return;
     };
-    let Some(replays) = recent.take(takeovers) else {
+    let Some(mut replays) = recent.take(takeovers) else {
         return;
     };
     target.takeovers.absolute(takeovers);
     let mut purges = 0;
-    for Replay { rules, batches } in &replays {
+    let detail = format!("takeover {takeovers} of {}", target.name);
+    let cause = Arc::new(Cause::own(Reason::Replay, detail));
+    for Replay { rules, batches } in &mut replays {
+        batches.iter_mut().for_each(|batch| batch.blame(&cause));
         let tier_of = |batch: &&PurgeBatch| {
             let target = rules.registry.target(batch.target());
             target.map_or(Tier::Edge, |target| target.tier)

@@ -1,14 +1,12 @@
 //! A lane's side of the outbox: records of its topic → rounds for its one target.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use freshet_core::intent::{Asked, Intent};
 use freshet_core::ports::{OutboxRecord, RawRecord};
-use freshet_core::position::{Steady, WallMicros};
+use freshet_core::position::Steady;
 use freshet_core::purge::WantedPurge;
-use freshet_core::registry::{
-    FamilyId, FreshnessClass, Place, PurgeMode, Registry, Scope, TargetId, Tier,
-};
+use freshet_core::registry::{FamilyId, FreshnessClass, Place, Registry, Scope, TargetId};
 use freshet_core::shape;
 use freshet_core::template::NameForm;
 use freshet_wire::{PurgeRequest, RequestedPurge};
@@ -54,16 +52,9 @@ impl Take for TakeRequests {
         1
     }
 
-    fn families_of(&self, registry: &Registry, _topic: &str) -> Vec<Arc<str>> {
-        let scopes = scopes_from(registry, &self.target);
-        let known = scopes.filter_map(|it| registry.family(it.family));
-        let names: BTreeSet<_> = known.map(|family| Arc::clone(&family.name)).collect();
-        names.into_iter().collect()
-    }
-
     /// A request that is lost may have asked for anything on this target, like one that cannot be read.
-    fn purge_lost(&self, _topic: &str, round: &mut Round, noticed: WallMicros) {
-        self.purge_all(round, noticed);
+    fn asked_when_lost(&self, _topic: &Arc<str>) -> Asked {
+        Asked::Target(Arc::clone(&self.target))
     }
 }
 
@@ -107,6 +98,7 @@ impl TakeRequests {
                 scope: purge.scope,
                 mode: purge.mode,
                 committed: purge.committed,
+                cause: purge.cause.as_ref(),
                 name: &purge.name,
             };
             round.purges.add(target, wanted);
@@ -123,6 +115,7 @@ impl TakeRequests {
             scope: Scope::Family,
             mode: purge.mode,
             committed: purge.committed,
+            cause: purge.cause.as_ref(),
             name: &purge.name,
         };
         let mut is_known = false;
@@ -154,35 +147,22 @@ impl TakeRequests {
         round.purges.add(target, wanted);
     }
 
-    /// Purges every family at this target, and at those outside of it; returns which.
-    fn purge_all(&self, round: &mut Round, committed: WallMicros) -> Vec<FamilyId> {
-        let now = self.clock.now();
-        let registry = Arc::clone(&round.rules.registry);
-        let mut families = Vec::new();
-        for it in scopes_from(&registry, &self.target) {
-            round.note(committed, FreshnessClass::Strict, now);
-            let wanted = WantedPurge {
-                family: it.family,
-                scope: it.scope,
-                mode: it.mode,
-                committed,
-                name: it.name,
-            };
-            round.purges.add(it.target, wanted);
-            families.push(it.family);
-        }
-        families
-    }
-
     /// A request that cannot be read may have asked for anything on this target: every family there is purged.
     fn take_poison(&self, record: &RawRecord<'_>, detail: &str, round: &mut Round) {
         tracing::error!(origin = %record.origin, detail, "purge request cannot be read");
-        let families = self.purge_all(round, record.appended);
-        let concerned = Concerned::by(&round.rules.registry, families.into_iter());
         let reason = Reason {
             label: "bad_request",
             detail: detail.to_owned(),
         };
+        let intent = Intent {
+            cause: Arc::new(reason.cause(record)),
+            asked: Asked::Target(Arc::clone(&self.target)),
+            class: FreshnessClass::Strict,
+            since: record.appended,
+        };
+        let asked = round.submit(&intent, None, self.clock.now());
+        let ids = asked.verdicts().iter().map(|&(id, _)| id);
+        let concerned = Concerned::by(&round.rules.registry, ids);
         let letter = dead_letter::of_record(record, reason, concerned, self.clock.wall());
         round.dead_letters.push(OutboxRecord {
             topic: Arc::clone(&self.dead_letter_topic),
@@ -192,22 +172,9 @@ impl TakeRequests {
     }
 }
 
-/// One purge of a family scope.
-struct Scoped<'a> {
-    target: TargetId,
-    family: FamilyId,
-    scope: Scope,
-    mode: PurgeMode,
-    name: &'a [u8],
-}
-
 /// Whether a request asks for a Redis family as earlier releases did.
 fn is_prefix(purge: &RequestedPurge) -> bool {
     purge.scope == Scope::Family && !shape::is_open(&purge.name)
-}
-
-fn tier_of(registry: &Registry, target: TargetId) -> Option<Tier> {
-    registry.target(target).map(|it| it.tier)
 }
 
 /// Scope and name of everything that a family has at a target.
@@ -219,36 +186,4 @@ fn names_at(
     let family = registry.family(family);
     let place = family.and_then(|family| family.place_at(target));
     place.into_iter().flat_map(Place::everything)
-}
-
-/// The family scopes of everything that is cached at a target, and at those outside of it, since a request may say
-/// what follows there.
-fn scopes_from<'a>(registry: &'a Registry, target: &str) -> impl Iterator<Item = Scoped<'a>> {
-    let tier = registry
-        .target_named(target)
-        .and_then(|id| tier_of(registry, id));
-    let targets = registry.targets.iter().enumerate();
-    let concerned = targets.filter(|(_, it)| {
-        tier.is_some_and(|tier| it.tier > tier || (it.tier == tier && *it.name == *target))
-    });
-    let concerned: Vec<TargetId> = concerned.map(|(at, _)| TargetId(at as u32)).collect();
-    concerned
-        .into_iter()
-        .flat_map(move |target| scopes_at(registry, target))
-}
-
-fn scopes_at(registry: &Registry, target: TargetId) -> impl Iterator<Item = Scoped<'_>> {
-    let families = registry.families.iter().enumerate();
-    families.flat_map(move |(at, family)| {
-        let place = family.place_at(target).into_iter();
-        place.flat_map(move |place| {
-            place.everything().map(move |(scope, name)| Scoped {
-                target,
-                family: FamilyId(at as u32),
-                scope,
-                mode: place.mode,
-                name,
-            })
-        })
-    })
 }

@@ -82,6 +82,7 @@ fn left_behind(names: &[&str]) -> PurgeRequest {
         mode: PurgeMode::Hard,
         name: name.as_bytes().to_vec(),
         committed: WallMicros(0),
+        cause: None,
     });
     PurgeRequest {
         target: "edge".to_owned(),
@@ -140,6 +141,7 @@ fn p13_a_prefix_of_an_earlier_release_is_purged_as_the_names_of_its_family() {
             mode: PurgeMode::Hard,
             name: prefix.as_bytes().to_vec(),
             committed: WallMicros(0),
+            cause: None,
         };
         let request = PurgeRequest {
             target: "main".to_owned(),

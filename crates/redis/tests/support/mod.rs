@@ -22,6 +22,7 @@ pub(crate) fn batch<N: AsRef<[u8]>>(scope: Scope, names: &[N]) -> PurgeBatch {
             mode,
             committed,
             name: name.as_ref(),
+            cause: None,
         });
     }
     batch

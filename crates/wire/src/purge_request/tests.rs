@@ -1,3 +1,7 @@
+use std::sync::Arc;
+
+use apache_avro::types::Value;
+use freshet_core::cause::{Cause, Reason};
 use freshet_core::position::WallMicros;
 use freshet_core::registry::{PurgeMode, Scope};
 use proptest::prelude::*;
@@ -10,15 +14,24 @@ fn any_purge() -> impl Strategy<Value = RequestedPurge> {
     let scope = prop_oneof![Just(Scope::Keys), Just(Scope::Tag), Just(Scope::Family)];
     let mode = prop_oneof![Just(PurgeMode::Soft), Just(PurgeMode::Hard)];
     let name = prop::collection::vec(any::<u8>(), 0..40);
-    (any::<String>(), scope, mode, name, 0..i64::MAX as u64).prop_map(
-        |(family, scope, mode, name, committed)| RequestedPurge {
+    let cause = prop::option::of((any::<String>(), 1..Reason::ALL.len(), any::<String>()));
+    let head = (any::<String>(), 0..i64::MAX as u64, cause);
+    (head, scope, mode, name).prop_map(|((family, committed, cause), scope, mode, name)| {
+        RequestedPurge {
             family,
             scope,
             mode,
             name,
             committed: WallMicros(committed),
-        },
-    )
+            cause: cause.map(|(actor, reason, detail)| {
+                Arc::new(Cause {
+                    actor: actor.into(),
+                    reason: Reason::ALL[reason],
+                    detail: detail.into(),
+                })
+            }),
+        }
+    })
 }
 
 fn any_request() -> impl Strategy<Value = PurgeRequest> {
@@ -69,6 +82,25 @@ fn a_dead_letter_is_no_request() {
     );
 }
 
+/// A record without fields that an earlier form had not.
+fn without(value: Value, fields: &[&str]) -> Value {
+    match value {
+        Value::Record(mut all) => {
+            all.retain(|(name, _)| !fields.contains(&name.as_str()));
+            let all = all.into_iter();
+            Value::Record(
+                all.map(|(name, value)| (name, without(value, fields)))
+                    .collect(),
+            )
+        }
+        Value::Array(items) => {
+            let items = items.into_iter().map(|item| without(item, fields));
+            Value::Array(items.collect())
+        }
+        other => other,
+    }
+}
+
 /// The release before named a Redis family by a prefix. It stays distinguishable from a shape.
 #[test]
 fn a_family_is_read_as_a_prefix_from_the_second_form_and_as_a_shape_from_this_one() {
@@ -83,12 +115,13 @@ fn a_family_is_read_as_a_prefix_from_the_second_form_and_as_a_shape_from_this_on
             mode: PurgeMode::Hard,
             name: name.to_vec(),
             committed: WallMicros(7),
+            cause: None,
         }],
         then: Vec::new(),
         requested: WallMicros(9),
     };
     let prefix = request(b"catalog:v1:item:");
-    let record = second.encode(prefix.to_value());
+    let record = second.encode(without(prefix.to_value(), &["causes", "cause"]));
     assert_eq!(PurgeRequest::decode(&record), Ok(prefix));
     let shape = request(b"catalog:v1:item:*:reviews");
     let record = shape.encode();
@@ -112,8 +145,9 @@ fn the_scope_says_whether_the_name_of_a_family_is_a_tag_or_a_shape() {
             mode: PurgeMode::Hard,
             name: name.to_vec(),
             committed: WallMicros(7),
+            cause: None,
         };
-        let mut fields = Fields::of(purge.to_avro()).expect("a record");
+        let mut fields = Fields::of(purge.to_avro(0)).expect("a record");
         assert_eq!(fields.text("scope"), Ok(wanted.to_owned()));
     }
 }
@@ -134,15 +168,12 @@ fn a_request_of_the_first_form_is_still_read() {
             mode: PurgeMode::Soft,
             name: b"item-1".to_vec(),
             committed: WallMicros(7),
+            cause: None,
         }],
         then: Vec::new(),
         requested: WallMicros(9),
     };
-    let apache_avro::types::Value::Record(mut fields) = request.to_value() else {
-        panic!("a record");
-    };
-    fields.retain(|(name, _)| name != "then");
-    let record = first.encode(apache_avro::types::Value::Record(fields));
+    let record = first.encode(without(request.to_value(), &["then", "causes", "cause"]));
     assert_eq!(PurgeRequest::decode(&record), Ok(request.clone()));
     // And one of a form that this release has never seen is told apart from damage.
     let newer =

@@ -22,6 +22,7 @@ fn batch(target: u32, purges: &[(u32, &str)]) -> PurgeBatch {
             mode: PurgeMode::Hard,
             committed: WallMicros(7),
             name: name.as_bytes(),
+            cause: None,
         });
     }
     batch

@@ -11,13 +11,17 @@ const RESOLUTION: &str = include_str!("../../../../schemas/dead_letter_resolutio
 const POSITION: &str = include_str!("../../../../schemas/position.avsc");
 const REQUEST: &str = include_str!("../../../../schemas/purge_request.avsc");
 
+const REQUEST_3: &str = include_str!("../../../../schemas/earlier/purge_request.3.avsc");
+const INTENT: &str = include_str!("../../../../schemas/intent.avsc");
 const REQUEST_2: &str = include_str!("../../../../schemas/earlier/purge_request.2.avsc");
 
-const PUBLISHED: [(&str, &str, u64); 4] = [
+const PUBLISHED: [(&str, &str, u64); 6] = [
     ("letter", LETTER, 0xc883_6faf_e3d8_0e1c),
     ("resolution", RESOLUTION, 0x4621_2a98_39b9_53dc),
     ("position", POSITION, 0x98b9_8754_563e_1eba),
-    ("request", REQUEST, 0xa2b0_dada_eb37_e5c5),
+    ("request", REQUEST, 0x8c9a_600f_a963_3788),
+    ("intent", INTENT, 0x9e62_d705_db63_8fac),
+    ("third request", REQUEST_3, 0xa2b0_dada_eb37_e5c5),
 ];
 
 const FIRST_RELEASES: [(&str, &str, u64); 4] = [

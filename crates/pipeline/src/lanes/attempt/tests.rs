@@ -149,6 +149,7 @@ fn scene() -> Scene {
             mode: PurgeMode::Hard,
             committed: WallMicros(1),
             name: format!("key-{at}").as_bytes(),
+            cause: None,
         });
     }
     Scene {

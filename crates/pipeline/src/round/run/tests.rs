@@ -204,6 +204,7 @@ fn add(round: &mut Round, target: TargetId, name: &[u8]) {
         scope: Scope::Keys,
         mode: PurgeMode::Hard,
         committed: WallMicros(1),
+        cause: None,
         name,
     };
     round.purges.add(target, wanted);

@@ -1,0 +1,151 @@
+//! intent: a request to purge that is no change (a poison record's fallback, a gap, a retried letter, …) → the purges it
+//! asks for. Who wants something purged says who and why, in one form, whether it comes from this process or from outside.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::cause::Cause;
+use crate::position::WallMicros;
+use crate::purge::{FamilyVerdict, Purge, PurgePlace, PurgeSet};
+use crate::registry::{FamilyId, FreshnessClass, PurgeMode, Registry, Scope, TargetId};
+use crate::resolve::{resolve_fallback, widen, widen_family};
+
+/// A request to purge. It names everything by name, so that any process may read it, whatever its registry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Intent {
+    /// Who asks, and why.
+    pub cause: Arc<Cause>,
+    /// What is to be purged.
+    pub asked: Asked,
+    /// How urgent it is: [`FreshnessClass::Strict`] is sent at once, the others may be gathered.
+    pub class: FreshnessClass,
+    /// Since when readers may see what is wrong: freshness counts from here. Zero: it does not count.
+    pub since: WallMicros,
+}
+
+/// What an [`Intent`] asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Asked {
+    /// Everything of the families that depend on the table behind a topic.
+    Topic(Arc<str>),
+    /// Everything of these families.
+    Families(Vec<Arc<str>>),
+    /// Everything that is cached at a target, and at those outside of it.
+    Target(Arc<str>),
+    /// These names.
+    Names(Vec<NamedPurge>),
+}
+
+impl fmt::Display for Asked {
+    /// For logs: names come from rows, so they are only counted.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Topic(topic) => write!(f, "the families of {topic}"),
+            Self::Families(families) => write!(f, "families {}", families.join(", ")),
+            Self::Target(target) => write!(f, "everything at {target} and outside of it"),
+            Self::Names(names) => write!(f, "{} names", names.len()),
+        }
+    }
+}
+
+/// One name to purge.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct NamedPurge {
+    /// Where.
+    pub target: Arc<str>,
+    /// On whose behalf.
+    pub family: Arc<str>,
+    /// How wide.
+    pub scope: Scope,
+    /// Soft or hard.
+    pub mode: PurgeMode,
+    /// The rendered name.
+    pub name: Vec<u8>,
+}
+
+impl NamedPurge {
+    /// One of a set's purges, named by its registry; none when that is not its registry.
+    pub fn of(registry: &Registry, purge: &Purge, name: &[u8]) -> Option<Self> {
+        Some(Self {
+            target: Arc::clone(&registry.target(purge.target)?.name),
+            family: Arc::clone(&registry.family(purge.family)?.name),
+            scope: purge.scope,
+            mode: purge.mode,
+            name: name.to_vec(),
+        })
+    }
+}
+
+impl Asked {
+    /// Fills `set` with what is asked for. What the registry does not name is left out: it can have no entries by
+    /// this registry.
+    pub fn resolve(&self, registry: &Registry, set: &mut PurgeSet) {
+        set.clear();
+        match self {
+            Asked::Topic(topic) => {
+                resolve_fallback(registry, topic, set);
+            }
+            Asked::Families(families) => {
+                let known = families
+                    .iter()
+                    .filter_map(|name| registry.family_named(name));
+                known.for_each(|family| widen_family(registry, family, set));
+            }
+            Asked::Target(name) => {
+                if let Some(target) = registry.target_named(name) {
+                    widen_from(registry, target, set);
+                }
+            }
+            Asked::Names(names) => names.iter().for_each(|named| add(registry, named, set)),
+        }
+    }
+
+    /// The families concerned.
+    pub fn families(&self, registry: &Registry) -> Vec<Arc<str>> {
+        let mut set = PurgeSet::default();
+        self.resolve(registry, &mut set);
+        set.families(registry)
+    }
+}
+
+/// Adds everything of a target and of those outside of it.
+fn widen_from(registry: &Registry, target: TargetId, set: &mut PurgeSet) {
+    let Some(tier) = registry.target(target).map(|it| it.tier) else {
+        return;
+    };
+    let is_concerned = |other: TargetId| {
+        other == target || registry.target(other).is_some_and(|it| it.tier > tier)
+    };
+    for (at, family) in registry.families.iter().enumerate() {
+        let id = FamilyId(at as u32);
+        let mut concerned = false;
+        for place in family
+            .places
+            .iter()
+            .filter(|place| is_concerned(place.target))
+        {
+            widen(place, id, set);
+            concerned = true;
+        }
+        if concerned {
+            set.judge(id, FamilyVerdict::Widened);
+        }
+    }
+}
+
+fn add(registry: &Registry, named: &NamedPurge, set: &mut PurgeSet) {
+    let target = registry.target_named(&named.target);
+    let family = registry.family_named(&named.family);
+    let (Some(target), Some(family)) = (target, family) else {
+        return;
+    };
+    let place = PurgePlace {
+        target,
+        family,
+        mode: named.mode,
+    };
+    set.add(place, named.scope, &named.name);
+    if !set.verdicts().iter().any(|judged| judged.0 == family) {
+        set.judge(family, FamilyVerdict::Purged);
+    }
+}
