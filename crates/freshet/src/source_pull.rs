@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use freshet_registry::at::At;
+use freshet_registry::names;
 
 use crate::cli::PullArgs;
 use crate::exit::Exit;
@@ -23,8 +24,6 @@ use wanted::{Reach, Wanted};
 
 /// A catalog of many thousand tables is read within seconds.
 const READ_WITHIN: Duration = Duration::from_secs(60);
-/// Debezium cuts longer topic names, since Kafka refuses them.
-const TOPIC_CHARACTERS_MAX: usize = 249;
 
 /// Runs the command.
 #[allow(clippy::print_stdout)] // the command's answer
@@ -123,40 +122,10 @@ fn read(wanted: &Wanted) -> anyhow::Result<Pulled> {
         );
     }
     for table in &mut pulled.file.tables {
-        table.topic = topic_of(&table.table.value).map(At::nowhere);
+        let name = table.table.as_str();
+        // Debezium's name for it, where Kafka forbids its own.
+        let topic = names::topic_of(name);
+        table.topic = (topic != name).then(|| At::nowhere(topic.into_owned()));
     }
     Ok(pulled)
-}
-
-/// Debezium's topic of a table, where Kafka forbids the name itself.
-fn topic_of(table: &str) -> Option<String> {
-    let is_valid = |unit: u16| {
-        u8::try_from(unit)
-            .is_ok_and(|it| it.is_ascii_alphanumeric() || matches!(it, b'.' | b'_' | b'-'))
-    };
-    // Debezium goes by UTF-16 units.
-    let topic: String = table
-        .encode_utf16()
-        .take(TOPIC_CHARACTERS_MAX)
-        .map(|unit| match u8::try_from(unit) {
-            Ok(byte) if is_valid(unit) => char::from(byte),
-            _ => '_',
-        })
-        .collect();
-    (topic != table).then_some(topic)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn topics_are_called_as_debezium_calls_them() {
-        assert_eq!(topic_of("shop.public.items_2-b"), None);
-        let topic = topic_of("shop.public.Order Items").expect("not a topic's name");
-        assert_eq!(topic, "shop.public.Order_Items");
-        assert_eq!(topic_of("s.p.näh😀$").as_deref(), Some("s.p.n_h___"));
-        let long = "x".repeat(300);
-        assert_eq!(topic_of(&long).map(|it| it.len()), Some(249));
-    }
 }

@@ -66,6 +66,16 @@ pub(crate) struct Spot<'a> {
     pub(crate) text: &'a str,
 }
 
+impl Spot<'_> {
+    /// A file or folder as a whole.
+    pub(crate) fn whole(file: &Path) -> Self {
+        Self {
+            place: Place::file(file),
+            text: "",
+        }
+    }
+}
+
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {

@@ -5,8 +5,12 @@ use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::diagnostics::{Diagnostic, Diagnostics, Place};
+use crate::diagnostics::{Diagnostics, Spot};
 use crate::files::{self, FileError};
+
+const UNREADABLE: &str = "FR0001";
+const TOO_LARGE: &str = "FR0009";
+const NOT_READ: &str = "FR0019";
 
 /// Largest file of a registry, in bytes.
 pub(crate) const FILE_BYTES_MAX: u64 = 8 << 20;
@@ -59,9 +63,10 @@ impl Walk {
             Ok(entries) => entries,
             Err(error) => {
                 let message = format!("directory cannot be read: {error}");
-                let fault = Diagnostic::error("FR0001", Place::file(dir), &message)
-                    .with_help("a registry holds `sources/` and `families/`");
-                return self.found.push(fault, "");
+                let help = "a registry holds `sources/` and `families/`";
+                return self
+                    .found
+                    .error(UNREADABLE, Spot::whole(dir), &message, help);
             }
         };
         let mut paths = Vec::new();
@@ -118,13 +123,10 @@ impl Walk {
                 self.files.push((path.to_owned(), text));
             }
             Err(FileError::TooLarge(most)) => {
-                let fault = Diagnostic::error(
-                    "FR0009",
-                    Place::file(path),
-                    &format!("the file is larger than {most} bytes"),
-                )
-                .with_help("split it: a database may have several source files");
-                self.found.push(fault, "");
+                let message = format!("the file is larger than {most} bytes");
+                let help = "split it: a database may have several source files";
+                self.found
+                    .error(TOO_LARGE, Spot::whole(path), &message, help);
             }
             Err(error) => self.unreadable(path, &error),
         }
@@ -164,24 +166,24 @@ impl Walk {
             true => "the folder is not read",
             false => "the file is not read",
         };
-        let fault = Diagnostic::warning("FR0019", Place::file(path), message).with_help(help);
-        self.found.push(fault, "");
+        self.found
+            .warning(NOT_READ, Spot::whole(path), message, help);
     }
 
     fn unreadable(&mut self, path: &Path, error: &FileError) {
         let message = format!("cannot be read: {error}");
-        let fault = Diagnostic::error("FR0001", Place::file(path), &message)
-            .with_help("a registry file is a regular file of UTF-8 text that this user may read");
-        self.found.push(fault, "");
+        let help = "a registry file is a regular file of UTF-8 text that this user may read";
+        self.found
+            .error(UNREADABLE, Spot::whole(path), &message, help);
     }
 
     /// The registry as a whole is too large: nothing more of it is read.
     fn limit(&mut self, path: &Path, message: &str) {
         self.is_over = true;
         let message = format!("the registry is too large: {message}");
-        let fault = Diagnostic::error("FR0009", Place::file(path), &message)
-            .with_help("give `freshet` the directory of the registry only, or serve it in parts");
-        self.found.push(fault, "");
+        let help = "give `freshet` the directory of the registry only, or serve it in parts";
+        self.found
+            .error(TOO_LARGE, Spot::whole(path), &message, help);
     }
 }
 

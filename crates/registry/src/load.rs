@@ -12,7 +12,7 @@ use crate::compile::compile;
 use crate::decided::Decided;
 use crate::decided::bound::Known;
 use crate::decided::decide::decide;
-use crate::diagnostics::{Diagnostic, Diagnostics, Place};
+use crate::diagnostics::{Diagnostics, Spot};
 use crate::folder;
 use crate::rules;
 use crate::rules::example::{self, ExampleReport};
@@ -62,10 +62,8 @@ fn load_dir(dir: &Path, today: Option<Date>) -> Result<Loaded, Diagnostics> {
     if loaded.registry.tables.is_empty() {
         let mut found = loaded.warnings;
         let message = "the registry binds no table, so that nothing is consumed or purged";
-        let fault = Diagnostic::error("FR0008", Place::file(dir), message).with_help(
-            "add a family with `lifecycle: active` that binds a table of a source file, as docs/registry.md shows",
-        );
-        found.push(fault, "");
+        let help = "add a family with `lifecycle: active` that binds a table of a source file, as docs/registry.md shows";
+        found.error("FR0008", Spot::whole(dir), message, help);
         return Err(found);
     }
     Ok(loaded)

@@ -73,6 +73,7 @@ mod tests {
             ("shop.public.\"t\"", "shop.public._t_"),
             ("shop.public.a-b_c.d", "shop.public.a-b_c.d"),
             ("shop.public.größe", "shop.public.gr__e"),
+            ("s.p.näh😀$", "s.p.n_h___"),
             // Two code units.
             ("shop.public.😀", "shop.public.__"),
         ] {

@@ -1,7 +1,5 @@
 //! Whether a family purges.
 
-use std::fmt::{self, Display, Formatter};
-
 use serde::{Serialize, Serializer};
 use time::Date;
 
@@ -31,21 +29,17 @@ impl Lifecycle {
     }
 }
 
-impl Display for Lifecycle {
-    fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Draft => out.write_str("draft"),
-            Self::Active => out.write_str("active"),
-            Self::Deprecated(None) => out.write_str("deprecated"),
-            Self::Deprecated(Some(until)) => write!(out, "deprecated({until})"),
-            Self::Retired => out.write_str("retired"),
-        }
-    }
-}
-
 impl Serialize for Lifecycle {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        match self {
+            Self::Draft => serializer.serialize_str("draft"),
+            Self::Active => serializer.serialize_str("active"),
+            Self::Deprecated(None) => serializer.serialize_str("deprecated"),
+            Self::Deprecated(Some(until)) => {
+                serializer.collect_str(&format_args!("deprecated({until})"))
+            }
+            Self::Retired => serializer.serialize_str("retired"),
+        }
     }
 }
 

@@ -211,9 +211,8 @@ mod tests {
 
     /// A family with `tags` at each of `targets`, bound to `tables`.
     fn family(tags: usize, targets: usize, tables: usize) -> serde_json::Value {
-        let list = |word: &str, count: usize| -> Vec<String> {
-            (0..count).map(|at| format!("{word}-{at}")).collect()
-        };
+        let tags: Vec<String> = (0..tags).map(|at| format!("item-{at}")).collect();
+        let place = |at| serde_json::json!({ "target": format!("edge-{at}"), "tags": tags });
         let source = serde_json::json!({ "table": "shop.public.items", "bind": {} });
         serde_json::json!({
             "family": "catalog.item",
@@ -222,7 +221,7 @@ mod tests {
             "lifecycle": "active",
             "freshness": { "class": "strict", "within": "2s", "objective": "99.9%", "window": "28d" },
             "max_ttl": "1h",
-            "cdn": { "targets": list("edge", targets), "tags": list("item", tags) },
+            "places": (0..targets).map(place).collect::<Vec<_>>(),
             "sources": vec![source; tables],
         })
     }
@@ -233,7 +232,7 @@ mod tests {
             let text = family.to_string();
             let file = InFile {
                 path: "families/item.yaml".into(),
-                says: crate::yaml::parse(&text, 100_000).expect("a family"),
+                says: crate::yaml::parse(&text, 500_000).expect("a family"),
                 text,
             };
             decide(file, &mut found)
