@@ -96,6 +96,34 @@ fn p6_while_a_target_is_down_nobody_waits_for_it() {
     assert!(running.stop());
 }
 
+/// Whatever waits in a topic says who asked for it and why, a change's purges and a poison record's alike; so does what
+/// comes back from there and has to wait again.
+#[test]
+fn p12_what_waits_in_a_topic_says_who_asked_for_it_and_why() {
+    let mut world = World::new();
+    world.spill_after = Duration::from_millis(20);
+    world.redis.fail_for_ever(true);
+    world.changes.push(insert(1, 7));
+    world.changes.push("{ this is not a change");
+    let running = world.start();
+    until("settled", || world.changes.committed() == Some(1));
+    let causes = |topic: &str| -> BTreeSet<String> {
+        let requests = world.outbox.topic(topic).values().into_iter();
+        let requests = requests.map(|record| PurgeRequest::decode(&record).expect("ours"));
+        let purges = requests.flat_map(|request| request.purges);
+        let causes = purges.map(|purge| match purge.cause {
+            Some(cause) => cause.to_string(),
+            None => "a change".to_owned(),
+        });
+        causes.collect()
+    };
+    let poison = "poison by freshet: shop.public.items[0]@1: bad_json".to_owned();
+    let wanted = BTreeSet::from(["a change".to_owned(), poison]);
+    assert_eq!(causes("freshet.backlog.main"), wanted);
+    assert_eq!(causes(LANE_TOPIC), wanted);
+    assert!(running.stop());
+}
+
 /// The names that wait in a topic of purge requests.
 fn requested(topic: &Topic) -> BTreeSet<String> {
     let requests = topic.values().into_iter();
