@@ -30,4 +30,8 @@ mod tally;
 pub mod transactions;
 mod unproven;
 
+#[cfg(test)]
+#[path = "../tests/pieces/mod.rs"]
+mod pieces;
+
 pub use lanes::backoff;

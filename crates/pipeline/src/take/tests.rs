@@ -11,10 +11,8 @@ use freshet_wire::Limits;
 use metrics_exporter_prometheus::PrometheusBuilder;
 
 use super::*;
+use crate::pieces;
 use crate::rules::RulesInForce;
-
-#[path = "../../tests/pieces/mod.rs"]
-mod pieces;
 
 const ITEMS: &str = "shop.public.items";
 const IN_STEPS: Drive = Drive::Steps(Duration::ZERO);

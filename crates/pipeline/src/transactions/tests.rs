@@ -1,13 +1,23 @@
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
+use freshet_core::position::{StreamPosition, WallMicros};
 use freshet_core::registry::{Binding, FamilyId, RegistryRevision, Table};
 use freshet_core::table::{Engine, ReplicaIdentity, TableId, TableShape};
-use freshet_core::transaction::{Member, TransactionId};
+use freshet_core::template::NameForm;
+use freshet_wire::{Decoder, Limits};
 use metrics_exporter_prometheus::PrometheusBuilder;
 
 use super::*;
+use crate::clock::Clock;
+use crate::lanes::backoff::Dice;
+use crate::parts::Drive;
+use crate::pieces;
 use crate::rules::RulesInForce;
+use crate::status::Status;
+use crate::take::TakeParts;
+use crate::taking::Take;
 
 const ITEMS: &str = "shop.public.items";
 const BOUNDARIES: &str = "shop.transaction";
@@ -44,13 +54,17 @@ fn registry() -> Registry {
             engine: Engine::Postgres,
             identity: ReplicaIdentity::Full,
             connector: Arc::default(),
-            columns: Vec::new(),
+            columns: vec![pieces::column("id", true)],
             declared: Arc::default(),
         },
         bindings: vec![Binding {
             family: FamilyId(0),
             when_changed: Vec::new(),
-            names: Vec::new(),
+            names: vec![Arc::from([pieces::template(
+                NameForm::RedisKey,
+                b"shop:v1:",
+                0,
+            )])],
             version_column: None,
         }],
     };
@@ -58,35 +72,47 @@ fn registry() -> Registry {
         sequence: 1,
         content_hash: Arc::from(""),
     };
-    Registry::new(revision, Vec::new(), vec![table], Vec::new())
+    let family = pieces::family("shop.item", b"shop:v1:");
+    Registry::new(revision, vec![family], vec![table], Vec::new())
 }
 
 /// A database with one table. Its topics are read as records come, and time passes when the test says so.
 struct Shop {
-    seconds: u64,
+    seconds: Arc<AtomicU64>,
     brokers: Brokers,
-    watch: Watch,
+    take: TakeChanges<pieces::NoSchemas>,
     round: Round,
 }
 
 impl Shop {
     /// One that has seen a transaction whole.
     fn settled() -> Self {
-        let brokers = Brokers::default();
-        let watch = Watch::new(Transactions {
-            within: BTreeMap::from([(Arc::from("shop"), Duration::from_secs(WITHIN))]),
-            ends: Some(Arc::new(brokers.clone())),
+        let (brokers, seconds) = (Brokers::default(), Arc::new(AtomicU64::new(1)));
+        let clock = Arc::clone(&seconds);
+        let take = TakeChanges::new(TakeParts {
+            decoder: Decoder::new(Limits::default()),
+            schemas: pieces::NoSchemas,
+            clock: Clock::from_fn(move || clock.load(Ordering::Relaxed) * 1_000_000),
+            status: Status::default(),
+            dead_letter_topic: Arc::from("letters"),
+            sample_every: None,
+            reads: None,
+            dice: Dice::from_fn(|| 0.0),
+            transactions: Transactions {
+                within: BTreeMap::from([(Arc::from("shop"), Duration::from_secs(WITHIN))]),
+                ends: Some(Arc::new(brokers.clone())),
+            },
+            drive: Drive::Steps(Duration::ZERO),
+            part: "schemas".to_owned(),
         });
         let mut shop = Self {
-            seconds: 1,
+            seconds,
             brokers,
-            watch: watch.expect("transactions are counted"),
+            take,
             round: Round::new(RulesInForce::new(registry()).current()),
         };
         for (stream, topic) in [(0, ITEMS), (1, BOUNDARIES)] {
-            let stream = StreamId(stream);
-            shop.watch
-                .assigned(stream, &Arc::from(topic), 0, shop.now());
+            shop.take.assigned(StreamId(stream), &Arc::from(topic), 0);
         }
         shop.pass(0);
         shop.pass(WITHIN);
@@ -95,18 +121,14 @@ impl Shop {
         shop
     }
 
-    fn now(&self) -> Steady {
-        Steady(self.seconds * 1_000_000)
-    }
-
     /// Time passes, and the brokers answer what they are asked then.
     fn pass(&mut self, seconds: u64) {
-        self.seconds += seconds;
+        self.seconds.fetch_add(seconds, Ordering::Relaxed);
         let deadline = Instant::now() + Duration::from_secs(20);
-        let now = self.now();
         loop {
-            self.watch.look(&mut self.round, now);
-            if self.watch.databases.iter().all(|it| it.asked.is_none()) {
+            self.take.look(&mut self.round);
+            let mut databases = self.take.watch.iter().flat_map(|watch| &watch.databases);
+            if databases.all(|it| it.asked.is_none()) {
                 return;
             }
             assert!(Instant::now() < deadline, "the brokers do not answer");
@@ -114,37 +136,40 @@ impl Shop {
         }
     }
 
-    fn next<'t>(&self, topic: &'t str) -> Origin<'t> {
-        Origin {
-            topic,
-            partition: 0,
-            offset: self.brokers.append(topic),
-        }
-    }
-
-    fn boundary(&mut self, number: u64, counted: Option<u64>) {
-        let text = format!("{number}:{number}00");
-        let boundary = Boundary {
-            transaction: TransactionId::of(&text),
-            text,
-            counts: counted.map(|count| vec![("public.items".to_owned(), count)]),
+    fn send(&mut self, stream: u32, topic: &str, value: &str) {
+        let offset = self.brokers.append(topic);
+        let record = RawRecord {
+            position: StreamPosition {
+                stream: StreamId(stream),
+                ordinal: offset as u64,
+            },
+            origin: Origin {
+                topic,
+                partition: 0,
+                offset,
+            },
+            key: None,
+            value: Some(value.as_bytes()),
+            appended: WallMicros(1),
         };
-        let origin = self.next(BOUNDARIES);
-        self.watch.note_boundary(origin, boundary, self.now());
+        self.take.take(record, &mut self.round, Steady(1));
     }
 
     /// A transaction of `counted` changes of which those in `arrive` do.
     fn commit(&mut self, number: u64, counted: u64, arrive: &[u64]) {
-        self.boundary(number, None);
-        for &order in arrive {
-            let mut change = Change::default();
-            change.reset(TableId(0), Op::Create);
-            let transaction = TransactionId::of(&format!("{number}:7"));
-            change.member = Some(Member { transaction, order });
-            let origin = self.next(ITEMS);
-            self.watch.note(origin, Some(&change), self.now());
+        let id = format!("{number}:{number}00");
+        let begin = format!(r#"{{"status":"BEGIN","id":"{id}","event_count":null,"ts_ms":1}}"#);
+        self.send(1, BOUNDARIES, &begin);
+        for order in arrive {
+            let change = format!(
+                r#"{{"before":null,"after":{{"id":{order}}},"source":{{"connector":"postgresql","ts_ms":1000,"lsn":10,"table":"items"}},"transaction":{{"id":"{number}:7","total_order":{order},"data_collection_order":{order}}},"op":"c","ts_ms":1001}}"#
+            );
+            self.send(0, ITEMS, &change);
         }
-        self.boundary(number, Some(counted));
+        let end = format!(
+            r#"{{"status":"END","id":"{id}","event_count":{counted},"data_collections":[{{"data_collection":"public.items","event_count":{counted}}}],"ts_ms":1}}"#
+        );
+        self.send(1, BOUNDARIES, &end);
     }
 
     /// What was told since this was asked last.
@@ -204,20 +229,19 @@ fn what_is_missing_is_told_in_words_and_counted() {
 
 #[test]
 fn p5_what_is_lost_here_or_read_elsewhere_is_not_called_missing() {
-    type Then = fn(&mut Watch, Steady);
+    type Then = fn(&mut TakeChanges<pieces::NoSchemas>);
     let cases: [(&str, Then, bool); 5] = [
-        ("lost", |it, now| it.spoil(ITEMS, now), false),
-        ("ends lost", |it, now| it.spoil(BOUNDARIES, now), false),
-        ("given away", |it, now| it.revoked(StreamId(0), now), false),
-        ("another lost", |it, now| it.spoil("shop.x", now), true),
-        ("another's", |it, now| it.revoked(StreamId(7), now), true),
+        ("lost", |take| take.spoil(ITEMS), false),
+        ("ends lost", |take| take.spoil(BOUNDARIES), false),
+        ("given away", |take| take.forget(StreamId(0)), false),
+        ("another lost", |take| take.spoil("shop.x"), true),
+        ("another's", |take| take.forget(StreamId(7)), true),
     ];
     for (case, then, is_missing) in cases {
         let (told, counts) = counted(|| {
             let mut shop = Shop::settled();
             shop.commit(2, 2, &[1]);
-            let now = shop.now();
-            then(&mut shop.watch, now);
+            then(&mut shop.take);
             shop.pass(WITHIN);
             shop.told()
         });
@@ -229,7 +253,10 @@ fn p5_what_is_lost_here_or_read_elsewhere_is_not_called_missing() {
 
 #[test]
 fn a_databases_own_topic_tells_of_its_transactions() {
-    let Shop { watch, .. } = Shop::settled();
+    let watch = Shop::settled()
+        .take
+        .watch
+        .expect("transactions are counted");
     for (topic, tells) in [
         (BOUNDARIES, true),
         (ITEMS, false),

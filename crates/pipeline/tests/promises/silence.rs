@@ -45,10 +45,16 @@ fn p2_a_connector_that_falls_silent_is_told_of_until_it_is_heard() {
     let shop = unready.iter().find(|it| it.part == "source shop");
     let reason = &shop.expect("it is told").reason;
     assert!(reason.starts_with("no heartbeat for 31 s"), "{reason}");
+    until("what is cached is unproven", || {
+        !running.status.is_ready("family catalog.item")
+    });
     // Gaps of other partitions are gathered for a second.
     ahead.store(33, Ordering::Relaxed);
     until("its table's family is purged", || {
         world.redis.purged() == ["catalog:v1:item:*"]
+    });
+    until("what is cached is proven again", || {
+        running.status.is_ready("family catalog.item")
     });
     assert!(!is_ready(), "it is not heard yet");
     heartbeats.push(BEAT);
