@@ -204,11 +204,6 @@ impl Blame {
         Self { part, said: false }
     }
 
-    /// Whether the registry is said to be not ready.
-    pub(crate) fn is_said(&self) -> bool {
-        self.said
-    }
-
     /// Says what is so now.
     pub(crate) fn say<W: WriterSchemas + 'static>(
         &mut self,

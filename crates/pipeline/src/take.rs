@@ -313,7 +313,7 @@ impl<W: WriterSchemas + 'static> Take for TakeChanges<W> {
     }
 
     fn retry(&mut self, round: &mut Round) {
-        if self.fetches.is_idle() && !self.blame.is_said() {
+        if self.fetches.is_idle() {
             return;
         }
         let now = self.clock.now();
