@@ -75,8 +75,7 @@ impl<P: Purger, O: Outbox> Lane<P, O> {
         match self.turns.take(work, deadline).await {
             Turn::Own(_turn) => answer(work, &self.purge(work, deadline).await),
             Turn::Lead {
-                gathered,
-                sender,
+                mut gathered,
                 turn: _turn,
             } => {
                 let all = Work {
@@ -86,7 +85,7 @@ impl<P: Purger, O: Outbox> Lane<P, O> {
                     all: &gathered.outer,
                 };
                 let outcome = Arc::new(self.purge(&all, deadline).await);
-                sender.send_replace(Some(Arc::clone(&outcome)));
+                gathered.send(&outcome);
                 answer(work, &outcome)
             }
             Turn::Done(outcome) => answer(work, &outcome),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use freshet_core::position::Steady;
 use freshet_core::purge::PurgeBatch;
-use tokio::sync::{Semaphore, SemaphorePermit, watch};
+use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
 use tokio::time::Instant;
 
 use crate::clock::Clock;
@@ -53,7 +53,18 @@ pub(crate) struct Gathered {
     pub(crate) rules: Arc<Rules>,
     pub(crate) batch: PurgeBatch,
     pub(crate) outer: Vec<PurgeBatch>,
-    done: watch::Receiver<Option<Arc<Outcome>>>,
+    /// Whoever waits for the outcome beside the first, in the order in which they came.
+    behind: Vec<oneshot::Sender<Arc<Outcome>>>,
+}
+
+impl Gathered {
+    /// Sends the outcome to whoever waits for it.
+    pub(crate) fn send(&mut self, outcome: &Arc<Outcome>) {
+        for waiting in self.behind.drain(..) {
+            // One that waits no more has gone with the process.
+            let _ = waiting.send(Arc::clone(outcome));
+        }
+    }
 }
 
 /// What became of the wait for a turn.
@@ -63,7 +74,6 @@ pub(crate) enum Turn<'t> {
     /// It is there for all that have gathered, or does not come in time; the outcome is sent to the others.
     Lead {
         gathered: Gathered,
-        sender: watch::Sender<Option<Arc<Outcome>>>,
         turn: Option<SemaphorePermit<'t>>,
     },
     /// The batch was purged together with others.
@@ -73,8 +83,8 @@ pub(crate) enum Turn<'t> {
 }
 
 enum Joined {
-    First(watch::Sender<Option<Arc<Outcome>>>),
-    Behind(watch::Receiver<Option<Arc<Outcome>>>),
+    First,
+    Behind(oneshot::Receiver<Arc<Outcome>>),
     Full,
 }
 
@@ -94,7 +104,7 @@ impl Turns {
             return Turn::Own(turn);
         }
         match self.join(work) {
-            Joined::First(sender) => {
+            Joined::First => {
                 let turn = match deadline {
                     None => self.free.acquire().await.ok(),
                     Some(deadline) => {
@@ -103,44 +113,30 @@ impl Turns {
                     }
                 };
                 match lock(&self.gathered).take() {
-                    Some(gathered) => Turn::Lead {
-                        gathered,
-                        sender,
-                        turn,
-                    },
+                    Some(gathered) => Turn::Lead { gathered, turn },
                     None => Turn::Full,
                 }
             }
-            Joined::Behind(mut done) => {
-                let done = done.wait_for(Option::is_some).await;
-                let outcome = done.ok().and_then(|outcome| outcome.clone());
-                match outcome {
-                    Some(outcome) => Turn::Done(outcome),
-                    // Whoever was to purge it has gone, with the process.
-                    None => std::future::pending().await,
-                }
-            }
+            Joined::Behind(outcome) => match outcome.await {
+                Ok(outcome) => Turn::Done(outcome),
+                // Whoever was to purge it has gone, with the process.
+                Err(_) => std::future::pending().await,
+            },
             Joined::Full => Turn::Full,
         }
     }
 
     fn join(&self, work: &Work<'_>) -> Joined {
         let mut place = lock(&self.gathered);
-        let (first, gathered) = match &mut *place {
-            Some(gathered) => (None, gathered),
-            None => {
-                let (sender, done) = watch::channel(None);
-                let gathered = place.insert(Gathered {
-                    rules: Arc::clone(work.rules),
-                    batch: PurgeBatch::new(work.batch.target()),
-                    outer: Vec::new(),
-                    done,
-                });
-                (Some(sender), gathered)
-            }
-        };
+        let is_first = place.is_none();
+        let gathered = place.get_or_insert_with(|| Gathered {
+            rules: Arc::clone(work.rules),
+            batch: PurgeBatch::new(work.batch.target()),
+            outer: Vec::new(),
+            behind: Vec::new(),
+        });
         let is_other = !Arc::ptr_eq(&gathered.rules, work.rules);
-        if first.is_none() && (is_other || gathered.batch.len() + work.batch.len() > GATHERED_MAX) {
+        if !is_first && (is_other || gathered.batch.len() + work.batch.len() > GATHERED_MAX) {
             return Joined::Full;
         }
         gathered.batch.extend(work.batch);
@@ -154,10 +150,12 @@ impl Turns {
                 None => gathered.outer.push(outer.clone()),
             }
         }
-        match first {
-            Some(sender) => Joined::First(sender),
-            None => Joined::Behind(gathered.done.clone()),
+        if is_first {
+            return Joined::First;
         }
+        let (sender, outcome) = oneshot::channel();
+        gathered.behind.push(sender);
+        Joined::Behind(outcome)
     }
 
     /// A batch of `purges` was accepted; it is under way until what is returned is dropped.
