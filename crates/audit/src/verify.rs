@@ -60,12 +60,7 @@ pub async fn verify<R: Probe, O: Outbox>(
             "stale read: the cache holds entries older than a row that a snapshot read; they are purged"
         );
         for request in requests(row, stale, now()) {
-            let record = OutboxRecord {
-                topic: Arc::clone(&cache.backlog),
-                key: request.target.as_bytes().to_vec(),
-                payload: request.encode(),
-            };
-            append(outbox.as_ref(), record).await;
+            append(outbox.as_ref(), request.to_record(&cache.backlog)).await;
         }
     }
 }

@@ -110,11 +110,14 @@ impl Asked {
 
 /// Adds everything of a target and of those outside of it.
 fn widen_from(registry: &Registry, target: TargetId, set: &mut PurgeSet) {
-    let Some(tier) = registry.target(target).map(|it| it.tier) else {
+    let Some(tier) = registry.target(target).map(|target| target.tier) else {
         return;
     };
     let is_concerned = |other: TargetId| {
-        other == target || registry.target(other).is_some_and(|it| it.tier > tier)
+        other == target
+            || registry
+                .target(other)
+                .is_some_and(|other| other.tier > tier)
     };
     for (at, family) in registry.families.iter().enumerate() {
         let id = FamilyId(at as u32);

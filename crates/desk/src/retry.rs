@@ -144,11 +144,7 @@ impl Owed {
                 (topics.lane_topic(&target.name), Vec::new())
             };
             let requests = requests_of(registry, batch, &outer, now);
-            records.extend(requests.into_iter().map(|request| OutboxRecord {
-                topic: Arc::clone(&topic),
-                key: request.target.as_bytes().to_vec(),
-                payload: request.encode(),
-            }));
+            records.extend(requests.iter().map(|request| request.to_record(&topic)));
         }
         records.extend(self.requests);
         records

@@ -4,6 +4,7 @@ use std::sync::{Arc, LazyLock};
 
 use apache_avro::types::Value;
 use freshet_core::cause::{Cause, Reason};
+use freshet_core::ports::OutboxRecord;
 use freshet_core::position::WallMicros;
 use freshet_core::registry::{PurgeMode, Scope};
 
@@ -71,6 +72,15 @@ impl PurgeRequest {
     /// As Avro in single-object encoding.
     pub fn encode(&self) -> Vec<u8> {
         SCHEMA.encode(self.to_value())
+    }
+
+    /// It as a record for a topic of its target's lanes, keyed so that one consumer sees all of a target's work.
+    pub fn to_record(&self, topic: &Arc<str>) -> OutboxRecord {
+        OutboxRecord {
+            topic: Arc::clone(topic),
+            key: self.target.as_bytes().to_vec(),
+            payload: self.encode(),
+        }
     }
 
     fn to_value(&self) -> Value {

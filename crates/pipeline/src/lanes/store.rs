@@ -51,12 +51,7 @@ impl<O: Outbox> Store<O> {
         outer: &[&PurgeBatch],
     ) {
         for request in requests_of(registry, batch, outer, self.clock.wall()) {
-            self.append(OutboxRecord {
-                topic: Arc::clone(topic),
-                key: request.target.as_bytes().to_vec(),
-                payload: request.encode(),
-            })
-            .await;
+            self.append(request.to_record(topic)).await;
         }
     }
 
