@@ -100,6 +100,26 @@ impl OffsetLedger {
         }
     }
 
+    /// The first position of each stream that waits for an answer: nothing behind it may be committed.
+    pub fn blocking(&self) -> impl Iterator<Item = StreamPosition> {
+        let first = |(&stream, open): (&StreamId, &Stream)| {
+            let ordinal = open.entries.front()?.ordinal;
+            Some(StreamPosition { stream, ordinal })
+        };
+        self.streams.iter().filter_map(first)
+    }
+
+    /// A position of each stream that has one which is not handed out yet: the last that is settled, or the first that
+    /// waits.
+    pub fn uncommitted(&self) -> impl Iterator<Item = StreamPosition> {
+        let last = |(&stream, open): (&StreamId, &Stream)| {
+            let front = open.entries.front().map(|entry| entry.ordinal);
+            let ordinal = open.ready.or(front)?;
+            Some(StreamPosition { stream, ordinal })
+        };
+        self.streams.iter().filter_map(last)
+    }
+
     /// Positions open in all streams.
     pub fn open_count(&self) -> usize {
         self.open

@@ -21,6 +21,9 @@ use crate::telemetry::MetricsPage;
 /// A loop that has not gone round for this long is wedged.
 const WEDGED_AFTER: Duration = Duration::from_secs(20);
 
+/// A commit that has waited for this long is worth a line.
+const WITHHELD_AFTER: Duration = Duration::from_secs(5);
+
 /// What the endpoints tell of.
 #[derive(Clone)]
 pub(crate) struct Admin {
@@ -83,19 +86,22 @@ async fn livez(State(admin): State<Admin>) -> (StatusCode, String) {
 }
 
 async fn readyz(State(admin): State<Admin>) -> (StatusCode, String) {
-    let unready = admin.status.unready();
-    if unready.is_empty() {
-        return (
-            StatusCode::OK,
-            format!("ready: {}\n", admin.status.parts().join(", ")),
-        );
-    }
-    let now = admin.clock.now();
-    let mut text = "not ready\n".to_owned();
+    let (unready, now) = (admin.status.unready(), admin.clock.now());
+    let (status, mut text) = match unready.is_empty() {
+        true => {
+            let parts = admin.status.parts().join(", ");
+            (StatusCode::OK, format!("ready: {parts}\n"))
+        }
+        false => (StatusCode::SERVICE_UNAVAILABLE, "not ready\n".to_owned()),
+    };
+    // Writing to a String cannot fail.
     for part in unready {
         let since = now.since(part.since).as_secs();
-        // Writing to a String cannot fail.
         let _ = writeln!(text, "{}: {} (for {since} s)", part.part, part.reason);
     }
-    (StatusCode::SERVICE_UNAVAILABLE, text)
+    for (part, withheld) in admin.status.withheld_for(WITHHELD_AFTER, now) {
+        let since = now.since(withheld.since).as_secs();
+        let _ = writeln!(text, "commits of {part} wait at {withheld} (for {since} s)");
+    }
+    (status, text)
 }

@@ -158,7 +158,8 @@ its log, and goes on trying. It refuses to start only on a wrong config or regis
 
   GET /metrics   Prometheus metrics
   GET /livez     200 while the loops go round, whatever is away
-  GET /readyz    200 when everything is there, else 503 and what is not, since when, and why
+  GET /readyz    200 when everything is there, else 503 and what is not, since when, and why; which
+                 offsets are not committed, and what they wait for
 
 SIGTERM or Ctrl-C: takes nothing more, finishes purges under way, commits, and leaves within
 stop_within (25 s). A second signal leaves at once; what was not settled comes again.

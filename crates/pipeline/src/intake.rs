@@ -13,7 +13,7 @@ use ::metrics::{Counter, counter};
 use freshet_core::broken::Promise;
 use freshet_core::ledger::OffsetLedger;
 use freshet_core::ports::{Demand, Source, SourceError, SourceEvent};
-use freshet_core::position::{Steady, StreamId, StreamPosition, WallMicros};
+use freshet_core::position::{Steady, StreamId, StreamPosition};
 use tokio::sync::{mpsc, watch};
 
 use crate::canary::Canaries;
@@ -22,10 +22,12 @@ use crate::gaps::Gaps;
 use crate::heartbeat::{Heard, Heartbeats};
 use crate::lag::{LagOf, Lags};
 use crate::metrics;
+use crate::round::sent::InFlight;
 use crate::round::{Bounds, Returned, Round};
 use crate::rules::{Rules, RulesInForce};
 use crate::status::Status;
 use crate::taking::Take;
+use crate::withheld::{Found, Hold, Partition, Partitions, WaitsFor, Withheld, WithheldWatch};
 
 /// How often slow-moving gauges are set.
 const GAUGES_EVERY: Duration = Duration::from_millis(500);
@@ -63,8 +65,8 @@ pub(crate) struct Progress {
     /// Rounds under way that purge the scopes of gaps.
     gaps_under_way: usize,
     spare: Vec<Round>,
-    in_flight: Vec<Sent>,
-    pub(crate) topics: HashMap<StreamId, Arc<str>>,
+    in_flight: InFlight,
+    pub(crate) partitions: Partitions,
     pub(crate) behind: HashMap<StreamId, u64>,
     /// Streams that end as soon as what was handed out of them is committed.
     leaving: HashSet<StreamId>,
@@ -72,19 +74,33 @@ pub(crate) struct Progress {
     gauges_at: Steady,
     beat: Arc<AtomicU64>,
     settled: Vec<StreamPosition>,
+    withheld: WithheldWatch,
+    /// Commits wait for the purges of gaps since then.
+    gaps_since: Option<Steady>,
+    /// The source has not taken the last commit.
+    refused: Option<Hold>,
     merged: Counter,
     /// The rules whose topics the source reads.
     pub(crate) followed: Arc<Rules>,
 }
 
-/// A round that is under way.
-struct Sent {
-    number: u64,
-    /// Commit time of its oldest change.
-    oldest: Option<WallMicros>,
-    purges: usize,
-    /// It waits for a lane that is late, and for nobody else.
-    is_late: bool,
+impl Progress {
+    /// Whether the purges of gaps wait or are under way.
+    fn is_held_by_gaps(&self) -> bool {
+        self.gaps.is_waiting() || self.gaps_under_way > 0 || !self.open.unproven_topics.is_empty()
+    }
+
+    /// Why commits wait, whatever is settled.
+    fn hold(&mut self, now: Steady) -> Option<Hold> {
+        if !self.is_held_by_gaps() {
+            self.gaps_since = None;
+            return self.refused.clone();
+        }
+        Some(Hold {
+            since: *self.gaps_since.get_or_insert(now),
+            waits_for: WaitsFor::Gaps,
+        })
+    }
 }
 
 impl<S: Source, T: Take> Intake<S, T> {
@@ -124,14 +140,17 @@ impl<S: Source, T: Take> Intake<S, T> {
             quiet: false,
             gaps_under_way: 0,
             spare: Vec::new(),
-            in_flight: Vec::new(),
-            topics: HashMap::new(),
+            in_flight: InFlight::default(),
+            partitions: Partitions::new(),
             behind: HashMap::new(),
             leaving: HashSet::new(),
             committed_at: now,
             gauges_at: Steady(0),
             beat: self.status.heartbeat(&self.name, now),
             settled: Vec::new(),
+            withheld: WithheldWatch::default(),
+            gaps_since: None,
+            refused: None,
             merged: counter!(metrics::MERGED),
             followed: rules,
         }
@@ -157,6 +176,7 @@ impl<S: Source, T: Take> Intake<S, T> {
         if now.since(progress.gauges_at) >= GAUGES_EVERY {
             progress.gauges_at = now;
             self.set_gauges(progress);
+            self.note_withheld(progress);
         }
         Ok(())
     }
@@ -216,7 +236,9 @@ impl<S: Source, T: Take> Intake<S, T> {
                 let seat = (self.name.as_str(), stream);
                 self.canaries.assigned(&topic, (seat, partition), now);
                 self.take.assigned(stream, &topic, partition);
-                progress.topics.insert(stream, topic);
+                progress
+                    .partitions
+                    .insert(stream, Partition { topic, partition });
                 self.status.ready(&self.name);
             }
             SourceEvent::Begins { stream } => self.take.begins(stream),
@@ -228,7 +250,7 @@ impl<S: Source, T: Take> Intake<S, T> {
                 progress.ledger.close(stream);
                 self.take.forget(stream);
                 progress.behind.remove(&stream);
-                if let Some(topic) = progress.topics.remove(&stream) {
+                if let Some(Partition { topic, .. }) = progress.partitions.remove(&stream) {
                     progress.heard.forget(&topic);
                     self.canaries.revoked(&topic, (&self.name, stream));
                     tracing::info!(intake = %self.name, topic = %topic, "partition revoked");
@@ -262,12 +284,7 @@ impl<S: Source, T: Take> Intake<S, T> {
 
     /// Whether no more rounds may be under way.
     fn is_full(&self, progress: &Progress) -> bool {
-        let (bounds, in_flight) = (&self.bounds, &progress.in_flight);
-        let in_time = in_flight.iter().filter(|sent| !sent.is_late).count();
-        let purges: usize = in_flight.iter().map(|sent| sent.purges).sum();
-        in_time >= bounds.rounds_in_flight_max
-            || in_flight.len() >= bounds.rounds_open_max
-            || purges >= bounds.round_purges_max * bounds.rounds_in_flight_max
+        progress.in_flight.is_full(&self.bounds)
     }
 
     fn window_left(&self, progress: &Progress) -> Duration {
@@ -298,12 +315,7 @@ impl<S: Source, T: Take> Intake<S, T> {
         round.number = progress.sent;
         progress.merged.increment(round.purges.merged() as u64);
         progress.gaps_under_way += usize::from(!round.unproven_topics.is_empty());
-        progress.in_flight.push(Sent {
-            number: round.number,
-            oldest: round.oldest,
-            purges: round.purges.purges(),
-            is_late: false,
-        });
+        progress.in_flight.push(&round);
         // It has room for all rounds in flight, and closes with the runtime: nothing settles then, all comes again.
         if self.rounds.try_send(round).is_err() {
             tracing::error!(intake = %self.name, "rounds are no longer taken");
@@ -326,18 +338,14 @@ impl<S: Source, T: Take> Intake<S, T> {
     }
 
     fn hear(&mut self, progress: &mut Progress, returned: Returned) {
-        let Returned { number, round } = returned;
+        let Returned {
+            number,
+            round,
+            late,
+        } = returned;
         match round {
             Some(round) => self.settle(progress, round),
-            None => {
-                let sent = progress
-                    .in_flight
-                    .iter_mut()
-                    .find(|sent| sent.number == number);
-                if let Some(sent) = sent {
-                    sent.is_late = true;
-                }
-            }
+            None => progress.in_flight.wait_for_late(number, late),
         }
     }
 
@@ -345,9 +353,7 @@ impl<S: Source, T: Take> Intake<S, T> {
         for &position in round.purges.positions() {
             progress.ledger.settle(position);
         }
-        progress
-            .in_flight
-            .retain(|sent| sent.number != round.number);
+        progress.in_flight.remove(round.number);
         if !round.unproven_topics.is_empty() {
             progress.gaps_under_way -= 1;
             self.prove(&round);
@@ -360,7 +366,7 @@ impl<S: Source, T: Take> Intake<S, T> {
     }
 
     pub(crate) fn note_oldest(&self, progress: &Progress) {
-        let under_way = progress.in_flight.iter().filter_map(|sent| sent.oldest);
+        let under_way = progress.in_flight.oldest();
         let waiting = progress.open.oldest.into_iter().chain(self.take.oldest());
         let oldest = under_way.chain(waiting).min();
         self.status.oldest_unpurged(&self.name, oldest);
@@ -369,8 +375,7 @@ impl<S: Source, T: Take> Intake<S, T> {
     fn commit(&mut self, progress: &mut Progress, wait: Option<Duration>) {
         progress.committed_at = self.clock.now();
         // A process that dies does not notice a gap a second time once it has committed behind it.
-        let open = &progress.open.unproven_topics;
-        if progress.gaps.is_waiting() || progress.gaps_under_way > 0 || !open.is_empty() {
+        if progress.is_held_by_gaps() {
             return;
         }
         let settled = &mut progress.settled;
@@ -381,9 +386,58 @@ impl<S: Source, T: Take> Intake<S, T> {
             return;
         }
         match self.source.commit(settled, wait) {
-            Ok(()) => settled.clear(),
+            Ok(()) => {
+                settled.clear();
+                progress.refused = None;
+            }
             // Kept and sent again with the next prefix: a later position of the same stream wins.
-            Err(error) => tracing::warn!(intake = %self.name, error = %error, "commit failed"),
+            Err(error) => {
+                tracing::warn!(intake = %self.name, error = %error, "commit failed");
+                let since = progress
+                    .refused
+                    .take()
+                    .map_or(progress.committed_at, |hold| hold.since);
+                let waits_for = WaitsFor::Source(error.to_string());
+                progress.refused = Some(Hold { since, waits_for });
+            }
+        }
+    }
+
+    /// Reports which position commits wait for, since when, and what for.
+    fn note_withheld(&self, progress: &mut Progress) {
+        let now = self.clock.now();
+        let hold = progress.hold(now);
+        let found = progress.withheld.look(&progress.ledger, hold, now);
+        let withheld = found.and_then(|found| {
+            let Found {
+                position,
+                since,
+                waits_for,
+            } = found;
+            let Partition { topic, partition } = progress.partitions.get(&position.stream)?;
+            Some(Withheld {
+                topic: Arc::clone(topic),
+                partition: *partition,
+                offset: position.ordinal,
+                since,
+                waits_for: waits_for.unwrap_or_else(|| self.waits_for(progress, position)),
+            })
+        });
+        progress.withheld.report(&self.name, withheld.as_ref(), now);
+        self.status.withheld(&self.name, withheld);
+    }
+
+    /// What an open position waits for.
+    fn waits_for(&self, progress: &Progress, position: StreamPosition) -> WaitsFor {
+        if let Some(id) = self.take.schema_for(position) {
+            return WaitsFor::Schema(id);
+        }
+        match progress.in_flight.round_of(position) {
+            None => WaitsFor::Window,
+            Some(sent) => match &sent.late {
+                Some(targets) => WaitsFor::Targets(targets.clone()),
+                None => WaitsFor::Purges,
+            },
         }
     }
 
@@ -423,6 +477,7 @@ impl<S: Source, T: Take> Intake<S, T> {
         }
         self.commit(progress, Some(Duration::from_secs(3)));
         self.status.oldest_unpurged(&self.name, None);
+        self.status.withheld(&self.name, None);
         self.status.retire_heartbeat(&self.name);
         self.source
     }

@@ -64,7 +64,8 @@ impl<S: Source, T: Take> Intake<S, T> {
         self.note_oldest(progress);
         match &self.lag_of {
             LagOf::Topics => self.lags.set(&self.name, &progress.behind, |stream| {
-                progress.topics.get(&stream)
+                let partition = progress.partitions.get(&stream);
+                partition.map(|partition| &partition.topic)
             }),
             LagOf::Lane(lane) => {
                 let behind: u64 = progress.behind.values().sum();

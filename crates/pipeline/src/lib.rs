@@ -29,6 +29,7 @@ mod taking;
 mod tally;
 pub mod transactions;
 mod unproven;
+pub mod withheld;
 
 #[cfg(test)]
 #[path = "../tests/pieces/mod.rs"]

@@ -7,6 +7,7 @@ mod describe;
 mod reads;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use buckets::{Bucketed, HistogramPage};
 pub use describe::describe;
@@ -27,6 +28,8 @@ pub const STAGE: &str = "freshet_freshness_stage_seconds";
 pub const BATCH_SIZE: &str = "freshet_purge_batch_size";
 /// Age of the oldest change that is not purged.
 pub const OLDEST_UNPURGED: &str = "freshet_oldest_unpurged_seconds";
+/// How long the position that commits wait for has waited.
+pub const COMMIT_WITHHELD: &str = "freshet_commit_withheld_seconds";
 /// Records behind the end of a bound topic.
 pub const CONSUMER_LAG: &str = "freshet_consumer_lag_records";
 /// Work a lane has not finished.
@@ -276,6 +279,12 @@ pub fn consumer_lag(topic: &str, records: u64) {
 pub fn topic_missing(topic: &str, is_missing: bool) {
     let missing = if is_missing { 1.0 } else { 0.0 };
     gauge!(TOPIC_MISSING, "topic" => topic.to_owned()).set(missing);
+}
+
+/// Says how long commits of an intake have waited for something.
+pub fn commit_withheld(intake: &str, waits_for: &'static str, age: Duration) {
+    gauge!(COMMIT_WITHHELD, "intake" => intake.to_owned(), "waits_for" => waits_for)
+        .set(age.as_secs_f64());
 }
 
 /// Sets a lane's backlog.

@@ -113,6 +113,13 @@ impl Parked {
         Some(held)
     }
 
+    /// The schema that the record at a position waits for, if that is what it waits for.
+    pub(crate) fn wanted_at(&self, position: StreamPosition) -> Option<u32> {
+        let held = self.streams.get(&position.stream)?;
+        let first = held.records.front()?;
+        (first.position == position).then_some(held.wants)
+    }
+
     /// Whether somebody waits for this schema.
     pub(crate) fn wants(&self, id: u32) -> bool {
         self.streams.values().any(|held| held.wants == id)

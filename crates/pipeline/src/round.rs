@@ -2,6 +2,7 @@
 
 pub(crate) mod freshness;
 pub(crate) mod run;
+pub(crate) mod sent;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -147,9 +148,10 @@ impl Round {
 pub(crate) struct Returned {
     /// Its number.
     pub(crate) number: u64,
-    /// The round, when all that it asked for is done or stored; none while it waits for lanes that are late, and for
-    /// nobody else.
+    /// The round, when all that it asked for is done or stored; none while it waits for nobody but `late`.
     pub(crate) round: Option<Round>,
+    /// The targets that are late.
+    pub(crate) late: Vec<Arc<str>>,
 }
 
 /// When a round that could go on growing is sent.

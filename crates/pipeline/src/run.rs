@@ -405,7 +405,10 @@ async fn run_rounds<P: Purger, O: Outbox>(
                     under_way.push(async move {
                         let number = round.number;
                         // It has room for whatever may be under way, and closes with the intake.
-                        let late = || drop(report.try_send(Returned { number, round: None }));
+                        let late = |late| {
+                            let round = None;
+                            drop(report.try_send(Returned { number, round, late }));
+                        };
                         run_round.run(&mut round, late).await;
                         round
                     });
@@ -414,9 +417,12 @@ async fn run_rounds<P: Purger, O: Outbox>(
             },
             Some(round) = under_way.next(), if !under_way.is_empty() => {
                 // The channel has room for every round that may be in flight, so this cannot block.
-                let number = round.number;
-                let round = Some(round);
-                if report.try_send(Returned { number, round }).is_err() {
+                let returned = Returned {
+                    number: round.number,
+                    round: Some(round),
+                    late: Vec::new(),
+                };
+                if report.try_send(returned).is_err() {
                     return;
                 }
             }

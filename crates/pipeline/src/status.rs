@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use freshet_core::broken::Promise;
 use freshet_core::position::{Steady, WallMicros};
+
+use crate::withheld::Withheld;
 
 /// Why a part is not ready.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +26,7 @@ struct Shared {
     parts: Mutex<BTreeMap<String, Option<(String, Steady)>>>,
     oldest: Mutex<BTreeMap<String, WallMicros>>,
     beats: Mutex<BTreeMap<String, Arc<AtomicU64>>>,
+    withheld: Mutex<BTreeMap<String, Withheld>>,
 }
 
 /// The state of all parts, shared by whoever reports and whoever asks.
@@ -105,6 +109,25 @@ impl Status {
             .map(|&at| now.since(at))
             .max()
             .unwrap_or(0)
+    }
+
+    /// The position that the commits of a part wait for; none when everything that was taken is committed.
+    pub fn withheld(&self, part: &str, position: Option<Withheld>) {
+        let mut withheld = lock(&self.0.withheld);
+        match position {
+            Some(position) => withheld.insert(part.to_owned(), position),
+            None => withheld.remove(part),
+        };
+    }
+
+    /// Positions that commits have waited for since at least `limit`, by part.
+    pub fn withheld_for(&self, limit: Duration, now: Steady) -> Vec<(String, Withheld)> {
+        let withheld = lock(&self.0.withheld);
+        let long = withheld
+            .iter()
+            .filter(|(_, position)| now.since(position.since) >= limit);
+        long.map(|(part, position)| (part.clone(), position.clone()))
+            .collect()
     }
 
     /// A heartbeat for one loop; the loop stores the time in it, in microseconds.

@@ -8,7 +8,7 @@ use freshet_core::change::Change;
 use freshet_core::coalesce::ChangeTimes;
 use freshet_core::intent::{Asked, Intent};
 use freshet_core::ports::{OutboxRecord, RawRecord, WriterSchemas};
-use freshet_core::position::{Steady, StreamId, WallMicros};
+use freshet_core::position::{Steady, StreamId, StreamPosition, WallMicros};
 use freshet_core::purge::PurgeSet;
 use freshet_core::registry::FreshnessClass;
 use freshet_core::resolve::resolve;
@@ -302,6 +302,10 @@ impl<W: WriterSchemas + 'static> Take for TakeChanges<W> {
 
     fn held(&mut self) -> Option<Vec<StreamId>> {
         self.parked.take_changed()
+    }
+
+    fn schema_for(&self, position: StreamPosition) -> Option<u32> {
+        self.parked.wanted_at(position)
     }
 
     fn is_asking(&self) -> bool {

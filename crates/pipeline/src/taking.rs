@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use freshet_core::intent::Asked;
 use freshet_core::ports::RawRecord;
-use freshet_core::position::{Steady, StreamId, WallMicros};
+use freshet_core::position::{Steady, StreamId, StreamPosition, WallMicros};
 
 use crate::round::Round;
 
@@ -21,6 +21,11 @@ pub(crate) trait Take: Send {
 
     /// Streams whose records wait for something else than a round, when they are others than at the last call.
     fn held(&mut self) -> Option<Vec<StreamId>> {
+        None
+    }
+
+    /// The schema that the record at a position waits for.
+    fn schema_for(&self, _position: StreamPosition) -> Option<u32> {
         None
     }
 

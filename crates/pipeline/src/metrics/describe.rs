@@ -134,6 +134,11 @@ fn describe_gauges() {
         "Age of the oldest change taken and not yet purged; zero when there is none"
     );
     describe_gauge!(
+        COMMIT_WITHHELD,
+        Unit::Seconds,
+        "How long the position that commits of an intake wait for has waited, by what it waits for"
+    );
+    describe_gauge!(
         CONSUMER_LAG,
         Unit::Count,
         "Records behind the end of a bound topic"

@@ -31,8 +31,8 @@ impl<P: Purger, O: Outbox> RunRound<P, O> {
     /// up would lose a purge, and the intake stops taking long before memory does.
     ///
     /// Outer tiers wait for inner ones, since they refill from them, but not for one that is late: what is outside of it
-    /// is purged now, and once more when it has answered. `late` is called when nobody else is waited for any more.
-    pub(crate) async fn run(&self, round: &mut Round, late: impl FnOnce()) {
+    /// is purged now, and once more when it has answered. `late` is called with their targets when nobody else is waited for any more.
+    pub(crate) async fn run(&self, round: &mut Round, late: impl FnOnce(Vec<Arc<str>>)) {
         for letter in std::mem::take(&mut round.dead_letters) {
             self.store.append(letter).await;
         }
@@ -52,7 +52,7 @@ impl<P: Purger, O: Outbox> RunRound<P, O> {
         &self,
         round: &Round,
         answers: &mut Vec<Answer>,
-        late: impl FnOnce(),
+        late: impl FnOnce(Vec<Arc<str>>),
     ) -> Vec<Ahead> {
         let mut waiting = Waiting {
             lanes: Vec::new(),
@@ -80,7 +80,12 @@ impl<P: Purger, O: Outbox> RunRound<P, O> {
         }
         waiting.for_all_but_late(&self.store.clock).await;
         if !waiting.is_over() {
-            late();
+            let lanes = waiting.lanes.iter();
+            late(
+                lanes
+                    .map(|(_, lane)| Arc::clone(&lane.target.name))
+                    .collect(),
+            );
             waiting.for_all().await;
         }
         ahead

@@ -8,4 +8,5 @@ mod settled;
 mod silence;
 #[path = "../support/mod.rs"]
 mod support;
+mod withheld;
 mod world;

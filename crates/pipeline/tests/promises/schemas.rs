@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use freshet_core::ports::{WriterSchemaError, WriterSchemas};
+use freshet_core::position::Steady;
 use freshet_pipeline::canary::Canaries;
 use freshet_pipeline::clock::Clock;
 use freshet_pipeline::parts::{BacklogLane, Parts, Settings, TargetParts};
@@ -203,6 +204,13 @@ fn p14_a_schema_that_does_not_come_holds_its_own_partition_and_no_other() {
             && reason.contains("partitions that wait: 2"),
         "{reason}"
     );
+    until("the schema is what commits wait for", || {
+        let withheld = running
+            .status
+            .withheld_for(Duration::ZERO, Steady(u64::MAX));
+        let mut withheld = withheld.iter().map(|(_, withheld)| withheld.to_string());
+        withheld.any(|it| it == "shop.public.items[0]@0: writer schema 7 has not come")
+    });
     world.schemas.say(7, Says::Schema);
     until("the first partition flows", || {
         world.partition(0).committed() == Some(19)

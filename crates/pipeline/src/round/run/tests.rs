@@ -215,7 +215,7 @@ async fn outer_tiers_wait_for_inner_ones_that_answer_in_time() {
     let scene = scene([10, 20, 5, 1]);
     let mut round = scene.round(1);
     let mut was_late = false;
-    scene.run.run(&mut round, || was_late = true).await;
+    scene.run.run(&mut round, |_| was_late = true).await;
     assert!(!was_late);
     let order: Vec<String> = scene.log().into_iter().map(|(what, _)| what).collect();
     let wanted = [
@@ -231,12 +231,11 @@ async fn outer_tiers_wait_for_inner_ones_that_answer_in_time() {
 async fn p6_what_is_outside_of_a_late_store_is_purged_now_and_once_more_behind_it() {
     let scene = scene([400, 1, 1, 1]);
     let mut round = scene.round(1);
-    let mut late_at = None;
+    let (mut late_at, mut late) = (None, Vec::new());
     let begun = Instant::now();
-    scene
-        .run
-        .run(&mut round, || late_at = Some(begun.elapsed()))
-        .await;
+    let told = |targets| (late_at, late) = (Some(begun.elapsed()), targets);
+    scene.run.run(&mut round, told).await;
+    assert_eq!(late, ["main".into()]);
     assert!(scene.first("shield?") < 40, "{:?}", scene.log());
     assert!(scene.first("edge?") < 40, "{:?}", scene.log());
     let late_at = late_at.expect("it was late");
@@ -263,11 +262,11 @@ async fn p6_a_round_behind_a_late_one_waits_for_it_not_at_all() {
         let mut late_at = None;
         scene
             .run
-            .run(&mut second, || late_at = Some(begun.elapsed()))
+            .run(&mut second, |_| late_at = Some(begun.elapsed()))
             .await;
         late_at.expect("it was late")
     };
-    let (_, late_at) = tokio::join!(scene.run.run(&mut first, || {}), behind);
+    let (_, late_at) = tokio::join!(scene.run.run(&mut first, |_| {}), behind);
     assert!(late_at <= Duration::from_millis(5), "{late_at:?}");
 }
 
@@ -282,15 +281,15 @@ async fn p6_a_lane_that_has_answered_and_is_busy_with_another_round_is_not_waite
         let (begun, mut late_at) = (Instant::now(), None);
         scene
             .run
-            .run(second, || late_at = Some(begun.elapsed()))
+            .run(second, |_| late_at = Some(begun.elapsed()))
             .await;
         late_at.expect("it was late")
     };
     let busy = async {
         wait(105).await;
-        scene.run.run(third, || {}).await;
+        scene.run.run(third, |_| {}).await;
     };
-    let ((), late_at, ()) = tokio::join!(scene.run.run(first, || {}), watched, busy);
+    let ((), late_at, ()) = tokio::join!(scene.run.run(first, |_| {}), watched, busy);
     assert!(late_at <= Duration::from_millis(15), "{late_at:?}");
 }
 
@@ -302,7 +301,7 @@ async fn p6_a_lane_that_was_late_is_not_waited_for_until_it_answers_in_time() {
         scene.answers_after(answers_after_ms);
         let (mut round, begun) = (scene.round(1), Instant::now());
         let before = scene.log().len();
-        scene.run.run(&mut round, || {}).await;
+        scene.run.run(&mut round, |_| {}).await;
         let log = scene.log();
         let shield = log[before..].iter().find(|(what, _)| what == "shield?");
         let asked_at = shield.expect("the shield follows").1;
@@ -318,7 +317,7 @@ async fn p6_what_is_outside_of_a_late_store_follows_what_it_did_though_a_part_is
     let scene = scene([400, 1, 1, 1]);
     let mut round = scene.round(1);
     add(&mut round, TargetId(0), OF_A_DEAD_NODE);
-    scene.run.run(&mut round, || {}).await;
+    scene.run.run(&mut round, |_| {}).await;
     let main = round.answers.iter().find(|it| it.target == TargetId(0));
     assert_eq!(main.map(|it| it.stored), Some(Stored::Part));
     assert_eq!((scene.count("shield?"), scene.count("edge?")), (2, 2));
@@ -329,7 +328,7 @@ async fn what_is_outside_of_a_backlog_follows_it_however_long_it_takes() {
     let mut scene = scene([400, 1, 1, 1]);
     scene.main().policy = Policy::Backlog(None);
     let (mut round, mut was_late) = (scene.round(1), false);
-    scene.run.run(&mut round, || was_late = true).await;
+    scene.run.run(&mut round, |_| was_late = true).await;
     assert!(scene.first("shield?") >= 400, "{:?}", scene.log());
     assert_eq!((scene.count("shield?"), scene.count("edge?")), (1, 1));
     assert!(!was_late, "its round stays the only one");
@@ -339,7 +338,7 @@ async fn what_is_outside_of_a_backlog_follows_it_however_long_it_takes() {
 async fn p6_what_comes_while_a_lane_is_busy_is_purged_together() {
     let scene = scene([50, 1, 1, 1]);
     let mut rounds: Vec<Round> = (0..10).map(|number| scene.round(number)).collect();
-    let all = rounds.iter_mut().map(|round| scene.run.run(round, || {}));
+    let all = rounds.iter_mut().map(|round| scene.run.run(round, |_| {}));
     futures_util::future::join_all(all).await;
     // Two at once, and the other eight as one.
     assert_eq!(scene.count("main?"), 3, "{:?}", scene.log());
@@ -354,7 +353,7 @@ async fn p6_what_no_turn_comes_for_in_time_is_stored() {
     let scene = scene([5_000, 1, 1, 1]);
     let mut rounds: Vec<Round> = (0..4).map(|number| scene.round(number)).collect();
     let begun = Instant::now();
-    let all = rounds.iter_mut().map(|round| scene.run.run(round, || {}));
+    let all = rounds.iter_mut().map(|round| scene.run.run(round, |_| {}));
     futures_util::future::join_all(all).await;
     assert!(
         begun.elapsed() < Duration::from_secs(3),
