@@ -35,7 +35,7 @@ first=(
   "registry/src/(written/source|decided/column_type)" "source_files"
   "registry/src/decided/(collation|template)" "lib"
   "registry/src/(compile|decided)" "families rules owners logs"
-  "registry/src/(canary|rules/example)" "examples canary"
+  "registry/src/(beacon|rules/example)" "examples beacon"
   "registry/src/rules/shared" "owners rules"
   "registry/src/(rules|written)" "rules owners logs"
   "registry/src" "lib rules folders"

@@ -18,8 +18,8 @@ CREATE TABLE product_categories (
   category_id bigint NOT NULL,
   PRIMARY KEY (product_id, category_id)
 );
--- One row that Debezium moves (heartbeat.action.query): Freshet's canary.
-CREATE TABLE freshet_canary (
+-- One row that Debezium moves (heartbeat.action.query): Freshet's beacon.
+CREATE TABLE freshet_beacon (
   id int PRIMARY KEY,
   beat timestamptz NOT NULL
 );

@@ -187,7 +187,7 @@ pub trait Probe: Send + Sync {
     ) -> impl Future<Output = Observation> + Send;
 }
 
-/// Puts an entry where readers would put theirs, so that it can be seen to go: the canary's, and nobody else's.
+/// Puts an entry where readers would put theirs, so that it can be seen to go: the beacon's, and nobody else's.
 pub trait Plant: Send + Sync {
     /// Stores `value` under `name` for `ttl`, in the place of whatever is there.
     ///

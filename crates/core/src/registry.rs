@@ -186,8 +186,8 @@ pub struct Family {
     pub dead_letters: LetterPolicy,
     /// How entries carry their version, if they do.
     pub entry_version: Option<EntryVersion>,
-    /// The database whose canary this is; none for what a team registers.
-    pub canary: Option<Arc<str>>,
+    /// The database whose beacon this is; none for what a team registers.
+    pub beacon: Option<Arc<str>>,
 }
 
 /// One cache that holds entries of a family.

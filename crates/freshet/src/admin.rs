@@ -10,7 +10,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
-use freshet_pipeline::canary::Canaries;
+use freshet_pipeline::beacon::Beacons;
 use freshet_pipeline::clock::Clock;
 use freshet_pipeline::metrics::{OLDEST_UNPURGED, READY};
 use freshet_pipeline::status::Status;
@@ -29,7 +29,7 @@ const WITHHELD_AFTER: Duration = Duration::from_secs(5);
 pub(crate) struct Admin {
     pub(crate) status: Status,
     pub(crate) clock: Clock,
-    pub(crate) canaries: Canaries,
+    pub(crate) beacons: Beacons,
     pub(crate) metrics: MetricsPage,
     pub(crate) process: Collector,
 }
@@ -54,7 +54,7 @@ async fn metrics_page(State(admin): State<Admin>) -> impl IntoResponse {
     let age_us = admin.status.oldest_unpurged_age_us(admin.clock.wall());
     // Set when asked for, so that it grows while nothing moves.
     metrics::gauge!(OLDEST_UNPURGED).set(age_us as f64 / 1e6);
-    admin.canaries.set_gauges(admin.clock.now());
+    admin.beacons.set_gauges(admin.clock.now());
     metrics::gauge!(READY).set(if admin.status.unready().is_empty() {
         1.0
     } else {

@@ -1,7 +1,7 @@
 //! The config twice: as written, then as decided. Everything that is wrong is reported at once, with its place;
 //! the rest of the program sees only what was decided.
 
-mod canaries;
+mod beacons;
 mod decide;
 mod decided;
 mod faults;
@@ -21,7 +21,7 @@ use freshet_registry::files::{self, CONFIG_BYTES_MAX};
 use freshet_registry::yaml::{CONFIG_NODES_MAX, parse};
 
 use crate::telemetry::LogForm;
-pub(crate) use canaries::{CanaryConfig, add_canaries};
+pub(crate) use beacons::{BeaconConfig, add_beacons};
 pub(crate) use decided::Config;
 use faults::Faults;
 pub(crate) use targets::{Target, TargetConfig, kinds_of};

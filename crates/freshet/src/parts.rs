@@ -10,8 +10,8 @@ use freshet_core::registry::Registry;
 use freshet_core::template::NameForm;
 use freshet_kafka::{HttpWriterSchemas, KafkaOutbox, KafkaSource, KafkaTopicEnds, TopicWanted};
 use freshet_pipeline::backoff::{Backoff, Dice};
-use freshet_pipeline::canary::prove::prove;
-use freshet_pipeline::canary::{Beat, Canaries, CanarySeat};
+use freshet_pipeline::beacon::prove::prove;
+use freshet_pipeline::beacon::{BeaconSeat, Beacons, Beat};
 use freshet_pipeline::clock::Clock;
 use freshet_pipeline::parts::{BacklogLane, Drive, LiveLane, Parts, Settings, TargetParts};
 use freshet_pipeline::round::Bounds;
@@ -22,7 +22,7 @@ use freshet_redis::RedisPurger;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use crate::config::{CanaryConfig, Config, Target, TargetConfig};
+use crate::config::{BeaconConfig, Config, Target, TargetConfig};
 use crate::looks::Looks;
 use crate::purger::AnyPurger;
 use crate::topics::TopicWatch;
@@ -38,7 +38,7 @@ pub(crate) type KafkaParts = Parts<KafkaSource, AnyPurger, KafkaOutbox, Schemas>
 pub(crate) struct Host<'a> {
     pub(crate) status: &'a Status,
     pub(crate) clock: &'a Clock,
-    pub(crate) canaries: Canaries,
+    pub(crate) beacons: Beacons,
     pub(crate) beats: mpsc::Receiver<Beat>,
     /// What runs beside the pipeline.
     pub(crate) tasks: &'a mut JoinSet<()>,
@@ -53,7 +53,7 @@ pub(crate) fn build(
     let Host {
         status,
         clock,
-        canaries,
+        beacons,
         beats,
         tasks,
     } = host;
@@ -90,7 +90,7 @@ pub(crate) fn build(
     tasks.spawn(prove(
         probes.clone(),
         beats,
-        canaries.clone(),
+        beacons.clone(),
         (status.clone(), clock.clone()),
     ));
     let looks = Looks {
@@ -110,7 +110,7 @@ pub(crate) fn build(
         targets,
         outbox,
         samples,
-        canaries,
+        beacons,
         reads,
     })
 }
@@ -145,34 +145,34 @@ fn intakes(
     Ok(intakes)
 }
 
-/// Every canary at every target of its, and the beats that will be answered there.
-pub(crate) fn canaries(
+/// Every beacon at every target of its, and the beats that will be answered there.
+pub(crate) fn beacons(
     config: &Config,
     registry: &Registry,
     now: Steady,
-) -> (Canaries, mpsc::Receiver<Beat>) {
+) -> (Beacons, mpsc::Receiver<Beat>) {
     let seats = config
-        .canaries
+        .beacons
         .iter()
-        .flat_map(|CanaryConfig { canary, .. }| {
-            canary.targets.iter().map(|target| {
+        .flat_map(|BeaconConfig { beacon, .. }| {
+            beacon.targets.iter().map(|target| {
                 let is_store = target.names == NameForm::RedisKey;
                 let topic = if is_store {
-                    canary.topic(registry)
+                    beacon.topic(registry)
                 } else {
                     config.outbox.lane_topic(&target.name)
                 };
-                CanarySeat {
-                    database: Arc::clone(&canary.database),
+                BeaconSeat {
+                    database: Arc::clone(&beacon.database),
                     target: Arc::clone(&target.name),
                     topic,
                     in_first_partition: is_store,
-                    within: canary.within,
-                    entry: is_store.then(|| (canary.entry(&target.name), canary.ttl())),
+                    within: beacon.within,
+                    entry: is_store.then(|| (beacon.entry(&target.name), beacon.ttl())),
                 }
             })
         });
-    Canaries::new(seats.collect(), now)
+    Beacons::new(seats.collect(), now)
 }
 
 /// What asks the brokers is made only where transactions are counted.

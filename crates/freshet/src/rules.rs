@@ -1,4 +1,4 @@
-//! The registry as a config takes it: with the config's canaries, a configured target for each that it names, and none
+//! The registry as a config takes it: with the config's beacons, a configured target for each that it names, and none
 //! of the topics that Freshet writes itself.
 
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use freshet_core::registry::Registry;
 use freshet_registry::Loaded;
 use time::{Date, OffsetDateTime};
 
-use crate::config::{CanaryConfig, Config, add_canaries, kinds_of};
+use crate::config::{BeaconConfig, Config, add_beacons, kinds_of};
 use crate::own_topics::OwnTopics;
 
 /// The day, in UTC.
@@ -22,7 +22,7 @@ pub(crate) fn today() -> Date {
 pub(crate) struct RegistryFolder {
     folder: PathBuf,
     /// They join every registry.
-    canaries: Arc<[CanaryConfig]>,
+    beacons: Arc<[BeaconConfig]>,
     /// Topics that no registry may read.
     own_topics: OwnTopics,
 }
@@ -31,7 +31,7 @@ impl RegistryFolder {
     pub(crate) fn of(config: &Config) -> Self {
         Self {
             folder: config.registry.clone(),
-            canaries: Arc::clone(&config.canaries),
+            beacons: Arc::clone(&config.beacons),
             own_topics: OwnTopics::of(config),
         }
     }
@@ -43,7 +43,7 @@ impl RegistryFolder {
     pub(crate) fn read(&self) -> Result<Loaded, String> {
         let loaded = freshet_registry::load_on(&self.folder, today());
         let loaded = loaded.map_err(|faults| faults.render())?;
-        let registry = add_canaries(&self.canaries, loaded.registry);
+        let registry = add_beacons(&self.beacons, loaded.registry);
         let registry = registry.map_err(|faults| faults.render())?;
         self.own_topics.check(&registry)?;
         Ok(Loaded { registry, ..loaded })

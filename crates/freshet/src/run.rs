@@ -131,9 +131,9 @@ async fn run_until_stopped(config: Config, registry: Registry) -> anyhow::Result
     let (status, clock) = (Status::default(), Clock::system());
     let mut tasks = JoinSet::new();
     tasks.spawn(telemetry::fold_histograms(metrics.clone()));
-    let (canaries, beats) = parts::canaries(&config, &registry, clock.now());
+    let (beacons, beats) = parts::beacons(&config, &registry, clock.now());
     let admin = Admin {
-        canaries: canaries.clone(),
+        beacons: beacons.clone(),
         status: status.clone(),
         clock: clock.clone(),
         metrics: metrics.clone(),
@@ -159,7 +159,7 @@ async fn run_until_stopped(config: Config, registry: Registry) -> anyhow::Result
     let host = Host {
         status: &status,
         clock: &clock,
-        canaries,
+        beacons,
         beats,
         tasks: &mut tasks,
     };

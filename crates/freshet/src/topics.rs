@@ -88,15 +88,15 @@ impl TopicWatch {
     }
 }
 
-/// The topics of bound tables. That of a canary is not among them: it is missed when its beat is late.
+/// The topics of bound tables. That of a beacon is not among them: it is missed when its beat is late.
 fn topics_of(registry: &Registry) -> Vec<String> {
-    let is_canary = |family: usize| {
+    let is_beacon = |family: usize| {
         let family = registry.families.get(family);
-        family.is_some_and(|family| family.canary.is_some())
+        family.is_some_and(|family| family.beacon.is_some())
     };
     let bound = registry.tables.iter().filter(|table| {
         let mut families = table.bindings.iter().map(|it| it.family.0 as usize);
-        families.any(|family| !is_canary(family))
+        families.any(|family| !is_beacon(family))
     });
     bound.map(|table| table.shape.topic.to_string()).collect()
 }

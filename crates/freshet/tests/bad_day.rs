@@ -33,7 +33,7 @@ fn a_bad_day() {
     let mut deployment = Deployment::new(&[SHOP], None);
     deployment.configure("heartbeats: { shop: 2s }\n");
     deployment.configure(
-        "canaries: { pulse: { table: pulse.public.beats, engine: postgres, within: 10m } }\n",
+        "beacons: { pulse: { table: pulse.public.beats, engine: postgres, within: 10m } }\n",
     );
     for topic in [ITEMS, NOTES, BEATS] {
         deployment.kafka.create_topic(topic, 1).expect("topic");
@@ -414,7 +414,7 @@ fn every_metric_of_the_dashboards_is_there(deployment: &Deployment, writer: &Top
     for wanted in [
         "freshet_stale_reads_total",
         "freshet_consumer_lag_records",
-        "freshet_canary_seconds_count",
+        "freshet_beacon_seconds_count",
     ] {
         deployment.until(wanted, || {
             deployment

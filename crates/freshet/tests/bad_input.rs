@@ -103,10 +103,10 @@ fn brokers_are_addresses_and_secrets_are_not_empty() {
 }
 
 #[test]
-fn a_canary_is_served_without_a_file_or_told_where_it_is_wrong() {
-    let with = |canaries: &str| {
+fn a_beacon_is_served_without_a_file_or_told_where_it_is_wrong() {
+    let with = |beacons: &str| {
         let config = format!(
-            "{CONFIG}  spare: {{ redis: {{ url: \"redis://127.0.0.1:2\" }} }}\ncanaries:\n{canaries}"
+            "{CONFIG}  spare: {{ redis: {{ url: \"redis://127.0.0.1:2\" }} }}\nbeacons:\n{beacons}"
         );
         freshet(&["run", "--dry-run"], deployment(&config, FAMILY).path())
     };
@@ -228,6 +228,28 @@ fn an_unknown_field_and_a_missing_file_are_refused() {
         "{}",
         reported(&output)
     );
+}
+
+#[test]
+fn a_field_of_an_earlier_release_is_refused_with_its_name_of_today() {
+    let told = |config: &str| {
+        let output = freshet(&["run", "--dry-run"], deployment(config, FAMILY).path());
+        assert_eq!(output.status.code(), Some(2));
+        reported(&output)
+    };
+    let beats = "  shop: { table: shop.public.beats }\n";
+    let former = told(&format!("{CONFIG}canaries:\n{beats}"));
+    for wanted in [
+        "freshet.yaml:5:1",
+        "there is no field `canaries` here",
+        "`canaries` is called `beacons` now, see docs/upgrading.md",
+    ] {
+        assert!(former.contains(wanted), "no {wanted} in\n{former}");
+    }
+    // It never was one of these fields.
+    let elsewhere = told(&format!("{CONFIG}outbox: {{ canaries: 1 }}\n"));
+    assert!(elsewhere.contains("one of: topic_prefix"), "{elsewhere}");
+    assert!(!elsewhere.contains("beacons"), "{elsewhere}");
 }
 
 #[test]

@@ -73,30 +73,30 @@ fn exposition_of_the_code() -> String {
             freshet_audit::metrics::register(&family.name, "main", &looks);
             freshet_audit::metrics::register_reads(&family.name, "main");
         }
-        expose_canary();
+        expose_beacon();
         process.collect();
     });
     recorder.handle().run_upkeep();
     recorder.handle().render()
 }
 
-fn expose_canary() {
-    let seat = freshet_pipeline::canary::CanarySeat {
+fn expose_beacon() {
+    let seat = freshet_pipeline::beacon::BeaconSeat {
         database: "shop".into(),
         target: "main".into(),
-        topic: "shop.public.freshet_canary".into(),
+        topic: "shop.public.freshet_beacon".into(),
         in_first_partition: true,
         within: std::time::Duration::from_secs(60),
         entry: None,
     };
     let now = freshet_core::position::Steady(0);
-    freshet_pipeline::canary::metrics::register(&seat);
+    freshet_pipeline::beacon::metrics::register(&seat);
     metrics::histogram!(
-        freshet_pipeline::canary::metrics::CANARY, "database" => "shop", "target" => "main"
+        freshet_pipeline::beacon::metrics::BEACON, "database" => "shop", "target" => "main"
     )
     .record(0.01);
-    let (canaries, _beats) = freshet_pipeline::canary::Canaries::new(vec![seat], now);
-    canaries.set_gauges(now);
+    let (beacons, _beats) = freshet_pipeline::beacon::Beacons::new(vec![seat], now);
+    beacons.set_gauges(now);
 }
 
 #[test]

@@ -55,9 +55,9 @@ const SECTIONS: [(&str, &str, &str); 15] = [
         "  x: { http: { url: \"http://x:1/{name}\", {field} } }",
     ),
     (
-        "CanaryWritten",
-        "## `canaries.<database>`",
-        "canaries: { shop: { table: shop.public.beats, {field} } }",
+        "BeaconWritten",
+        "## `beacons.<database>`",
+        "beacons: { shop: { table: shop.public.beats, {field} } }",
     ),
     (
         "TransactionsWritten",

@@ -73,7 +73,7 @@ impl<S: Source, T: Take> Intake<S, T> {
     pub(crate) fn listen(&self, progress: &mut Progress) {
         let now = self.clock.now();
         for (topic, partition) in progress.open.beats.drain(..) {
-            self.canaries.heard(&topic, partition, now);
+            self.beacons.heard(&topic, partition, now);
         }
         for topic in std::mem::take(&mut progress.open.heartbeats) {
             if progress.heard.note(&topic, now) == Some(true) {

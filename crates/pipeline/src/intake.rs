@@ -16,7 +16,7 @@ use freshet_core::ports::{Demand, Source, SourceError, SourceEvent};
 use freshet_core::position::{Steady, StreamId, StreamPosition};
 use tokio::sync::{mpsc, watch};
 
-use crate::canary::Canaries;
+use crate::beacon::Beacons;
 use crate::clock::Clock;
 use crate::gaps::Gaps;
 use crate::heartbeat::{Heard, Heartbeats};
@@ -44,7 +44,7 @@ pub(crate) struct Intake<S, T> {
     pub(crate) lag_of: LagOf,
     pub(crate) lags: Lags,
     pub(crate) heartbeats: Heartbeats,
-    pub(crate) canaries: Canaries,
+    pub(crate) beacons: Beacons,
     /// Topics that tell where transactions begin and end.
     pub(crate) transactions: Vec<String>,
     pub(crate) rounds: mpsc::Sender<Round>,
@@ -234,7 +234,7 @@ impl<S: Source, T: Take> Intake<S, T> {
                 let now = self.clock.now();
                 progress.heard.note(&topic, now);
                 let seat = (self.name.as_str(), stream);
-                self.canaries.assigned(&topic, (seat, partition), now);
+                self.beacons.assigned(&topic, (seat, partition), now);
                 self.take.assigned(stream, &topic, partition);
                 progress
                     .partitions
@@ -252,7 +252,7 @@ impl<S: Source, T: Take> Intake<S, T> {
                 progress.behind.remove(&stream);
                 if let Some(Partition { topic, .. }) = progress.partitions.remove(&stream) {
                     progress.heard.forget(&topic);
-                    self.canaries.revoked(&topic, (&self.name, stream));
+                    self.beacons.revoked(&topic, (&self.name, stream));
                     tracing::info!(intake = %self.name, topic = %topic, "partition revoked");
                 }
             }

@@ -5,7 +5,7 @@
 //! reads the lane's topic. Tasks and threads are started in [`run`] and nowhere else.
 
 mod adopt;
-pub mod canary;
+pub mod beacon;
 pub mod clock;
 mod dead_letter;
 mod drift;

@@ -18,7 +18,7 @@ use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 
 pub(crate) use reads::ReadOutcome;
 
-use crate::canary::metrics::CANARY;
+use crate::beacon::metrics::BEACON;
 
 /// Commit → effective purge.
 pub const FRESHNESS: &str = "freshet_freshness_seconds";
@@ -75,7 +75,7 @@ pub const FRESHNESS_BUCKETS: &[f64] = &[
 pub const COUNTED: [(&str, &[f64]); 4] = [
     (FRESHNESS, FRESHNESS_BUCKETS),
     (STAGE, FRESHNESS_BUCKETS),
-    (CANARY, FRESHNESS_BUCKETS),
+    (BEACON, FRESHNESS_BUCKETS),
     (BATCH_SIZE, SIZE_BUCKETS),
 ];
 /// Buckets for batch sizes.
@@ -90,8 +90,8 @@ pub struct FamilyTargetHandles {
     pub purges: [Counter; PurgeOutcome::NAMES.len()],
     /// Commit → effective.
     pub freshness: Histogram,
-    /// Database and target, when the family is a canary.
-    pub canary: Option<(Arc<str>, Arc<str>)>,
+    /// Database and target, when the family is a beacon.
+    pub beacon: Option<(Arc<str>, Arc<str>)>,
 }
 
 /// Handles for one target.
@@ -194,10 +194,10 @@ fn target_handles(target: &str) -> TargetHandles {
 }
 
 fn pair_handles(family: &Family, at: &Arc<str>) -> FamilyTargetHandles {
-    let canary = family.canary.as_ref();
+    let beacon = family.beacon.as_ref();
     let (family, target) = (family.name.to_string(), at.to_string());
     FamilyTargetHandles {
-        canary: canary.map(|database| (Arc::clone(database), Arc::clone(at))),
+        beacon: beacon.map(|database| (Arc::clone(database), Arc::clone(at))),
         purges: PurgeOutcome::NAMES.map(|outcome| {
             counter!(
                 "freshet_purges_total",

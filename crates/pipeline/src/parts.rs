@@ -7,7 +7,7 @@ use freshet_core::sample::{PurgedSample, ReadSample};
 use freshet_wire::Limits;
 use tokio::sync::mpsc;
 
-use crate::canary::Canaries;
+use crate::beacon::Beacons;
 use crate::clock::Clock;
 use crate::heartbeat::Heartbeats;
 use crate::lanes::backoff::{Backoff, Dice};
@@ -115,8 +115,8 @@ pub struct Parts<S, P, O, W> {
     pub outbox: Arc<O>,
     /// Where the auditor takes its samples from.
     pub samples: Option<mpsc::Sender<PurgedSample>>,
-    /// The canaries that are measured.
-    pub canaries: Canaries,
+    /// The beacons that are measured.
+    pub beacons: Beacons,
     /// Where the auditor takes rows from that a snapshot read, for families that want them verified. What has no room
     /// is counted and dropped; with none, all are.
     pub reads: Option<mpsc::Sender<ReadSample>>,

@@ -47,7 +47,7 @@ pub struct Round {
     pub unproven_topics: Vec<Arc<str>>,
     /// Topics of heartbeats that were heard.
     pub heartbeats: Vec<Arc<str>>,
-    /// Topic and partition of each beat of a canary that was heard.
+    /// Topic and partition of each beat of a beacon that was heard.
     pub beats: Vec<(Arc<str>, i32)>,
     /// Its number, in the order in which rounds of one intake are sent.
     pub number: u64,

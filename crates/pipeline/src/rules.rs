@@ -16,28 +16,28 @@ pub struct Rules {
     /// Handles for everything it names.
     pub handles: RegistryHandles,
     /// The tables that are only there to be measured.
-    canaries: Vec<TableId>,
+    beacons: Vec<TableId>,
 }
 
 impl Rules {
     /// Makes a revision ready.
     pub fn new(registry: Registry) -> Self {
         let handles = RegistryHandles::new(&registry);
-        let is_canary = |table: &&Table| {
+        let is_beacon = |table: &&Table| {
             let mut families = table.bindings.iter().map(|it| registry.family(it.family));
-            families.any(|it| it.is_some_and(|family| family.canary.is_some()))
+            families.any(|it| it.is_some_and(|family| family.beacon.is_some()))
         };
-        let canaries = registry.tables.iter().filter(is_canary);
+        let beacons = registry.tables.iter().filter(is_beacon);
         Self {
-            canaries: canaries.map(|table| table.shape.id).collect(),
+            beacons: beacons.map(|table| table.shape.id).collect(),
             registry: Arc::new(registry),
             handles,
         }
     }
 
-    /// Whether changes of the table are beats of a canary.
-    pub(crate) fn is_canary(&self, table: TableId) -> bool {
-        self.canaries.contains(&table)
+    /// Whether changes of the table are beats of a beacon.
+    pub(crate) fn is_beacon(&self, table: TableId) -> bool {
+        self.beacons.contains(&table)
     }
 }
 

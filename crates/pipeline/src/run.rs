@@ -12,7 +12,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
-use crate::canary::Canaries;
+use crate::beacon::Beacons;
 use crate::intake::Intake;
 use crate::lag::{LagOf, Lags};
 use crate::lanes::budget::Pace;
@@ -78,7 +78,7 @@ where
         }),
         settings: parts.settings,
         intakes: parts.intakes.len(),
-        canaries: parts.canaries,
+        beacons: parts.beacons,
         reads: parts.reads,
         stop: halted,
         tasks: JoinSet::new(),
@@ -143,7 +143,7 @@ struct Start<S, O> {
     settings: Settings,
     /// How many there are.
     intakes: usize,
-    canaries: Canaries,
+    beacons: Beacons,
     reads: Option<mpsc::Sender<ReadSample>>,
     stop: watch::Receiver<bool>,
     tasks: JoinSet<()>,
@@ -162,7 +162,7 @@ impl<S: Source + 'static, O: Outbox + 'static> Start<S, O> {
             store: Arc::clone(&self.store),
             measure: Measure {
                 purge_stage: metrics::histogram!(STAGE, "stage" => "purge"),
-                canaries: self.canaries.clone(),
+                beacons: self.beacons.clone(),
                 samples,
             },
         })
@@ -336,7 +336,7 @@ impl<S: Source + 'static, O: Outbox + 'static> Start<S, O> {
             lag_of,
             lags: self.lags.clone(),
             heartbeats: self.settings.heartbeats.clone(),
-            canaries: self.canaries.clone(),
+            beacons: self.beacons.clone(),
             transactions: self.settings.transactions.topics().collect(),
             rounds,
             done,

@@ -174,7 +174,7 @@ impl<W: WriterSchemas + 'static> TakeChanges<W> {
                 strictest = strictest.min(family.freshness.class);
             }
         }
-        let is_canary = rules.is_canary(self.change.table);
+        let is_beacon = rules.is_beacon(self.change.table);
         self.offer_reads(rules);
         if self.set.is_empty() {
             return 0;
@@ -193,7 +193,7 @@ impl<W: WriterSchemas + 'static> TakeChanges<W> {
         if first {
             self.measure_stages(record, self.clock.wall());
         }
-        if is_canary {
+        if is_beacon {
             let origin = record.origin;
             round
                 .beats

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use freshet_pipeline::canary::Canaries;
+use freshet_pipeline::beacon::Beacons;
 use freshet_pipeline::clock::Clock;
 use freshet_pipeline::parts::{BacklogLane, Parts, Settings, TargetParts};
 use freshet_pipeline::round::Bounds;
@@ -64,7 +64,7 @@ impl World {
             ],
             outbox: Arc::new(self.outbox.clone()),
             samples: None,
-            canaries: Canaries::default(),
+            beacons: Beacons::default(),
             reads: None,
         };
         Running::start(parts)

@@ -116,7 +116,7 @@ fn compile_family(family: &family::Family, targets: &mut Targets) -> Family {
             field: Arc::from(version.field.as_str()),
             hash: version.format.value == EntryForm::Hash,
         }),
-        canary: None,
+        beacon: None,
     }
 }
 

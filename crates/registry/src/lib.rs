@@ -5,7 +5,7 @@
 //! compiled never takes over (promise P9).
 
 pub mod at;
-pub mod canary;
+pub mod beacon;
 mod compile;
 pub mod decided;
 pub mod diagnostics;

@@ -86,7 +86,7 @@ fn family(name: &str, shape: &str, tag: Option<&str>) -> Family {
         on_snapshot: OnSnapshot::Ignore,
         dead_letters: LetterPolicy::None,
         entry_version: None,
-        canary: None,
+        beacon: None,
     }
 }
 

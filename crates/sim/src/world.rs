@@ -6,7 +6,7 @@ use std::time::Duration;
 use freshet_core::ports::{WriterSchemaError, WriterSchemas};
 use freshet_core::position::{Steady, WallMicros};
 use freshet_pipeline::backoff::{Backoff, Dice};
-use freshet_pipeline::canary::Canaries;
+use freshet_pipeline::beacon::Beacons;
 use freshet_pipeline::clock::Clock;
 use freshet_pipeline::heartbeat::Heartbeats;
 use freshet_pipeline::parts::{BacklogLane, Drive, LiveLane, Parts, Settings, TargetParts};
@@ -345,7 +345,7 @@ impl World {
             ],
             outbox: Arc::new(SimOutbox(shared.clone())),
             samples: None,
-            canaries: Canaries::default(),
+            beacons: Beacons::default(),
             reads: None,
         }
     }

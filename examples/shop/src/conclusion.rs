@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Result;
 use tokio::time::Instant;
 
-use crate::canary::Measured;
+use crate::beacon::Measured;
 use crate::report::{Summary, say, summarize};
 use crate::traffic::{PURGES, Site};
 use crate::verify::{Comparison, compare};
@@ -56,8 +56,8 @@ pub(crate) struct Counted {
     pub(crate) elapsed: Duration,
     /// Purges at the edge before counting began.
     pub(crate) edge_purges_before: f64,
-    /// What the canary had measured before; none where there is none.
-    pub(crate) canary_before: Option<Measured>,
+    /// What the beacon had measured before; none where there is none.
+    pub(crate) beacon_before: Option<Measured>,
     /// What has gone wrong so far.
     pub(crate) reasons: Vec<String>,
 }
@@ -67,7 +67,7 @@ pub(crate) async fn conclude(mut site: Site, counted: Counted) -> bool {
     let Counted {
         elapsed,
         edge_purges_before,
-        canary_before,
+        beacon_before,
         mut reasons,
     } = counted;
     let comparison = match compare_until_equal(&mut site).await {
@@ -101,7 +101,7 @@ pub(crate) async fn conclude(mut site: Site, counted: Counted) -> bool {
     let edge_purges = edge_purges(&site)
         .await
         .map(|tags| tags - edge_purges_before);
-    let canary = match canary_before {
+    let beacon = match beacon_before {
         Some(before) => Some(before.compared(&site.freshet, &mut reasons).await),
         None => None,
     };
@@ -117,7 +117,7 @@ pub(crate) async fn conclude(mut site: Site, counted: Counted) -> bool {
         counts,
         purges: &purges,
         edge_purges,
-        canary,
+        beacon,
         comparison: &comparison,
         reasons: &reasons,
     });

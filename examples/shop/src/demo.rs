@@ -61,7 +61,7 @@ pub(crate) async fn demo(registry: &Path, pace: Pace) -> Result<bool> {
         kafka_properties: &[("fetch.wait.max.ms", "5")],
         redis_url: &redis_server.url(),
         edge_url: &shop_url,
-        canary: None,
+        beacon: None,
         create_topics: false,
     };
     let freshet = Freshet::start(&config, client.clone()).await?;
@@ -96,7 +96,7 @@ pub(crate) async fn demo(registry: &Path, pace: Pace) -> Result<bool> {
             client,
             tally,
             freshet,
-            has_canary: false,
+            has_beacon: false,
         },
         pace,
     )

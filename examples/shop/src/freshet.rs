@@ -29,7 +29,7 @@ pub(crate) struct FreshetConfig<'a> {
     pub(crate) redis_url: &'a str,
     pub(crate) edge_url: &'a str,
     /// The table whose row moves by itself.
-    pub(crate) canary: Option<&'a str>,
+    pub(crate) beacon: Option<&'a str>,
     /// Whether Freshet may create its own topics; the broker in this process cannot.
     pub(crate) create_topics: bool,
 }
@@ -202,8 +202,8 @@ fn yaml(config: &FreshetConfig<'_>, admin: &str) -> String {
     } else {
         format!("  properties:\n{properties}")
     };
-    let canaries = config.canary.map_or_else(String::new, |table| {
-        format!("canaries: {{ shop: {{ table: {table}, within: 10s }} }}\n")
+    let beacons = config.beacon.map_or_else(String::new, |table| {
+        format!("beacons: {{ shop: {{ table: {table}, within: 10s }} }}\n")
     });
     format!(
         "\
@@ -218,7 +218,7 @@ kafka:
     varnish: {{ nodes: [\"{edge}\"] }}
     window: 10ms
     max_wait: 50ms
-{canaries}outbox: {{ partitions: 3, create_topics: {create_topics} }}
+{beacons}outbox: {{ partitions: 3, create_topics: {create_topics} }}
 admin: {{ listen: \"{admin}\" }}
 ",
         registry = config.registry.display(),

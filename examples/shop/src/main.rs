@@ -2,7 +2,7 @@
 //! answer that is older than the last commit.
 
 mod audience;
-mod canary;
+mod beacon;
 mod clock;
 mod conclusion;
 mod database;

@@ -43,8 +43,8 @@ pub(crate) struct Summary<'a> {
     pub(crate) purges: &'a Purges,
     /// Purges of tags that Freshet counts at the edge; none when it does not say.
     pub(crate) edge_purges: Option<f64>,
-    /// What the canary has measured; none where there is none.
-    pub(crate) canary: Option<String>,
+    /// What the beacon has measured; none where there is none.
+    pub(crate) beacon: Option<String>,
     pub(crate) comparison: &'a Comparison,
     /// Why it is not good; nothing when it is.
     pub(crate) reasons: &'a [String],
@@ -185,8 +185,8 @@ pub(crate) fn summarize(summary: &Summary<'_>) {
         "guard",
         format!("{refused} fills refused: a purge came while the old row was being read"),
     );
-    if let Some(canary) = &summary.canary {
-        line("canary", canary.clone());
+    if let Some(beacon) = &summary.beacon {
+        line("beacon", beacon.clone());
     }
     let (entries, pages) = (comparison.entries, comparison.pages);
     let differing = comparison.differences.len();

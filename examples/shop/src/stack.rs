@@ -32,11 +32,11 @@ const TABLES: [&str; 4] = [
     "public.products",
     "public.categories",
     "public.product_categories",
-    "public.freshet_canary",
+    "public.freshet_beacon",
 ];
 /// The row that Debezium moves, so that freshness is known also while nobody writes.
-const CANARY: &str = "shop.public.freshet_canary";
-const MOVES_CANARY: &str = "INSERT INTO freshet_canary VALUES (1, now()) ON CONFLICT (id) DO UPDATE SET beat = excluded.beat";
+const BEACON: &str = "shop.public.freshet_beacon";
+const MOVES_BEACON: &str = "INSERT INTO freshet_beacon VALUES (1, now()) ON CONFLICT (id) DO UPDATE SET beat = excluded.beat";
 
 /// The servers. They end when this is dropped, or with this process.
 struct Servers {
@@ -75,7 +75,7 @@ pub(crate) async fn stack(shop: &Path, registry: &Path, pace: Pace) -> Result<bo
         kafka_properties: &[],
         redis_url: &servers.redis.url(),
         edge_url: &shop_url,
-        canary: Some(CANARY),
+        beacon: Some(BEACON),
         create_topics: true,
     };
     let freshet = Freshet::start(&config, client.clone()).await?;
@@ -99,7 +99,7 @@ pub(crate) async fn stack(shop: &Path, registry: &Path, pace: Pace) -> Result<bo
         client,
         tally,
         freshet,
-        has_canary: true,
+        has_beacon: true,
     };
     run(site, pace).await
 }
@@ -121,7 +121,7 @@ impl Servers {
             for topic in TOPICS {
                 kafka.create_topic(topic, PARTITIONS)?;
             }
-            kafka.create_topic(CANARY, 1)?;
+            kafka.create_topic(BEACON, 1)?;
             Ok(kafka)
         });
         let redis = start("redis", RedisServer::start);
@@ -141,7 +141,7 @@ impl Servers {
             ("poll.interval.ms", "5"),
             ("producer.override.linger.ms", "0"),
             ("snapshot.mode", "no_data"),
-            ("heartbeat.action.query", MOVES_CANARY),
+            ("heartbeat.action.query", MOVES_BEACON),
         ];
         connector.extra = tuned
             .map(|(name, value)| (name.to_owned(), value.to_owned()))

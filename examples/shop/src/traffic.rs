@@ -14,7 +14,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use crate::audience::spawn_readers;
-use crate::canary::Measured;
+use crate::beacon::Measured;
 use crate::conclusion::{Counted, conclude, edge_purges, settle_purges};
 use crate::database::Database;
 use crate::freshet::Freshet;
@@ -59,7 +59,7 @@ pub(crate) struct Site {
     pub(crate) tally: Arc<Tally>,
     pub(crate) freshet: Freshet,
     /// Whether a row of the database moves by itself.
-    pub(crate) has_canary: bool,
+    pub(crate) has_beacon: bool,
 }
 
 /// Somebody wants it to end.
@@ -108,7 +108,7 @@ pub(crate) async fn run(mut site: Site, pace: Pace) -> Result<bool> {
         () = stop.asked() => bail!("stopped before the traffic began"),
     }
     let edge_purges_before = edge_purges(&site).await.unwrap_or(0.0);
-    let canary_before = match site.has_canary {
+    let beacon_before = match site.has_beacon {
         true => Some(Measured::so_far(&site.freshet).await),
         false => None,
     };
@@ -143,7 +143,7 @@ pub(crate) async fn run(mut site: Site, pace: Pace) -> Result<bool> {
     let counted = Counted {
         elapsed,
         edge_purges_before,
-        canary_before,
+        beacon_before,
         reasons,
     };
     Ok(conclude(site, counted).await)

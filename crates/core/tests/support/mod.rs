@@ -206,7 +206,7 @@ pub(crate) fn family(name: &str) -> Family {
         on_snapshot: OnSnapshot::Ignore,
         dead_letters: LetterPolicy::None,
         entry_version: None,
-        canary: None,
+        beacon: None,
     }
 }
 

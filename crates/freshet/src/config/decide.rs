@@ -1,4 +1,4 @@
-//! Written → decided, section by section. Targets, canaries and Kafka have files of their own.
+//! Written → decided, section by section. Targets, beacons and Kafka have files of their own.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -23,7 +23,7 @@ use super::values::DurationWritten;
 use super::written::{
     ConfigWritten, IntakeWritten, OutboxWritten, SchemaRegistryWritten, TransactionsWritten,
 };
-use super::{canaries, kafka};
+use super::{beacons, kafka};
 use crate::telemetry::{LEVELS, LogForm};
 
 /// Decides everything, with each fault noted; what is faulty has its usual value.
@@ -44,7 +44,7 @@ pub(super) fn decide(written: ConfigWritten, base: &Path, faults: &mut Faults<'_
             Some((Arc::from(name), targets::decide(target, base, faults)?))
         })
         .collect();
-    let canaries = canaries::decide(written.canaries, &targets, faults);
+    let beacons = beacons::decide(written.beacons, &targets, faults);
     let (intake, audit) = (&written.intake, &written.audit);
     let rate = faults.number(audit.samples_per_second.as_ref(), &SAMPLES_PER_SECOND);
     let looks = audit.snapshot_looks_per_second.as_ref();
@@ -60,7 +60,7 @@ pub(super) fn decide(written: ConfigWritten, base: &Path, faults: &mut Faults<'_
             .schema_registry
             .map(|it| decide_schemas(it, base, faults)),
         targets,
-        canaries: canaries.into(),
+        beacons: beacons.into(),
         outbox: decide_outbox(&written.outbox),
         create_topics: written
             .outbox

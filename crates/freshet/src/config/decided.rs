@@ -14,7 +14,7 @@ use freshet_pipeline::heartbeat::Heartbeats;
 use freshet_pipeline::round::Bounds;
 use freshet_wire::Limits;
 
-use super::canaries::CanaryConfig;
+use super::beacons::BeaconConfig;
 use super::targets::TargetConfig;
 use crate::telemetry::LogForm;
 
@@ -33,7 +33,7 @@ pub(crate) struct Config {
     /// Partitions of our own topics, where Freshet creates them; none where somebody else does.
     pub(crate) create_topics: Option<u32>,
     pub(crate) heartbeats: Heartbeats,
-    pub(crate) canaries: Arc<[CanaryConfig]>,
+    pub(crate) beacons: Arc<[BeaconConfig]>,
     /// How long after its end the records of a transaction may come, by database.
     pub(crate) transactions: BTreeMap<Arc<str>, Duration>,
     pub(crate) intake_threads: u32,

@@ -44,7 +44,7 @@ const DAY: u64 = 24 * HOUR;
 
 /// A heartbeat that is older than a week is no heartbeat.
 pub(crate) const HEARTBEAT: Times = times(SECOND, 7 * DAY, MINUTE);
-pub(crate) const CANARY_WITHIN: Times = times(SECOND, DAY, MINUTE);
+pub(crate) const BEACON_WITHIN: Times = times(SECOND, DAY, MINUTE);
 pub(crate) const TRANSACTIONS_WITHIN: Times = times(SECOND, DAY, MINUTE);
 pub(crate) const STOP_WITHIN: Times = times(SECOND, 10 * MINUTE, 25 * SECOND);
 

@@ -25,7 +25,7 @@ pub(crate) struct ConfigWritten {
     #[serde(default)]
     pub(crate) heartbeats: BTreeMap<String, Spanned<DurationWritten>>,
     #[serde(default)]
-    pub(crate) canaries: BTreeMap<String, Spanned<CanaryWritten>>,
+    pub(crate) beacons: BTreeMap<String, Spanned<BeaconWritten>>,
     #[serde(default)]
     pub(crate) transactions: BTreeMap<String, TransactionsWritten>,
     #[serde(default)]
@@ -140,7 +140,7 @@ pub(crate) struct ClusterWritten {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct CanaryWritten {
+pub(crate) struct BeaconWritten {
     pub(crate) table: Spanned<String>,
     pub(crate) topic: Option<String>,
     pub(crate) engine: Option<Spanned<String>>,

@@ -29,7 +29,7 @@ fn registry(policies: &[LetterPolicy]) -> Registry {
         on_snapshot: OnSnapshot::Ignore,
         dead_letters,
         entry_version: None,
-        canary: None,
+        beacon: None,
     };
     let revision = RegistryRevision {
         sequence: 1,

@@ -34,12 +34,12 @@ impl Take for TakeRequests {
         match PurgeRequest::decode(value) {
             Ok(request) => {
                 self.take_request(&request, target, round, now);
-                let is_canary = |purge: &RequestedPurge| {
+                let is_beacon = |purge: &RequestedPurge| {
                     let family = registry.family_named(&purge.family);
                     let family = family.and_then(|id| registry.family(id));
-                    family.is_some_and(|family| family.canary.is_some())
+                    family.is_some_and(|family| family.beacon.is_some())
                 };
-                if request.purges.iter().any(is_canary) {
+                if request.purges.iter().any(is_beacon) {
                     let origin = record.origin;
                     round
                         .beats

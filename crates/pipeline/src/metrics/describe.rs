@@ -12,7 +12,7 @@ pub fn describe() {
     super::reads::describe();
     describe_histograms();
     describe_gauges();
-    crate::canary::metrics::describe();
+    crate::beacon::metrics::describe();
 }
 
 fn describe_counters() {

@@ -8,7 +8,7 @@ use freshet_core::registry::{FamilyId, TargetId};
 use freshet_core::sample::PurgedSample;
 use tokio::sync::mpsc;
 
-use crate::canary::{Beat, Canaries};
+use crate::beacon::{Beacons, Beat};
 use crate::lanes::work::{Answer, Done, Stored};
 use crate::round::Round;
 
@@ -16,7 +16,7 @@ use crate::round::Round;
 #[derive(Debug, Clone)]
 pub(crate) struct Measure {
     pub(crate) purge_stage: Histogram,
-    pub(crate) canaries: Canaries,
+    pub(crate) beacons: Beacons,
     pub(crate) samples: Option<mpsc::Sender<PurgedSample>>,
 }
 
@@ -89,8 +89,8 @@ impl Measure {
         {
             let age = answered.since(committed) as f64 / 1e6;
             handles.freshness.record_many(age, count);
-            if let Some((database, target)) = &handles.canary {
-                self.canaries.purged(Beat {
+            if let Some((database, target)) = &handles.beacon {
+                self.beacons.purged(Beat {
                     database: Arc::clone(database),
                     target: Arc::clone(target),
                     committed,

@@ -19,10 +19,10 @@ const IN_STEPS: Drive = Drive::Steps(Duration::ZERO);
 /// The wall clock's microseconds.
 const NOW: u64 = 2_000_000;
 
-/// Tables with a family each. That of `canary` is a canary's.
-fn registry(tables: &[&str], canary: Option<&str>) -> Registry {
+/// Tables with a family each. That of `beacon` is a beacon's.
+fn registry(tables: &[&str], beacon: Option<&str>) -> Registry {
     let families = tables.iter().map(|name| freshet_core::registry::Family {
-        canary: (canary == Some(*name)).then(|| Arc::from("shop")),
+        beacon: (beacon == Some(*name)).then(|| Arc::from("shop")),
         ..pieces::family(name, b"shop:v1:")
     });
     let table = |(at, name): (usize, &&str)| Table {
@@ -178,8 +178,8 @@ fn a_rounds_first_change_tells_how_long_it_took_to_come() {
 }
 
 #[test]
-fn a_change_of_a_canarys_table_is_a_beat() {
-    let other = "shop.public.canary";
+fn a_change_of_a_beacons_table_is_a_beat() {
+    let other = "shop.public.beacon";
     let rules = RulesInForce::new(registry(&[ITEMS, other], Some(other))).current();
     let mut take = take_changes(Schemas::default(), Limits::default(), IN_STEPS);
     let mut round = Round::new(rules);

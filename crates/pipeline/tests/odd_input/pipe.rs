@@ -8,7 +8,7 @@ use std::time::Duration;
 use freshet_core::ports::Purger;
 use freshet_core::purge::{PurgeBatch, PurgeOutcome, PurgeReport};
 use freshet_core::registry::{FamilyId, Registry, Scope};
-use freshet_pipeline::canary::Canaries;
+use freshet_pipeline::beacon::Beacons;
 use freshet_pipeline::clock::Clock;
 use freshet_pipeline::parts::{BacklogLane, Parts, TargetParts};
 use freshet_pipeline::rules::RulesInForce;
@@ -94,7 +94,7 @@ impl Pipe {
             }],
             outbox: Arc::new(self.outbox.clone()),
             samples: None,
-            canaries: Canaries::default(),
+            beacons: Beacons::default(),
             reads: None,
         }));
     }

@@ -48,7 +48,7 @@ pub fn family(name: &str, prefix: &[u8]) -> Family {
         on_snapshot: OnSnapshot::Ignore,
         dead_letters: LetterPolicy::None,
         entry_version: None,
-        canary: None,
+        beacon: None,
     }
 }
 

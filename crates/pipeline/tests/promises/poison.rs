@@ -120,6 +120,39 @@ fn requests_of_a_family_that_the_registry_forgot_are_purged_all_the_same() {
     assert!(running.stop());
 }
 
+/// A beacon was called a canary, and so were its family, its tag and its entry. What is stored under these names takes
+/// nothing with it that is read.
+#[test]
+fn p2_beats_that_an_earlier_release_asked_for_are_purged_and_nothing_else() {
+    let world = World::new();
+    let of = |target: &str, scope, name: &str| {
+        let mut request = left_behind(&[name]);
+        request.target = target.to_owned();
+        request.then = Vec::new();
+        for purge in &mut request.purges {
+            purge.family = format!("freshet.canary.shop.{target}");
+            purge.scope = scope;
+        }
+        request.encode()
+    };
+    let lane = world.outbox.topic(LANE_TOPIC);
+    lane.push(of("edge", Scope::Tag, "freshet-canary-shop"));
+    let backlog = world.outbox.topic("freshet.backlog.main");
+    let entry = "freshet:canary:shop:main";
+    backlog.push(of("main", Scope::Keys, entry));
+    backlog.push(of("main", Scope::Family, entry));
+    let running = world.start();
+    until("the lane moves on", || lane.committed() == Some(0));
+    until("the backlog moves on", || backlog.committed() == Some(1));
+    assert_eq!(world.edge.purged(), ["freshet-canary-shop"]);
+    let purged = world.redis.purged();
+    let is_one = |name: &String| name == entry || *name == format!("{entry}*");
+    assert!(purged.iter().all(is_one), "{purged:?}");
+    assert!(purged.contains(&entry.to_owned()), "{purged:?}");
+    assert!(world.outbox.topic(DEAD_LETTERS).values().is_empty());
+    assert!(running.stop());
+}
+
 /// Earlier releases named a Redis family by a prefix, beneath which other families may have their entries.
 #[test]
 fn p13_a_prefix_of_an_earlier_release_is_purged_as_the_names_of_its_family() {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use freshet_core::ports::{WriterSchemaError, WriterSchemas};
 use freshet_core::position::Steady;
-use freshet_pipeline::canary::Canaries;
+use freshet_pipeline::beacon::Beacons;
 use freshet_pipeline::clock::Clock;
 use freshet_pipeline::parts::{BacklogLane, Parts, Settings, TargetParts};
 use freshet_pipeline::rules::RulesInForce;
@@ -157,7 +157,7 @@ impl World {
             ],
             outbox: Arc::new(self.outbox.clone()),
             samples: None,
-            canaries: Canaries::default(),
+            beacons: Beacons::default(),
             reads: None,
         })
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use freshet_pipeline::canary::Canaries;
+use freshet_pipeline::beacon::Beacons;
 use freshet_pipeline::clock::Clock;
 use freshet_pipeline::heartbeat::Heartbeats;
 use freshet_pipeline::parts::{BacklogLane, LiveLane, Parts, Settings, TargetParts};
@@ -104,7 +104,7 @@ impl World {
             ],
             outbox: Arc::new(self.outbox.clone()),
             samples: None,
-            canaries: Canaries::default(),
+            beacons: Beacons::default(),
             reads: None,
         })
     }

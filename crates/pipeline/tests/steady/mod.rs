@@ -19,7 +19,7 @@ use freshet_core::registry::{Binding, FamilyId, Registry, RegistryRevision, Tabl
 use freshet_core::table::{Engine, ReplicaIdentity, TableId, TableShape};
 use freshet_core::template::NameForm;
 use freshet_pipeline::backoff::{Backoff, Dice};
-use freshet_pipeline::canary::Canaries;
+use freshet_pipeline::beacon::Beacons;
 use freshet_pipeline::clock::Clock;
 use freshet_pipeline::heartbeat::Heartbeats;
 use freshet_pipeline::parts::{BacklogLane, Drive, Parts, Settings, TargetParts};
@@ -279,7 +279,7 @@ pub fn parts(
         }],
         outbox: Arc::new(Drawer(Arc::clone(cache))),
         samples: None,
-        canaries: Canaries::default(),
+        beacons: Beacons::default(),
         reads: None,
     }
 }

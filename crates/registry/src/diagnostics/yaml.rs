@@ -3,6 +3,9 @@
 use freshet_core::nearest::nearest;
 use serde_saphyr::{Error, MessageFormatter, UserMessageFormatter};
 
+/// Fields that earlier releases called otherwise: then, and now.
+const RENAMED: &[(&str, &str)] = &[("canaries", "beacons")];
+
 /// What is wrong with the name of a field or of a value, and what to do about it. None for any other error. `page`
 /// describes the file's fields.
 pub fn wrong_name(error: &Error, page: &str) -> Option<(String, String)> {
@@ -11,7 +14,7 @@ pub fn wrong_name(error: &Error, page: &str) -> Option<(String, String)> {
             field, expected, ..
         } => Some((
             format!("there is no field `{field}` here"),
-            one_of(field, expected),
+            renamed(field, expected).unwrap_or_else(|| one_of(field, expected)),
         )),
         Error::SerdeUnknownVariant {
             variant, expected, ..
@@ -25,6 +28,13 @@ pub fn wrong_name(error: &Error, page: &str) -> Option<(String, String)> {
         )),
         _ => None,
     }
+}
+
+/// What a field of an earlier release is called now, where that is one of `fields`.
+fn renamed(field: &str, fields: &[&str]) -> Option<String> {
+    let (_, now) = RENAMED.iter().find(|(then, _)| *then == field)?;
+    let help = || format!("`{field}` is called `{now}` now, see docs/upgrading.md");
+    fields.contains(now).then(help)
 }
 
 /// What to write instead of `word`, which is none of `choices`.

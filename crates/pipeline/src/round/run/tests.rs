@@ -13,7 +13,7 @@ use freshet_core::template::NameForm;
 use tokio::time::Instant;
 
 use super::*;
-use crate::canary::Canaries;
+use crate::beacon::Beacons;
 use crate::lanes::backoff::{Backoff, Dice};
 use crate::lanes::lane::Policy;
 use crate::lanes::target::{NewTarget, Target};
@@ -145,7 +145,7 @@ fn scene(answers_after_ms: [u64; 4]) -> Scene {
             store,
             measure: Measure {
                 purge_stage: ::metrics::histogram!("test"),
-                canaries: Canaries::default(),
+                beacons: Beacons::default(),
                 samples: None,
             },
         },

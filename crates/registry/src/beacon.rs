@@ -1,4 +1,4 @@
-//! The canary: a family of our own over a table of one row that moves by itself, so that commit → effective purge is
+//! The beacon: a family of our own over a table of one row that moves by itself, so that commit → effective purge is
 //! measured also where nobody changes anything. No file declares it: the operator's config does.
 
 use std::sync::Arc;
@@ -14,14 +14,14 @@ use freshet_core::template::{NameForm, Segment, Template};
 
 use crate::names;
 
-/// What every canary's entry begins with. A team's key begins with its domain and `v<n>:`, so the two never meet.
-const ENTRIES: &str = "freshet:canary:";
+/// What every beacon's entry begins with. A team's key begins with its domain and `v<n>:`, so the two never meet.
+const ENTRIES: &str = "freshet:beacon:";
 /// An entry lives at least this long, so that an outage of hours leaves something to be purged behind it.
 const LIVES_AT_LEAST: Duration = Duration::from_secs(3600);
 
-/// The canary of one database.
+/// The beacon of one database.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Canary {
+pub struct Beacon {
     /// The database, by Debezium's topic prefix.
     pub database: Arc<str>,
     /// Its table of one row.
@@ -36,9 +36,9 @@ pub struct Canary {
     pub targets: Vec<Target>,
 }
 
-/// Why a canary cannot be added to a registry.
+/// Why a beacon cannot be added to a registry.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum CanaryError {
+pub enum BeaconError {
     /// Nothing says how positions and times of its database are read.
     #[error("nothing says which database server `{0}` is: no family binds a table of it")]
     UnknownEngine(Arc<str>),
@@ -47,7 +47,7 @@ pub enum CanaryError {
     Taken(Arc<str>),
 }
 
-impl Canary {
+impl Beacon {
     /// How long a planted entry may live.
     pub fn ttl(&self) -> Duration {
         LIVES_AT_LEAST.max(self.within * 10)
@@ -64,7 +64,7 @@ impl Canary {
 
     /// The tag at a CDN target that its beats purge.
     pub fn tag(&self) -> Vec<u8> {
-        let mut tag = b"freshet-canary-".to_vec();
+        let mut tag = b"freshet-beacon-".to_vec();
         codec::push_tag_value(&mut tag, &self.database);
         codec::shorten_tag(&mut tag, 0);
         tag
@@ -87,15 +87,15 @@ impl Canary {
         }
     }
 
-    /// The registry with this canary: a family for each of its targets, bound to its table.
+    /// The registry with this beacon: a family for each of its targets, bound to its table.
     ///
     /// # Errors
-    /// See [`CanaryError`].
-    pub fn add_to(&self, registry: Registry) -> Result<Registry, CanaryError> {
+    /// See [`BeaconError`].
+    pub fn add_to(&self, registry: Registry) -> Result<Registry, BeaconError> {
         let known = registry.tables.iter();
         let mut of_database = known.filter(|it| database_of(&it.shape.name) == &*self.database);
         let engine = of_database.next().map(|it| it.shape.engine).or(self.engine);
-        let engine = engine.ok_or_else(|| CanaryError::UnknownEngine(self.database.clone()))?;
+        let engine = engine.ok_or_else(|| BeaconError::UnknownEngine(self.database.clone()))?;
         let optional = registry.optional().clone();
         let Registry {
             revision,
@@ -112,7 +112,7 @@ impl Canary {
         for target in &self.targets {
             let family = self.family(target, target_id(&mut targets, target));
             if families.iter().any(|it| it.name == family.name) {
-                return Err(CanaryError::Taken(family.name));
+                return Err(BeaconError::Taken(family.name));
             }
             let id = FamilyId(families.len() as u32);
             tables[at].bindings.push(self.binding(id, target));
@@ -139,7 +139,7 @@ impl Canary {
     }
 
     fn family(&self, target: &Target, id: TargetId) -> Family {
-        let name = format!("freshet.canary.{}.{}", self.database, target.name);
+        let name = format!("freshet.beacon.{}.{}", self.database, target.name);
         Family {
             name: Arc::from(name),
             owner: Arc::from("freshet"),
@@ -159,7 +159,7 @@ impl Canary {
             on_snapshot: OnSnapshot::Ignore,
             dead_letters: LetterPolicy::None,
             entry_version: None,
-            canary: Some(Arc::clone(&self.database)),
+            beacon: Some(Arc::clone(&self.database)),
         }
     }
 

@@ -1,4 +1,4 @@
-//! The canary: what its family is, and that it meets nobody else's.
+//! The beacon: what its family is, and that it meets nobody else's.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use freshet_core::registry::{FamilyId, Registry, Scope, Target, Tier};
 use freshet_core::resolve::resolve;
 use freshet_core::table::Engine;
 use freshet_core::template::NameForm;
-use freshet_registry::canary::{Canary, CanaryError};
+use freshet_registry::beacon::{Beacon, BeaconError};
 
 const SOURCE: &str = "\
 database: shop
@@ -46,15 +46,15 @@ fn registry_of(source: &str) -> Registry {
     loaded.expect("a registry").registry
 }
 
-fn canary(database: &str) -> Canary {
+fn beacon(database: &str) -> Beacon {
     let target = |name: &str, tier, names| Target {
         name: Arc::from(name),
         tier,
         names,
     };
-    Canary {
+    Beacon {
         database: Arc::from(database),
-        table: Arc::from(format!("{database}.public.freshet_canary")),
+        table: Arc::from(format!("{database}.public.freshet_beacon")),
         topic: None,
         engine: None,
         within: Duration::from_secs(60),
@@ -67,9 +67,9 @@ fn canary(database: &str) -> Canary {
 
 #[test]
 fn any_change_of_the_row_purges_one_name_at_each_target() {
-    let registry = canary("shop").add_to(registry()).expect("added");
+    let registry = beacon("shop").add_to(registry()).expect("added");
     let topics: Vec<&str> = registry.topics().collect();
-    assert_eq!(topics, ["shop.public.items", "shop.public.freshet_canary"]);
+    assert_eq!(topics, ["shop.public.items", "shop.public.freshet_beacon"]);
     let table = registry.table_of_topic(topics[1]).expect("the table");
     assert_eq!(table.shape.engine, Engine::MySql, "as its neighbours");
     for op in [Op::Create, Op::Update, Op::Delete] {
@@ -90,8 +90,8 @@ fn any_change_of_the_row_purges_one_name_at_each_target() {
         assert_eq!(
             names,
             [
-                ("main", "freshet:canary:shop:main"),
-                ("edge", "freshet-canary-shop")
+                ("main", "freshet:beacon:shop:main"),
+                ("edge", "freshet-beacon-shop")
             ],
             "{op:?}"
         );
@@ -101,47 +101,47 @@ fn any_change_of_the_row_purges_one_name_at_each_target() {
         families,
         [
             "catalog.item",
-            "freshet.canary.shop.main",
-            "freshet.canary.shop.edge"
+            "freshet.beacon.shop.main",
+            "freshet.beacon.shop.edge"
         ]
     );
 }
 
 #[test]
 fn what_the_registry_does_not_know_is_asked_for() {
-    let other = canary("billing");
+    let other = beacon("billing");
     let refused = other.add_to(registry()).expect_err("nobody knows billing");
-    assert_eq!(refused, CanaryError::UnknownEngine(Arc::from("billing")));
+    assert_eq!(refused, BeaconError::UnknownEngine(Arc::from("billing")));
     let engine = Some(Engine::Postgres);
-    let with = Canary { engine, ..other }.add_to(registry()).expect("said");
-    let twice = canary("shop").add_to(canary("shop").add_to(with).expect("added"));
-    assert!(matches!(twice, Err(CanaryError::Taken(_))));
+    let with = Beacon { engine, ..other }.add_to(registry()).expect("said");
+    let twice = beacon("shop").add_to(beacon("shop").add_to(with).expect("added"));
+    assert!(matches!(twice, Err(BeaconError::Taken(_))));
 }
 
 #[test]
 fn what_is_planted_lives_through_an_outage_of_hours() {
     for (within, lives) in [(60, 3_600), (360, 3_600), (600, 6_000)] {
         let within = Duration::from_secs(within);
-        let canary = Canary {
+        let beacon = Beacon {
             within,
-            ..canary("shop")
+            ..beacon("shop")
         };
-        assert_eq!(canary.ttl(), Duration::from_secs(lives), "{within:?}");
+        assert_eq!(beacon.ttl(), Duration::from_secs(lives), "{within:?}");
     }
 }
 
 #[test]
 fn each_target_has_a_family_of_its_own_kind() {
-    let canary = canary("shop");
-    let registry = canary.add_to(registry()).expect("added");
+    let beacon = beacon("shop");
+    let registry = beacon.add_to(registry()).expect("added");
     assert_eq!(registry.targets.len(), 2, "`main` was there already");
     let table = &registry.tables[1];
     for (at, exact) in [(1, Scope::Keys), (2, Scope::Tag)] {
         let family = &registry.families[at];
         let places = family.places.iter().map(|place| place.exact);
         assert_eq!(places.collect::<Vec<_>>(), [exact], "{}", family.name);
-        assert_eq!(family.max_ttl, canary.ttl());
-        assert_eq!(family.freshness.within, canary.within);
+        assert_eq!(family.max_ttl, beacon.ttl());
+        assert_eq!(family.freshness.within, beacon.within);
         assert_eq!(family.freshness.window, Duration::from_secs(2_419_200));
         let mut bindings = table.bindings.iter();
         let own = bindings.find(|binding| binding.family == FamilyId(at as u32));
@@ -152,29 +152,29 @@ fn each_target_has_a_family_of_its_own_kind() {
 }
 
 #[test]
-fn a_table_that_families_bind_may_be_the_canarys() {
+fn a_table_that_families_bind_may_be_the_beacons() {
     let source = SOURCE.replace("items\n", "items\n    topic: all.items\n");
     let registry = registry_of(&source);
-    let items = Canary {
+    let items = Beacon {
         table: Arc::from("shop.public.items"),
         topic: Some(Arc::from("beats")),
-        ..canary("shop")
+        ..beacon("shop")
     };
     assert_eq!(
         &*items.topic(&registry),
         "all.items",
         "as the source file says"
     );
-    let beats = Canary {
+    let beats = Beacon {
         topic: Some(Arc::from("beats")),
-        ..canary("shop")
+        ..beacon("shop")
     };
     assert_eq!(&*beats.topic(&registry), "beats");
-    let spaced = Canary {
-        table: Arc::from("shop.public.a canary"),
-        ..canary("shop")
+    let spaced = Beacon {
+        table: Arc::from("shop.public.a beacon"),
+        ..beacon("shop")
     };
-    assert_eq!(&*spaced.topic(&registry), "shop.public.a_canary");
+    assert_eq!(&*spaced.topic(&registry), "shop.public.a_beacon");
     let registry = items.add_to(registry).expect("added");
     assert_eq!(registry.tables.len(), 1);
     assert_eq!(registry.tables[0].bindings.len(), 3);

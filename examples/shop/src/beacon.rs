@@ -1,4 +1,4 @@
-//! What Freshet's canary has measured, by Freshet's own word.
+//! What Freshet's beacon has measured, by Freshet's own word.
 
 use crate::freshet::Freshet;
 
@@ -12,7 +12,7 @@ struct Beats {
     failures: f64,
 }
 
-/// The canary at each target at a moment.
+/// The beacon at each target at a moment.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Measured([Beats; TARGETS.len()]);
 
@@ -23,9 +23,9 @@ impl Measured {
             let label = format!("target=\"{target}\"");
             let of = async |metric| freshet.metric(metric, &label).await.unwrap_or_default();
             *beats = Beats {
-                count: of("freshet_canary_seconds_count").await,
-                seconds: of("freshet_canary_seconds_sum").await,
-                failures: of("freshet_canary_failures_total").await,
+                count: of("freshet_beacon_seconds_count").await,
+                seconds: of("freshet_beacon_seconds_sum").await,
+                failures: of("freshet_beacon_failures_total").await,
             };
         }
         Self(all)
@@ -41,7 +41,7 @@ impl Measured {
             if count < 1.0 || now.failures > before.failures {
                 let failures = now.failures - before.failures;
                 reasons.push(format!(
-                    "the canary took effect {count} times at {target}, with {failures} failures"
+                    "the beacon took effect {count} times at {target}, with {failures} failures"
                 ));
             }
             told.push(format!("{count} at {target} after {mean_ms:.1} ms"));

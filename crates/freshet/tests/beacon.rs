@@ -1,4 +1,4 @@
-//! Canaries on real servers: what they measure, and what they tell when a row stops and when a purge has no effect.
+//! Beacons on real servers: what they measure, and what they tell when a row stops and when a purge has no effect.
 
 mod support;
 
@@ -15,10 +15,10 @@ const SHOP: Form = Form {
     schema: "public",
     engine: "postgres",
 };
-const BEATS: &str = "shop.public.freshet_canary";
+const BEATS: &str = "shop.public.freshet_beacon";
 
 #[test]
-fn p2_a_canary_tells_of_silence_and_of_purges_without_effect() {
+fn p2_a_beacon_tells_of_silence_and_of_purges_without_effect() {
     // Says that it removed something, and has only looked for it.
     let numb = RedisServer::start_with(&[
         "--rename-command",
@@ -38,7 +38,7 @@ fn p2_a_canary_tells_of_silence_and_of_purges_without_effect() {
         ),
     );
     deployment.configure(&format!(
-        "canaries: {{ shop: {{ table: {BEATS}, within: 3s }} }}\n"
+        "beacons: {{ shop: {{ table: {BEATS}, within: 3s }} }}\n"
     ));
     for topic in ["shop.public.items", "shop.public.notes", BEATS] {
         deployment.kafka.create_topic(topic, 1).expect("topic");
@@ -79,7 +79,7 @@ fn of(metric: &str, target: &str) -> String {
 }
 
 fn failures(deployment: &Deployment, target: &str, reason: &str) -> f64 {
-    let series = of("freshet_canary_failures_total", target);
+    let series = of("freshet_beacon_failures_total", target);
     let series = format!("{series},reason=\"{reason}\"}}");
     deployment.metric(&series).expect("there from the start")
 }
@@ -89,19 +89,19 @@ fn it_is_measured_where_it_takes_effect(deployment: &Deployment, writer: &TopicW
     for target in ["main", "edge"] {
         deployment.until(&format!("beats take effect at {target}"), || {
             beat(writer);
-            let count = deployment.metric(&of("freshet_canary_seconds_count", target));
+            let count = deployment.metric(&of("freshet_beacon_seconds_count", target));
             count.is_some_and(|count| count >= 2.0)
         });
         let family =
-            format!("freshet_freshness_seconds_count{{family=\"freshet.canary.shop.{target}\"");
+            format!("freshet_freshness_seconds_count{{family=\"freshet.beacon.shop.{target}\"");
         assert!(deployment.metric(&family) >= Some(2.0), "{family}");
-        let age = deployment.metric(&of("freshet_canary_age_seconds", target));
+        let age = deployment.metric(&of("freshet_beacon_age_seconds", target));
         assert!(age.is_some_and(|age| age < 3.0), "{target}: {age:?} s");
     }
     deployment.until("an entry waits for the next beat", || {
         let life: i64 = deployment
             .connection()
-            .ttl("freshet:canary:shop:main")
+            .ttl("freshet:beacon:shop:main")
             .expect("ttl");
         life > 3000
     });
@@ -112,16 +112,16 @@ fn a_purge_without_effect_is_told(deployment: &Deployment, writer: &TopicWriter)
         beat(writer);
         let told = deployment.get("/readyz").map_or(String::new(), |it| it.1);
         told.contains(
-            "canary shop at numb: the target answered a purge and the entry is still there",
-        ) && !told.contains("canary shop at main")
+            "beacon shop at numb: the target answered a purge and the entry is still there",
+        ) && !told.contains("beacon shop at main")
     });
     assert!(failures(deployment, "numb", "still_there") >= 1.0);
     assert_eq!(failures(deployment, "main", "still_there"), 0.0);
     assert_eq!(
-        deployment.metric(&of("freshet_canary_seconds_count", "numb")),
+        deployment.metric(&of("freshet_beacon_seconds_count", "numb")),
         None
     );
-    let numb_age = of("freshet_canary_age_seconds", "numb");
+    let numb_age = of("freshet_beacon_age_seconds", "numb");
     deployment.until("its age grows while beats come", || {
         beat(writer);
         deployment.metric(&numb_age).is_some_and(|age| age > 3.0)
@@ -135,7 +135,7 @@ fn a_purge_without_effect_is_told(deployment: &Deployment, writer: &TopicWriter)
 
 fn silence_is_told_and_ends(deployment: &Deployment, writer: &TopicWriter) {
     for target in ["main", "edge"] {
-        let wanted = format!("canary shop at {target}: no beat within 3 s");
+        let wanted = format!("beacon shop at {target}: no beat within 3 s");
         deployment.until(&wanted, || {
             let told = deployment.get("/readyz");
             told.is_some_and(|(code, text)| code == 503 && text.contains(&wanted))
@@ -145,6 +145,6 @@ fn silence_is_told_and_ends(deployment: &Deployment, writer: &TopicWriter) {
     deployment.until("well again with the next beats", || {
         beat(writer);
         let told = deployment.get("/readyz").map_or(String::new(), |it| it.1);
-        !told.contains("canary shop at main") && !told.contains("canary shop at edge")
+        !told.contains("beacon shop at main") && !told.contains("beacon shop at edge")
     });
 }

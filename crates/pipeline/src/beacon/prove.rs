@@ -11,8 +11,8 @@ use freshet_core::registry::EntryVersion;
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
-use crate::canary::metrics::{self, Failure};
-use crate::canary::{Beat, Canaries, CanarySeat};
+use crate::beacon::metrics::{self, Failure};
+use crate::beacon::{BeaconSeat, Beacons, Beat};
 use crate::clock::Clock;
 use crate::status::Status;
 
@@ -32,7 +32,7 @@ struct Planted {
 struct Prove<C> {
     /// By target.
     caches: BTreeMap<Arc<str>, Arc<C>>,
-    canaries: Canaries,
+    beacons: Beacons,
     status: Status,
     clock: Clock,
     /// By place among the seats; none where it was tried and the cache did not take it.
@@ -44,12 +44,12 @@ struct Prove<C> {
 pub async fn prove<C: Probe + Plant>(
     caches: BTreeMap<Arc<str>, Arc<C>>,
     mut beats: mpsc::Receiver<Beat>,
-    canaries: Canaries,
+    beacons: Beacons,
     (status, clock): (Status, Clock),
 ) {
     let mut prove = Prove {
         caches,
-        canaries: canaries.clone(),
+        beacons: beacons.clone(),
         status,
         clock,
         planted: BTreeMap::new(),
@@ -58,7 +58,7 @@ pub async fn prove<C: Probe + Plant>(
             hash: false,
         },
     };
-    canaries.seats().for_each(metrics::register);
+    beacons.seats().for_each(metrics::register);
     let mut ticks = tokio::time::interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -77,8 +77,8 @@ pub async fn prove<C: Probe + Plant>(
 impl<C: Probe + Plant> Prove<C> {
     /// Looks whether a beat took effect.
     async fn look(&mut self, beat: &Beat) {
-        let canaries = self.canaries.clone();
-        let mut seats = canaries.seats().enumerate();
+        let beacons = self.beacons.clone();
+        let mut seats = beacons.seats().enumerate();
         let found = seats.find(|(_, it)| it.database == beat.database && it.target == beat.target);
         let Some((at, seat)) = found else { return };
         let (Some((name, ttl)), Some(cache)) = (&seat.entry, self.caches.get(&seat.target)) else {
@@ -103,12 +103,12 @@ impl<C: Probe + Plant> Prove<C> {
             Observation::Present { version, .. } if version.as_ref() == Some(&planted.mark) => {
                 metrics::failed(seat, Failure::StillThere, 1);
                 tracing::error!(
-                    event = "canary",
+                    event = "beacon",
                     database = %seat.database,
                     target_name = %seat.target,
                     "a purge was answered and the entry is still there"
                 );
-                canaries.ineffective(seat);
+                beacons.ineffective(seat);
             }
             // What is there now is not what was there before the beat.
             Observation::Absent | Observation::Present { .. } => {
@@ -119,13 +119,13 @@ impl<C: Probe + Plant> Prove<C> {
         }
     }
 
-    fn took_effect(&self, seat: &CanarySeat, beat: &Beat, now: WallMicros) {
+    fn took_effect(&self, seat: &BeaconSeat, beat: &Beat, now: WallMicros) {
         let took = Duration::from_micros(now.since(beat.committed));
         metrics::took(seat, took);
-        self.canaries
+        self.beacons
             .effective(seat, self.clock.steady_of(beat.committed));
         tracing::debug!(
-            event = "canary",
+            event = "beacon",
             database = %seat.database,
             target_name = %seat.target,
             took_us = took.as_micros() as u64,
@@ -135,12 +135,12 @@ impl<C: Probe + Plant> Prove<C> {
 
     /// Plants what is not there yet, and anew what would not outlive a long silence.
     async fn plant_missing(&mut self) {
-        let canaries = self.canaries.clone();
-        for (at, seat) in canaries.seats().enumerate() {
+        let beacons = self.beacons.clone();
+        for (at, seat) in beacons.seats().enumerate() {
             let Some((_, ttl)) = &seat.entry else {
                 continue;
             };
-            if !canaries.is_held(seat) {
+            if !beacons.is_held(seat) {
                 self.planted.remove(&at);
                 continue;
             }
@@ -154,7 +154,7 @@ impl<C: Probe + Plant> Prove<C> {
     }
 
     /// What cannot be planted is tried again at the next tick; that the target does not answer is told by others.
-    async fn plant(&mut self, at: usize, seat: &CanarySeat) {
+    async fn plant(&mut self, at: usize, seat: &BeaconSeat) {
         let (Some((name, ttl)), Some(cache)) = (&seat.entry, self.caches.get(&seat.target)) else {
             return;
         };
@@ -170,7 +170,7 @@ impl<C: Probe + Plant> Prove<C> {
             }
             Err(reason) => {
                 self.planted.insert(at, None);
-                tracing::debug!(target_name = %seat.target, reason, "no canary could be planted");
+                tracing::debug!(target_name = %seat.target, reason, "no beacon could be planted");
             }
         }
     }
@@ -178,9 +178,9 @@ impl<C: Probe + Plant> Prove<C> {
     /// Readiness and log, once for each turn.
     fn tell(&self) {
         let now = self.clock.now();
-        for seat in self.canaries.seats() {
-            let told = self.canaries.judge(seat, now);
-            let part = format!("canary {} at {}", seat.database, seat.target);
+        for seat in self.beacons.seats() {
+            let told = self.beacons.judge(seat, now);
+            let part = format!("beacon {} at {}", seat.database, seat.target);
             if told.became_late {
                 metrics::failed(seat, Failure::Late, 1);
             }
@@ -188,12 +188,12 @@ impl<C: Probe + Plant> Prove<C> {
                 let was_told = self.status.unready().iter().any(|it| it.part == part);
                 self.status.ready(&part);
                 if was_told {
-                    tracing::info!(event = "canary", part, "the canary is well again");
+                    tracing::info!(event = "beacon", part, "the beacon is well again");
                 }
                 continue;
             };
             if self.status.not_ready(&part, &reason, now) {
-                tracing::error!(event = "canary", part, reason, "the canary is not well");
+                tracing::error!(event = "beacon", part, reason, "the beacon is not well");
             }
         }
     }

@@ -1,48 +1,48 @@
-//! Canaries: which row of each database moves by itself, and where that is measured.
+//! Beacons: which row of each database moves by itself, and where that is measured.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use freshet_core::registry::{Registry, Target as NamedTarget, Tier};
 use freshet_core::table::Engine;
-use freshet_registry::canary::Canary;
+use freshet_registry::beacon::Beacon;
 use freshet_registry::diagnostics::{Diagnostic, Diagnostics, Place, listed};
 use serde_saphyr::Spanned;
 
 use super::faults::Faults;
-use super::ranges::CANARY_WITHIN;
+use super::ranges::BEACON_WITHIN;
 use super::targets::TargetConfig;
-use super::written::CanaryWritten;
+use super::written::BeaconWritten;
 
-/// One canary, with the place to speak of when the registry does not know what it takes.
+/// One beacon, with the place to speak of when the registry does not know what it takes.
 #[derive(Debug)]
-pub(crate) struct CanaryConfig {
-    pub(crate) canary: Canary,
+pub(crate) struct BeaconConfig {
+    pub(crate) beacon: Beacon,
     place: Place,
 }
 
 type Targets = BTreeMap<Arc<str>, TargetConfig>;
 
 pub(super) fn decide(
-    written: BTreeMap<String, Spanned<CanaryWritten>>,
+    written: BTreeMap<String, Spanned<BeaconWritten>>,
     targets: &Targets,
     faults: &mut Faults<'_>,
-) -> Vec<CanaryConfig> {
+) -> Vec<BeaconConfig> {
     let mut decided = Vec::new();
     for (database, written) in written {
         let place = faults.place(&written.value.table);
-        let canary = decide_one(&database, &written, targets, faults);
-        decided.push(CanaryConfig { canary, place });
+        let beacon = decide_one(&database, &written, targets, faults);
+        decided.push(BeaconConfig { beacon, place });
     }
     decided
 }
 
 fn decide_one(
     database: &str,
-    spanned: &Spanned<CanaryWritten>,
+    spanned: &Spanned<BeaconWritten>,
     targets: &Targets,
     faults: &mut Faults<'_>,
-) -> Canary {
+) -> Beacon {
     let written = &spanned.value;
     let table = &written.table;
     let below = table.value.strip_prefix(database);
@@ -53,8 +53,8 @@ fn decide_one(
         let message = format!("`{}` is not a table of `{database}`", table.value);
         faults.add(table, &message, &help);
     }
-    let within = faults.duration(written.within.as_ref(), &CANARY_WITHIN);
-    Canary {
+    let within = faults.duration(written.within.as_ref(), &BEACON_WITHIN);
+    Beacon {
         database: Arc::from(database),
         table: Arc::from(table.value.as_str()),
         topic: written.topic.as_deref().map(Arc::from),
@@ -108,17 +108,17 @@ fn named(
     found
 }
 
-/// The registry with the canaries of the config.
+/// The registry with the beacons of the config.
 ///
 /// # Errors
-/// What the registry does not know of a canary's database, with the place in the config.
-pub(crate) fn add_canaries(
-    canaries: &[CanaryConfig],
+/// What the registry does not know of a beacon's database, with the place in the config.
+pub(crate) fn add_beacons(
+    beacons: &[BeaconConfig],
     mut registry: Registry,
 ) -> Result<Registry, Diagnostics> {
     let mut faults = Diagnostics::default();
-    for CanaryConfig { canary, place } in canaries {
-        match canary.add_to(registry.clone()) {
+    for BeaconConfig { beacon, place } in beacons {
+        match beacon.add_to(registry.clone()) {
             Ok(with) => registry = with,
             Err(error) => {
                 let help = "say `engine:` (postgres, mysql, mariadb), or rename a family that is called as ours is";

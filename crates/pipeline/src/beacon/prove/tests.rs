@@ -5,7 +5,7 @@ use freshet_core::position::StreamId;
 
 use super::*;
 
-const ENTRY: &[u8] = b"freshet:canary:shop:main";
+const ENTRY: &[u8] = b"freshet:beacon:shop:main";
 const SECOND: u64 = 1_000_000;
 
 /// A cache of one entry.
@@ -60,7 +60,7 @@ struct Scene {
     now: Arc<AtomicU64>,
     /// What the wall clock shows beyond `now`, in seconds.
     ahead: Arc<AtomicU64>,
-    seat: CanarySeat,
+    seat: BeaconSeat,
 }
 
 /// What the wall clock shows when the steady one shows zero, in seconds.
@@ -77,23 +77,23 @@ fn clock_of(now: &Arc<AtomicU64>, ahead: &Arc<AtomicU64>) -> Clock {
 
 impl Scene {
     async fn begin() -> Self {
-        let seat = CanarySeat {
+        let seat = BeaconSeat {
             database: Arc::from("shop"),
             target: Arc::from("main"),
-            topic: Arc::from("shop.public.freshet_canary"),
+            topic: Arc::from("shop.public.freshet_beacon"),
             in_first_partition: true,
             within: Duration::from_secs(60),
             entry: Some((ENTRY.to_vec(), Duration::from_secs(3600))),
         };
         let now = Arc::new(AtomicU64::new(100 * SECOND));
-        let (canaries, _beats) = Canaries::new(vec![seat.clone()], Steady(100 * SECOND));
+        let (beacons, _beats) = Beacons::new(vec![seat.clone()], Steady(100 * SECOND));
         let reader = (("intake 0", StreamId(0)), 0);
-        canaries.assigned(&seat.topic, reader, Steady(100 * SECOND));
+        beacons.assigned(&seat.topic, reader, Steady(100 * SECOND));
         let ahead = Arc::new(AtomicU64::new(DAY));
         let cache = Arc::new(Cache::default());
         let mut prove = Prove {
             caches: BTreeMap::from([(Arc::clone(&seat.target), Arc::clone(&cache))]),
-            canaries,
+            beacons,
             status: Status::default(),
             clock: clock_of(&now, &ahead),
             planted: BTreeMap::new(),
@@ -130,7 +130,7 @@ impl Scene {
 
     fn age_s(&self) -> u64 {
         let now = self.prove.clock.now();
-        self.prove.canaries.age(&self.seat, now).as_secs()
+        self.prove.beacons.age(&self.seat, now).as_secs()
     }
 
     fn reasons(&self) -> Vec<String> {
@@ -140,7 +140,7 @@ impl Scene {
 }
 
 #[tokio::test]
-async fn p2_a_canary_is_fresh_when_its_entry_is_gone() {
+async fn p2_a_beacon_is_fresh_when_its_entry_is_gone() {
     let mut scene = Scene::begin().await;
     let first = scene.cache.entry().expect("planted");
     scene.at(110);
@@ -177,7 +177,7 @@ async fn p2_a_purge_without_effect_is_told() {
 }
 
 #[tokio::test]
-async fn p2_a_canary_that_cannot_be_planted_proves_nothing() {
+async fn p2_a_beacon_that_cannot_be_planted_proves_nothing() {
     let mut scene = Scene::begin().await;
     scene.cache.set(None);
     *scene.cache.away.lock().expect("unpoisoned") = true;
@@ -210,7 +210,7 @@ async fn an_entry_is_planted_anew_before_it_expires() {
 }
 
 #[tokio::test]
-async fn p6_a_clock_that_is_set_makes_no_canary_late_and_no_entry_old() {
+async fn p6_a_clock_that_is_set_makes_no_beacon_late_and_no_entry_old() {
     for ahead in [DAY - 3_600, DAY + 3_600] {
         let mut scene = Scene::begin().await;
         scene.at(110);

@@ -1,7 +1,7 @@
-//! Canaries: a row of each database that moves by itself, followed from its commit to the proof that its entries are
+//! Beacons: a row of each database that moves by itself, followed from its commit to the proof that its entries are
 //! gone, so that freshness is known also while nobody changes anything (promise P2).
 //!
-//! A canary is a family like any other on the way there. Here is what is known of each at each target: who reads the
+//! A beacon is a family like any other on the way there. Here is what is known of each at each target: who reads the
 //! partition that carries it, the newest beat that took effect, and how old that is.
 
 pub mod metrics;
@@ -14,9 +14,9 @@ use std::time::Duration;
 use freshet_core::position::{Steady, StreamId, WallMicros};
 use tokio::sync::mpsc;
 
-/// One canary at one target.
+/// One beacon at one target.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CanarySeat {
+pub struct BeaconSeat {
     /// The database whose row moves.
     pub database: Arc<str>,
     /// Where it is measured.
@@ -47,13 +47,13 @@ pub struct Beat {
     pub answered: WallMicros,
 }
 
-/// What is known of all canaries, shared by whoever hears, proves and asks.
+/// What is known of all beacons, shared by whoever hears, proves and asks.
 #[derive(Debug, Clone, Default)]
-pub struct Canaries(Arc<Shared>);
+pub struct Beacons(Arc<Shared>);
 
 #[derive(Debug, Default)]
 struct Shared {
-    seats: Vec<(CanarySeat, Mutex<State>)>,
+    seats: Vec<(BeaconSeat, Mutex<State>)>,
     beats: Option<mpsc::Sender<Beat>>,
 }
 
@@ -77,7 +77,7 @@ struct State {
     late: bool,
 }
 
-/// What is to be told of a canary.
+/// What is to be told of a beacon.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Told {
     /// Why it is not well, in words; none when it is, or when another process measures it.
@@ -89,11 +89,11 @@ pub struct Told {
 /// Beats that wait for their proof. A proof is one question, so that this is never reached.
 const WAITING_MAX: usize = 256;
 
-impl Canaries {
+impl Beacons {
     /// Watches `seats` from `now` on. The receiver is for [`prove`](prove::prove).
-    pub fn new(seats: Vec<CanarySeat>, now: Steady) -> (Self, mpsc::Receiver<Beat>) {
+    pub fn new(seats: Vec<BeaconSeat>, now: Steady) -> (Self, mpsc::Receiver<Beat>) {
         let (beats, answered) = mpsc::channel(WAITING_MAX);
-        let state = |seat: CanarySeat| {
+        let state = |seat: BeaconSeat| {
             let since = State {
                 since: now,
                 ..State::default()
@@ -108,7 +108,7 @@ impl Canaries {
     }
 
     /// Everything that is watched.
-    pub fn seats(&self) -> impl Iterator<Item = &CanarySeat> {
+    pub fn seats(&self) -> impl Iterator<Item = &BeaconSeat> {
         self.0.seats.iter().map(|(seat, _)| seat)
     }
 
@@ -148,12 +148,12 @@ impl Canaries {
         if let Some(beats) = &self.0.beats
             && beats.try_send(beat).is_err()
         {
-            tracing::warn!("a canary's beat was dropped: too many wait for their proof");
+            tracing::warn!("a beacon's beat was dropped: too many wait for their proof");
         }
     }
 
     /// A beat that was committed at `committed` has taken effect.
-    fn effective(&self, seat: &CanarySeat, committed: Steady) {
+    fn effective(&self, seat: &BeaconSeat, committed: Steady) {
         if let Some(mut state) = self.state(seat) {
             state.newest = state.newest.max(committed);
             state.ineffective = false;
@@ -161,26 +161,26 @@ impl Canaries {
     }
 
     /// A beat was answered and its entry is still there.
-    fn ineffective(&self, seat: &CanarySeat) {
+    fn ineffective(&self, seat: &BeaconSeat) {
         if let Some(mut state) = self.state(seat) {
             state.ineffective = true;
         }
     }
 
-    /// Whether this process reads a partition that may carry the canary.
-    fn is_held(&self, seat: &CanarySeat) -> bool {
+    /// Whether this process reads a partition that may carry the beacon.
+    fn is_held(&self, seat: &BeaconSeat) -> bool {
         self.state(seat).is_some_and(|state| !state.held.is_empty())
     }
 
     /// How old the newest beat is that took effect; of a beat that never came, how long it has been
     /// waited for. Grows by itself.
-    pub fn age(&self, seat: &CanarySeat, now: Steady) -> Duration {
+    pub fn age(&self, seat: &BeaconSeat, now: Steady) -> Duration {
         self.state(seat)
             .map_or(Duration::ZERO, |state| state.age(now))
     }
 
-    /// What is to be told of a canary at `now`.
-    fn judge(&self, seat: &CanarySeat, now: Steady) -> Told {
+    /// What is to be told of a beacon at `now`.
+    fn judge(&self, seat: &BeaconSeat, now: Steady) -> Told {
         let Some(mut state) = self.state(seat) else {
             return Told {
                 reason: None,
@@ -225,11 +225,11 @@ impl Canaries {
     }
 
     fn on(&self, topic: &str) -> impl Iterator<Item = MutexGuard<'_, State>> {
-        let of_topic = move |it: &&(CanarySeat, Mutex<State>)| *it.0.topic == *topic;
+        let of_topic = move |it: &&(BeaconSeat, Mutex<State>)| *it.0.topic == *topic;
         self.0.seats.iter().filter(of_topic).map(|it| lock(&it.1))
     }
 
-    fn state(&self, seat: &CanarySeat) -> Option<MutexGuard<'_, State>> {
+    fn state(&self, seat: &BeaconSeat) -> Option<MutexGuard<'_, State>> {
         let mut seats = self.0.seats.iter();
         let found = seats.find(|(it, _)| it.database == seat.database && it.target == seat.target);
         found.map(|(_, state)| lock(state))
