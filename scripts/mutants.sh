@@ -42,7 +42,7 @@ first=(
   "wire/src/avro" "lib writer_schemas"
   "wire/src/(json|facts|images|decode|boundary|unowned)" "lib stack_rows boundaries"
   "wire/src" "lib"
-  "pipeline/src/transactions" "lib transactions"
+  "pipeline/src/intake/transactions" "lib transactions"
   "pipeline/src" "lib"
 )
 

@@ -3,6 +3,19 @@
 //! It runs on a thread of its own and holds no lock. Nothing here waits for a target: when rounds are under way and the
 //! open one is full, the source is asked for nothing but keeps its session.
 
+mod adopt;
+mod drift;
+pub(crate) mod gaps;
+mod hold;
+pub(crate) mod parked;
+mod sample;
+pub(crate) mod schemas;
+pub(crate) mod take;
+pub(crate) mod taking;
+mod tally;
+pub mod transactions;
+mod unproven;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,18 +29,20 @@ use freshet_core::ports::{Demand, Source, SourceError, SourceEvent};
 use freshet_core::position::{Steady, StreamId, StreamPosition};
 use tokio::sync::{mpsc, watch};
 
-use crate::beacon::Beacons;
 use crate::clock::Clock;
-use crate::gaps::Gaps;
-use crate::heartbeat::{Heard, Heartbeats};
-use crate::lag::{LagOf, Lags};
+use crate::intake::gaps::Gaps;
+use crate::intake::taking::Take;
 use crate::metrics;
 use crate::round::sent::InFlight;
 use crate::round::{Bounds, Returned, Round};
 use crate::rules::{Rules, RulesInForce};
-use crate::status::Status;
-use crate::taking::Take;
-use crate::withheld::{Found, Hold, Partition, Partitions, WaitsFor, Withheld, WithheldWatch};
+use crate::watch::beacon::Beacons;
+use crate::watch::heartbeat::{Heard, Heartbeats};
+use crate::watch::lag::{LagOf, Lags};
+use crate::watch::status::Status;
+use crate::watch::withheld::{
+    Found, Hold, Partition, Partitions, WaitsFor, Withheld, WithheldWatch,
+};
 
 /// How often slow-moving gauges are set.
 const GAUGES_EVERY: Duration = Duration::from_millis(500);

@@ -4,35 +4,22 @@
 //! its source is synchronous; rounds run as futures on the runtime; each outbox lane has a thread that
 //! reads the lane's topic. Tasks and threads are started in [`run`] and nowhere else.
 
-mod adopt;
-pub mod beacon;
 pub mod clock;
 mod dead_letter;
-mod drift;
-mod gaps;
-pub mod heartbeat;
-mod hold;
+mod events;
 mod intake;
-mod lag;
 mod lanes;
 pub mod metrics;
-mod parked;
 pub mod parts;
 pub mod round;
 pub mod rules;
 pub mod run;
-mod sample;
-mod schemas;
-pub mod status;
-mod take;
-mod taking;
-mod tally;
-pub mod transactions;
-mod unproven;
-pub mod withheld;
+mod watch;
 
 #[cfg(test)]
 #[path = "../tests/pieces/mod.rs"]
 mod pieces;
 
+pub use intake::transactions;
 pub use lanes::backoff;
+pub use watch::{beacon, heartbeat, status, withheld};

@@ -18,7 +18,7 @@ use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 
 pub(crate) use reads::ReadOutcome;
 
-use crate::beacon::metrics::BEACON;
+use crate::watch::beacon::metrics::BEACON;
 
 /// Commit → effective purge.
 pub const FRESHNESS: &str = "freshet_freshness_seconds";

@@ -7,14 +7,14 @@ use freshet_core::sample::{PurgedSample, ReadSample};
 use freshet_wire::Limits;
 use tokio::sync::mpsc;
 
-use crate::beacon::Beacons;
 use crate::clock::Clock;
-use crate::heartbeat::Heartbeats;
+use crate::intake::transactions::Transactions;
 use crate::lanes::backoff::{Backoff, Dice};
 use crate::round::{Bounds, Window};
 use crate::rules::RulesInForce;
-use crate::status::Status;
-use crate::transactions::Transactions;
+use crate::watch::beacon::Beacons;
+use crate::watch::heartbeat::Heartbeats;
+use crate::watch::status::Status;
 
 /// How the pipeline behaves.
 #[derive(Debug, Clone)]

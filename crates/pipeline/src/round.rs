@@ -1,6 +1,5 @@
 //! A round on its way through the tiers, and how many of them may be on their way.
 
-pub(crate) mod freshness;
 pub(crate) mod run;
 pub(crate) mod sent;
 

@@ -12,9 +12,10 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
-use crate::beacon::Beacons;
+use crate::events::freshness::Measure;
 use crate::intake::Intake;
-use crate::lag::{LagOf, Lags};
+use crate::intake::take::{TakeChanges, TakeParts};
+use crate::intake::taking::Take;
 use crate::lanes::budget::Pace;
 use crate::lanes::lane::{Lane, Policy};
 use crate::lanes::replay;
@@ -24,12 +25,11 @@ use crate::lanes::target::{NewTarget, Target};
 use crate::lanes::turns::Turns;
 use crate::metrics::STAGE;
 use crate::parts::{BacklogLane, Drive, LiveLane, Parts, Settings, TargetParts};
-use crate::round::freshness::Measure;
 use crate::round::run::RunRound;
 use crate::round::{Bounds, Returned, Round, Window};
 use crate::rules::RulesInForce;
-use crate::take::{TakeChanges, TakeParts};
-use crate::taking::Take;
+use crate::watch::beacon::Beacons;
+use crate::watch::lag::{LagOf, Lags};
 
 /// Why the pipeline ended on its own.
 #[derive(Debug, Clone, thiserror::Error)]

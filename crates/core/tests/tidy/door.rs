@@ -19,10 +19,10 @@ const CALLERS: [(&str, &str); 6] = [
         "a purge request that cannot be read",
     ),
     (
-        "crates/pipeline/src/take.rs",
+        "crates/pipeline/src/intake/take.rs",
         "a record that cannot be used",
     ),
-    ("crates/pipeline/src/unproven.rs", "a gap in the log"),
+    ("crates/pipeline/src/intake/unproven.rs", "a gap in the log"),
     ("crates/wire/src/intent.rs", "what another process asks for"),
 ];
 

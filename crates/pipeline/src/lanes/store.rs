@@ -9,7 +9,7 @@ use freshet_wire::{DeadLetter, requests_of};
 
 use crate::clock::Clock;
 use crate::lanes::backoff::{Backoff, Dice};
-use crate::status::Status;
+use crate::watch::status::Status;
 
 /// Appends to our topics, again and again until the broker has stored it.
 #[derive(Debug)]

@@ -13,8 +13,8 @@ use freshet_wire::{PurgeRequest, RequestedPurge};
 
 use crate::clock::Clock;
 use crate::dead_letter::{self, Concerned, Reason};
+use crate::intake::taking::Take;
 use crate::round::Round;
-use crate::taking::Take;
 
 /// Takes purge requests.
 pub(crate) struct TakeRequests {

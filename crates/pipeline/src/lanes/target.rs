@@ -12,7 +12,7 @@ use crate::lanes::breaker::{Breaker, Turn};
 use crate::lanes::budget::RetryBudget;
 use crate::lanes::recent::Recent;
 use crate::metrics::{BREAKER_OPEN, NODES_DOWN, REPLAYED, SPILLED, TAKEOVERS, TARGET_UP};
-use crate::status::Status;
+use crate::watch::status::Status;
 
 /// A target and its state, shared by its lanes.
 #[derive(Debug)]

@@ -12,7 +12,7 @@ pub fn describe() {
     super::reads::describe();
     describe_histograms();
     describe_gauges();
-    crate::beacon::metrics::describe();
+    crate::watch::beacon::metrics::describe();
 }
 
 fn describe_counters() {

@@ -10,12 +10,12 @@ use futures_util::future::join_all;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 
 use crate::clock::Clock;
+use crate::events::freshness::Measure;
 use crate::lanes::lane::Lane;
 use crate::lanes::store::Store;
 use crate::lanes::target::part_of;
 use crate::lanes::work::{Answer, Stored, Work};
 use crate::round::Round;
-use crate::round::freshness::Measure;
 
 /// Runs rounds.
 pub(crate) struct RunRound<P, O> {

@@ -15,7 +15,7 @@ use super::*;
 use crate::clock::Clock;
 use crate::lanes::backoff::{Backoff, Dice};
 use crate::lanes::target::{NewTarget, is_answer};
-use crate::status::Status;
+use crate::watch::status::Status;
 
 fn report(outcomes: &[PurgeOutcome], nodes_down: u32) -> PurgeReport {
     PurgeReport {

@@ -13,13 +13,13 @@ use freshet_core::template::NameForm;
 use tokio::time::Instant;
 
 use super::*;
-use crate::beacon::Beacons;
 use crate::lanes::backoff::{Backoff, Dice};
 use crate::lanes::lane::Policy;
 use crate::lanes::target::{NewTarget, Target};
 use crate::lanes::turns::Turns;
 use crate::rules::Rules;
-use crate::status::Status;
+use crate::watch::beacon::Beacons;
+use crate::watch::status::Status;
 
 /// What was asked and answered, in order: `main?` and `main!`, with the milliseconds since the start.
 type Log = Arc<Mutex<Vec<(String, u64)>>>;

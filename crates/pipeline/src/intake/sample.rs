@@ -13,10 +13,10 @@ use freshet_core::resolve::resolve_read;
 use freshet_core::sample::{PurgedSample, ReadSample};
 use tokio::sync::mpsc;
 
+use crate::intake::take::TakeChanges;
 use crate::metrics::ReadOutcome;
 use crate::round::Round;
 use crate::rules::Rules;
-use crate::take::TakeChanges;
 
 /// How many purges the auditor is offered: one at most per interval.
 #[derive(Debug, Clone, Copy)]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use freshet_core::broken::Promise;
 use freshet_core::position::{Steady, WallMicros};
 
-use crate::withheld::Withheld;
+use crate::watch::withheld::Withheld;
 
 /// Why a part is not ready.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -15,9 +15,9 @@ use freshet_core::registry::Registry;
 use freshet_core::transaction::Boundary;
 use freshet_wire::{BoundaryRead, DecodeError, Decoded, Skipped};
 
+use crate::intake::take::{TakeChanges, Taken};
 use crate::metrics;
 use crate::round::Round;
-use crate::take::{TakeChanges, Taken};
 
 /// The databases whose transactions are counted, by Debezium's `topic.prefix`.
 #[derive(Debug, Clone, Default)]

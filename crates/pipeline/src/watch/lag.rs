@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use freshet_core::ports::Source;
 use freshet_core::position::StreamId;
 
+use crate::intake::taking::Take;
 use crate::intake::{Intake, Progress};
 use crate::metrics;
-use crate::taking::Take;
 
 /// What an intake reports its lag as.
 #[derive(Debug, Clone)]

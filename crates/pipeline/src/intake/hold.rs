@@ -5,7 +5,7 @@ use std::time::Duration;
 use freshet_core::ports::{Reading, Source};
 
 use crate::intake::Intake;
-use crate::taking::Take;
+use crate::intake::taking::Take;
 
 /// While an answer is on its way, the intake looks for it this often.
 const LOOK_EVERY: Duration = Duration::from_millis(5);

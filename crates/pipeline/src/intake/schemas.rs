@@ -9,11 +9,11 @@ use ::metrics::counter;
 use freshet_core::ports::{WriterSchemaError, WriterSchemas};
 use freshet_core::position::Steady;
 
+use crate::intake::parked::Parked;
 use crate::lanes::backoff::{Backoff, Dice};
 use crate::metrics::SCHEMA_FETCHES;
-use crate::parked::Parked;
 use crate::parts::Drive;
-use crate::status::Status;
+use crate::watch::status::Status;
 
 /// Schemas that are fetched at the same time at most, each on a thread of its own.
 const FETCHES_MAX: usize = 8;

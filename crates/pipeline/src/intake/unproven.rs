@@ -8,11 +8,11 @@ use freshet_core::intent::Intent;
 use freshet_core::ports::Source;
 use freshet_core::registry::FreshnessClass;
 
-use crate::gaps::DueGap;
+use crate::intake::gaps::DueGap;
+use crate::intake::taking::Take;
 use crate::intake::{Intake, Progress};
 use crate::metrics;
 use crate::round::Round;
-use crate::taking::Take;
 
 impl<S: Source, T: Take> Intake<S, T> {
     /// Notes a gap: told and counted at once, purged as soon as its neighbours are gathered.

@@ -18,19 +18,19 @@ use tokio::sync::mpsc;
 
 use crate::clock::Clock;
 use crate::dead_letter::{self, Concerned, Reason};
-use crate::drift::Drifts;
-use crate::gaps::Order;
+use crate::intake::drift::Drifts;
+use crate::intake::gaps::Order;
+use crate::intake::parked::{Parked, ParkedStream};
+use crate::intake::sample::{Reads, Sampling};
+use crate::intake::schemas::{Blame, Fetches};
+use crate::intake::taking::Take;
+use crate::intake::tally::Tally;
+use crate::intake::transactions::{Transactions, Watch};
 use crate::lanes::backoff::Dice;
 use crate::metrics::IntakeHandles;
-use crate::parked::{Parked, ParkedStream};
 use crate::parts::Drive;
 use crate::round::Round;
-use crate::sample::{Reads, Sampling};
-use crate::schemas::{Blame, Fetches};
-use crate::status::Status;
-use crate::taking::Take;
-use crate::tally::Tally;
-use crate::transactions::{Transactions, Watch};
+use crate::watch::status::Status;
 
 /// Takes Debezium's records.
 pub(crate) struct TakeChanges<W> {

@@ -8,9 +8,9 @@ use freshet_core::registry::{FamilyId, TargetId};
 use freshet_core::sample::PurgedSample;
 use tokio::sync::mpsc;
 
-use crate::beacon::{Beacons, Beat};
 use crate::lanes::work::{Answer, Done, Stored};
 use crate::round::Round;
+use crate::watch::beacon::{Beacons, Beat};
 
 /// Measures rounds that are done.
 #[derive(Debug, Clone)]

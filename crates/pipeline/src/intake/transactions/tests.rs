@@ -11,13 +11,13 @@ use metrics_exporter_prometheus::PrometheusBuilder;
 
 use super::*;
 use crate::clock::Clock;
+use crate::intake::take::TakeParts;
+use crate::intake::taking::Take;
 use crate::lanes::backoff::Dice;
 use crate::parts::Drive;
 use crate::pieces;
 use crate::rules::RulesInForce;
-use crate::status::Status;
-use crate::take::TakeParts;
-use crate::taking::Take;
+use crate::watch::status::Status;
 
 const ITEMS: &str = "shop.public.items";
 const BOUNDARIES: &str = "shop.transaction";

@@ -8,8 +8,8 @@ use freshet_core::gap::GapCause;
 use freshet_core::ports::Source;
 use freshet_core::position::Steady;
 
+use crate::intake::taking::Take;
 use crate::intake::{Intake, Progress};
-use crate::taking::Take;
 
 /// Debezium's default for `topic.heartbeat.prefix`.
 const PREFIX: &str = "__debezium-heartbeat.";

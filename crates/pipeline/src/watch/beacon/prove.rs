@@ -11,10 +11,10 @@ use freshet_core::registry::EntryVersion;
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
-use crate::beacon::metrics::{self, Failure};
-use crate::beacon::{BeaconSeat, Beacons, Beat};
 use crate::clock::Clock;
-use crate::status::Status;
+use crate::watch::beacon::metrics::{self, Failure};
+use crate::watch::beacon::{BeaconSeat, Beacons, Beat};
+use crate::watch::status::Status;
 
 /// The field of a planted entry that tells it from what another process has planted.
 const FIELD: &str = "planted";

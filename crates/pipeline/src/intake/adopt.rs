@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use freshet_core::ports::{Reading, Source};
 
+use crate::intake::taking::Take;
 use crate::intake::{Intake, Progress};
-use crate::lag::LagOf;
-use crate::taking::Take;
+use crate::watch::lag::LagOf;
 
 impl<S: Source, T: Take> Intake<S, T> {
     /// Puts a new registry to use. Its topics are asked for only when the open round resolves by it: a record of

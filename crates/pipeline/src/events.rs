@@ -1,0 +1,3 @@
+//! What is made of settled rounds.
+
+pub(crate) mod freshness;
