@@ -5,14 +5,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use freshet_testbed::{KafkaBroker, RedisServer, SchemaRegistry, server_folder};
+use freshet_testbed::{KafkaBroker, RedisServer, Resp, SchemaRegistry, server_folder};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use serde_json::json;
 
 use crate::case::Form;
 use crate::forms::{SchemaIds, TABLE, writer_schemas};
-use crate::resp::Resp;
 use crate::usage::{Usage, used_by};
 
 /// As Kafka's own start script has it, with a fixed heap.

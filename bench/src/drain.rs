@@ -4,12 +4,12 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
+use freshet_testbed::Resp;
 use serde_json::{Value, json};
 
 use crate::bed::Bed;
 use crate::load::Load;
 use crate::participant::{Participant, Running, Task};
-use crate::resp::Resp;
 use crate::usage::{Usage, micros_each};
 
 /// A JVM with its plugins takes a while.

@@ -20,7 +20,6 @@ pub mod participant;
 pub mod peers;
 pub mod registry;
 pub mod report;
-pub mod resp;
 pub mod rounds;
 pub mod safety;
 pub mod table;

@@ -5,6 +5,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use freshet_testbed::push_command;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
 use serde_json::{Value, json};
@@ -15,7 +16,6 @@ use crate::decode::Probe;
 use crate::figures::Spread;
 use crate::load::Load;
 use crate::registry::prefix;
-use crate::resp::push;
 use crate::usage::{cores, micros_each, thread_cpu, used_by};
 
 const KEYS_PER_COMMAND: usize = 512;
@@ -172,7 +172,7 @@ fn purge(bed: &Bed, load: &Load, case: &Case) -> anyhow::Result<(f64, f64)> {
         let words: Vec<&str> = std::iter::once("UNLINK")
             .chain(chunk.iter().map(String::as_str))
             .collect();
-        push(&mut request, &words);
+        push_command(&mut request, &words);
         redis.send(&request)?;
         answering += 1;
         if answering == COMMANDS_IN_FLIGHT {

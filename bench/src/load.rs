@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Context;
+use freshet_testbed::{Resp, push_command};
 use rand::distr::Distribution;
 use rand::distr::weighted::WeightedIndex;
 use rand::seq::SliceRandom;
@@ -17,7 +18,6 @@ use crate::bed::Bed;
 use crate::case::{Case, Form};
 use crate::forms::Events;
 use crate::registry::{idle_topics, prefix};
-use crate::resp::{Resp, push};
 
 /// The moment that drained events carry.
 const LONG_AGO_MS: u64 = 1_795_000_000_000;
@@ -166,7 +166,7 @@ impl Load {
         let (mut commands, mut waiting) = (Vec::new(), 0);
         for row in &self.distinct {
             for prefix in &prefixes {
-                push(&mut commands, &["SET", &format!("{prefix}{row}"), &value]);
+                push_command(&mut commands, &["SET", &format!("{prefix}{row}"), &value]);
                 waiting += 1;
             }
             if waiting >= 1000 {

@@ -6,8 +6,7 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 
 use anyhow::anyhow;
-
-use crate::resp::Resp;
+use freshet_testbed::Resp;
 
 /// Microseconds from the start to something that happened to each row; zero before it has.
 #[derive(Debug)]
@@ -67,8 +66,8 @@ impl Watch {
         let reader = std::thread::spawn(move || {
             while count.load(Ordering::Relaxed) < u64::from(rows) {
                 let read = pushes.read_push(|key| {
-                    let row = key.strip_prefix(prefix.as_bytes());
-                    let row = row.and_then(|row| std::str::from_utf8(row).ok()?.parse().ok());
+                    let row = key.strip_prefix(&prefix);
+                    let row = row.and_then(|row| row.parse().ok());
                     if row.is_some_and(|row| moments.note(row)) {
                         count.fetch_add(1, Ordering::Relaxed);
                     }

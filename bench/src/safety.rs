@@ -6,7 +6,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use freshet_testbed::{Fault, FaultProxy};
+use freshet_testbed::{Fault, FaultProxy, Resp, push_command};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
 use serde_json::{Value, json};
@@ -16,7 +16,6 @@ use crate::forms::row_of_key;
 use crate::load::Load;
 use crate::participant::{Participant, Running, Task};
 use crate::registry::prefix;
-use crate::resp::{Resp, push};
 
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// Clients commit every five seconds at the slowest, by default.
@@ -157,7 +156,7 @@ fn unpurged(
             let mut command: Vec<&str> = vec!["EXISTS"];
             command.extend(words.iter().map(String::as_str));
             let mut request = Vec::new();
-            push(&mut request, &command);
+            push_command(&mut request, &command);
             unpurged += redis.pipeline(&request, 1)?;
             words.clear();
         }

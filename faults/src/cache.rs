@@ -2,11 +2,10 @@
 //! node; when anything fails the whole batch is an error, for the suite asks again anyway.
 
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader, Write};
-use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use freshet_testbed::{Reply, Resp, push_command};
 
 /// How a Redis is reached.
 #[derive(Debug, Clone)]
@@ -28,16 +27,6 @@ const REDIRECTED_WITHIN: Duration = Duration::from_secs(10);
 /// Between one redirection and the next, from the third on.
 const REDIRECTION_PAUSE: Duration = Duration::from_millis(20);
 
-/// An answer. Errors of single commands are answers, too.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Reply {
-    Nil,
-    Int(i64),
-    Text(String),
-    List(Vec<Reply>),
-    Error(String),
-}
-
 /// A command: its words, and the key by which a cluster finds its node.
 #[derive(Debug, Clone)]
 pub(crate) struct Command {
@@ -58,20 +47,13 @@ impl Command {
             key: key.to_owned(),
         }
     }
-
-    fn push(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(format!("*{}\r\n", self.words.len()).as_bytes());
-        for word in &self.words {
-            out.extend_from_slice(format!("${}\r\n{word}\r\n", word.len()).as_bytes());
-        }
-    }
 }
 
 /// A client of one thread.
 #[derive(Debug)]
 pub(crate) struct Cache {
     place: Place,
-    links: HashMap<String, BufReader<TcpStream>>,
+    links: HashMap<String, Resp>,
     /// The primary that the sentinels named last.
     primary: Option<String>,
     slots: HashMap<u16, String>,
@@ -167,31 +149,23 @@ impl Cache {
 
     fn ask(&mut self, node: &str, commands: &[&Command], asking: bool) -> Result<Vec<Reply>> {
         if !self.links.contains_key(node) {
-            self.links.insert(node.to_owned(), connect(node)?);
+            let link = Resp::connect_within(node, TIMEOUT)?;
+            self.links.insert(node.to_owned(), link);
         }
         let link = self.links.get_mut(node).context("connected")?;
         let mut request = Vec::new();
         if asking {
-            Command::new(&["ASKING"]).push(&mut request);
+            push_command(&mut request, &["ASKING"]);
         }
         for command in commands {
-            command.push(&mut request);
+            push_command(&mut request, &command.words);
         }
-        link.get_mut().write_all(&request)?;
+        link.send(&request)?;
         if asking {
-            read(link)?;
+            link.reply()?;
         }
-        commands.iter().map(|_| read(link)).collect()
+        commands.iter().map(|_| link.reply()).collect()
     }
-}
-
-fn connect(node: &str) -> Result<BufReader<TcpStream>> {
-    let address = node.parse().with_context(|| format!("address {node}"))?;
-    let stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
-    stream.set_nodelay(true)?;
-    stream.set_read_timeout(Some(TIMEOUT))?;
-    stream.set_write_timeout(Some(TIMEOUT))?;
-    Ok(BufReader::with_capacity(1 << 16, stream))
 }
 
 /// The server that most sentinels name: one alone may not have heard of a failover yet.
@@ -199,11 +173,8 @@ fn named_primary(sentinels: &[String], master: &str) -> Option<String> {
     let mut votes: HashMap<String, usize> = HashMap::new();
     for sentinel in sentinels {
         let ask = || -> Result<Reply> {
-            let mut link = connect(sentinel)?;
-            let mut request = Vec::new();
-            Command::new(&["SENTINEL", "GET-MASTER-ADDR-BY-NAME", master]).push(&mut request);
-            link.get_mut().write_all(&request)?;
-            read(&mut link)
+            let mut link = Resp::connect_within(sentinel, TIMEOUT)?;
+            link.call(&["SENTINEL", "GET-MASTER-ADDR-BY-NAME", master])
         };
         if let Ok(Reply::List(parts)) = ask()
             && let [Reply::Text(host), Reply::Text(port)] = parts.as_slice()
@@ -215,38 +186,14 @@ fn named_primary(sentinels: &[String], master: &str) -> Option<String> {
     (2 * most.1 > sentinels.len()).then_some(most.0)
 }
 
-fn read(from: &mut impl BufRead) -> Result<Reply> {
-    let mut line = String::new();
-    if from.read_line(&mut line)? == 0 {
-        bail!("redis closed the connection");
-    }
-    let line = line.trim_end();
-    let (kind, rest) = line.split_at_checked(1).context("an answer")?;
-    Ok(match kind {
-        "+" => Reply::Text(rest.to_owned()),
-        "-" => Reply::Error(rest.to_owned()),
-        ":" => Reply::Int(rest.parse()?),
-        "$" | "*" if rest == "-1" => Reply::Nil,
-        "$" => {
-            let mut bytes = vec![0; rest.parse::<usize>()? + 2];
-            from.read_exact(&mut bytes)?;
-            bytes.truncate(bytes.len() - 2);
-            Reply::Text(String::from_utf8_lossy(&bytes).into_owned())
-        }
-        "*" => {
-            let items: Result<Vec<Reply>> =
-                (0..rest.parse::<usize>()?).map(|_| read(from)).collect();
-            Reply::List(items?)
-        }
-        _ => bail!("no answer of redis: {line}"),
-    })
-}
-
 #[cfg(test)]
 mod tests {
+    use std::io::{BufReader, Write};
     use std::net::TcpListener;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use freshet_testbed::read_reply;
 
     use super::*;
 
@@ -257,7 +204,7 @@ mod tests {
             for link in listener.incoming() {
                 let mut link = link.expect("a connection");
                 let mut requests = BufReader::new(link.try_clone().expect("a second handle"));
-                while let Ok(Reply::List(_)) = read(&mut requests) {
+                while let Ok(Reply::List(_)) = read_reply(&mut requests) {
                     let left = hops
                         .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |it| it.checked_sub(1));
                     let answer = match left {

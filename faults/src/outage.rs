@@ -9,9 +9,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
+use freshet_testbed::Reply;
 
 use crate::book::{Account, Target, quantile};
-use crate::cache::{Cache, Command, Reply};
+use crate::cache::{Cache, Command};
 use crate::episode::OBJECTIVE;
 use crate::traffic::Traffic;
 use crate::world::{Form, Settings, World};

@@ -6,6 +6,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, anyhow, bail};
+use freshet_testbed::Reply;
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use rdkafka::client::ClientContext;
@@ -15,7 +16,7 @@ use rdkafka::message::DeliveryResult;
 use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer};
 
 use crate::book::{Book, Target};
-use crate::cache::{Cache, Command, Place, Reply};
+use crate::cache::{Cache, Command, Place};
 use crate::setup::{TOPIC, entry_of, entry_of_row};
 
 const ROWS: u32 = 5000;

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use freshet_testbed::Reply;
+
 use crate::book::{Book, Target};
-use crate::cache::{Cache, Command, Place, Reply};
+use crate::cache::{Cache, Command, Place};
 use crate::setup::entry_of;
 
 const LOOK_EVERY: Duration = Duration::from_millis(5);

@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use freshet_testbed::{
-    FaultProxy, KafkaBroker, RedisCluster, RedisSentinel, RedisServer, server_folder,
+    FaultProxy, KafkaBroker, RedisCluster, RedisSentinel, RedisServer, Reply, server_folder,
 };
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 use tempfile::TempDir;
 
 use crate::book::{Book, Target};
-use crate::cache::{Cache, Command, Place, Reply};
+use crate::cache::{Cache, Command, Place};
 use crate::edge::Edge;
 use crate::member::Member;
 use crate::setup::{Addresses, TOPIC, config, entry_of_row, write_registry};

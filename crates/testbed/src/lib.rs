@@ -54,6 +54,7 @@ pub use purger_contract::{ContractEntry, PurgedCache, purger_contract};
 pub use redis::RedisServer;
 pub use redis_cluster::RedisCluster;
 pub use redis_sentinel::RedisSentinel;
+pub use resp::{Reply, Resp, push_command, read_reply};
 pub use schema_registry::SchemaRegistry;
 pub use topics::{TopicReader, TopicRecord, TopicWriter};
 pub use varnish::{DEFAULT_VCL, Varnish};

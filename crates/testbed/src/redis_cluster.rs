@@ -165,11 +165,11 @@ impl RedisCluster {
         };
         for range in ranges {
             let Reply::List(parts) = range else { continue };
-            let [Reply::Text(first), Reply::Text(last), Reply::List(node), ..] = parts.as_slice()
+            let [Reply::Int(first), Reply::Int(last), Reply::List(node), ..] = parts.as_slice()
             else {
                 continue;
             };
-            if (first.parse::<u16>()?..=last.parse::<u16>()?).contains(&slot) {
+            if (*first..=*last).contains(&i64::from(slot)) {
                 let id = node.get(2).cloned().unwrap_or(Reply::Nil).text()?;
                 let at = self.ids.iter().position(|it| *it == id);
                 return at.ok_or_else(|| anyhow!("slot {slot} has an unknown owner"));
