@@ -10,15 +10,15 @@ help: ## This list
 .PHONY: demo
 demo: ## The shop on in-process Kafka and a private Redis (DEMO_SECONDS=30 to end by itself)
 	scripts/setup.sh demo
-	$(CARGO) build -q --profile demo -p freshet -p freshet-shop
-	target/demo/shop demo $(if $(DEMO_SECONDS),--seconds $(DEMO_SECONDS),)
+	$(CARGO) build -q --profile demo -p freshet -p freshet-demo
+	target/demo/freshet-demo demo $(if $(DEMO_SECONDS),--seconds $(DEMO_SECONDS),)
 
 .PHONY: stack
 stack: ## The shop on real Postgres, Debezium, Kafka, Redis and Varnish (DEMO_SECONDS=30 to end by itself)
 	scripts/setup.sh test
 	$(CARGO) run -q --release -p freshet-testbed --bin testbed-fetch
-	$(CARGO) build -q --release -p freshet -p freshet-shop
-	target/release/shop stack $(if $(DEMO_SECONDS),--seconds $(DEMO_SECONDS),)
+	$(CARGO) build -q --release -p freshet -p freshet-demo
+	target/release/freshet-demo stack $(if $(DEMO_SECONDS),--seconds $(DEMO_SECONDS),)
 
 .PHONY: test
 test: ## Formatting, clippy, licences, docs, tidy, every test including those on the real stack

@@ -23,6 +23,11 @@ CREATE TABLE freshet_beacon (
   id int PRIMARY KEY,
   beat timestamptz NOT NULL
 );
+-- How many commits each cached entry has seen. No cache depends on it, so Debezium does not capture it.
+CREATE TABLE revisions (
+  entry text PRIMARY KEY,
+  revision bigint NOT NULL
+);
 ALTER TABLE categories REPLICA IDENTITY FULL;
 ALTER TABLE products REPLICA IDENTITY FULL;
 ALTER TABLE product_categories REPLICA IDENTITY FULL;

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// One cached thing. Its `Display` is its Redis key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Entry {
+pub enum Entry {
     /// A product.
     Product(i64),
     /// A category's own row.
@@ -15,7 +15,7 @@ pub(crate) enum Entry {
 
 impl Entry {
     /// The entry that a Redis key names; none for keys that are not ours.
-    pub(crate) fn of_redis_key(redis_key: &str) -> Option<Self> {
+    pub fn of_redis_key(redis_key: &str) -> Option<Self> {
         let (noun, id) = redis_key.strip_prefix("catalog:v1:")?.split_once(':')?;
         let id = id.parse().ok()?;
         match noun {
@@ -27,11 +27,11 @@ impl Entry {
     }
 
     /// Its family.
-    pub(crate) fn family(self) -> FamilyName {
+    pub fn family(self) -> Family {
         match self {
-            Self::Product(_) => FamilyName::Product,
-            Self::Category(_) => FamilyName::Category,
-            Self::Listing(_) => FamilyName::Listing,
+            Self::Product(_) => Family::Product,
+            Self::Category(_) => Family::Category,
+            Self::Listing(_) => Family::Listing,
         }
     }
 }
@@ -48,7 +48,7 @@ impl fmt::Display for Entry {
 
 /// The families of the shop's registry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum FamilyName {
+pub enum Family {
     /// `catalog.product`
     Product,
     /// `catalog.category`
@@ -57,9 +57,9 @@ pub(crate) enum FamilyName {
     Listing,
 }
 
-impl FamilyName {
+impl Family {
     /// The name in the registry, which is the tag of the whole family too.
-    pub(crate) fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::Product => "catalog.product",
             Self::Category => "catalog.category",
@@ -70,7 +70,7 @@ impl FamilyName {
 
 /// A page of the shop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Page {
+pub enum Page {
     /// `/p/{id}`
     Product(i64),
     /// `/c/{id}`
@@ -79,7 +79,7 @@ pub(crate) enum Page {
 
 impl Page {
     /// The path under the shop's address.
-    pub(crate) fn path(self) -> String {
+    pub fn path(self) -> String {
         match self {
             Self::Product(id) => format!("/p/{id}"),
             Self::Category(id) => format!("/c/{id}"),
@@ -87,7 +87,7 @@ impl Page {
     }
 
     /// The entries the page is made of, in the order in which it shows them.
-    pub(crate) fn entries(self) -> Vec<Entry> {
+    pub fn entries(self) -> Vec<Entry> {
         match self {
             Self::Product(id) => vec![Entry::Product(id)],
             Self::Category(id) => vec![Entry::Category(id), Entry::Listing(id)],

@@ -1,114 +1,42 @@
-//! The shop: a small program that changes its rows, reads them through Redis and over HTTP, and counts every
-//! answer that is older than the last commit.
+//! The shop's origin as a program: rows in Postgres, entries in Redis, pages over HTTP.
 
-mod audience;
-mod beacon;
-mod clock;
-mod conclusion;
-mod database;
-mod demo;
-mod edge;
-mod entry;
-mod envelope;
-mod freshet;
-mod freshness;
-mod origin;
-mod postgres;
-mod purge_watch;
-mod readers;
-mod report;
-mod rules;
-mod stack;
-mod store;
-mod tally;
-mod traffic;
-mod verify;
-mod warm_up;
-mod writers;
+use std::path::PathBuf;
+use std::sync::Arc;
 
-use std::path::{Path, PathBuf};
-use std::process::ExitCode;
-use std::time::Duration;
+use anyhow::{Context, Result};
+use clap::Parser;
+use freshet_shop::{CacheAside, PostgresRows, Rules, origin};
+use tokio::net::TcpListener;
 
-use anyhow::Result;
-use clap::{Args, Parser, Subcommand};
-
-use crate::report::say;
-use crate::traffic::Pace;
-
-/// Nothing in the demo needs to run in.
-const DEMO_WARMS: Duration = Duration::ZERO;
-/// Debezium's JVM compiles while it runs.
-const STACK_WARMS: Duration = Duration::from_secs(8);
-
-/// Traffic for Freshet: writes a shop, reads it through caches, and counts every stale answer.
-///
-/// Exit code 0: every purge arrived and no answer was staler than its family's objective. 1: not so; the reasons
-/// are shown.
+/// Serves the shop's pages until it is killed. Put Varnish in front of it.
 #[derive(Debug, Parser)]
 #[command(name = "shop", version)]
 struct Cli {
-    #[command(subcommand)]
-    command: Command,
+    /// Where the rows are; schema.sql makes the tables
+    #[arg(long, default_value = "postgres://shop:shop@127.0.0.1:5432/shop")]
+    postgres: String,
+    /// Where the entries are
+    #[arg(long, default_value = "redis://127.0.0.1:6379")]
+    redis: String,
+    /// The registry that Freshet reads
+    #[arg(long, default_value = "examples/shop/registry")]
+    registry: PathBuf,
+    /// Where to listen; port 0 is any free one
+    #[arg(long, default_value = "127.0.0.1:8081")]
+    listen: String,
 }
 
-#[derive(Debug, Subcommand)]
-enum Command {
-    /// Kafka and the edge in this process, rows in memory; needs redis-server and nothing else
-    Demo(Traffic),
-    /// Postgres, Debezium, Kafka, Redis, Varnish and Prometheus as child processes
-    Stack(Traffic),
-}
-
-#[derive(Debug, Args)]
-struct Traffic {
-    /// End after so many seconds instead of on Ctrl-C
-    #[arg(long, env = "DEMO_SECONDS")]
-    seconds: Option<u64>,
-    /// Rows changed a second
-    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..))]
-    rate: u32,
-    /// Reads a second, of Redis entries and pages together
-    #[arg(long, default_value_t = 3_000)]
-    reads: u32,
-}
-
-impl Traffic {
-    fn pace(&self, warms: Duration) -> Pace {
-        Pace {
-            warms,
-            lasts: self.seconds.map(Duration::from_secs),
-            changes: self.rate,
-            reads: self.reads,
-        }
-    }
-}
-
-/// Where schema, registry and dashboards lie.
-fn shop_folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
-}
-
-fn main() -> ExitCode {
+#[tokio::main]
+async fn main() -> Result<()> {
     let cli = Cli::parse();
-    match run(&cli.command) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            say(&format!("\nnot ok: {error:#}\n"));
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn run(command: &Command) -> Result<bool> {
-    let runtime = tokio::runtime::Runtime::new()?;
-    let shop = shop_folder();
-    let registry = shop.join("registry");
-    match command {
-        Command::Demo(traffic) => runtime.block_on(demo::demo(&registry, traffic.pace(DEMO_WARMS))),
-        Command::Stack(traffic) => {
-            runtime.block_on(stack::stack(&shop, &registry, traffic.pace(STACK_WARMS)))
-        }
-    }
+    let rules = Rules::load(&cli.registry)?;
+    let rows = Arc::new(PostgresRows::connect(&cli.postgres).await?);
+    let redis = redis::Client::open(cli.redis)?
+        .get_multiplexed_async_connection()
+        .await
+        .context("redis")?;
+    let listener = TcpListener::bind(&cli.listen).await?;
+    eprintln!("the shop is at http://{}", listener.local_addr()?);
+    let readers = Arc::new(CacheAside::new(redis, rows, rules));
+    Ok(axum::serve(listener, origin::router(readers)).await?)
 }

@@ -1,6 +1,7 @@
 //! The shop's HTTP origin: pages made of entries, read through Redis, tagged for the edge.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Path, State};
@@ -8,24 +9,25 @@ use axum::http::{HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
-use crate::edge::XKEY;
 use crate::entry::{Entry, Page};
-use crate::readers::CacheAside;
-use crate::store::page_body;
+use crate::readers::{CacheAside, Rows};
+use crate::store::{page_body, revision_of};
 
+/// The tags of a page, blank-separated, as Varnish' `xkey` reads them.
+pub const XKEY: HeaderName = HeaderName::from_static("xkey");
 /// The entries of a page with their revisions, `entry@revision`, blank-separated.
-pub(crate) const X_REVISIONS: HeaderName = HeaderName::from_static("x-revisions");
+pub const X_REVISIONS: HeaderName = HeaderName::from_static("x-revisions");
 
 /// Shared caches keep a page for an hour, since purges keep it fresh. Browsers revalidate at once (`max-age=0`): no
 /// purge reaches them, so what they keep stays stale until it expires.
 const CACHE_CONTROL: &str = "public, max-age=0, s-maxage=3600";
 
 /// The origin's HTTP side.
-pub(crate) fn router(readers: CacheAside) -> Router {
+pub fn router<R: Rows>(readers: Arc<CacheAside<R>>) -> Router {
     Router::new()
         .route("/", get(index))
-        .route("/p/{id}", get(product))
-        .route("/c/{id}", get(category))
+        .route("/p/{id}", get(product::<R>))
+        .route("/c/{id}", get(category::<R>))
         .with_state(readers)
 }
 
@@ -33,15 +35,21 @@ async fn index() -> &'static str {
     "the freshet shop\n\n/p/1  a product\n/c/1  a category with its listing\n"
 }
 
-async fn product(State(readers): State<CacheAside>, Path(id): Path<i64>) -> Response {
+async fn product<R: Rows>(
+    State(readers): State<Arc<CacheAside<R>>>,
+    Path(id): Path<i64>,
+) -> Response {
     answer(&readers, Page::Product(id)).await
 }
 
-async fn category(State(readers): State<CacheAside>, Path(id): Path<i64>) -> Response {
+async fn category<R: Rows>(
+    State(readers): State<Arc<CacheAside<R>>>,
+    Path(id): Path<i64>,
+) -> Response {
     answer(&readers, Page::Category(id)).await
 }
 
-async fn answer(readers: &CacheAside, page: Page) -> Response {
+async fn answer<R: Rows>(readers: &CacheAside<R>, page: Page) -> Response {
     let (mut bodies, mut revisions, mut tags) = (Vec::new(), String::new(), String::new());
     for entry in page.entries() {
         let body = match readers.read(entry).await {
@@ -49,7 +57,7 @@ async fn answer(readers: &CacheAside, page: Page) -> Response {
             // Nothing of the row is in it: it is about a connection.
             Err(error) => return (StatusCode::BAD_GATEWAY, format!("{error:#}\n")).into_response(),
         };
-        let revision = crate::store::revision_of(&body).unwrap_or_default();
+        let revision = revision_of(&body).unwrap_or_default();
         // Writing to a String cannot fail.
         let _ = write!(revisions, "{entry}@{revision} ");
         let _ = write!(tags, "{} {} ", tags_of(entry, &body), entry.family().name());
@@ -85,17 +93,6 @@ fn tags_of(entry: Entry, body: &str) -> String {
 fn category_of(product_body: &str) -> Option<i64> {
     let body: serde_json::Value = serde_json::from_str(product_body).ok()?;
     body.get("category_id")?.as_i64()
-}
-
-/// The entries and revisions that an answer's header names.
-pub(crate) fn parse_revisions(header: &str) -> Vec<(Entry, u64)> {
-    header
-        .split_whitespace()
-        .filter_map(|word| {
-            let (redis_key, revision) = word.split_once('@')?;
-            Some((Entry::of_redis_key(redis_key)?, revision.parse().ok()?))
-        })
-        .collect()
 }
 
 #[cfg(test)]

@@ -1,17 +1,18 @@
-//! The rows in Postgres. Beside the tables that the registry knows, `revisions` counts the commits of each entry;
-//! Debezium is not told of it.
+//! The rows in Postgres. Beside the tables that Freshet follows, `revisions` counts the commits of each entry; Debezium
+//! does not capture it.
+
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
-use tokio_postgres::{Client, NoTls, Row as PgRow, Statement};
+use tokio::sync::Mutex;
+use tokio_postgres::types::Type;
+use tokio_postgres::{Client, NoTls, Row as PgRow, Statement, Transaction};
 
 use crate::entry::Entry;
-use crate::envelope::iso;
+use crate::readers::Rows;
 use crate::store::{
-    Commit, Listed, Product, Row, RowChange, Tables, category_body, listing_body, price_text,
-    product_body,
+    Commit, Listed, Product, Row, Tables, category_body, listing_body, price_text, product_body,
 };
-
-const REVISIONS: &str = "CREATE TABLE revisions (entry text PRIMARY KEY, revision bigint NOT NULL)";
 
 const READ_PRODUCT: &str = "
 SELECT coalesce((SELECT revision FROM revisions WHERE entry = $2), 0), p.id, p.category_id, p.tenant,
@@ -27,10 +28,26 @@ SELECT coalesce((SELECT revision FROM revisions WHERE entry = $2), 0),
   coalesce((SELECT array_agg((price * 100)::bigint ORDER BY id) FROM products WHERE category_id = $1), '{}'),
   coalesce((SELECT array_agg(product_id ORDER BY product_id) FROM product_categories WHERE category_id = $1), '{}')";
 
-/// One connection that writes, one that reads; requests on it are pipelined.
+const PUT_PRODUCT: &str = "
+INSERT INTO products (id, category_id, tenant, name, price, description, updated_at)
+VALUES ($1, $2, $3, $4, $5::bigint / 100.0, $6, $7)
+ON CONFLICT (id) DO UPDATE SET category_id = excluded.category_id, tenant = excluded.tenant, name = excluded.name,
+  price = excluded.price, description = excluded.description, updated_at = excluded.updated_at";
+const PUT_CATEGORY: &str = "
+INSERT INTO categories (id, name) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET name = excluded.name";
+const PUT_MEMBERSHIP: &str =
+    "INSERT INTO product_categories (product_id, category_id) VALUES ($1, $2)";
+const PUT_REVISION: &str = "
+INSERT INTO revisions VALUES ($1, $2) ON CONFLICT (entry) DO UPDATE SET revision = excluded.revision";
+const DELETE_PRODUCT: &str = "DELETE FROM products WHERE id = $1";
+const DELETE_CATEGORY: &str = "DELETE FROM categories WHERE id = $1";
+const DELETE_MEMBERSHIP: &str =
+    "DELETE FROM product_categories WHERE product_id = $1 AND category_id = $2";
+
+/// One connection that writes, one transaction at a time, and one that reads; reads on it are pipelined.
 #[derive(Debug)]
-pub(crate) struct PostgresRows {
-    writer: Client,
+pub struct PostgresRows {
+    writer: Mutex<Client>,
     reader: Client,
     read_product: Statement,
     read_category: Statement,
@@ -38,64 +55,59 @@ pub(crate) struct PostgresRows {
 }
 
 impl PostgresRows {
-    /// Connects, and puts `tables` into the tables of `schema`.
+    /// Connects to a database that has the tables of `schema.sql`.
     ///
     /// # Errors
-    /// When the database refuses.
-    pub(crate) async fn fill(url: &str, schema: &str, tables: &Tables) -> Result<Self> {
-        let writer = connect(url).await?;
-        writer.batch_execute(schema).await.context("schema.sql")?;
-        writer
-            .batch_execute(REVISIONS)
-            .await
-            .context("table revisions")?;
-        let inserts: Vec<String> = tables
-            .rows()
-            .into_iter()
-            .map(|row| {
-                statement(&RowChange {
-                    before: None,
-                    after: Some(row),
-                })
-            })
-            .collect();
-        writer
-            .batch_execute(&in_one_transaction(&inserts))
-            .await
-            .context("first rows")?;
-        let reader = connect(url).await?;
+    /// When the database refuses or has no such tables.
+    pub async fn connect(url: &str) -> Result<Self> {
+        let (writer, reader) = (connect(url).await?, connect(url).await?);
         Ok(Self {
             read_product: reader.prepare(READ_PRODUCT).await?,
             read_category: reader.prepare(READ_CATEGORY).await?,
             read_listing: reader.prepare(READ_LISTING).await?,
-            writer,
+            writer: Mutex::new(writer),
             reader,
         })
     }
 
-    /// Commits in one round trip; returns when Postgres has said so.
+    /// Makes the tables of `schema`, puts the rows of `tables` into them, and connects.
     ///
     /// # Errors
-    /// When Postgres refuses.
-    pub(crate) async fn commit(&self, commit: &Commit) -> Result<()> {
-        let mut statements: Vec<String> = commit.changes.iter().map(statement).collect();
-        statements.extend(commit.outdated.iter().map(|(entry, revision)| {
-            format!(
-                "INSERT INTO revisions VALUES ('{entry}', {revision}) \
-                 ON CONFLICT (entry) DO UPDATE SET revision = excluded.revision"
-            )
-        }));
-        self.writer
-            .batch_execute(&in_one_transaction(&statements))
+    /// When the database refuses.
+    pub async fn create(url: &str, schema: &str, tables: &Tables) -> Result<Self> {
+        let first = connect(url).await?;
+        first.batch_execute(schema).await.context("schema.sql")?;
+        let rows = Self::connect(url).await?;
+        rows.commit(&tables.as_commit())
             .await
-            .context("commit")
+            .context("first rows")?;
+        Ok(rows)
     }
 
-    /// An entry, all of it from one snapshot.
+    /// Commits; returns when Postgres has said so.
     ///
     /// # Errors
-    /// When Postgres does not answer.
-    pub(crate) async fn read(&self, entry: Entry) -> Result<String> {
+    /// When Postgres refuses; then nothing of it is committed.
+    pub async fn commit(&self, commit: &Commit) -> Result<()> {
+        let mut writer = self.writer.lock().await;
+        let transaction = writer.transaction().await?;
+        for change in &commit.changes {
+            match &change.after {
+                Some(row) => put(&transaction, row).await?,
+                None => delete(&transaction, change.before.as_ref()).await?,
+            }
+        }
+        for (entry, revision) in &commit.outdated {
+            let (entry, revision) = (entry.to_string(), i64::try_from(*revision)?);
+            let values = [(&entry as _, Type::TEXT), (&revision as _, Type::INT8)];
+            transaction.execute_typed(PUT_REVISION, &values).await?;
+        }
+        Ok(transaction.commit().await?)
+    }
+}
+
+impl Rows for PostgresRows {
+    async fn read(&self, entry: Entry) -> Result<String> {
         let (statement, id) = match entry {
             Entry::Product(id) => (&self.read_product, id),
             Entry::Category(id) => (&self.read_category, id),
@@ -118,9 +130,69 @@ async fn connect(url: &str) -> Result<Client> {
     let (client, connection) = tokio_postgres::connect(url, NoTls)
         .await
         .context("postgres")?;
-    // Ends with the client; whoever asks after that is told by the client.
+    // Ends with the client; what breaks it is the error of the client's next call.
     tokio::spawn(connection);
     Ok(client)
+}
+
+async fn put(transaction: &Transaction<'_>, row: &Row) -> Result<()> {
+    match row {
+        Row::Product(product) => {
+            let updated_at = SystemTime::UNIX_EPOCH + Duration::from_micros(product.updated_us);
+            let values = [
+                (&product.id as _, Type::INT8),
+                (&product.category_id as _, Type::INT8),
+                (&product.tenant as _, Type::INT4),
+                (&product.name as _, Type::TEXT),
+                (&product.price_cents as _, Type::INT8),
+                (&product.description as _, Type::TEXT),
+                (&updated_at as _, Type::TIMESTAMPTZ),
+            ];
+            transaction.execute_typed(PUT_PRODUCT, &values).await?;
+        }
+        Row::Category { id, name } => {
+            let values = [(id as _, Type::INT8), (name as _, Type::TEXT)];
+            transaction.execute_typed(PUT_CATEGORY, &values).await?;
+        }
+        Row::Membership {
+            product_id,
+            category_id,
+        } => {
+            let values = [
+                (product_id as _, Type::INT8),
+                (category_id as _, Type::INT8),
+            ];
+            transaction.execute_typed(PUT_MEMBERSHIP, &values).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn delete(transaction: &Transaction<'_>, row: Option<&Row>) -> Result<()> {
+    match row {
+        Some(Row::Product(Product { id, .. })) => {
+            let values = [(id as _, Type::INT8)];
+            transaction.execute_typed(DELETE_PRODUCT, &values).await?;
+        }
+        Some(Row::Category { id, .. }) => {
+            let values = [(id as _, Type::INT8)];
+            transaction.execute_typed(DELETE_CATEGORY, &values).await?;
+        }
+        Some(Row::Membership {
+            product_id,
+            category_id,
+        }) => {
+            let values = [
+                (product_id as _, Type::INT8),
+                (category_id as _, Type::INT8),
+            ];
+            transaction
+                .execute_typed(DELETE_MEMBERSHIP, &values)
+                .await?;
+        }
+        None => {}
+    }
+    Ok(())
 }
 
 fn product(row: &PgRow) -> Result<Option<Product>> {
@@ -152,91 +224,6 @@ fn listing(id: i64, row: &PgRow, revision: u64) -> Result<String> {
         })
         .collect();
     Ok(listing_body(id, &products, &featured, revision))
-}
-
-fn in_one_transaction(statements: &[String]) -> String {
-    format!("BEGIN;\n{};\nCOMMIT", statements.join(";\n"))
-}
-
-fn statement(change: &RowChange) -> String {
-    match (&change.before, &change.after) {
-        (None, Some(row)) => insert(row),
-        (Some(_), Some(row)) => update(row),
-        (Some(row), None) => delete(row),
-        (None, None) => String::new(),
-    }
-}
-
-fn insert(row: &Row) -> String {
-    match row {
-        Row::Product(it) => format!(
-            "INSERT INTO products (id, category_id, tenant, name, price, description, updated_at) \
-             VALUES ({}, {}, {}, {}, {}, {}, '{}')",
-            it.id,
-            it.category_id,
-            it.tenant,
-            quoted(&it.name),
-            price_text(it.price_cents),
-            quoted(&it.description),
-            iso(it.updated_us)
-        ),
-        Row::Category { id, name } => {
-            format!(
-                "INSERT INTO categories (id, name) VALUES ({id}, {})",
-                quoted(name)
-            )
-        }
-        Row::Membership {
-            product_id,
-            category_id,
-        } => format!(
-            "INSERT INTO product_categories (product_id, category_id) \
-             VALUES ({product_id}, {category_id})"
-        ),
-    }
-}
-
-fn update(row: &Row) -> String {
-    match row {
-        Row::Product(it) => format!(
-            "UPDATE products SET category_id = {}, tenant = {}, name = {}, price = {}, \
-             description = {}, updated_at = '{}' WHERE id = {}",
-            it.category_id,
-            it.tenant,
-            quoted(&it.name),
-            price_text(it.price_cents),
-            quoted(&it.description),
-            iso(it.updated_us),
-            it.id
-        ),
-        Row::Category { id, name } => {
-            format!(
-                "UPDATE categories SET name = {} WHERE id = {id}",
-                quoted(name)
-            )
-        }
-        // All of its columns are its key.
-        Row::Membership { .. } => String::new(),
-    }
-}
-
-fn delete(row: &Row) -> String {
-    match row {
-        Row::Product(it) => format!("DELETE FROM products WHERE id = {}", it.id),
-        Row::Category { id, .. } => format!("DELETE FROM categories WHERE id = {id}"),
-        Row::Membership {
-            product_id,
-            category_id,
-        } => format!(
-            "DELETE FROM product_categories \
-             WHERE product_id = {product_id} AND category_id = {category_id}"
-        ),
-    }
-}
-
-/// A text literal (with `standard_conforming_strings`, which is the default, only the quote is special).
-fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
 }
 
 #[cfg(test)]

@@ -1,21 +1,20 @@
 //! Reading through Redis, as an application should: on a miss one reader takes a lease and fills, the others read
 //! through without storing, and a purge in between refuses the fill.
 
+use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use anyhow::Result;
 use redis::aio::MultiplexedConnection;
-use redis::{ExistenceCheck, Script, SetExpiry, SetOptions};
+use redis::{AsyncCommands, ExistenceCheck, Script, SetExpiry, SetOptions};
 
-use crate::database::Database;
-use crate::entry::{Entry, FamilyName};
+use crate::entry::Entry;
+use crate::rules::Rules;
 
 /// What an entry begins with while it is being filled.
-const LEASE: &str = "lease:";
+pub const LEASE: &str = "lease:";
 /// A reader that has not filled by now is gone; another one may.
-const LEASE_TTL: Duration = Duration::from_secs(5);
+const LEASE_TTL_MS: u64 = 5_000;
 
 /// Stores only where the very lease still stands: a purge has taken it away together with the entry.
 const FILL: &str = "
@@ -25,59 +24,50 @@ if redis.call('GET', KEYS[1]) == ARGV[1] then
 end
 return 0";
 
+/// Who has the rows.
+pub trait Rows: Send + Sync + 'static {
+    /// An entry as the database has it now, all of it from one snapshot.
+    ///
+    /// An error says that the database did not answer; that there is no such row is an answer.
+    fn read(&self, entry: Entry) -> impl Future<Output = Result<String>> + Send;
+}
+
 /// Where an answer came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum AnswerFrom {
+pub enum AnswerFrom {
     /// The cache.
     Cache,
     /// The database, and the cache has it now.
     Filled,
     /// The database; a purge came in between and refused the fill.
     Refused,
-    /// The database; somebody else holds the lease.
+    /// The database; another reader holds the lease.
     Through,
 }
 
-/// The longest lives of entries, by family.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct MaxTtls {
-    pub(crate) product: Duration,
-    pub(crate) category: Duration,
-    pub(crate) listing: Duration,
+/// Rows behind Redis.
+pub struct CacheAside<R> {
+    redis: MultiplexedConnection,
+    rows: Arc<R>,
+    rules: Rules,
+    fill: Script,
 }
 
-impl MaxTtls {
-    fn of(&self, family: FamilyName) -> Duration {
-        match family {
-            FamilyName::Product => self.product,
-            FamilyName::Category => self.category,
-            FamilyName::Listing => self.listing,
-        }
+impl<R> fmt::Debug for CacheAside<R> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = out.debug_struct("CacheAside");
+        debug.field("rules", &self.rules).finish_non_exhaustive()
     }
 }
 
-/// The database behind Redis.
-#[derive(Clone)]
-pub(crate) struct CacheAside {
-    redis: MultiplexedConnection,
-    database: Arc<Database>,
-    ttls: MaxTtls,
-    leases: Arc<AtomicU64>,
-}
-
-impl CacheAside {
-    /// Readers on this connection. `seed` tells their leases from those of other processes.
-    pub(crate) fn new(
-        redis: MultiplexedConnection,
-        database: Arc<Database>,
-        ttls: MaxTtls,
-        seed: u64,
-    ) -> Self {
+impl<R: Rows> CacheAside<R> {
+    /// Reads `rows` through this connection.
+    pub fn new(redis: MultiplexedConnection, rows: Arc<R>, rules: Rules) -> Self {
         Self {
             redis,
-            database,
-            ttls,
-            leases: Arc::new(AtomicU64::new(seed)),
+            rows,
+            rules,
+            fill: Script::new(FILL),
         }
     }
 
@@ -85,60 +75,41 @@ impl CacheAside {
     ///
     /// # Errors
     /// When Redis or the database does not answer.
-    pub(crate) async fn read(&self, entry: Entry) -> Result<(String, AnswerFrom)> {
-        let mut redis = self.redis.clone();
+    pub async fn read(&self, entry: Entry) -> Result<(String, AnswerFrom)> {
         let redis_key = entry.to_string();
-        let cached: Option<String> = redis::cmd("GET")
-            .arg(&redis_key)
-            .query_async(&mut redis)
-            .await?;
-        match cached {
+        let cached: Option<String> = self.redis.clone().get(&redis_key).await?;
+        let lease = match cached {
             Some(body) if !body.starts_with(LEASE) => return Ok((body, AnswerFrom::Cache)),
-            Some(_) => return Ok((self.database.read(entry).await?, AnswerFrom::Through)),
-            None => {}
-        }
-        let Some(lease) = self.take_lease(&redis_key).await? else {
-            return Ok((self.database.read(entry).await?, AnswerFrom::Through));
+            Some(_) => None,
+            None => self.take_lease(&redis_key).await?,
         };
-        let body = self.database.read(entry).await?;
-        let filled = self.fill(entry, &lease, &body).await?;
-        Ok((
-            body,
-            if filled {
-                AnswerFrom::Filled
-            } else {
-                AnswerFrom::Refused
-            },
-        ))
+        let body = self.rows.read(entry).await?;
+        let from = match lease {
+            None => AnswerFrom::Through,
+            Some(lease) if self.fill(entry, &lease, &body).await? => AnswerFrom::Filled,
+            Some(_) => AnswerFrom::Refused,
+        };
+        Ok((body, from))
     }
 
+    /// Marks an entry as being filled; none when it is no longer empty.
     async fn take_lease(&self, redis_key: &str) -> Result<Option<String>> {
-        let mut redis = self.redis.clone();
-        let lease = format!(
-            "{LEASE}{:016x}",
-            self.leases.fetch_add(1, Ordering::Relaxed)
-        );
-        let ttl = u64::try_from(LEASE_TTL.as_millis())?;
+        // No two readers draw the same number, wherever they run.
+        let lease = format!("{LEASE}{:032x}", rand::random::<u128>());
         let options = SetOptions::default()
             .conditional_set(ExistenceCheck::NX)
-            .with_expiration(SetExpiry::PX(ttl));
-        let taken: bool = redis::cmd("SET")
-            .arg(redis_key)
-            .arg(&lease)
-            .arg(options)
-            .query_async::<Option<String>>(&mut redis)
-            .await?
-            .is_some();
-        Ok(taken.then_some(lease))
+            .with_expiration(SetExpiry::PX(LEASE_TTL_MS));
+        let mut redis = self.redis.clone();
+        let taken: Option<String> = redis.set_options(redis_key, &lease, options).await?;
+        Ok(taken.map(|_ok| lease))
     }
 
     async fn fill(&self, entry: Entry, lease: &str, body: &str) -> Result<bool> {
-        let mut redis = self.redis.clone();
-        let ttl = u64::try_from(self.ttls.of(entry.family()).as_millis())?;
-        let script = Script::new(FILL);
-        let mut call = script.key(entry.to_string());
-        call.arg(lease).arg(body).arg(ttl);
-        Ok(call.invoke_async(&mut redis).await?)
+        let max_ttl = self.rules.of(entry.family()).max_ttl;
+        let mut call = self.fill.key(entry.to_string());
+        call.arg(lease).arg(body);
+        call.arg(u64::try_from(max_ttl.as_millis())?);
+        Ok(call.invoke_async(&mut self.redis.clone()).await?)
     }
 }
 

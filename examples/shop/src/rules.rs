@@ -1,48 +1,63 @@
-//! What the shop's own registry says that an application must keep to.
+//! What the registry says that an application must keep to.
 
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 
-use crate::entry::FamilyName;
-use crate::readers::MaxTtls;
-use crate::tally::Objectives;
+use crate::entry::Family;
 
-/// Longest lives and objectives of the three families.
+/// What one family may do.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Rules {
-    pub(crate) ttls: MaxTtls,
-    pub(crate) objectives: Objectives,
+pub struct Rule {
+    /// Every entry expires after this, whatever happens.
+    pub max_ttl: Duration,
+    /// How stale an answer may be.
+    pub within: Duration,
+}
+
+/// The rules of all families.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules {
+    /// `catalog.product`
+    pub product: Rule,
+    /// `catalog.category`
+    pub category: Rule,
+    /// `catalog.listing`
+    pub listing: Rule,
 }
 
 impl Rules {
-    /// Reads them from the registry in `dir`, by the compiler that Freshet uses itself.
+    /// Reads the registry in `folder` with the compiler that Freshet uses itself.
     ///
     /// # Errors
     /// When the registry is refused or a family is not in it.
-    pub(crate) fn load(dir: &Path) -> Result<Self> {
+    pub fn load(folder: &Path) -> Result<Self> {
         let loaded =
-            freshet_registry::load(dir).map_err(|faults| anyhow!("{}", faults.render()))?;
-        let registry = &loaded.registry;
-        let family = |name: FamilyName| {
-            let id = registry.family_named(name.name());
-            let family = id.and_then(|id| registry.family(id));
-            family.with_context(|| format!("the registry has no family {}", name.name()))
+            freshet_registry::load(folder).map_err(|faults| anyhow!("{}", faults.render()))?;
+        let rule = |name: Family| {
+            let id = loaded.registry.family_named(name.name());
+            let family = id.and_then(|id| loaded.registry.family(id));
+            let family =
+                family.with_context(|| format!("the registry has no family {}", name.name()))?;
+            anyhow::Ok(Rule {
+                max_ttl: family.max_ttl,
+                within: family.freshness.within,
+            })
         };
-        let product = family(FamilyName::Product)?;
-        let category = family(FamilyName::Category)?;
-        let listing = family(FamilyName::Listing)?;
         Ok(Self {
-            ttls: MaxTtls {
-                product: product.max_ttl,
-                category: category.max_ttl,
-                listing: listing.max_ttl,
-            },
-            objectives: Objectives {
-                product: product.freshness.within,
-                category: category.freshness.within,
-                listing: listing.freshness.within,
-            },
+            product: rule(Family::Product)?,
+            category: rule(Family::Category)?,
+            listing: rule(Family::Listing)?,
         })
+    }
+
+    /// The rule of a family.
+    pub fn of(&self, family: Family) -> Rule {
+        match family {
+            Family::Product => self.product,
+            Family::Category => self.category,
+            Family::Listing => self.listing,
+        }
     }
 }

@@ -1,44 +1,67 @@
-//! The shop's rows in memory: what the demo calls its database, and what the stack's Postgres must agree with.
+//! The shop's rows in memory, and what caches hold of them, whichever database the rows are in.
 //!
 //! Every commit raises the revision of each entry it makes stale, so that an answer tells by itself which
 //! commit it has seen.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::entry::{Entry, Page};
 
 /// A row of `products`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Product {
-    pub(crate) id: i64,
-    pub(crate) category_id: i64,
-    pub(crate) tenant: i32,
-    pub(crate) name: String,
-    pub(crate) price_cents: i64,
-    pub(crate) description: String,
-    pub(crate) updated_us: u64,
+pub struct Product {
+    /// Its key.
+    pub id: i64,
+    /// The category whose listing shows it.
+    pub category_id: i64,
+    /// Whose it is.
+    pub tenant: i32,
+    /// What it is called.
+    pub name: String,
+    /// What it costs, in cents.
+    pub price_cents: i64,
+    /// A text about it.
+    pub description: String,
+    /// When it was written last, in microseconds since 1970.
+    pub updated_us: u64,
 }
 
 /// A row of any table.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Row {
+pub enum Row {
+    /// Of `products`.
     Product(Product),
-    Category { id: i64, name: String },
-    Membership { product_id: i64, category_id: i64 },
+    /// Of `categories`.
+    Category {
+        /// Its key.
+        id: i64,
+        /// What it is called.
+        name: String,
+    },
+    /// Of `product_categories`.
+    Membership {
+        /// The product that is featured.
+        product_id: i64,
+        /// The category that features it.
+        category_id: i64,
+    },
 }
 
 /// One row before and after a commit; never both none.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct RowChange {
-    pub(crate) before: Option<Row>,
-    pub(crate) after: Option<Row>,
+pub struct RowChange {
+    /// None before an insert.
+    pub before: Option<Row>,
+    /// None after a delete.
+    pub after: Option<Row>,
 }
 
 /// What a transaction does, step by step.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Step {
+pub enum Step {
     /// Inserts or replaces a product.
     Put(Product),
     /// Deletes a product with its memberships.
@@ -53,16 +76,16 @@ pub(crate) enum Step {
 
 /// What a transaction came to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Commit {
+pub struct Commit {
     /// The rows, in order.
-    pub(crate) changes: Vec<RowChange>,
+    pub changes: Vec<RowChange>,
     /// The entries it makes stale, each with the revision that is now the true one.
-    pub(crate) outdated: Vec<(Entry, u64)>,
+    pub outdated: Vec<(Entry, u64)>,
 }
 
 /// All tables.
 #[derive(Debug, Default)]
-pub(crate) struct Tables {
+pub struct Tables {
     products: BTreeMap<i64, Product>,
     categories: BTreeMap<i64, String>,
     /// Category → products it features.
@@ -70,23 +93,6 @@ pub(crate) struct Tables {
     /// Category → products whose home it is.
     homes: BTreeMap<i64, BTreeSet<i64>>,
     revisions: HashMap<Entry, u64>,
-}
-
-#[derive(Serialize)]
-struct ProductBody<'a> {
-    revision: u64,
-    id: i64,
-    category_id: i64,
-    name: &'a str,
-    price: String,
-    description: &'a str,
-}
-
-#[derive(Serialize)]
-struct CategoryBody<'a> {
-    revision: u64,
-    id: i64,
-    name: &'a str,
 }
 
 /// One product as a listing shows it.
@@ -97,59 +103,32 @@ pub(crate) struct Listed {
     pub(crate) price: String,
 }
 
-#[derive(Serialize)]
-struct ListingBody<'a> {
-    revision: u64,
-    category_id: i64,
-    products: &'a [Listed],
-    featured: &'a [i64],
-}
-
-#[derive(Serialize)]
-struct GoneBody {
-    revision: u64,
-    id: i64,
-    gone: bool,
-}
-
 /// Cents as the shop shows them.
 pub(crate) fn price_text(cents: i64) -> String {
     format!("{}.{:02}", cents / 100, cents % 100)
 }
 
-fn json(body: &impl Serialize) -> String {
-    // Structs of numbers and strings always have a JSON form.
-    serde_json::to_string(body).unwrap_or_default()
-}
-
 /// A product as caches hold it; that there is none is an answer too.
 pub(crate) fn product_body(id: i64, product: Option<&Product>, revision: u64) -> String {
     let Some(product) = product else {
-        return json(&GoneBody {
-            revision,
-            id,
-            gone: true,
-        });
+        return gone_body(id, revision);
     };
-    json(&ProductBody {
-        revision,
-        id,
-        category_id: product.category_id,
-        name: &product.name,
-        price: price_text(product.price_cents),
-        description: &product.description,
-    })
+    let body = json!({
+        "revision": revision,
+        "id": id,
+        "category_id": product.category_id,
+        "name": product.name,
+        "price": price_text(product.price_cents),
+        "description": product.description,
+    });
+    body.to_string()
 }
 
 /// A category as caches hold it.
 pub(crate) fn category_body(id: i64, name: Option<&str>, revision: u64) -> String {
     match name {
-        Some(name) => json(&CategoryBody { revision, id, name }),
-        None => json(&GoneBody {
-            revision,
-            id,
-            gone: true,
-        }),
+        Some(name) => json!({ "revision": revision, "id": id, "name": name }).to_string(),
+        None => gone_body(id, revision),
     }
 }
 
@@ -160,24 +139,33 @@ pub(crate) fn listing_body(
     featured: &[i64],
     revision: u64,
 ) -> String {
-    json(&ListingBody {
-        revision,
-        category_id,
-        products,
-        featured,
-    })
+    let body = json!({
+        "revision": revision,
+        "category_id": category_id,
+        "products": products,
+        "featured": featured,
+    });
+    body.to_string()
+}
+
+fn gone_body(id: i64, revision: u64) -> String {
+    json!({ "revision": revision, "id": id, "gone": true }).to_string()
 }
 
 /// The revision that a body carries; none when it is not one of ours.
-pub(crate) fn revision_of(body: &str) -> Option<u64> {
-    let rest = body.strip_prefix("{\"revision\":")?;
-    let end = rest.find(|letter: char| !letter.is_ascii_digit())?;
-    rest[..end].parse().ok()
+pub fn revision_of(body: &str) -> Option<u64> {
+    let body: Revised = serde_json::from_str(body).ok()?;
+    Some(body.revision)
+}
+
+#[derive(Deserialize)]
+struct Revised {
+    revision: u64,
 }
 
 impl Tables {
     /// A shop with `categories` categories, each with `products_each` products.
-    pub(crate) fn stocked(categories: i64, products_each: i64, now_us: u64) -> Self {
+    pub fn stocked(categories: i64, products_each: i64, now_us: u64) -> Self {
         let mut tables = Self::default();
         for id in 1..=categories {
             tables.categories.insert(id, format!("Aisle {id}"));
@@ -196,18 +184,25 @@ impl Tables {
         tables
     }
 
-    /// Every row, parents first.
-    pub(crate) fn rows(&self) -> Vec<Row> {
+    /// All of it as one transaction on empty tables, parents first.
+    pub(crate) fn as_commit(&self) -> Commit {
         let categories = self.categories.iter().map(|(&id, name)| Row::Category {
             id,
             name: name.clone(),
         });
         let products = self.products.values().cloned().map(Row::Product);
-        categories.chain(products).collect()
+        let changes = categories.chain(products).map(|row| RowChange {
+            before: None,
+            after: Some(row),
+        });
+        Commit {
+            changes: changes.collect(),
+            outdated: Vec::new(),
+        }
     }
 
     /// Commits.
-    pub(crate) fn apply(&mut self, steps: &[Step]) -> Commit {
+    pub fn apply(&mut self, steps: &[Step]) -> Commit {
         let mut commit = Commit::default();
         let mut touched = BTreeSet::new();
         for step in steps {
@@ -305,12 +300,12 @@ impl Tables {
     }
 
     /// A product.
-    pub(crate) fn product(&self, id: i64) -> Option<&Product> {
+    pub fn product(&self, id: i64) -> Option<&Product> {
         self.products.get(&id)
     }
 
     /// The products whose home a category is.
-    pub(crate) fn at_home_in(&self, category_id: i64) -> Vec<i64> {
+    pub fn at_home_in(&self, category_id: i64) -> Vec<i64> {
         self.homes
             .get(&category_id)
             .into_iter()
@@ -320,7 +315,7 @@ impl Tables {
     }
 
     /// The categories that feature a product.
-    pub(crate) fn featuring(&self, product_id: i64) -> Vec<i64> {
+    pub fn featuring(&self, product_id: i64) -> Vec<i64> {
         let featuring = |(&category_id, products): (&i64, &BTreeSet<i64>)| {
             products.contains(&product_id).then_some(category_id)
         };
@@ -328,7 +323,7 @@ impl Tables {
     }
 
     /// What an entry holds when it is fresh.
-    pub(crate) fn body(&self, entry: Entry) -> String {
+    pub fn body(&self, entry: Entry) -> String {
         let revision = self.revisions.get(&entry).copied().unwrap_or(0);
         match entry {
             Entry::Product(id) => product_body(id, self.products.get(&id), revision),
@@ -354,12 +349,12 @@ impl Tables {
     }
 
     /// What a page holds when it is fresh.
-    pub(crate) fn page(&self, page: Page) -> String {
+    pub fn page(&self, page: Page) -> String {
         page_body(page.entries().into_iter().map(|entry| self.body(entry)))
     }
 
     /// Every page there is, and those of products that are gone.
-    pub(crate) fn pages(&self) -> Vec<Page> {
+    pub fn pages(&self) -> Vec<Page> {
         let gone = self.revisions.keys().filter_map(|entry| match entry {
             Entry::Product(id) if !self.products.contains_key(id) => Some(Page::Product(*id)),
             _ => None,

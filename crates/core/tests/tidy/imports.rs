@@ -52,7 +52,7 @@ const OWNED: [(&str, &[&str]); 2] = [
     ("redis", &["freshet-redis"]),
 ];
 
-/// Programs beside the crates (benchmarks, the shop) stand for users and operators: they may name anything.
+/// Programs beside the crates (benchmarks, the demo, the shop) stand for users and operators: they may name anything.
 fn is_bound(package: &Package) -> bool {
     package.folder.starts_with("crates/")
 }

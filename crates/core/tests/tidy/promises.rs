@@ -6,7 +6,7 @@ use crate::workspace::{files_below, read};
 use crate::{Offence, assert_tidy};
 
 const PAGE: &str = "docs/promises.md";
-const FOLDERS: [&str; 4] = ["crates", "examples", "bench", "fuzz/tests"];
+const FOLDERS: [&str; 5] = ["crates", "demo", "examples", "bench", "fuzz/tests"];
 
 /// Names behind `#[test]` and its relatives: every function of test code.
 fn functions() -> BTreeSet<String> {

@@ -12,6 +12,8 @@ const FUNCTION_LINES_MAX: usize = 70;
 const FILE_LINES_MAX: usize = 600;
 const PARAMETERS_MAX: usize = 4;
 const PORT_METHODS_MAX: usize = 3;
+/// The shop is there to be copied: whoever reads it must get through. Its tests count.
+const SHOP_LINES_MAX: usize = 1_500;
 
 /// Words that say that something is there and not what it is.
 const EMPTY_WORDS: [&str; 10] = [
@@ -201,6 +203,22 @@ fn files_are_small_and_say_what_they_hold() {
             .filter_map(|file| path_offence(&file.path)),
     );
     assert_tidy("files", offences);
+}
+
+#[test]
+fn the_shop_is_small_enough_to_copy() {
+    let of_shop = |file: &&RustFile| file.path.starts_with("examples/shop/");
+    let files = rust_files();
+    let lines: usize = files
+        .iter()
+        .filter(of_shop)
+        .map(|file| file.text.lines().count())
+        .sum();
+    assert!(lines > 0, "looked in the wrong place");
+    assert!(
+        lines <= SHOP_LINES_MAX,
+        "examples/shop has {lines} lines of Rust, more than {SHOP_LINES_MAX}: what a user would not write goes into demo/"
+    );
 }
 
 #[test]

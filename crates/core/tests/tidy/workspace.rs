@@ -39,7 +39,9 @@ pub(crate) fn top() -> PathBuf {
 
 /// Every package: the crates, and what lives beside them.
 pub(crate) fn packages() -> Vec<Package> {
-    let mut folders = vec!["bench".to_owned(), "faults".to_owned(), "fuzz".to_owned()];
+    let mut folders = ["bench", "demo", "faults", "fuzz"]
+        .map(str::to_owned)
+        .to_vec();
     for parent in ["crates", "examples"] {
         folders.extend(
             names_in(&top().join(parent))

@@ -14,13 +14,3 @@ fn tags_are_those_the_registry_purges_by() {
     assert_eq!(tags(Entry::Category(2)), "category-2");
     assert_eq!(tags(Entry::Listing(2)), "listing-2");
 }
-
-#[test]
-fn the_header_tells_every_entry_and_its_revision() {
-    let header = format!("{}@3 {}@14", Entry::Category(2), Entry::Listing(2));
-    assert_eq!(
-        parse_revisions(&header),
-        [(Entry::Category(2), 3), (Entry::Listing(2), 14)]
-    );
-    assert_eq!(parse_revisions("nonsense other@x"), []);
-}

@@ -5,15 +5,15 @@ const SCHEMA: &str = include_str!("../../schema.sql");
 
 /// What memory says, Postgres says too: after every kind of step, for every entry.
 #[tokio::test(flavor = "multi_thread")]
-async fn postgres_and_memory_tell_the_same() {
+async fn postgres_and_memory_answer_the_same() {
     let server = tokio::task::spawn_blocking(freshet_testbed::Postgres::start)
         .await
         .expect("no panic")
         .expect("postgres starts");
     let mut tables = Tables::stocked(3, 2, 1_772_366_400_123_456);
-    let rows = PostgresRows::fill(&server.url(), SCHEMA, &tables)
+    let rows = PostgresRows::create(&server.url(), SCHEMA, &tables)
         .await
-        .expect("filled");
+        .expect("created");
     let product = tables.product(1).expect("in stock").clone();
     let transactions = [
         vec![Step::Put(Product {

@@ -11,13 +11,12 @@ use axum::body::Bytes;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use freshet_shop::origin::XKEY;
 use reqwest::Client;
 
 /// Pages kept at most; what is beyond is fetched every time.
 const PAGES_MAX: usize = 20_000;
 
-/// Tags of an answer, blank-separated.
-pub(crate) const XKEY: HeaderName = HeaderName::from_static("xkey");
 const PURGED: HeaderName = HeaderName::from_static("x-purged");
 const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
+use freshet_shop::{CacheAside, PostgresRows, Rules, Tables, origin};
 use freshet_testbed::{
     Connect, KafkaBroker, PgConnector, Postgres, Prometheus, PrometheusOptions, RedisServer,
     Varnish,
@@ -18,12 +19,7 @@ use crate::database::{Backend, Database};
 use crate::demo::{serve, traffic_text};
 use crate::envelope::TOPICS;
 use crate::freshet::{Freshet, FreshetConfig};
-use crate::origin;
-use crate::postgres::PostgresRows;
-use crate::readers::CacheAside;
 use crate::report::{introduce, say};
-use crate::rules::Rules;
-use crate::store::Tables;
 use crate::tally::Tally;
 use crate::traffic::{CATEGORIES, PRODUCTS_EACH, Pace, Site, run};
 
@@ -55,13 +51,13 @@ pub(crate) async fn stack(shop: &Path, registry: &Path, pace: Pace) -> Result<bo
     let servers = Servers::start().await?;
     let tables = Tables::stocked(CATEGORIES, PRODUCTS_EACH, now_us());
     let schema = std::fs::read_to_string(shop.join("schema.sql")).context("schema.sql")?;
-    let rows = PostgresRows::fill(&servers.postgres.url(), &schema, &tables).await?;
+    let rows = PostgresRows::create(&servers.postgres.url(), &schema, &tables).await?;
     let connect = servers.start_connect().await?;
     let database = Database::new(tables, Backend::Postgres(Box::new(rows)));
     let redis = servers.redis_connection().await?;
-    let readers = CacheAside::new(redis.clone(), Arc::clone(&database), rules.ttls, now_us());
+    let readers = Arc::new(CacheAside::new(redis.clone(), Arc::clone(&database), rules));
     let client = Client::new();
-    let origin_url = serve(origin::router(readers.clone())).await?;
+    let origin_url = serve(origin::router(Arc::clone(&readers))).await?;
     let varnish = start("varnish", {
         let origin = origin_url.trim_start_matches("http://").to_owned();
         move || Varnish::start(&origin)
@@ -89,7 +85,7 @@ pub(crate) async fn stack(shop: &Path, registry: &Path, pace: Pace) -> Result<bo
         pace,
     });
     let redis_address = servers.redis.address();
-    let tally = Arc::new(Tally::new(rules.objectives));
+    let tally = Arc::new(Tally::new(rules));
     let site = Site {
         database,
         readers,

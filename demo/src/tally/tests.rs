@@ -1,19 +1,27 @@
+use freshet_shop::Rule;
+
 use super::*;
+
+fn rules(within_ms: [u64; 3]) -> Rules {
+    let [product, category, listing] = within_ms.map(|millis| Rule {
+        max_ttl: Duration::from_secs(3_600),
+        within: Duration::from_millis(millis),
+    });
+    Rules {
+        product,
+        category,
+        listing,
+    }
+}
 
 #[test]
 fn answers_are_counted_by_how_stale_they_are() {
-    let objective = Duration::from_millis(500);
-    let objectives = Objectives {
-        product: objective,
-        category: objective,
-        listing: objective,
-    };
-    let tally = Tally::new(objectives);
+    let tally = Tally::new(rules([500; 3]));
     for age_us in [0, 50_000, 100_000, 100_001, 500_000, 500_001, 1_000_001] {
-        tally.read_redis(FamilyName::Product, AnswerFrom::Cache, age_us);
+        tally.read_redis(Family::Product, AnswerFrom::Cache, age_us);
     }
-    tally.read_redis(FamilyName::Listing, AnswerFrom::Refused, 0);
-    tally.read_edge(FamilyName::Listing, true, 100_001);
+    tally.read_redis(Family::Listing, AnswerFrom::Refused, 0);
+    tally.read_edge(Family::Listing, true, 100_001);
     let counts = tally.counts();
     let expected = Answers {
         reads: 8,
@@ -34,17 +42,11 @@ fn answers_are_counted_by_how_stale_they_are() {
 
 #[test]
 fn each_family_has_its_own_objective() {
-    let seconds = Duration::from_secs;
-    let objectives = Objectives {
-        product: seconds(1),
-        category: seconds(2),
-        listing: seconds(3),
-    };
-    let tally = Tally::new(objectives);
+    let tally = Tally::new(rules([1_000, 2_000, 3_000]));
     for (family, seconds) in [
-        (FamilyName::Product, 1),
-        (FamilyName::Category, 2),
-        (FamilyName::Listing, 3),
+        (Family::Product, 1),
+        (Family::Category, 2),
+        (Family::Listing, 3),
     ] {
         let before = tally.counts().edge.beyond_objective;
         tally.read_edge(family, true, seconds * 1_000_000);

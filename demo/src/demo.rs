@@ -6,6 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, anyhow};
 use axum::Router;
 use freshet_kafka::mock::EmbeddedBroker;
+use freshet_shop::{CacheAside, Rules, Tables, origin};
 use freshet_testbed::RedisServer;
 use reqwest::Client;
 use tokio::net::TcpListener;
@@ -15,11 +16,7 @@ use crate::database::{Backend, ChangeLog, Database};
 use crate::edge::Edge;
 use crate::envelope::TOPICS;
 use crate::freshet::{Freshet, FreshetConfig};
-use crate::origin;
-use crate::readers::CacheAside;
 use crate::report::introduce;
-use crate::rules::Rules;
-use crate::store::Tables;
 use crate::tally::Tally;
 use crate::traffic::{CATEGORIES, PRODUCTS_EACH, Pace, Site, run};
 
@@ -50,9 +47,9 @@ pub(crate) async fn demo(registry: &Path, pace: Pace) -> Result<bool> {
     let tables = Tables::stocked(CATEGORIES, PRODUCTS_EACH, now_us());
     let log = ChangeLog::new(broker.bootstrap())?;
     let database = Database::new(tables, Backend::Memory(Box::new(log)));
-    let readers = CacheAside::new(redis.clone(), Arc::clone(&database), rules.ttls, now_us());
+    let readers = Arc::new(CacheAside::new(redis.clone(), Arc::clone(&database), rules));
     let client = Client::new();
-    let origin_url = serve(origin::router(readers.clone())).await?;
+    let origin_url = serve(origin::router(Arc::clone(&readers))).await?;
     let shop_url = serve(Edge::new(&origin_url, client.clone()).router()).await?;
     let config = FreshetConfig {
         registry,
@@ -85,7 +82,7 @@ pub(crate) async fn demo(registry: &Path, pace: Pace) -> Result<bool> {
             ("traffic", traffic_text(pace, products)),
         ],
     );
-    let tally = Arc::new(Tally::new(rules.objectives));
+    let tally = Arc::new(Tally::new(rules));
     run(
         Site {
             database,

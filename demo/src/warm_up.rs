@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use freshet_shop::{Product, Step};
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 use tokio::time::Instant;
 
 use crate::conclusion::edge_purges;
 use crate::report::say;
-use crate::store::{Product, Step};
 use crate::tally::Tally;
 use crate::traffic::{Pace, Site, assortment};
 use crate::writers::write;
@@ -51,7 +51,7 @@ pub(crate) async fn warm_up(site: &Site, pace: Pace) -> Result<()> {
         ));
         let stop = Arc::new(AtomicBool::new(false));
         let random = (assortment(), SmallRng::from_os_rng());
-        let tally = Arc::new(Tally::new(site.tally.objectives()));
+        let tally = Arc::new(Tally::new(site.tally.rules()));
         let writing = write(
             Arc::clone(&site.database),
             random,

@@ -2,9 +2,8 @@
 
 use std::collections::{HashMap, VecDeque};
 
+use freshet_shop::Entry;
 use hdrhistogram::Histogram;
-
-use crate::entry::Entry;
 
 /// Revisions of one entry whose end is remembered. What is older counts from the oldest remembered end, which
 /// makes its age too small and never too large.

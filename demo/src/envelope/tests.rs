@@ -2,12 +2,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::*;
-use crate::store::{RowChange, Step, Tables};
+use freshet_shop::{RowChange, Step, Tables};
 
 /// The recording: scenario's name → value of its records on `items`, tombstones as null.
 fn recorded() -> Vec<(Value, Value)> {
     let file = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../schemas/fixtures/debezium/postgres-json.jsonl");
+        .join("../schemas/fixtures/debezium/postgres-json.jsonl");
     let text = std::fs::read_to_string(file).expect("the recording is in the repository");
     text.lines()
         .map(|line| serde_json::from_str::<Value>(line).expect("a record"))

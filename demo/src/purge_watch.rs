@@ -1,10 +1,9 @@
 //! What Redis really executes: its own `MONITOR` stream, each command with the server's time.
 
 use anyhow::{Context, Result};
+use freshet_shop::Entry;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::net::TcpStream;
-
-use crate::entry::Entry;
 
 /// The commands of a Redis server as it executes them.
 #[derive(Debug)]

@@ -1,9 +1,15 @@
 //! Commits as Debezium writes them: topic, key, value and headers, field for field as recorded from the real one
 //! in `schemas/fixtures/debezium/postgres-json.jsonl`, with `REPLICA IDENTITY FULL`.
 
-use serde_json::{Value, json};
+use std::num::NonZeroU8;
+use std::time::Duration;
 
-use crate::store::{Commit, Product, Row};
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+use freshet_shop::{Commit, Product, Row};
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+use time::format_description::well_known::Iso8601;
+use time::format_description::well_known::iso8601::{Config, EncodedConfig, TimePrecision};
 
 /// One record of a topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -173,46 +179,21 @@ fn decimal(unscaled: i64) -> String {
     while start < 7 && bytes[start] == fill && (bytes[start + 1] ^ fill) < 0x80 {
         start += 1;
     }
-    base64(&bytes[start..])
+    BASE64_STANDARD.encode(&bytes[start..])
 }
 
-fn base64(bytes: &[u8]) -> String {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::new();
-    for chunk in bytes.chunks(3) {
-        let byte = |at: usize| u32::from(chunk.get(at).copied().unwrap_or(0));
-        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
-        for place in 0..4 {
-            let letter = LETTERS[(bits >> (18 - 6 * place) & 63) as usize];
-            text.push(if place > chunk.len() {
-                '='
-            } else {
-                char::from(letter)
-            });
-        }
-    }
-    text
-}
+/// Six digits behind the second, zeros too.
+const MICROSECONDS: EncodedConfig = Config::DEFAULT
+    .set_time_precision(TimePrecision::Second {
+        decimal_digits: NonZeroU8::new(6),
+    })
+    .encode();
 
 /// A `timestamptz` as Debezium prints it.
-pub(crate) fn iso(unix_us: u64) -> String {
-    let (seconds, micros) = (unix_us / 1_000_000, unix_us % 1_000_000);
-    let (days, second) = (seconds / 86_400, seconds % 86_400);
-    let (year, month, day) = civil(days);
-    let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{micros:06}Z")
-}
-
-/// Days since 1970 → year, month, day (Howard Hinnant's `civil_from_days`, for days that are not negative).
-fn civil(days: u64) -> (u64, u64, u64) {
-    let shifted = days + 719_468;
-    let (era, of_era) = (shifted / 146_097, shifted % 146_097);
-    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    (year_of_era + era * 400 + u64::from(month <= 2), month, day)
+fn iso(unix_us: u64) -> String {
+    let moment = OffsetDateTime::UNIX_EPOCH + Duration::from_micros(unix_us);
+    // Only years of more than four digits have no such form.
+    moment.format(&Iso8601::<MICROSECONDS>).unwrap_or_default()
 }
 
 #[cfg(test)]

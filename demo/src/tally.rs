@@ -3,8 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::entry::FamilyName;
-use crate::readers::AnswerFrom;
+use freshet_shop::{AnswerFrom, Family, Rules};
 
 /// Answers of one layer.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -52,44 +51,25 @@ pub(crate) struct Counts {
     pub(crate) failed_reads: u64,
 }
 
-/// The families' objectives: how stale an answer may be.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Objectives {
-    pub(crate) product: Duration,
-    pub(crate) category: Duration,
-    pub(crate) listing: Duration,
-}
-
-impl Objectives {
-    /// A family's.
-    pub(crate) fn of(&self, family: FamilyName) -> Duration {
-        match family {
-            FamilyName::Product => self.product,
-            FamilyName::Category => self.category,
-            FamilyName::Listing => self.listing,
-        }
-    }
-}
-
 /// The counts so far.
 #[derive(Debug)]
 pub(crate) struct Tally {
-    objectives: Objectives,
+    rules: Rules,
     counts: Mutex<Counts>,
 }
 
 impl Tally {
     /// Nothing counted yet.
-    pub(crate) fn new(objectives: Objectives) -> Self {
+    pub(crate) fn new(rules: Rules) -> Self {
         Self {
-            objectives,
+            rules,
             counts: Mutex::default(),
         }
     }
 
-    /// The objectives it counts by.
-    pub(crate) fn objectives(&self) -> Objectives {
-        self.objectives
+    /// The rules it counts by.
+    pub(crate) fn rules(&self) -> Rules {
+        self.rules
     }
 
     fn with(&self, change: impl FnOnce(&mut Counts)) {
@@ -102,8 +82,8 @@ impl Tally {
     }
 
     /// Redis answered.
-    pub(crate) fn read_redis(&self, family: FamilyName, from: AnswerFrom, age_us: u64) {
-        let objective = self.objectives.of(family);
+    pub(crate) fn read_redis(&self, family: Family, from: AnswerFrom, age_us: u64) {
+        let objective = self.rules.of(family).within;
         self.with(|counts| {
             counts
                 .redis
@@ -113,8 +93,8 @@ impl Tally {
     }
 
     /// The edge answered.
-    pub(crate) fn read_edge(&self, family: FamilyName, is_hit: bool, age_us: u64) {
-        let objective = self.objectives.of(family);
+    pub(crate) fn read_edge(&self, family: Family, is_hit: bool, age_us: u64) {
+        let objective = self.rules.of(family).within;
         self.with(|counts| counts.edge.count(is_hit, age_us, objective));
     }
 

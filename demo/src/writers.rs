@@ -5,13 +5,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Result;
+use freshet_shop::{Product, Step, Tables};
 use rand::Rng;
 use rand::rngs::SmallRng;
 use tokio::time::Instant;
 
 use crate::clock::now_us;
 use crate::database::Database;
-use crate::store::{Product, Step, Tables};
 use crate::tally::Tally;
 
 /// A writer that fell behind catches up by no more than this.

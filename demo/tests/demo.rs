@@ -7,7 +7,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 
 /// Both programs lie in the same folder; this package's tests alone build only one of them.
 fn build_freshet() {
-    let shop = Path::new(env!("CARGO_BIN_EXE_shop"));
+    let shop = Path::new(env!("CARGO_BIN_EXE_freshet-demo"));
     if shop.with_file_name("freshet").is_file() {
         return;
     }
@@ -25,7 +25,7 @@ fn build_freshet() {
 /// Little traffic: the machine may be running every other test at the same time.
 fn start(more: &[&str]) -> (Child, BufReader<ChildStdout>) {
     build_freshet();
-    let mut shop = Command::new(env!("CARGO_BIN_EXE_shop"))
+    let mut shop = Command::new(env!("CARGO_BIN_EXE_freshet-demo"))
         .args(["demo", "--rate", "50", "--reads", "400"])
         .args(more)
         .env_remove("DEMO_SECONDS")

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
+use freshet_shop::CacheAside;
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 use redis::aio::MultiplexedConnection;
@@ -19,7 +20,6 @@ use crate::conclusion::{Counted, conclude, edge_purges, settle_purges};
 use crate::database::Database;
 use crate::freshet::Freshet;
 use crate::purge_watch::PurgeWatch;
-use crate::readers::CacheAside;
 use crate::report::{Report, Second};
 use crate::tally::Tally;
 use crate::warm_up::warm_up;
@@ -49,7 +49,7 @@ pub(crate) struct Pace {
 /// Everything the traffic runs against.
 pub(crate) struct Site {
     pub(crate) database: Arc<Database>,
-    pub(crate) readers: CacheAside,
+    pub(crate) readers: Arc<CacheAside<Database>>,
     pub(crate) redis: MultiplexedConnection,
     /// `host:port`
     pub(crate) redis_address: String,

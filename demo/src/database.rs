@@ -5,16 +5,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use freshet_shop::{Entry, PostgresRows, Rows, Step, Tables};
 use rdkafka::ClientConfig;
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord};
 
 use crate::clock::now_us;
-use crate::entry::Entry;
 use crate::envelope::{Envelope, HEADERS, LogPositions};
 use crate::freshness::{FreshnessLedger, Span};
-use crate::postgres::PostgresRows;
-use crate::store::{Step, Tables};
 
 /// What a read of a database over a network usually takes. Long enough for commits to come in between, which
 /// is what the fill guard is there for.
@@ -87,9 +85,10 @@ impl Database {
             }
         }
     }
+}
 
-    /// An entry as the database has it now.
-    pub(crate) async fn read(&self, entry: Entry) -> Result<String> {
+impl Rows for Database {
+    async fn read(&self, entry: Entry) -> Result<String> {
         match &self.backend {
             Backend::Memory(_) => {
                 let body = self.tables().body(entry);

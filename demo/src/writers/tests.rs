@@ -3,7 +3,7 @@ use std::collections::HashMap;
 use rand::SeedableRng;
 
 use super::*;
-use crate::store::{Row, RowChange};
+use freshet_shop::{Row, RowChange};
 
 fn kind(change: &RowChange) -> &'static str {
     match (&change.before, &change.after) {

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Result;
+use freshet_shop::origin::X_REVISIONS;
+use freshet_shop::{CacheAside, Entry, Page, revision_of};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use reqwest::Client;
@@ -13,10 +15,6 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use crate::clock::now_us;
 use crate::database::Database;
-use crate::entry::{Entry, Page};
-use crate::origin::{X_REVISIONS, parse_revisions};
-use crate::readers::CacheAside;
-use crate::store::revision_of;
 use crate::tally::Tally;
 use crate::traffic::{Site, assortment};
 use crate::writers::Assortment;
@@ -45,7 +43,7 @@ pub(crate) fn spawn_readers(
         for number in 0..count {
             let reader = Reader {
                 database: Arc::clone(&site.database),
-                readers: site.readers.clone(),
+                readers: Arc::clone(&site.readers),
                 client: site.client.clone(),
                 shop_url: site.shop_url.clone(),
                 tally: Arc::clone(&site.tally),
@@ -74,7 +72,7 @@ pub(crate) fn spawn_readers(
 /// Somebody who looks at the shop.
 struct Reader {
     database: Arc<Database>,
-    readers: CacheAside,
+    readers: Arc<CacheAside<Database>>,
     client: Client,
     shop_url: String,
     tally: Arc<Tally>,
@@ -133,5 +131,29 @@ impl Reader {
         // Read to its end, so that the connection is used again.
         answer.bytes().await?;
         Ok((parse_revisions(&revisions), how != "MISS"))
+    }
+}
+
+/// The entries and revisions that an answer's header names.
+fn parse_revisions(header: &str) -> Vec<(Entry, u64)> {
+    let entry_at = |word: &str| {
+        let (redis_key, revision) = word.split_once('@')?;
+        Some((Entry::of_redis_key(redis_key)?, revision.parse().ok()?))
+    };
+    header.split_whitespace().filter_map(entry_at).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_header_names_every_entry_and_its_revision() {
+        let header = format!("{}@3 {}@14", Entry::Category(2), Entry::Listing(2));
+        assert_eq!(
+            parse_revisions(&header),
+            [(Entry::Category(2), 3), (Entry::Listing(2), 14)]
+        );
+        assert_eq!(parse_revisions("nonsense other@x"), []);
     }
 }

@@ -3,13 +3,12 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
+use freshet_shop::{Entry, LEASE, Page, revision_of};
 use redis::aio::MultiplexedConnection;
 use reqwest::Client;
 use tokio::task::JoinSet;
 
 use crate::database::Database;
-use crate::entry::{Entry, Page};
-use crate::store::revision_of;
 
 /// Pages asked for at the same time.
 const PAGES_AT_ONCE: usize = 16;
@@ -100,7 +99,7 @@ async fn compare_entries(
 
 /// A lease says nothing of a row.
 fn compare_entry(database: &Database, name: &str, body: &str) -> Option<String> {
-    if body.starts_with("lease:") {
+    if body.starts_with(LEASE) {
         return None;
     }
     let Some(entry) = Entry::of_redis_key(name) else {
