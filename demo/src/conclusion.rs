@@ -40,8 +40,8 @@ pub(crate) async fn settle_purges(site: &mut Site, reasons: &mut Vec<String>) {
 async fn compare_until_equal(site: &mut Site) -> Result<Comparison> {
     let deadline = Instant::now() + SETTLED_WITHIN;
     loop {
-        let shop = (&site.client, site.shop_url.as_str());
-        let comparison = compare(&site.database, site.redis.clone(), shop).await?;
+        let redis = site.redis.clone();
+        let comparison = compare(&site.database, redis, &site.client, &site.shop_url).await?;
         let is_over = Instant::now() >= deadline || site.freshet.has_ended();
         if comparison.differences.is_empty() || is_over {
             return Ok(comparison);

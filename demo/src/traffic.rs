@@ -6,8 +6,6 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use freshet_shop::CacheAside;
-use rand::SeedableRng;
-use rand::rngs::SmallRng;
 use redis::aio::MultiplexedConnection;
 use reqwest::Client;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -23,7 +21,7 @@ use crate::purge_watch::PurgeWatch;
 use crate::report::{Report, Second};
 use crate::tally::Tally;
 use crate::warm_up::warm_up;
-use crate::writers::{Assortment, Popularity, write};
+use crate::writers::{Assortment, Popularity, Writer};
 
 /// Categories of the shop.
 pub(crate) const CATEGORIES: i64 = 100;
@@ -112,12 +110,13 @@ pub(crate) async fn run(mut site: Site, pace: Pace) -> Result<bool> {
         true => Some(Measured::so_far(&site.freshet).await),
         false => None,
     };
-    let writer = tokio::spawn(write(
-        Arc::clone(&site.database),
-        (assortment(), SmallRng::from_os_rng()),
-        (pace.changes, Arc::clone(&enough_written)),
-        Arc::clone(&site.tally),
-    ));
+    let writer = Writer {
+        database: Arc::clone(&site.database),
+        assortment: assortment(),
+        rate: pace.changes,
+        tally: Arc::clone(&site.tally),
+    };
+    let writer = tokio::spawn(writer.write_until(Arc::clone(&enough_written)));
     spawn_readers(&mut parts, &site, pace.reads, &enough_read);
     let begun = Instant::now();
     let mut running = Running {

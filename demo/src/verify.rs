@@ -31,7 +31,8 @@ pub(crate) struct Comparison {
 pub(crate) async fn compare(
     database: &Arc<Database>,
     mut redis: MultiplexedConnection,
-    (client, shop_url): (&Client, &str),
+    client: &Client,
+    shop_url: &str,
 ) -> Result<Comparison> {
     let mut comparison = Comparison::default();
     compare_entries(database, &mut redis, &mut comparison).await?;

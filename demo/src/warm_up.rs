@@ -7,15 +7,13 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use freshet_shop::{Product, Step};
-use rand::SeedableRng;
-use rand::rngs::SmallRng;
 use tokio::time::Instant;
 
 use crate::conclusion::edge_purges;
 use crate::report::say;
 use crate::tally::Tally;
 use crate::traffic::{Pace, Site, assortment};
-use crate::writers::write;
+use crate::writers::Writer;
 
 /// The first change may have to wait for consumers to join.
 const WARM_WITHIN: Duration = Duration::from_secs(60);
@@ -50,14 +48,13 @@ pub(crate) async fn warm_up(site: &Site, pace: Pace) -> Result<()> {
             pace.warms.as_secs()
         ));
         let stop = Arc::new(AtomicBool::new(false));
-        let random = (assortment(), SmallRng::from_os_rng());
-        let tally = Arc::new(Tally::new(site.tally.rules()));
-        let writing = write(
-            Arc::clone(&site.database),
-            random,
-            (pace.changes, Arc::clone(&stop)),
-            tally,
-        );
+        let writer = Writer {
+            database: Arc::clone(&site.database),
+            assortment: assortment(),
+            rate: pace.changes,
+            tally: Arc::new(Tally::new(site.tally.rules())),
+        };
+        let writing = writer.write_until(Arc::clone(&stop));
         let ending = async {
             tokio::time::sleep(pace.warms).await;
             stop.store(true, Ordering::Relaxed);

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 use freshet_shop::{Product, Step, Tables};
-use rand::Rng;
 use rand::rngs::SmallRng;
+use rand::{Rng, SeedableRng};
 use tokio::time::Instant;
 
 use crate::clock::now_us;
@@ -140,26 +140,34 @@ fn renamed(name: &str, random: &mut impl Rng) -> String {
     format!("{plain}, edition {}", random.random_range(0..1_000_000))
 }
 
-/// Writes `rate` rows a second until told to stop.
-///
-/// # Errors
-/// When a commit fails.
-pub(crate) async fn write(
-    database: Arc<Database>,
-    (assortment, mut random): (Assortment, SmallRng),
-    (rate, stop): (u32, Arc<AtomicBool>),
-    tally: Arc<Tally>,
-) -> Result<()> {
-    let mut due = Instant::now();
-    while !stop.load(Ordering::Relaxed) {
-        tokio::time::sleep_until(due).await;
-        let steps = assortment.plan(&database.tables(), &mut random);
-        let rows = database.commit(&steps).await?;
-        tally.changed(rows as u64);
-        due = due.max(Instant::now().checked_sub(BEHIND_MAX).unwrap_or(due));
-        due += Duration::from_secs(1).mul_f64(rows as f64 / f64::from(rate.max(1)));
+/// Writes to the shop.
+pub(crate) struct Writer {
+    pub(crate) database: Arc<Database>,
+    pub(crate) assortment: Assortment,
+    /// Rows a second.
+    pub(crate) rate: u32,
+    /// Counts the rows that were changed.
+    pub(crate) tally: Arc<Tally>,
+}
+
+impl Writer {
+    /// Writes until told to stop.
+    ///
+    /// # Errors
+    /// When a commit fails.
+    pub(crate) async fn write_until(self, stop: Arc<AtomicBool>) -> Result<()> {
+        let mut random = SmallRng::from_os_rng();
+        let mut due = Instant::now();
+        while !stop.load(Ordering::Relaxed) {
+            tokio::time::sleep_until(due).await;
+            let steps = self.assortment.plan(&self.database.tables(), &mut random);
+            let rows = self.database.commit(&steps).await?;
+            self.tally.changed(rows as u64);
+            due = due.max(Instant::now().checked_sub(BEHIND_MAX).unwrap_or(due));
+            due += Duration::from_secs(1).mul_f64(rows as f64 / f64::from(self.rate.max(1)));
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -31,13 +31,21 @@ pub struct Cache<R> {
     pub backlog: Arc<str>,
 }
 
+/// What [`verify`] reads and writes.
+#[derive(Debug)]
+pub struct VerifyPorts<R, O> {
+    /// By target name. A row of another target is dropped.
+    pub caches: BTreeMap<Arc<str>, Cache<R>>,
+    /// Stores purges of what is stale.
+    pub outbox: Arc<O>,
+}
+
 /// Pause between two attempts to store a purge.
 const APPEND_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
-/// Looks up rows until their sender is gone: `looks_per_second` entries at most. `caches` by target name; a row of another
-/// target is dropped.
+/// Looks up rows until their sender is gone: `looks_per_second` entries at most.
 pub async fn verify<R: Probe, O: Outbox>(
-    (caches, outbox): (BTreeMap<Arc<str>, Cache<R>>, Arc<O>),
+    ports: VerifyPorts<R, O>,
     mut rows: mpsc::Receiver<ReadSample>,
     looks_per_second: NonZeroU32,
     now: impl Fn() -> WallMicros,
@@ -46,7 +54,7 @@ pub async fn verify<R: Probe, O: Outbox>(
     // A look that took long is not made up for by a burst.
     pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while let Some(row) = rows.recv().await {
-        let Some(cache) = caches.get(&row.target) else {
+        let Some(cache) = ports.caches.get(&row.target) else {
             continue;
         };
         let stale = stale_names(cache.probe.as_ref(), &row, &mut pace).await;
@@ -60,7 +68,7 @@ pub async fn verify<R: Probe, O: Outbox>(
             "stale read: the cache holds entries older than a row that a snapshot read; they are purged"
         );
         for request in requests(row, stale, now()) {
-            append(outbox.as_ref(), request.to_record(&cache.backlog)).await;
+            append(ports.outbox.as_ref(), request.to_record(&cache.backlog)).await;
         }
     }
 }

@@ -69,7 +69,8 @@ pub async fn watch<R: Probe>(
                 for look in 0..LOOKS.len() {
                     while let Some(sample) = pop_due(&mut waiting[look]) {
                         let Some(probe) = probes.get(&sample.target) else { continue };
-                        look_at(probe.as_ref(), &sample, LOOKS[look].1, (&settings, &now)).await;
+                        let verdict = look_at(probe.as_ref(), &sample, settings.skew_max, &now).await;
+                        report(&sample, verdict, LOOKS[look].1);
                         if let Some((delay, _)) = LOOKS.get(look + 1) {
                             let due = Instant::now() + delay.saturating_sub(LOOKS[look].0);
                             waiting[look + 1].push_back((due, sample));
@@ -92,12 +93,16 @@ fn pop_due(queue: &mut VecDeque<(Instant, PurgedSample)>) -> Option<PurgedSample
 async fn look_at<R: Probe>(
     probe: &R,
     sample: &PurgedSample,
-    after: &'static str,
-    (settings, now): (&AuditSettings, &impl Fn() -> WallMicros),
-) {
+    skew_max: Duration,
+    now: &impl Fn() -> WallMicros,
+) -> Verdict {
     let version = sample.version.as_ref().map(|(entry, _)| entry);
     let found = probe.observe(&sample.name, version).await;
-    let verdict = judge(sample, &found, now(), settings.skew_max);
+    judge(sample, &found, now(), skew_max)
+}
+
+/// Counts a look, and logs what it found stale.
+fn report(sample: &PurgedSample, verdict: Verdict, after: &'static str) {
     metrics::looked(&sample.family, &sample.target, after, verdict);
     if verdict == Verdict::Stale {
         tracing::error!(

@@ -118,7 +118,11 @@ fn resolve_names(
     for (at, place) in family.places.iter().enumerate() {
         let templates = binding.names.get(at).map_or(&[][..], |names| names);
         let start = set.len();
-        let exact = render_all(templates, change, set, (place, binding.family));
+        let destination = Destination {
+            place: purge_place(place, binding.family),
+            scope: place.exact,
+        };
+        let exact = render_all(templates, change, set, destination);
         // Names that are known are kept only when none is unknown: everything covers them.
         if !exact || set.len() - start > family.fan_out_max {
             set.rewind(start);
@@ -133,15 +137,21 @@ fn resolve_names(
     }
 }
 
+/// Where exact names are purged, and what each of them stands for there.
+#[derive(Debug, Clone, Copy)]
+struct Destination {
+    place: PurgePlace,
+    scope: Scope,
+}
+
 /// Renders every template from each image that the change has or should have. False when one could not be
 /// told, or when there is none: then nothing says which of the family's entries the row is in.
 fn render_all(
     templates: &[Template],
     change: &Change,
     set: &mut PurgeSet,
-    (place, family): (&Place, FamilyId),
+    destination: Destination,
 ) -> bool {
-    let (at, scope) = (purge_place(place, family), place.exact);
     let (before, after) = (&change.before, &change.after);
     // An image that should be there and is not knows no column: it renders as unknown, not as nothing.
     let wants_before = before.is_present() || matches!(change.op, Op::Update | Op::Delete);
@@ -149,10 +159,10 @@ fn render_all(
     for template in templates {
         // Where the names agree, the after-image renders for both.
         let agree = wants_after && template.same_name(before, after);
-        if wants_before && !agree && !render(template, before, set, (at, scope)) {
+        if wants_before && !agree && !render(template, before, set, destination) {
             return false;
         }
-        if wants_after && !render(template, after, set, (at, scope)) {
+        if wants_after && !render(template, after, set, destination) {
             return false;
         }
     }
@@ -164,11 +174,11 @@ fn render(
     template: &Template,
     image: &Image,
     set: &mut PurgeSet,
-    (place, scope): (PurgePlace, Scope),
+    destination: Destination,
 ) -> bool {
     let start = set.buffer().len();
     match template.render(image, set.buffer()) {
-        Rendered::Name => set.seal(place, scope, start),
+        Rendered::Name => set.seal(destination.place, destination.scope, start),
         Rendered::NoName => {}
         Rendered::Unknown => return false,
     }

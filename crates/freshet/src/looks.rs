@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use freshet_audit::verify::{Cache, verify};
+use freshet_audit::verify::{Cache, VerifyPorts, verify};
 use freshet_audit::watch::{LOOK_LABELS, watch};
 use freshet_core::registry::{Family, OnSnapshot, Registry, Scope, Target};
 use freshet_core::sample::{PurgedSample, ReadSample};
@@ -65,11 +65,13 @@ impl Looks<'_> {
             };
             (Arc::clone(name), cache)
         });
-        let caches: BTreeMap<_, _> = caches.collect();
         let (offer, rows) = mpsc::channel(READS_WAITING_MAX);
-        let (outbox, clock) = (Arc::clone(outbox), self.clock.clone());
-        tasks
-            .spawn(async move { verify((caches, outbox), rows, rate, move || clock.wall()).await });
+        let ports = VerifyPorts {
+            caches: caches.collect(),
+            outbox: Arc::clone(outbox),
+        };
+        let clock = self.clock.clone();
+        tasks.spawn(async move { verify(ports, rows, rate, move || clock.wall()).await });
         Some(offer)
     }
 

@@ -61,12 +61,17 @@ fn is_gone(cluster: &RedisCluster, id: u64) -> bool {
 }
 
 /// Some items at the node that freezes, and some elsewhere.
-fn items(cluster: &RedisCluster) -> (Vec<u64>, Vec<u64>) {
+struct Items {
+    frozen: Vec<u64>,
+    others: Vec<u64>,
+}
+
+fn items(cluster: &RedisCluster) -> Items {
     let is_there = |id: &u64| slot(cluster, key(*id).as_bytes()) <= LAST_SLOT;
     let (mut frozen, mut others): (Vec<u64>, Vec<u64>) = (1..200).partition(is_there);
     frozen.truncate(10);
     others.truncate(20);
-    (frozen, others)
+    Items { frozen, others }
 }
 
 fn write(writer: &TopicWriter, id: u64) {
@@ -98,9 +103,10 @@ fn p6_one_frozen_node_of_a_cluster_costs_only_its_own_names() {
     let mut deployment = Deployment::new(&[SHOP], None);
     deployment.on_cluster(&cluster.urls());
     deployment.kafka.create_topic(ITEMS, 1).expect("topic");
-    let (frozen, others) = items(&cluster);
-    fill(&cluster, &frozen);
-    fill(&cluster, &others);
+    let items = items(&cluster);
+    let Items { frozen, others } = &items;
+    fill(&cluster, frozen);
+    fill(&cluster, others);
     deployment.start_ready();
     let writer = TopicWriter::new(&deployment.kafka.bootstrap()).expect("writer");
     // The replica first: it must not take over.
@@ -110,14 +116,14 @@ fn p6_one_frozen_node_of_a_cluster_costs_only_its_own_names() {
     deployment.until("the node is taken for down", || {
         deployment.log().contains("is taken for down, nobody waits")
     });
-    others_stay_fresh(&cluster, &deployment, (&writer, &frozen, &others));
+    others_stay_fresh(&cluster, &deployment, &writer, &items);
     only_names_of_the_node_wait(&cluster, &deployment);
     cluster.node(0).resume().expect("resume");
     cluster.node(3).resume().expect("resume");
     deployment.until("everything is purged", || {
         frozen.iter().all(|id| is_gone(&cluster, *id))
     });
-    all_is_inline_again(&cluster, &deployment, (&writer, &frozen));
+    all_is_inline_again(&cluster, &deployment, &writer, frozen);
     let (code, _) = deployment.terminate();
     assert_eq!(code, Some(0), "{}", deployment.log_tail());
 }
@@ -126,7 +132,8 @@ fn p6_one_frozen_node_of_a_cluster_costs_only_its_own_names() {
 fn others_stay_fresh(
     cluster: &RedisCluster,
     deployment: &Deployment,
-    (writer, frozen, others): (&TopicWriter, &[u64], &[u64]),
+    writer: &TopicWriter,
+    Items { frozen, others }: &Items,
 ) {
     for (at, id) in others.iter().enumerate() {
         write(writer, frozen[at % frozen.len()]);
@@ -171,7 +178,8 @@ fn only_names_of_the_node_wait(cluster: &RedisCluster, deployment: &Deployment) 
 fn all_is_inline_again(
     cluster: &RedisCluster,
     deployment: &Deployment,
-    (writer, frozen): (&TopicWriter, &[u64]),
+    writer: &TopicWriter,
+    frozen: &[u64],
 ) {
     deployment.until("well again", || {
         is_metric(deployment, NODES_DOWN, 0.0)

@@ -145,7 +145,7 @@ struct Described(Mutex<BTreeMap<String, Description>>);
 type Description = (&'static str, Option<Unit>, String);
 
 impl Described {
-    fn note(&self, kind: &'static str, (name, unit, help): (KeyName, Option<Unit>, SharedString)) {
+    fn note(&self, kind: &'static str, name: KeyName, unit: Option<Unit>, help: SharedString) {
         let mut noted = self.0.lock().expect("not poisoned");
         noted.insert(name.as_str().to_owned(), (kind, unit, help.to_string()));
     }
@@ -153,13 +153,13 @@ impl Described {
 
 impl Recorder for Described {
     fn describe_counter(&self, name: KeyName, unit: Option<Unit>, help: SharedString) {
-        self.note("counter", (name, unit, help));
+        self.note("counter", name, unit, help);
     }
     fn describe_gauge(&self, name: KeyName, unit: Option<Unit>, help: SharedString) {
-        self.note("gauge", (name, unit, help));
+        self.note("gauge", name, unit, help);
     }
     fn describe_histogram(&self, name: KeyName, unit: Option<Unit>, help: SharedString) {
-        self.note("histogram", (name, unit, help));
+        self.note("histogram", name, unit, help);
     }
     fn register_counter(&self, _: &Key, _: &Metadata<'_>) -> Counter {
         Counter::noop()

@@ -8,7 +8,7 @@ use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use freshet_audit::verify::{Cache, verify};
+use freshet_audit::verify::{Cache, VerifyPorts, verify};
 use freshet_core::ports::{Outbox, OutboxError, OutboxRecord};
 use freshet_core::position::WallMicros;
 use freshet_core::registry::{EntryVersion, Registry};
@@ -111,8 +111,12 @@ async fn the_auditor_finds_what_is_older_in_a_real_redis_at_its_rate() {
     let caches = BTreeMap::from([(Arc::from("main"), cache)]);
     let outbox = Arc::new(MemoryOutbox::default());
     let rate = NonZeroU32::new(20).expect("not zero");
+    let ports = VerifyPorts {
+        caches,
+        outbox: Arc::clone(&outbox),
+    };
     let begun = Instant::now();
-    verify((caches, Arc::clone(&outbox)), taken, rate, || WallMicros(1)).await;
+    verify(ports, taken, rate, || WallMicros(1)).await;
     // Eight looks, the first of them at once.
     assert!(
         begun.elapsed() >= Duration::from_millis(7 * 50),

@@ -43,7 +43,7 @@ fn main() -> anyhow::Result<()> {
                 allocations,
                 redis,
                 wall,
-            } = measure(&runtime, present, (size, in_flight))?;
+            } = measure(&runtime, present, Commands { size, in_flight })?;
             println!(
                 "{present:>8} {size:>10} {in_flight:>9} | {ours:>8.0} {allocations:>8.4} {redis:>8.0} {wall:>8.0}"
             );
@@ -60,15 +60,18 @@ struct Row {
     wall: f64,
 }
 
-fn measure(
-    runtime: &Runtime,
-    present: bool,
-    (size, in_flight): (usize, usize),
-) -> anyhow::Result<Row> {
+/// How many keys a command has, and how many commands wait for their answers.
+#[derive(Clone, Copy)]
+struct Commands {
+    size: usize,
+    in_flight: usize,
+}
+
+fn measure(runtime: &Runtime, present: bool, commands: Commands) -> anyhow::Result<Row> {
     let server = RedisServer::start()?;
     let purger = RedisPurger::connect(RedisTarget {
-        keys_per_command: size,
-        commands_in_flight: in_flight,
+        keys_per_command: commands.size,
+        commands_in_flight: commands.in_flight,
         ..RedisTarget::new(server.url())
     })?;
     runtime

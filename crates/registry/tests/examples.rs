@@ -154,8 +154,8 @@ fn an_example_has_an_operation_of_the_log() {
 #[test]
 fn an_example_names_keys_and_tags() {
     let keys = "\"catalog:v2:item:1:region:eu\", ";
-    refused(keys, "", ("FR0030", 20));
-    refused("tags: [item-1, ", "tags: [", ("FR0030", 20));
+    refused(keys, "", "FR0030", 20);
+    refused("tags: [item-1, ", "tags: [", "FR0030", 20);
 }
 
 #[test]

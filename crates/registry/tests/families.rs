@@ -130,12 +130,12 @@ fn a_word_that_no_field_has_is_refused_and_the_others_are_listed() {
         ("deprecated(soon)", "holds no date of the calendar"),
     ] {
         let changed = format!("lifecycle: {lifecycle}");
-        refused("lifecycle: active", &changed, ("FR0026", 4));
+        refused("lifecycle: active", &changed, "FR0026", 4);
         let told = with("lifecycle: active", &changed).expect_err(lifecycle);
         assert!(told.render().contains(why), "{}", told.render());
     }
     for guard in ["version", "version()", "version( )", "leases"] {
-        refused("guard: none", &format!("guard: {guard}"), ("FR0003", 7));
+        refused("guard: none", &format!("guard: {guard}"), "FR0003", 7);
     }
 }
 
@@ -145,7 +145,8 @@ fn a_family_is_called_by_its_domain_and_its_noun() {
         refused(
             "family: catalog.item",
             &format!("family: \"{name}\""),
-            ("FR0003", 1),
+            "FR0003",
+            1,
         );
     }
 }
@@ -161,7 +162,8 @@ fn an_objective_is_a_share_above_none_and_below_all() {
         refused(
             "objective: 99.9%",
             &format!("objective: {written}"),
-            ("FR0003", 5),
+            "FR0003",
+            5,
         );
     }
 }
@@ -197,7 +199,8 @@ fn a_family_tag_is_short_and_of_what_a_tag_may_hold() {
         refused(
             "mode: soft",
             &format!("mode: soft\n  family_tag: \"{tag}\""),
-            ("FR0016", 15),
+            "FR0016",
+            15,
         );
     }
 }

@@ -26,11 +26,11 @@ fn rows_of_a_snapshot_are_verified_only_where_a_version_tells() {
     let binding = &loaded.registry.tables[0].bindings[0];
     assert!(binding.version_column.is_some());
 
-    refused("guard: none\n", &verify(""), ("FR0028", 8));
-    refused("guard: none\n", &version("shape"), ("FR0028", 8));
-    refused("guard: none\n", &version("nothing"), ("FR0011", 9));
+    refused("guard: none\n", &verify(""), "FR0028", 8);
+    refused("guard: none\n", &version("shape"), "FR0028", 8);
+    refused("guard: none\n", &version("nothing"), "FR0011", 9);
     let looking = "guard: none\non_snapshot: look\n";
-    refused("guard: none\n", looking, ("FR0003", 8));
+    refused("guard: none\n", looking, "FR0003", 8);
     let on_cdn_only = verify("")
         + "cdn: { targets: [edge], tags: [\"item-{item_id}\"] }\nsources:\n  - table: shop.public.items\n    bind: { item_id: id }\n";
     let head = FAMILY.split("guard: none\n").next().expect("a head");

@@ -26,12 +26,14 @@ pub(crate) fn registry() -> Registry {
     ];
     let tables = vec![
         table(
-            (0, ITEMS),
+            0,
+            ITEMS,
             template(NameForm::RedisKey, "catalog:v1:item:", 0),
             vec![template(NameForm::SurrogateKey, "category-", 1)],
         ),
         table(
-            (1, NOTES),
+            1,
+            NOTES,
             template(NameForm::RedisKey, "catalog:v1:note:", 0),
             Vec::new(),
         ),
@@ -90,7 +92,7 @@ fn family(name: &str, shape: &str, tag: Option<&str>) -> Family {
     }
 }
 
-fn table((id, name): (u32, &str), key: Template, tags: Vec<Template>) -> Table {
+fn table(id: u32, name: &str, key: Template, tags: Vec<Template>) -> Table {
     let column = |name: &str, in_key| ColumnShape::new(name, ColumnKind::BIGINT, in_key);
     Table {
         shape: TableShape {

@@ -109,12 +109,8 @@ impl PgConnector {
             ("publication.name", &self.publication),
             ("publication.autocreate.mode", "filtered"),
         ]));
-        finish(
-            config,
-            &self.format,
-            (self.heartbeat_ms, self.transactions),
-            &self.extra,
-        )
+        config.extend(announcements(self.heartbeat_ms, self.transactions));
+        finish(config, &self.format, &self.extra)
     }
 }
 
@@ -176,12 +172,8 @@ impl MariaDbConnector {
             let keep_alive = (interval / 4 * 5).max(2_500).to_string();
             config.insert("connect.keep.alive.interval.ms".to_owned(), keep_alive);
         }
-        finish(
-            config,
-            &self.format,
-            (self.heartbeat_ms, self.transactions),
-            &self.extra,
-        )
+        config.extend(announcements(self.heartbeat_ms, self.transactions));
+        finish(config, &self.format, &self.extra)
     }
 }
 
@@ -224,19 +216,24 @@ fn common(topic_prefix: &str, tables: &[String], port: u16) -> ConnectorConfig {
     .collect()
 }
 
-fn finish(
-    mut config: ConnectorConfig,
-    format: &Format,
-    (heartbeat_ms, transactions): (Option<u32>, bool),
-    extra: &[(String, String)],
-) -> ConnectorConfig {
-    config.extend(format.settings());
+/// What the connector writes beside the rows: heartbeats and the boundaries of transactions.
+fn announcements(heartbeat_ms: Option<u32>, transactions: bool) -> ConnectorConfig {
+    let mut config = ConnectorConfig::new();
     if let Some(interval) = heartbeat_ms {
         config.insert("heartbeat.interval.ms".to_owned(), interval.to_string());
     }
     if transactions {
         config.insert("provide.transaction.metadata".to_owned(), "true".to_owned());
     }
+    config
+}
+
+fn finish(
+    mut config: ConnectorConfig,
+    format: &Format,
+    extra: &[(String, String)],
+) -> ConnectorConfig {
+    config.extend(format.settings());
     config.extend(extra.iter().cloned());
     config
 }

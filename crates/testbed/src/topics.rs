@@ -80,8 +80,8 @@ impl TopicReader {
     /// When the broker does not answer in time.
     pub fn read_new(&mut self) -> Result<Vec<TopicRecord>> {
         let mut records = Vec::new();
-        for (place, end) in self.pending()? {
-            self.read_partition(place, end, &mut records)?;
+        for ((topic, partition), end) in self.pending()? {
+            self.read_partition(topic, partition, end, &mut records)?;
         }
         self.consumer.unassign()?;
         records.sort_by(|a, b| {
@@ -148,10 +148,12 @@ impl TopicReader {
     /// One partition at a time, since the end-of-partition event does not name its topic.
     fn read_partition(
         &mut self,
-        place: (String, i32),
+        topic: String,
+        partition: i32,
         end: i64,
         records: &mut Vec<TopicRecord>,
     ) -> Result<()> {
+        let place = (topic, partition);
         let mut next = self.next.get(&place).copied().unwrap_or(0);
         let mut assignment = TopicPartitionList::new();
         assignment.add_partition_offset(&place.0, place.1, Offset::Offset(next))?;

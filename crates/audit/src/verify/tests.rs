@@ -115,7 +115,11 @@ async fn verified(
     };
     let caches = BTreeMap::from([(Arc::from("main"), cache)]);
     let rate = NonZeroU32::new(10).expect("not zero");
-    verify((caches, Arc::clone(&outbox)), taken, rate, || WallMicros(5)).await;
+    let ports = VerifyPorts {
+        caches,
+        outbox: Arc::clone(&outbox),
+    };
+    verify(ports, taken, rate, || WallMicros(5)).await;
     let stored = outbox.stored.lock().expect("not poisoned");
     let requests = stored.iter().map(|record| {
         assert_eq!(&*record.topic, "freshet.backlog.main");

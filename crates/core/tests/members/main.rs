@@ -306,15 +306,25 @@ fn step(lossy: bool) -> impl Strategy<Value = Step> {
     ]
 }
 
-fn play(world: &mut World, step: &Step, last: &mut (u64, u64)) {
+/// The transaction that was committed last; none is numbered 0.
+#[derive(Debug, Default)]
+struct Committed {
+    number: u64,
+    members: u64,
+}
+
+fn play(world: &mut World, step: &Step, last: &mut Committed) {
     match step {
-        Step::Commit(arrives) => *last = (world.commit(arrives), arrives.len() as u64),
+        Step::Commit(arrives) => {
+            last.number = world.commit(arrives);
+            last.members = arrives.len() as u64;
+        }
         Step::Read(at, count) => world.read(*at, *count),
         Step::Pass(seconds) => world.pass(*seconds),
         Step::Stall(at) => world.stall(*at),
         Step::Flow(at) => world.flow(*at),
         Step::Resend { skip, begin } => {
-            let (number, count) = *last;
+            let (number, count) = (last.number, last.members);
             if number == 0 {
                 return;
             }
@@ -348,7 +358,8 @@ proptest! {
     ) {
         let few = MembersLimits { open_max: 3, words_max: 4, closed_max: 2 };
         let limits = if small { few } else { MembersLimits::default() };
-        let (mut world, mut last) = (World::settled_within(3, limits), (0, 0));
+        let mut world = World::settled_within(3, limits);
+        let mut last = Committed::default();
         for step in &steps {
             play(&mut world, step, &mut last);
             world.take();

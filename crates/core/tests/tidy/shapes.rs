@@ -3,7 +3,7 @@
 use proc_macro2::Span;
 use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
-use syn::{Block, FnArg, Signature};
+use syn::{Block, FnArg, Pat, Signature, Type};
 
 use crate::sources::{RustFile, production_files, rust_files, sample};
 use crate::{Offence, assert_tidy};
@@ -28,6 +28,9 @@ const EMPTY_WORDS: [&str; 10] = [
     "types",
     "context",
 ];
+
+/// Where functions still take several things as one tuple.
+const TUPLES_IN: [&str; 4] = ["bench/", "crates/pipeline/", "crates/wire/", "faults/"];
 
 /// Types that stand for a thing of the outside which really is called so (Fastly's sites are services).
 const OUTSIDE_NAMES: [&str; 1] = ["ServiceId"];
@@ -64,6 +67,26 @@ impl Shapes<'_> {
                 name.span(),
                 format!("{name} has {parameters} parameters, more than {PARAMETERS_MAX}"),
             );
+        }
+        if !self.in_trait_impl && !TUPLES_IN.iter().any(|path| self.path.starts_with(path)) {
+            self.tuples(signature);
+        }
+    }
+
+    /// What belongs together has a name; what does not is a parameter each.
+    fn tuples(&mut self, signature: &Signature) {
+        for input in &signature.inputs {
+            if let FnArg::Typed(parameter) = input
+                && (is_tuple_pattern(&parameter.pat) || is_tuple_type(&parameter.ty))
+            {
+                self.say(
+                    parameter.span(),
+                    format!(
+                        "{} takes a tuple as a parameter; name what it holds",
+                        signature.ident
+                    ),
+                );
+            }
         }
     }
 
@@ -121,6 +144,25 @@ impl<'ast> Visit<'ast> for Shapes<'_> {
     fn visit_item_type(&mut self, item: &'ast syn::ItemType) {
         self.type_name(&item.ident);
         visit::visit_item_type(self, item);
+    }
+}
+
+fn is_tuple_pattern(pattern: &Pat) -> bool {
+    match pattern {
+        Pat::Tuple(tuple) => !tuple.elems.is_empty(),
+        Pat::Reference(reference) => is_tuple_pattern(&reference.pat),
+        Pat::Paren(inner) => is_tuple_pattern(&inner.pat),
+        _ => false,
+    }
+}
+
+/// `()` is none: it holds nothing.
+fn is_tuple_type(of: &Type) -> bool {
+    match of {
+        Type::Tuple(tuple) => !tuple.elems.is_empty(),
+        Type::Reference(reference) => is_tuple_type(&reference.elem),
+        Type::Paren(inner) => is_tuple_type(&inner.elem),
+        _ => false,
     }
 }
 
@@ -274,6 +316,23 @@ fn every_limit_bites() {
         of("impl T for A { fn f(&self, a: A, b: B, c: C, d: D, e: E) {} }"),
         0
     );
+    for tuple in [
+        "fn f((a, b): (A, B)) {}",
+        "fn f(&(a, b): &Pair) {}",
+        "fn f(pair: (A, B)) {}",
+        "impl A { fn f(&self, pair: &mut (A, B)) {} }",
+        "trait A { fn f(&self, pair: &'static (A,)); }",
+    ] {
+        assert_eq!(of(tuple), 1, "{tuple}");
+    }
+    for fine in [
+        "fn f(a: A, (): ()) {}",
+        "fn f(pairs: &[(A, B)], map: BTreeMap<(A, B), C>, each: impl Fn((A, B))) -> (A, B) {}",
+        "fn f() { let add = |(a, b): (A, B)| a + b; }",
+        "impl T for A { fn f(&self, (a, b): (A, B)) {} }",
+    ] {
+        assert_eq!(of(fine), 0, "{fine}");
+    }
     for name in [
         "LaneManager",
         "FooUtils",

@@ -191,20 +191,21 @@ pub struct Use {
 pub fn uses() -> Vec<Use> {
     let mut found = Vec::new();
     for query in panel_queries().into_iter().chain(rule_queries()) {
-        note_uses(&query.parse(), &Labels::new(), (&query.place, &mut found));
+        note_uses(&query.parse(), &Labels::new(), &query.place, &mut found);
     }
     for (query, label) in variable_queries() {
         note_uses(
             &query.parse(),
             &Labels::from([label]),
-            (&query.place, &mut found),
+            &query.place,
+            &mut found,
         );
     }
     found
 }
 
 /// Notes what `expr` uses when its result must carry the labels `wanted`.
-fn note_uses(expr: &Expr, wanted: &Labels, (place, found): (&str, &mut Vec<Use>)) {
+fn note_uses(expr: &Expr, wanted: &Labels, place: &str, found: &mut Vec<Use>) {
     match expr {
         Expr::Aggregate(aggregate) => {
             let kept = match &aggregate.modifier {
@@ -215,9 +216,9 @@ fn note_uses(expr: &Expr, wanted: &Labels, (place, found): (&str, &mut Vec<Use>)
                 wanted.is_subset(&kept),
                 "{place}: {wanted:?} are aggregated away in {expr}"
             );
-            note_uses(&aggregate.expr, &kept, (place, found));
+            note_uses(&aggregate.expr, &kept, place, found);
         }
-        Expr::Binary(binary) => note_sides(binary, wanted, (place, found)),
+        Expr::Binary(binary) => note_sides(binary, wanted, place, found),
         Expr::Call(call) => {
             let mut wanted = wanted.clone();
             let text = |at: usize| match call.args.args.get(at).map(Box::as_ref) {
@@ -234,24 +235,24 @@ fn note_uses(expr: &Expr, wanted: &Labels, (place, found): (&str, &mut Vec<Use>)
                 _ => {}
             }
             for arg in &call.args.args {
-                note_uses(arg, &wanted, (place, found));
+                note_uses(arg, &wanted, place, found);
             }
         }
-        Expr::Paren(paren) => note_uses(&paren.expr, wanted, (place, found)),
-        Expr::Unary(unary) => note_uses(&unary.expr, wanted, (place, found)),
-        Expr::Subquery(subquery) => note_uses(&subquery.expr, wanted, (place, found)),
-        Expr::MatrixSelector(matrix) => note_selector(&matrix.vs, wanted, (place, found)),
-        Expr::VectorSelector(selector) => note_selector(selector, wanted, (place, found)),
+        Expr::Paren(paren) => note_uses(&paren.expr, wanted, place, found),
+        Expr::Unary(unary) => note_uses(&unary.expr, wanted, place, found),
+        Expr::Subquery(subquery) => note_uses(&subquery.expr, wanted, place, found),
+        Expr::MatrixSelector(matrix) => note_selector(&matrix.vs, wanted, place, found),
+        Expr::VectorSelector(selector) => note_selector(selector, wanted, place, found),
         Expr::NumberLiteral(_) | Expr::StringLiteral(_) => {}
         Expr::Extension(_) => panic!("{place}: no extension is known"),
     }
 }
 
-fn note_sides(binary: &BinaryExpr, wanted: &Labels, (place, found): (&str, &mut Vec<Use>)) {
+fn note_sides(binary: &BinaryExpr, wanted: &Labels, place: &str, found: &mut Vec<Use>) {
     let modifier = binary.modifier.as_ref();
     let Some(LabelModifier::Include(on)) = modifier.and_then(|it| it.matching.as_ref()) else {
-        note_uses(&binary.lhs, wanted, (place, found));
-        note_uses(&binary.rhs, wanted, (place, found));
+        note_uses(&binary.lhs, wanted, place, found);
+        note_uses(&binary.rhs, wanted, place, found);
         return;
     };
     let on: Labels = on.labels.iter().cloned().collect();
@@ -261,14 +262,15 @@ fn note_sides(binary: &BinaryExpr, wanted: &Labels, (place, found): (&str, &mut 
         Some(VectorMatchCardinality::OneToMany(_))
     );
     let (lhs, rhs) = if right { (&on, &both) } else { (&both, &on) };
-    note_uses(&binary.lhs, lhs, (place, found));
-    note_uses(&binary.rhs, rhs, (place, found));
+    note_uses(&binary.lhs, lhs, place, found);
+    note_uses(&binary.rhs, rhs, place, found);
 }
 
 fn note_selector(
     selector: &parser::VectorSelector,
     wanted: &Labels,
-    (place, found): (&str, &mut Vec<Use>),
+    place: &str,
+    found: &mut Vec<Use>,
 ) {
     let (mut labels, mut values) = (wanted.clone(), Vec::new());
     for matcher in &selector.matchers.matchers {

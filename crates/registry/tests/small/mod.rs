@@ -72,7 +72,7 @@ pub(crate) fn with(from: &str, to: &str) -> Result<Loaded, Diagnostics> {
 }
 
 /// The registry is refused with `code` at `line` of the family file, with help.
-pub(crate) fn refused(from: &str, to: &str, (code, line): (&str, usize)) {
+pub(crate) fn refused(from: &str, to: &str, code: &str, line: usize) {
     let found = with(from, to).expect_err(&format!("{from} -> {to} is accepted"));
     let told = found.render();
     let hit = found

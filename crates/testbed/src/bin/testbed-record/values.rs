@@ -172,8 +172,8 @@ fn record_one<D: TypedDatabase>(folder: &Path) -> Result<()> {
     }
     recording.take(&mut reader, false).context("changes")?;
     drop(connect);
-    let lines = recording.lines;
-    write(&folder, &database, &registry, (&variants, lines))
+    let recorded = variants.iter().zip(recording.lines);
+    write(&folder, &database, &registry, recorded)
 }
 
 fn tables_of(settings: &[Settings]) -> Vec<&'static str> {
@@ -233,14 +233,14 @@ fn split(topic: &str) -> Option<(&str, &str)> {
     Some((prefix, table))
 }
 
-fn write<D: TypedDatabase>(
+fn write<'a, D: TypedDatabase>(
     folder: &Path,
     database: &D,
     registry: &SchemaRegistry,
-    (variants, lines): (&[Variant], Vec<Lines>),
+    recorded: impl Iterator<Item = (&'a Variant, Lines)>,
 ) -> Result<()> {
     let mut described = Map::new();
-    for (variant, lines) in variants.iter().zip(lines) {
+    for (variant, lines) in recorded {
         let settings: Map<String, Value> = variant
             .properties()
             .into_iter()
