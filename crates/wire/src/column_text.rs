@@ -88,7 +88,8 @@ impl BoundColumn {
     pub(crate) fn of(
         slot: ColumnSlot,
         column: &ColumnShape,
-        (connector, field): (&Connector, FieldSchema),
+        connector: &Connector,
+        field: FieldSchema,
     ) -> Self {
         Self {
             slot,
@@ -124,7 +125,7 @@ impl BoundColumn {
         let column = shape.columns.get(usize::from(slot.0))?;
         let connector = &*shape.connector;
         let field = FieldSchema::undeclared(column, connector);
-        Some(Self::of(slot, column, (connector, field)))
+        Some(Self::of(slot, column, connector, field))
     }
 
     /// The same column, read in the representation that `value` has; NULL has none of its own.
@@ -240,7 +241,7 @@ fn looks_unavailable(text: &str) -> bool {
 pub(crate) fn push(out: &mut String, column: &BoundColumn, value: Scalar<'_>) -> Verdict {
     let encoding = column.field.encoding;
     match column.kind {
-        ColumnKind::Integer(whole) => number::push_integer(out, (whole, encoding), value),
+        ColumnKind::Integer(whole) => number::push_integer(out, whole, encoding, value),
         ColumnKind::Year => push_year(out, value).into(),
         ColumnKind::Text(chars) => match value {
             Scalar::Text(text) if column.knows_placeholder || !looks_unavailable(text) => {
@@ -251,12 +252,12 @@ pub(crate) fn push(out: &mut String, column: &BoundColumn, value: Scalar<'_>) ->
         },
         ColumnKind::Uuid => push_uuid(out, value).into(),
         ColumnKind::Bool => push_bool(out, value).into(),
-        ColumnKind::Decimal { scale } => number::push_decimal(out, (encoding, scale), value),
+        ColumnKind::Decimal { scale } => number::push_decimal(out, encoding, scale, value),
         ColumnKind::Date { zero_dates } => {
-            moment::push_date(out, (encoding, zero_dates), value).into()
+            moment::push_date(out, encoding, zero_dates, value).into()
         }
-        ColumnKind::Timestamp(moment) => moment::push_local(out, (encoding, moment), value),
-        ColumnKind::TimestampTz(moment) => moment::push_zoned(out, (encoding, moment), value),
+        ColumnKind::Timestamp(moment) => moment::push_local(out, encoding, moment, value),
+        ColumnKind::TimestampTz(moment) => moment::push_zoned(out, encoding, moment, value),
         ColumnKind::Opaque => Verdict::UNKNOWN,
     }
 }

@@ -22,7 +22,15 @@ pub(crate) fn push_unscaled(
     let negative = unscaled.first().is_some_and(|byte| *byte >= 0x80);
     if unscaled.len() > 16 {
         let digits = long_digits(unscaled, negative);
-        return push_digits(out, (negative, &digits), scale, declared);
+        return push_digits(
+            out,
+            Integer {
+                negative,
+                digits: &digits,
+            },
+            scale,
+            declared,
+        );
     }
     let mut wide = [if negative { 0xff } else { 0 }; 16];
     for (to, from) in wide.iter_mut().rev().zip(unscaled.iter().rev()) {
@@ -30,7 +38,7 @@ pub(crate) fn push_unscaled(
     }
     let mut buffer = itoa::Buffer::new();
     let digits = buffer.format(i128::from_be_bytes(wide).unsigned_abs());
-    push_digits(out, (negative, digits), scale, declared)
+    push_digits(out, Integer { negative, digits }, scale, declared)
 }
 
 /// Appends a decimal that came as text (`-12.5`), with `declared` digits after the point. False when it is
@@ -88,10 +96,17 @@ pub(crate) fn push_double(out: &mut String, number: f64, declared: Option<u8>) -
     true
 }
 
+/// A number as its sign and the digits behind that.
+#[derive(Debug, Clone, Copy)]
+struct Integer<'a> {
+    negative: bool,
+    digits: &'a str,
+}
+
 /// Appends digits with a point `scale` places from the right.
 fn push_digits(
     out: &mut String,
-    (negative, digits): (bool, &str),
+    Integer { negative, digits }: Integer<'_>,
     scale: i32,
     declared: Option<u8>,
 ) -> bool {

@@ -10,17 +10,19 @@ use crate::avro::cache::{Planned, SchemaCache};
 use crate::avro::datum::{Bounds, Datum};
 use crate::avro::unframe;
 use crate::boundary::{self, BoundaryRead};
+use crate::draft::Draft;
 use crate::error::DecodeError;
 use crate::facts::{Facts, Part};
 use crate::foreign;
-use crate::form::{Form, form_of, needs_row_key, read_json};
+use crate::form::{Form, Habit, form_of, needs_row_key};
 use crate::images::{self, ImageRules};
 use crate::json::cursor::Cursor;
 use crate::limits::Limits;
+use crate::row_key::KeyReader;
 use crate::row_rules::RowRules;
 use crate::skipped::Skipped;
 use crate::topic_memory::{TopicMemory, memory_of};
-use crate::{row_key, unowned};
+use crate::unowned;
 
 const WHAT_BEHIND: &str = "expected } behind the payload";
 
@@ -120,9 +122,9 @@ impl Decoder {
             });
         }
         match value.first() {
-            Some(0) => self.decode_avro(record, value, (shape, change)),
+            Some(0) => self.decode_avro(record, value, shape, change),
             Some(b'{' | b' ' | b'\t' | b'\r' | b'\n' | b'n') => {
-                self.decode_json(record, value, (shape, change))
+                self.decode_json(record, value, shape, change)
             }
             _ => match foreign::of_text(value) {
                 Some(format) => Err(DecodeError::Foreign { format }),
@@ -169,7 +171,8 @@ impl Decoder {
         &mut self,
         record: &RawRecord<'_>,
         value: &[u8],
-        (shape, change): (&TableShape, &mut Change),
+        shape: &TableShape,
+        change: &mut Change,
     ) -> Result<Decoded, DecodeError> {
         let memory = memory_of(&mut self.tables, shape);
         let opened = memory.prefixes.open(value, shape, &self.limits)?;
@@ -191,22 +194,26 @@ impl Decoder {
             columns,
             members: self.members,
         };
-        let hint = (memory.form, &mut memory.tracks);
-        let mut facts = Facts::default();
-        let into = (&mut *change, &mut facts);
-        let form = read_json(&mut cursor, (hint, rules), into, &mut self.scratch)?;
+        let habit = Habit {
+            form: memory.form,
+            tracks: &mut memory.tracks,
+        };
+        let facts = &mut Facts::default();
+        let mut draft = Draft { change, facts };
+        let form = habit.read(&mut cursor, rules, draft.again(), &mut self.scratch)?;
         if wrapped {
             cursor.demand(b'}', WHAT_BEHIND)?;
         }
         cursor.end()?;
-        self.finish(record, (form, &facts), shape, change)
+        self.finish(record, form, shape, draft)
     }
 
     fn decode_avro(
         &mut self,
         record: &RawRecord<'_>,
         value: &[u8],
-        (shape, change): (&TableShape, &mut Change),
+        shape: &TableShape,
+        change: &mut Change,
     ) -> Result<Decoded, DecodeError> {
         let (id, bytes) = unframe(value)?;
         // No schema has this id.
@@ -233,23 +240,25 @@ impl Decoder {
         let mut datum = Datum::new(schema, id, bytes, Bounds::of(&self.limits));
         let mut facts = Facts::default();
         let columns = shape.columns.len();
-        let read = plan.run(&mut datum, schema.root(), (change, &mut facts), columns);
+        let read = plan.run(&mut datum, change, &mut facts, columns);
         if fresh {
             self.schemas.make_room(self.limits.writer_schemas_bytes_max);
         }
         read?;
         let form = form_of(&facts, shape, &change.after)?;
-        self.finish(record, (form, &facts), shape, change)
+        let facts = &mut facts;
+        self.finish(record, form, shape, Draft { change, facts })
     }
 
     /// From what a record says to what is certain.
     fn finish(
         &mut self,
         record: &RawRecord<'_>,
-        (form, facts): (Form, &Facts),
+        form: Form,
         shape: &TableShape,
-        change: &mut Change,
+        draft: Draft<'_>,
     ) -> Result<Decoded, DecodeError> {
+        let Draft { change, facts } = draft;
         if form == Form::Envelope
             && let Some(skipped) = facts.skipped()
         {
@@ -339,15 +348,21 @@ impl Decoder {
         self.row_key.begin(shape.columns.len());
         let key = record.key?;
         let memory = memory_of(&mut self.tables, shape);
+        let reader = KeyReader {
+            shape,
+            limits: &self.limits,
+            image: &mut self.row_key,
+        };
         let read = match key.first() {
-            Some(0) => {
-                let schemas = (&mut self.schemas, &self.limits);
-                row_key::read_avro(key, shape, schemas, &mut self.row_key)
-            }
+            Some(0) => reader.read_avro(key, &mut self.schemas),
             _ => {
-                let prefixes = (&mut memory.key_prefixes, &self.limits);
-                let into = (&mut self.row_key, &mut self.scratch);
-                row_key::read_json(key, (shape, &memory.undeclared), prefixes, into).map(|()| None)
+                let TopicMemory {
+                    key_prefixes,
+                    undeclared,
+                    ..
+                } = memory;
+                let read = reader.read_json(key, undeclared, key_prefixes, &mut self.scratch);
+                read.map(|()| None)
             }
         };
         match read {

@@ -67,7 +67,8 @@ impl FieldSchema {
     pub(crate) fn declared(
         column: &ColumnShape,
         connector: &Connector,
-        (encoding, default): (Encoding, SchemaDefault<'_>),
+        encoding: Encoding,
+        default: SchemaDefault<'_>,
     ) -> Self {
         let hides = !connector.keeps_nulls || snapshots_default(column.kind);
         let nulls = match default {
@@ -79,7 +80,7 @@ impl FieldSchema {
                     encoding,
                     nulls: Nulls::Kept,
                 };
-                let bound = BoundColumn::of(ColumnSlot(0), column, (connector, plain));
+                let bound = BoundColumn::of(ColumnSlot(0), column, connector, plain);
                 match column_text::push(&mut text, &bound, value).certain {
                     true => Nulls::Default(hash(&text)),
                     false => Nulls::Any,

@@ -1,9 +1,9 @@
 //! Which form a record has: Debezium's envelope or a flattened row.
 
-use freshet_core::change::Change;
 use freshet_core::image::{Column, Image};
 use freshet_core::table::TableShape;
 
+use crate::draft::Draft;
 use crate::error::DecodeError;
 use crate::facts::Facts;
 use crate::foreign;
@@ -22,46 +22,58 @@ pub(crate) enum Form {
     Flattened,
 }
 
-/// Reads a JSON object, first in the form that the topic last had. The order saves time and never decides the form.
-pub(crate) fn read_json(
-    cursor: &mut Cursor<'_>,
-    ((hint, tracks), rules): ((Form, &mut Tracks), RowRules<'_>),
-    (change, facts): (&mut Change, &mut Facts),
-    scratch: &mut String,
-) -> Result<Form, DecodeError> {
-    let start = cursor.clone();
-    match hint {
-        Form::Envelope => {
-            if tracks.read(cursor, rules, (&mut *change, &mut *facts), scratch) {
-                return Ok(Form::Envelope);
+/// What the JSON records of a topic looked like so far.
+#[derive(Debug)]
+pub(crate) struct Habit<'a> {
+    /// The form of the last one.
+    pub(crate) form: Form,
+    pub(crate) tracks: &'a mut Tracks,
+}
+
+impl Habit<'_> {
+    /// Reads a JSON object, first in the form that the topic last had. The order saves time and never decides the form.
+    pub(crate) fn read(
+        self,
+        cursor: &mut Cursor<'_>,
+        rules: RowRules<'_>,
+        mut draft: Draft<'_>,
+        scratch: &mut String,
+    ) -> Result<Form, DecodeError> {
+        let start = cursor.clone();
+        match self.form {
+            Form::Envelope => {
+                if self.tracks.read(cursor, rules, draft.again(), scratch) {
+                    return Ok(Form::Envelope);
+                }
+                draft.change.before.clear();
+                draft.change.after.clear();
             }
-            change.before.clear();
-            change.after.clear();
-        }
-        Form::Flattened => {
-            flattened::read(cursor, rules, (&mut *change, &mut *facts), scratch)?;
-            if facts.is_flattened() {
-                return Ok(Form::Flattened);
+            Form::Flattened => {
+                flattened::read(cursor, rules, draft.again(), scratch)?;
+                if draft.facts.is_flattened() {
+                    return Ok(Form::Flattened);
+                }
+                draft.change.after.clear();
+                *cursor = start.clone();
             }
-            change.after.clear();
-            *cursor = start.clone();
         }
+        envelope::read(cursor, rules, draft.again(), scratch)?;
+        if is_enveloped(draft.facts, rules.shape) {
+            self.tracks.learn(&start, rules);
+            return Ok(Form::Envelope);
+        }
+        draft.change.before.clear();
+        *cursor = start.clone();
+        flattened::read(cursor, rules, draft.again(), scratch)?;
+        let Draft { change, facts } = draft;
+        if facts.maybe_foreign
+            && !facts.is_flattened()
+            && let Some(format) = foreign::of_object(start, rules.shape)?
+        {
+            return Err(DecodeError::Foreign { format });
+        }
+        form_of(facts, rules.shape, &change.after)
     }
-    envelope::read(cursor, rules, (&mut *change, &mut *facts), scratch)?;
-    if is_enveloped(facts, rules.shape) {
-        tracks.learn(&start, rules);
-        return Ok(Form::Envelope);
-    }
-    change.before.clear();
-    *cursor = start.clone();
-    flattened::read(cursor, rules, (&mut *change, &mut *facts), scratch)?;
-    if facts.maybe_foreign
-        && !facts.is_flattened()
-        && let Some(format) = foreign::of_object(start, rules.shape)?
-    {
-        return Err(DecodeError::Foreign { format });
-    }
-    form_of(facts, rules.shape, &change.after)
 }
 
 /// Whether the record is an envelope, or one of Debezium's records that are no changes. A row may have columns that

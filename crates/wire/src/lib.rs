@@ -16,6 +16,7 @@ mod dead_letter;
 mod dead_letter_resolution;
 mod decimal;
 mod decode;
+mod draft;
 mod error;
 mod facts;
 mod field_schema;

@@ -20,53 +20,68 @@ const BOUNDS: Bounds = Bounds {
     steps_max: 1 << 16,
 };
 
-/// Reads a JSON key, with a schema or, without one, as `undeclared` says.
-pub(crate) fn read_json(
-    key: &[u8],
-    (shape, undeclared): (&TableShape, &[BoundColumn]),
-    (prefixes, limits): (&mut SchemaPrefixes, &Limits),
-    (image, scratch): (&mut Image, &mut String),
-) -> Result<(), DecodeError> {
-    let opened = prefixes.open(key, shape, limits)?;
-    let depth = usize::from(opened.is_some());
-    let (start, columns) = opened.unwrap_or((0, undeclared));
-    let rules = RowRules {
-        shape,
-        columns,
-        members: false,
-    };
-    let mut cursor = Cursor::new(key, limits.depth_max).starting_at(start, depth);
-    row::read(&mut cursor, rules, image, scratch).map(drop)
+/// Reads a key into an image of the row.
+#[derive(Debug)]
+pub(crate) struct KeyReader<'a> {
+    pub(crate) shape: &'a TableShape,
+    pub(crate) limits: &'a Limits,
+    pub(crate) image: &'a mut Image,
 }
 
-/// Reads an Avro key in Confluent framing. Some when its writer schema is not at hand.
-pub(crate) fn read_avro(
-    key: &[u8],
-    shape: &TableShape,
-    (schemas, limits): (&mut SchemaCache, &Limits),
-    image: &mut Image,
-) -> Result<Option<u32>, DecodeError> {
-    let (id, bytes) = unframe(key)?;
-    let Some(compiled) = schemas.get(id)? else {
-        return Ok(Some(id));
-    };
-    let rules = RowRules {
-        shape,
-        columns: &[],
-        members: false,
-    };
-    let Some(Planned {
-        schema,
-        plan,
-        fresh,
-    }) = compiled.plan(rules, true)
-    else {
-        return Ok(None);
-    };
-    let mut datum = Datum::new(schema, id, bytes, BOUNDS);
-    let read = plan.run_key(&mut datum, schema.root(), image);
-    if fresh {
-        schemas.make_room(limits.writer_schemas_bytes_max);
+impl KeyReader<'_> {
+    /// Reads a JSON key, with a schema or, without one, as `undeclared` says.
+    pub(crate) fn read_json(
+        self,
+        key: &[u8],
+        undeclared: &[BoundColumn],
+        prefixes: &mut SchemaPrefixes,
+        scratch: &mut String,
+    ) -> Result<(), DecodeError> {
+        let Self {
+            shape,
+            limits,
+            image,
+        } = self;
+        let opened = prefixes.open(key, shape, limits)?;
+        let depth = usize::from(opened.is_some());
+        let (start, columns) = opened.unwrap_or((0, undeclared));
+        let rules = RowRules {
+            shape,
+            columns,
+            members: false,
+        };
+        let mut cursor = Cursor::new(key, limits.depth_max).starting_at(start, depth);
+        row::read(&mut cursor, rules, image, scratch).map(drop)
     }
-    read.map(|()| None)
+
+    /// Reads an Avro key in Confluent framing. Some when its writer schema is not at hand.
+    pub(crate) fn read_avro(
+        self,
+        key: &[u8],
+        schemas: &mut SchemaCache,
+    ) -> Result<Option<u32>, DecodeError> {
+        let (id, bytes) = unframe(key)?;
+        let Some(compiled) = schemas.get(id)? else {
+            return Ok(Some(id));
+        };
+        let rules = RowRules {
+            shape: self.shape,
+            columns: &[],
+            members: false,
+        };
+        let Some(Planned {
+            schema,
+            plan,
+            fresh,
+        }) = compiled.plan(rules, true)
+        else {
+            return Ok(None);
+        };
+        let mut datum = Datum::new(schema, id, bytes, BOUNDS);
+        let read = plan.run_key(&mut datum, self.image);
+        if fresh {
+            schemas.make_room(self.limits.writer_schemas_bytes_max);
+        }
+        read.map(|()| None)
+    }
 }

@@ -50,9 +50,9 @@ fn look(value: &[u8], limits: &Limits) -> Result<Option<Skipped>, DecodeError> {
     let mut cursor = Cursor::new(value, limits.depth_max);
     cursor.object(|cursor, name| {
         if name == b"payload" && cursor.peek() == Some(b'{') {
-            return cursor.object(|cursor, name| note(cursor, name, (&mut facts, &mut scratch)));
+            return cursor.object(|cursor, name| note(cursor, name, &mut facts, &mut scratch));
         }
-        note(cursor, name, (&mut facts, &mut scratch))
+        note(cursor, name, &mut facts, &mut scratch)
     })?;
     Ok(facts.skipped())
 }
@@ -60,7 +60,8 @@ fn look(value: &[u8], limits: &Limits) -> Result<Option<Skipped>, DecodeError> {
 fn note(
     cursor: &mut Cursor<'_>,
     name: &[u8],
-    (facts, scratch): (&mut Facts, &mut String),
+    facts: &mut Facts,
+    scratch: &mut String,
 ) -> Result<(), DecodeError> {
     match EnvelopeField::named(name) {
         None | Some(EnvelopeField::Transaction) => cursor.skip(),

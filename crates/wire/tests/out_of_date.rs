@@ -22,8 +22,8 @@ fn decode(registry: &Registry, key: &str, value: &str) -> (String, Option<Column
     let mut change = Change::default();
     // Twice: the first record is read in the general way, the second on what was learnt from it.
     let mut decode = |offset| {
-        let both = (Some(key.as_bytes()), Some(value.as_bytes()));
-        let record = shop::record_at(NOTES, (0, offset), both);
+        let record = shop::record(NOTES, Some(key.as_bytes()), Some(value.as_bytes()));
+        let record = shop::at(record, 0, offset);
         let decoded = decoder.decode(&record, registry, &mut change);
         assert_eq!(decoded, Ok(Decoded::Change), "{value}");
         (shop::images(registry, &change), change.column_drift)

@@ -368,7 +368,8 @@ fn p15_a_tombstone_that_repeats_no_delete_is_the_delete() {
     let after_other = stand.try_decode(NOTES, key, None);
     assert_eq!(after_other, Ok(Decoded::Change));
     stand.change(NOTES, key, &deleted);
-    let elsewhere = shop::record_at(NOTES, (1, stand.offset), (key.map(str::as_bytes), None));
+    let elsewhere = shop::record(NOTES, key.map(str::as_bytes), None);
+    let elsewhere = shop::at(elsewhere, 1, stand.offset);
     let elsewhere = stand
         .decoder
         .decode(&elsewhere, &stand.registry, &mut stand.change);

@@ -33,7 +33,7 @@ fn p15_a_tombstone_purges_by_its_key_whatever_is_stated_of_tombstones() {
         let mut change = Change::default();
         let mut offset = 0;
         let mut decode = |value| {
-            let record = shop::record_at(NOTES, (0, offset), (Some(KEY), value));
+            let record = shop::at(shop::record(NOTES, Some(KEY), value), 0, offset);
             offset += 1;
             let decoded = decoder.decode(&record, &registry, &mut change);
             (decoded, change.op, shop::images(&registry, &change))

@@ -108,27 +108,35 @@ fn a_datum_may_take_the_steps_of_its_bytes_and_those_of_the_limit() {
 }
 
 /// A type and a value of it.
-type Nest = (String, Vec<u8>);
+struct Nest {
+    kind: String,
+    datum: Vec<u8>,
+}
 
-fn in_structure(at: usize, (kind, datum): Nest) -> Nest {
+fn in_structure(at: usize, Nest { kind, datum }: Nest) -> Nest {
     let fields = format!(r#"[{{"name":"f","type":{kind}}}]"#);
     let kind = format!(r#"{{"type":"record","name":"L{at}","fields":{fields}}}"#);
-    (kind, datum)
+    Nest { kind, datum }
 }
 
 fn in_optional_structure(at: usize, inner: Nest) -> Nest {
-    let (kind, datum) = in_structure(at, inner);
-    (format!(r#"["null",{kind}]"#), [&[2], &datum[..]].concat())
+    let Nest { kind, datum } = in_structure(at, inner);
+    Nest {
+        kind: format!(r#"["null",{kind}]"#),
+        datum: [&[2], &datum[..]].concat(),
+    }
 }
 
-fn in_array(_: usize, (kind, datum): Nest) -> Nest {
+fn in_array(_: usize, Nest { kind, datum }: Nest) -> Nest {
     let kind = format!(r#"{{"type":"array","items":{kind}}}"#);
-    (kind, [&[2], &datum[..], &[0]].concat())
+    let datum = [&[2], &datum[..], &[0]].concat();
+    Nest { kind, datum }
 }
 
-fn in_map(_: usize, (kind, datum): Nest) -> Nest {
+fn in_map(_: usize, Nest { kind, datum }: Nest) -> Nest {
     let kind = format!(r#"{{"type":"map","values":{kind}}}"#);
-    (kind, [&[2, 2, b'k'], &datum[..], &[0]].concat())
+    let datum = [&[2, 2, b'k'], &datum[..], &[0]].concat();
+    Nest { kind, datum }
 }
 
 #[test]
@@ -150,8 +158,11 @@ fn a_value_may_be_as_deep_as_the_limit_in_every_kind_of_nesting() {
             (levels, Ok("id=\"7\" name=?")),
             (levels + 1, Err("too_deep")),
         ] {
-            let innermost = (r#""long""#.to_owned(), vec![2]);
-            let (kind, datum) = (0..levels).fold(innermost, |inner, at| nest(at, inner));
+            let innermost = Nest {
+                kind: r#""long""#.to_owned(),
+                datum: vec![2],
+            };
+            let Nest { kind, datum } = (0..levels).fold(innermost, |inner, at| nest(at, inner));
             let schema = row(&[("x", &kind), ("id", r#""long""#), ("name", r#""null""#)]);
             let datum = [&datum[..], &[14]].concat();
             let columns = [KEYED, ("name", ColumnKind::Opaque)];

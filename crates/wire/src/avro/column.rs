@@ -14,7 +14,8 @@ use crate::scalar::Scalar;
 pub(super) fn column_of(
     schema: &WriterSchema,
     record: &Record,
-    (rules, name): (RowRules<'_>, &[u8]),
+    rules: RowRules<'_>,
+    name: &[u8],
 ) -> Option<BoundColumn> {
     let slot = u16::try_from(rules.place(name)?).ok()?;
     let column = rules.shape.columns.get(usize::from(slot))?;
@@ -34,12 +35,8 @@ pub(super) fn column_of(
     };
     let connector = &*rules.shape.connector;
     let encoding = Read::of(schema, *id).encoding;
-    let field = FieldSchema::declared(column, connector, (encoding, default));
-    Some(BoundColumn::of(
-        ColumnSlot(slot),
-        column,
-        (connector, field),
-    ))
+    let field = FieldSchema::declared(column, connector, encoding, default);
+    Some(BoundColumn::of(ColumnSlot(slot), column, connector, field))
 }
 
 /// A default as JSON writes it, read as the type that it is of; opaque where that is not certain.

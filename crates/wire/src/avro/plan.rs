@@ -20,6 +20,8 @@ use crate::scalar::{Encoding, Scalar};
 /// How records of one writer schema are read for one table.
 #[derive(Debug)]
 pub(crate) struct Plan {
+    /// Where the schema begins.
+    root: NodeId,
     /// The record type that it was made for.
     record: NodeId,
     form: PlanForm,
@@ -101,11 +103,12 @@ impl Plan {
         } else if !marked && let Some(format) = foreign::of_schema(schema, record, rules.shape) {
             (PlanForm::Foreign(format), None)
         } else {
-            let steps = row_steps(schema, record, (rules, true));
+            let steps = row_steps(schema, record, rules, true);
             let usual = Usual::flattened(schema, record, rules);
             (PlanForm::Flattened(steps), usual)
         };
         Some(Self {
+            root: schema.root(),
             record: id,
             form,
             // A datum that may be something else as a whole begins with a branch.
@@ -116,8 +119,9 @@ impl Plan {
     /// For a record's key: a row without additions.
     pub(crate) fn compile_key(schema: &WriterSchema, rules: RowRules<'_>) -> Option<Self> {
         let (id, record) = schema.record(schema.root())?;
-        let form = PlanForm::Flattened(row_steps(schema, record, (rules, false)));
+        let form = PlanForm::Flattened(row_steps(schema, record, rules, false));
         Some(Self {
+            root: schema.root(),
             record: id,
             form,
             usual: None,
@@ -128,8 +132,8 @@ impl Plan {
     pub(crate) fn run(
         &self,
         datum: &mut Datum<'_>,
-        root: NodeId,
-        (change, facts): (&mut Change, &mut Facts),
+        change: &mut Change,
+        facts: &mut Facts,
         columns: usize,
     ) -> Result<(), DecodeError> {
         if let PlanForm::Foreign(format) = self.form {
@@ -137,10 +141,7 @@ impl Plan {
         }
         if let Some(usual) = &self.usual {
             let steps_left = datum.steps_left();
-            if usual
-                .run(datum, (&mut *change, &mut *facts), columns)
-                .is_some()
-            {
+            if usual.run(datum, change, facts, columns).is_some() {
                 return Ok(());
             }
             datum.set_steps_left(steps_left);
@@ -148,22 +149,22 @@ impl Plan {
             change.after.clear();
             *facts = Facts::default();
         }
-        self.run_inner(datum, root, (change, facts), columns)
+        self.run_inner(datum, change, facts, columns)
             .map_err(|bad| datum.explain(bad))
     }
 
     fn run_inner(
         &self,
         datum: &mut Datum<'_>,
-        root: NodeId,
-        (change, facts): (&mut Change, &mut Facts),
+        change: &mut Change,
+        facts: &mut Facts,
         columns: usize,
     ) -> Result<(), Bad> {
-        if datum.branch(root)? != self.record {
+        if datum.branch(self.root)? != self.record {
             return Ok(());
         }
         match &self.form {
-            PlanForm::Envelope(plan) => plan.run(datum, (change, facts), columns)?,
+            PlanForm::Envelope(plan) => plan.run(datum, change, facts, columns)?,
             // Refused before its bytes are read.
             PlanForm::Foreign(_) => return Ok(()),
             PlanForm::Flattened(steps) => {
@@ -180,13 +181,12 @@ impl Plan {
     pub(crate) fn run_key(
         &self,
         datum: &mut Datum<'_>,
-        root: NodeId,
         image: &mut Image,
     ) -> Result<(), DecodeError> {
         let PlanForm::Flattened(steps) = &self.form else {
             return Ok(());
         };
-        let read = match datum.branch(root) {
+        let read = match datum.branch(self.root) {
             Ok(id) if id == self.record => run_row(steps, datum, image, |_, _| {}),
             Ok(_) => Ok(()),
             Err(bad) => Err(bad),
@@ -208,7 +208,7 @@ impl EnvelopePlan {
                 Some(EnvelopeField::Before | EnvelopeField::After)
                     if rows.iter().all(|(known, _)| *known != id) =>
                 {
-                    rows.push((id, row_steps(schema, record, (rules, false))));
+                    rows.push((id, row_steps(schema, record, rules, false)));
                 }
                 Some(EnvelopeField::Source) => {
                     source = Some((id, steps_of(schema, record, SourceField::named)));
@@ -235,7 +235,8 @@ impl EnvelopePlan {
     fn run(
         &self,
         datum: &mut Datum<'_>,
-        (change, facts): (&mut Change, &mut Facts),
+        change: &mut Change,
+        facts: &mut Facts,
         columns: usize,
     ) -> Result<(), Bad> {
         for step in &self.fields {
@@ -249,10 +250,10 @@ impl EnvelopePlan {
             let id = *id;
             match *what {
                 EnvelopeField::Before => {
-                    facts.before = self.run_image(datum, id, (&mut change.before, columns))?;
+                    facts.before = self.run_image(datum, id, &mut change.before, columns)?;
                 }
                 EnvelopeField::After => {
-                    facts.after = self.run_image(datum, id, (&mut change.after, columns))?;
+                    facts.after = self.run_image(datum, id, &mut change.after, columns)?;
                 }
                 EnvelopeField::Source => self.run_source(datum, id, facts)?,
                 EnvelopeField::Transaction => self.run_transaction(datum, id, facts)?,
@@ -266,7 +267,8 @@ impl EnvelopePlan {
         &self,
         datum: &mut Datum<'_>,
         id: NodeId,
-        (image, columns): (&mut Image, usize),
+        image: &mut Image,
+        columns: usize,
     ) -> Result<Part, Bad> {
         let id = datum.branch(id)?;
         if let Some((_, steps)) = self.rows.iter().find(|(row, _)| *row == id) {
@@ -318,14 +320,10 @@ impl EnvelopePlan {
     }
 }
 
-fn row_steps(
-    schema: &WriterSchema,
-    record: &Record,
-    (rules, marks): (RowRules<'_>, bool),
-) -> RowSteps {
+fn row_steps(schema: &WriterSchema, record: &Record, rules: RowRules<'_>, marks: bool) -> RowSteps {
     steps_of(schema, record, |name| {
         match (
-            column_of(schema, record, (rules, name)),
+            column_of(schema, record, rules, name),
             FlatMark::named(name),
         ) {
             (Some(column), _) => Some(RowField::Column(column)),

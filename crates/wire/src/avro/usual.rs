@@ -104,7 +104,7 @@ impl Usual {
                     continue;
                 }
             };
-            program.structure(schema, *id, (inside, rules))?;
+            program.structure(schema, *id, inside, rules)?;
         }
         Some(program)
     }
@@ -119,7 +119,7 @@ impl Usual {
             is_row: true,
             ..Self::default()
         };
-        program.fields(schema, record, (Inside::Flattened, rules))?;
+        program.fields(schema, record, Inside::Flattened, rules)?;
         Some(program)
     }
 
@@ -127,7 +127,8 @@ impl Usual {
         &mut self,
         schema: &WriterSchema,
         id: NodeId,
-        (inside, rules): (Inside, RowRules<'_>),
+        inside: Inside,
+        rules: RowRules<'_>,
     ) -> Option<()> {
         let (there, id) = there_of(schema, id);
         let Node::Record(record) = schema.node(id).0 else {
@@ -139,7 +140,7 @@ impl Usual {
             code: Code::Enter(inside, end),
         };
         self.steps.push(code_to(0));
-        self.fields(schema, record, (inside, rules))?;
+        self.fields(schema, record, inside, rules)?;
         let end = u16::try_from(self.steps.len()).ok()?;
         *self.steps.get_mut(at)? = code_to(end);
         Some(())
@@ -149,19 +150,20 @@ impl Usual {
         &mut self,
         schema: &WriterSchema,
         record: &Record,
-        (inside, rules): (Inside, RowRules<'_>),
+        inside: Inside,
+        rules: RowRules<'_>,
     ) -> Option<()> {
         for (name, id) in &record.fields {
             let name = name.as_bytes();
             let fact = match inside {
                 Inside::Row(side) => {
-                    let bound = column_of(schema, record, (rules, name));
-                    self.column(schema, *id, (side, bound))?;
+                    let bound = column_of(schema, record, rules, name);
+                    self.column(schema, *id, side, bound)?;
                     continue;
                 }
-                Inside::Flattened => match column_of(schema, record, (rules, name)) {
+                Inside::Flattened => match column_of(schema, record, rules, name) {
                     Some(bound) => {
-                        self.column(schema, *id, (Side::After, Some(bound)))?;
+                        self.column(schema, *id, Side::After, Some(bound))?;
                         continue;
                     }
                     None => FlatMark::named(name).map(Fact::Mark),
@@ -178,7 +180,8 @@ impl Usual {
         &mut self,
         schema: &WriterSchema,
         id: NodeId,
-        (side, bound): (Side, Option<BoundColumn>),
+        side: Side,
+        bound: Option<BoundColumn>,
     ) -> Option<()> {
         let Some(bound) = bound else {
             return self.fact(schema, id, None);
@@ -214,7 +217,8 @@ impl Usual {
     pub(super) fn run(
         &self,
         datum: &mut Datum<'_>,
-        (change, facts): (&mut Change, &mut Facts),
+        change: &mut Change,
+        facts: &mut Facts,
         columns: usize,
     ) -> Option<()> {
         if self.is_row {
@@ -233,7 +237,7 @@ impl Usual {
                     if branch ^ step.there != 2 {
                         return None;
                     }
-                    next = self.absent(step.code, next, (change, facts))?;
+                    next = self.absent(step.code, next, change, facts)?;
                     continue;
                 }
             }
@@ -258,10 +262,12 @@ impl Usual {
                     note(facts, fact, bytes.get(begin..at)?)?;
                 }
                 Code::Column(which) => {
-                    let place = (usize::from(which), at, window);
-                    at = self.read_column(datum, place, change)?;
+                    let column = self.columns.get(usize::from(which))?;
+                    let (value, end) = column.read(datum, at, window)?;
+                    column_text::set(column.image(change), &column.bound, value);
+                    at = end;
                 }
-                Code::Enter(inside, _) => inside.enter((&mut *change, &mut *facts), columns),
+                Code::Enter(inside, _) => inside.enter(change, facts, columns),
                 Code::Nested(id) => {
                     at = datum.pass_at(id, at)?;
                 }
@@ -277,7 +283,8 @@ impl Usual {
         &self,
         code: Code,
         next: usize,
-        (change, facts): (&mut Change, &mut Facts),
+        change: &mut Change,
+        facts: &mut Facts,
     ) -> Option<usize> {
         let (inside, past) = match code {
             Code::Column(which) => {
@@ -288,42 +295,15 @@ impl Usual {
             Code::Enter(inside, past) => (inside, past),
             _ => return Some(next),
         };
-        inside.pass((change, facts));
+        inside.pass(change, facts);
         Some(usize::from(past))
-    }
-
-    /// Reads a column that is there; returns where it ends.
-    #[inline]
-    fn read_column(
-        &self,
-        datum: &mut Datum<'_>,
-        (which, at, window): (usize, usize, Window),
-        change: &mut Change,
-    ) -> Option<usize> {
-        let bytes = datum.rest();
-        let column = self.columns.get(which)?;
-        let (value, end) = match column.read.kind {
-            Kind::Integer => {
-                let (value, taken) = window.number()?;
-                (Scalar::Integer(value), at + taken)
-            }
-            Kind::Text => {
-                let (header, length) = window.length()?;
-                let (begin, end) = (at + header, at + header + length);
-                let text = std::str::from_utf8(bytes.get(begin..end)?).ok()?;
-                (Scalar::Text(text), end)
-            }
-            _ => datum.read_at(&column.read, at)?,
-        };
-        column_text::set(column.image(change), &column.bound, value);
-        Some(end)
     }
 }
 
 impl Inside {
     /// The structure is there.
     #[inline]
-    fn enter(self, (change, facts): (&mut Change, &mut Facts), columns: usize) {
+    fn enter(self, change: &mut Change, facts: &mut Facts, columns: usize) {
         match self {
             Self::Row(Side::Before) => {
                 facts.before = Part::Read;
@@ -339,7 +319,7 @@ impl Inside {
     }
 
     /// The structure is null.
-    fn pass(self, (change, facts): (&mut Change, &mut Facts)) {
+    fn pass(self, change: &mut Change, facts: &mut Facts) {
         match self {
             Self::Row(Side::Before) => {
                 facts.before = Part::Null;
@@ -356,6 +336,29 @@ impl Inside {
 }
 
 impl Column {
+    /// The value at `at`, which is there, and where it ends.
+    #[inline]
+    fn read<'a>(
+        &self,
+        datum: &mut Datum<'a>,
+        at: usize,
+        window: Window,
+    ) -> Option<(Scalar<'a>, usize)> {
+        match self.read.kind {
+            Kind::Integer => {
+                let (value, taken) = window.number()?;
+                Some((Scalar::Integer(value), at + taken))
+            }
+            Kind::Text => {
+                let (header, length) = window.length()?;
+                let (begin, end) = (at + header, at + header + length);
+                let text = std::str::from_utf8(datum.rest().get(begin..end)?).ok()?;
+                Some((Scalar::Text(text), end))
+            }
+            _ => datum.read_at(&self.read, at),
+        }
+    }
+
     fn image<'a>(&self, change: &'a mut Change) -> &'a mut Image {
         match self.side {
             Side::Before => &mut change.before,

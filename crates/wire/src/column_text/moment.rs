@@ -22,7 +22,8 @@ const MICROS_PER_SECOND: i64 = 1_000_000;
 /// Appends a date.
 pub(super) fn push_date(
     out: &mut String,
-    (encoding, zero_dates): (Encoding, bool),
+    encoding: Encoding,
+    zero_dates: bool,
     value: Scalar<'_>,
 ) -> bool {
     let days = match (value, encoding) {
@@ -37,7 +38,8 @@ pub(super) fn push_date(
 /// Appends a moment without time zone.
 pub(super) fn push_local(
     out: &mut String,
-    (encoding, moment): (Encoding, Moment),
+    encoding: Encoding,
+    moment: Moment,
     value: Scalar<'_>,
 ) -> Verdict {
     let micros = match (value, encoding) {
@@ -45,7 +47,7 @@ pub(super) fn push_local(
         // Written by a transform, which may have cut digits off.
         (Scalar::Text(text), _) => local_text(text).filter(|_| shows_all_digits(text, moment)),
         (_, Encoding::Undeclared) => value.as_i64().and_then(|number| plausible(number, moment)),
-        _ => return push_number(out, (encoding, moment), value),
+        _ => return push_number(out, encoding, moment, value),
     };
     push_micros(out, micros, moment)
 }
@@ -53,7 +55,8 @@ pub(super) fn push_local(
 /// Appends a moment that arrives as text in UTC.
 pub(super) fn push_zoned(
     out: &mut String,
-    (encoding, moment): (Encoding, Moment),
+    encoding: Encoding,
+    moment: Moment,
     value: Scalar<'_>,
 ) -> Verdict {
     let micros = match (value, encoding) {
@@ -63,16 +66,12 @@ pub(super) fn push_zoned(
         (Scalar::Text(text), _) => {
             calendar::parse_timestamp(text).filter(|_| shows_all_digits(text, moment))
         }
-        _ => return push_number(out, (encoding, moment), value),
+        _ => return push_number(out, encoding, moment, value),
     };
     push_micros(out, micros, moment)
 }
 
-fn push_number(
-    out: &mut String,
-    (encoding, moment): (Encoding, Moment),
-    value: Scalar<'_>,
-) -> Verdict {
+fn push_number(out: &mut String, encoding: Encoding, moment: Moment, value: Scalar<'_>) -> Verdict {
     let Some(number) = value.as_i64() else {
         return Verdict::UNKNOWN;
     };

@@ -10,7 +10,8 @@ use crate::{base64, decimal};
 /// Appends an integer.
 pub(super) fn push_integer(
     out: &mut String,
-    (whole, encoding): (Whole, Encoding),
+    whole: Whole,
+    encoding: Encoding,
     value: Scalar<'_>,
 ) -> Verdict {
     let start = out.len();
@@ -20,7 +21,7 @@ pub(super) fn push_integer(
         (Scalar::Number(digits), _) if is_integer(digits) => out.push_str(digits),
         // `bigint unsigned` of MySQL, where it is captured precisely.
         (_, Encoding::Decimal { scale: 0 }) => {
-            let verdict = push_decimal(out, (encoding, Some(0)), value);
+            let verdict = push_decimal(out, encoding, Some(0), value);
             if !verdict.certain {
                 return verdict;
             }
@@ -83,7 +84,8 @@ fn is_integer(number: &str) -> bool {
 /// scale of their own, a string of digits, or a double.
 pub(super) fn push_decimal(
     out: &mut String,
-    (encoding, declared): (Encoding, Option<u8>),
+    encoding: Encoding,
+    declared: Option<u8>,
     value: Scalar<'_>,
 ) -> Verdict {
     let mut buffer = [0; decimal::UNSCALED_BYTES_MAX];
@@ -97,20 +99,20 @@ pub(super) fn push_decimal(
             .is_ok_and(|number| decimal::push_double(out, number, declared)),
         Scalar::Real(number) => decimal::push_double(out, number, declared),
         Scalar::ScaledBytes { scale, unscaled } => {
-            return push_own_scale(out, (unscaled, scale), declared);
+            return push_own_scale(out, unscaled, scale, declared);
         }
         Scalar::ScaledBase64 { scale, base64 } => match base64::decode(base64, &mut buffer) {
-            Some(unscaled) => return push_own_scale(out, (unscaled, scale), declared),
+            Some(unscaled) => return push_own_scale(out, unscaled, scale, declared),
             None => false,
         },
         Scalar::Bytes(unscaled) => match encoding {
-            Encoding::Decimal { scale } => return push_scaled(out, (unscaled, scale), declared),
+            Encoding::Decimal { scale } => return push_scaled(out, unscaled, scale, declared),
             _ => false,
         },
         Scalar::Text(text) => match decimal_text(text, encoding, declared) {
             DecimalText::Digits => return push_digits(out, text, declared),
             DecimalText::Base64 { scale } => match base64::decode(text, &mut buffer) {
-                Some(unscaled) => return push_scaled(out, (unscaled, scale), declared),
+                Some(unscaled) => return push_scaled(out, unscaled, scale, declared),
                 None => false,
             },
             DecimalText::Unclear => false,
@@ -121,7 +123,7 @@ pub(super) fn push_decimal(
 }
 
 /// The schema's scale is the column's at that time: where the source file has another, it is out of date.
-fn push_scaled(out: &mut String, (unscaled, scale): (&[u8], i32), declared: Option<u8>) -> Verdict {
+fn push_scaled(out: &mut String, unscaled: &[u8], scale: i32, declared: Option<u8>) -> Verdict {
     let same = declared.map(i32::from) == Some(scale);
     let certain = decimal::push_unscaled(out, unscaled, scale, None);
     Verdict::from(certain).but((!same).then_some(Drift::Scale))
@@ -129,11 +131,7 @@ fn push_scaled(out: &mut String, (unscaled, scale): (&[u8], i32), declared: Opti
 
 /// Only a column without a declared scale is written with a scale of its own in each value, and without the zeros at its
 /// end that the server prints.
-fn push_own_scale(
-    out: &mut String,
-    (unscaled, scale): (&[u8], i32),
-    declared: Option<u8>,
-) -> Verdict {
+fn push_own_scale(out: &mut String, unscaled: &[u8], scale: i32, declared: Option<u8>) -> Verdict {
     match declared {
         None => Verdict::UNKNOWN,
         Some(declared) if i32::from(declared) != scale => Verdict::contradicted(Drift::Scale),

@@ -29,7 +29,7 @@ pub(super) fn column_with(kind: ColumnKind, encoding: Encoding, nulls: Nulls) ->
         null_hides,
         ..ColumnShape::new("c", kind, false)
     };
-    BoundColumn::of(ColumnSlot(0), &shape, (&Connector::default(), field))
+    BoundColumn::of(ColumnSlot(0), &shape, &Connector::default(), field)
 }
 
 /// The image of one column after `value`.

@@ -103,7 +103,7 @@ fn a_nullable_column_with_a_default_may_hide_null() {
             Nulls::Kept,
         ),
     ] {
-        let field = FieldSchema::declared(&column, connector, (Encoding::Plain, default));
+        let field = FieldSchema::declared(&column, connector, Encoding::Plain, default);
         assert_eq!(field.nulls, wanted, "{default:?}");
     }
 }
@@ -144,8 +144,9 @@ fn a_snapshot_may_write_the_default_in_place_of_a_zero_date() {
                 (SchemaDefault::Value(default), hidden),
                 (SchemaDefault::OfNotNull(default), hidden),
             ] {
-                let written = (Encoding::IsoText, default);
-                let found = FieldSchema::declared(&column(None), &connector, written).nulls;
+                let column = column(None);
+                let field = FieldSchema::declared(&column, &connector, Encoding::IsoText, default);
+                let found = field.nulls;
                 assert_eq!(found, wanted, "{keeps_nulls} {default:?}");
             }
         }

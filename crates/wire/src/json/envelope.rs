@@ -1,9 +1,8 @@
 //! Debezium's envelope in JSON: `{"before":…,"after":…,"source":…,"op":…}`.
 
-use freshet_core::change::Change;
-
 use super::cursor::Cursor;
 use super::row;
+use crate::draft::Draft;
 use crate::error::DecodeError;
 use crate::facts::{EnvelopeField, Facts, FlatMark, Part, SourceField, TransactionField};
 use crate::row_rules::RowRules;
@@ -13,9 +12,10 @@ use crate::row_rules::RowRules;
 pub(crate) fn read(
     cursor: &mut Cursor<'_>,
     rules: RowRules<'_>,
-    (change, facts): (&mut Change, &mut Facts),
+    draft: Draft<'_>,
     scratch: &mut String,
 ) -> Result<(), DecodeError> {
+    let Draft { change, facts } = draft;
     *facts = Facts::default();
     cursor.object(|cursor, name| {
         match EnvelopeField::named(name) {

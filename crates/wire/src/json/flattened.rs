@@ -1,10 +1,9 @@
 //! The flattened form in JSON: the row's columns at the top level, with `__op`, `__deleted` and the like among
 //! them (`ExtractNewRecordState`).
 
-use freshet_core::change::Change;
-
 use super::cursor::Cursor;
 use crate::column_text;
+use crate::draft::Draft;
 use crate::error::DecodeError;
 use crate::facts::{Facts, FlatMark};
 use crate::foreign;
@@ -14,9 +13,10 @@ use crate::row_rules::RowRules;
 pub(crate) fn read(
     cursor: &mut Cursor<'_>,
     rules: RowRules<'_>,
-    (change, facts): (&mut Change, &mut Facts),
+    draft: Draft<'_>,
     scratch: &mut String,
 ) -> Result<(), DecodeError> {
+    let Draft { change, facts } = draft;
     *facts = Facts::default();
     change.after.begin(rules.shape.columns.len());
     cursor.object(|cursor, name| {

@@ -120,11 +120,11 @@ fn columns(schema: &[u8], shape: &TableShape) -> Result<Vec<BoundColumn>, Decode
         };
         let number = field.get("default").map(Value::to_string);
         let default = default(field, number.as_deref().unwrap_or_default());
-        FieldSchema::declared(column, connector, (encoding(field), default))
+        FieldSchema::declared(column, connector, encoding(field), default)
     };
     let columns = (0..).map(ColumnSlot).zip(&shape.columns);
     Ok(columns
-        .map(|(slot, column)| BoundColumn::of(slot, column, (connector, field_of(column))))
+        .map(|(slot, column)| BoundColumn::of(slot, column, connector, field_of(column)))
         .collect())
 }
 

@@ -9,6 +9,7 @@ use freshet_core::change::Change;
 
 use super::cursor::Cursor;
 use crate::column_text;
+use crate::draft::Draft;
 use crate::facts::{EnvelopeField, Facts, Part, SourceField, TransactionField};
 use crate::row_rules::RowRules;
 use learn::Lesson;
@@ -68,13 +69,13 @@ pub(crate) struct Tracks {
 }
 
 impl Tracks {
-    /// Reads the envelope at `cursor` if a track fits. If none does, `cursor` is where it was, and what `change` and
-    /// `facts` hold must be forgotten.
+    /// Reads the envelope at `cursor` if a track fits. If none does, `cursor` is where it was, and what `draft`
+    /// holds must be forgotten.
     pub(crate) fn read(
         &mut self,
         cursor: &mut Cursor<'_>,
         rules: RowRules<'_>,
-        (change, facts): (&mut Change, &mut Facts),
+        mut draft: Draft<'_>,
         scratch: &mut String,
     ) -> bool {
         if self.rest > 0 {
@@ -85,7 +86,8 @@ impl Tracks {
         for at in 0..self.known.len() {
             let mut ahead = cursor.clone();
             let track = &self.known[at];
-            let fits = track.run(&mut ahead, rules, (&mut *change, &mut *facts), scratch);
+            let fits = track.run(&mut ahead, rules, draft.again(), scratch);
+            let facts = &*draft.facts;
             if fits.is_some() && (facts.is_envelope() || facts.skipped().is_some()) {
                 *cursor = ahead;
                 self.known.swap(0, at);
@@ -126,9 +128,10 @@ impl Track {
         &self,
         cursor: &mut Cursor<'_>,
         rules: RowRules<'_>,
-        (change, facts): (&mut Change, &mut Facts),
+        draft: Draft<'_>,
         scratch: &mut String,
     ) -> Option<()> {
+        let Draft { change, facts } = draft;
         let mut from = 0;
         *facts = self.facts;
         let outside = cursor.depth();

@@ -121,13 +121,8 @@ pub(crate) fn record<'a>(
     }
 }
 
-/// The same at a place of its own.
-pub(crate) fn record_at<'a>(
-    topic: &'a str,
-    (partition, offset): (i32, i64),
-    bytes: (Option<&'a [u8]>, Option<&'a [u8]>),
-) -> RawRecord<'a> {
-    let mut record = record(topic, bytes.0, bytes.1);
+/// The same record at a place of its own.
+pub(crate) fn at(mut record: RawRecord<'_>, partition: i32, offset: i64) -> RawRecord<'_> {
     (record.origin.partition, record.origin.offset) = (partition, offset);
     record
 }
@@ -137,20 +132,15 @@ pub(crate) fn images(registry: &Registry, change: &Change) -> String {
     let mut text = String::new();
     for (side, image) in [("before", &change.before), ("after", &change.after)] {
         if image.is_present() {
-            push_image(&mut text, side, registry, (change, image));
+            text.push_str(side);
+            push_image(&mut text, registry, change.table, image);
         }
     }
     text.trim_end().to_owned()
 }
 
-fn push_image(
-    text: &mut String,
-    side: &str,
-    registry: &Registry,
-    (change, image): (&Change, &Image),
-) {
-    text.push_str(side);
-    let table = registry.table(change.table).expect("the change's table");
+fn push_image(text: &mut String, registry: &Registry, table: TableId, image: &Image) {
+    let table = registry.table(table).expect("the change's table");
     for (at, column) in table.shape.columns.iter().enumerate() {
         write!(text, " {}=", column.name).expect("writing to a string");
         match image.column(ColumnSlot(at as u16)) {

@@ -21,8 +21,9 @@ pub(crate) struct Event {
 impl Event {
     /// The record where it was recorded.
     pub(crate) fn record(&self) -> RawRecord<'_> {
-        let bytes = (self.key.as_deref(), self.value.as_deref());
-        super::record_at(&self.topic, self.place, bytes)
+        let record = super::record(&self.topic, self.key.as_deref(), self.value.as_deref());
+        let (partition, offset) = self.place;
+        super::at(record, partition, offset)
     }
 }
 

@@ -47,7 +47,7 @@ impl Stand {
         value: Option<&str>,
     ) -> Result<Decoded, DecodeError> {
         let (key, value) = (key.map(str::as_bytes), value.map(str::as_bytes));
-        let record = super::record_at(topic, (0, self.offset), (key, value));
+        let record = super::at(super::record(topic, key, value), 0, self.offset);
         self.offset += 1;
         self.decoder
             .decode(&record, &self.registry, &mut self.change)

@@ -79,12 +79,13 @@ fn seen(facts: Facts, change: &Change) -> Seen {
 fn both(value: &[u8], members: bool) -> Option<(Option<Seen>, Option<Seen>)> {
     let (id, bytes) = unframe(value).ok()?;
     let schema = recorded().schemas.get(&id)?;
-    both_of(schema, (id, bytes), members)
+    both_of(schema, id, bytes, members)
 }
 
 fn both_of(
     schema: &WriterSchema,
-    (id, bytes): (u32, &[u8]),
+    id: u32,
+    bytes: &[u8],
     members: bool,
 ) -> Option<(Option<Seen>, Option<Seen>)> {
     let shape = shape(&COLUMNS);
@@ -102,16 +103,11 @@ fn both_of(
     let (mut change, mut facts) = new();
     let mut datum = Datum::new(schema, id, bytes, BOUNDS);
     let usual = plan.usual.as_ref()?;
-    let fits = usual.run(&mut datum, (&mut change, &mut facts), COLUMNS.len());
+    let fits = usual.run(&mut datum, &mut change, &mut facts, COLUMNS.len());
     let usual = fits.map(|()| seen(facts, &change));
     let (mut change, mut facts) = new();
     let mut datum = Datum::new(schema, id, bytes, BOUNDS);
-    let read = plan.run_inner(
-        &mut datum,
-        schema.root(),
-        (&mut change, &mut facts),
-        COLUMNS.len(),
-    );
+    let read = plan.run_inner(&mut datum, &mut change, &mut facts, COLUMNS.len());
     Some((usual, read.ok().map(|()| seen(facts, &change))))
 }
 
@@ -146,7 +142,7 @@ fn the_usual_way_steps_over_values_of_every_type() {
         );
         let schema = WriterSchema::compile(&schema, 100).expect("a schema");
         let datum = [value, &[14]].concat();
-        both_of(&schema, (1, &datum), false).expect("a plan of both")
+        both_of(&schema, 1, &datum, false).expect("a plan of both")
     };
     for (kind, value) in [
         (r#""null""#, &[][..]),

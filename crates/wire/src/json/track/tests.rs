@@ -5,6 +5,7 @@ use proptest::prelude::*;
 
 use super::Tracks;
 use crate::column_text::BoundColumn;
+use crate::draft::Draft;
 use crate::error::DecodeError;
 use crate::facts::{Facts, OpCode};
 use crate::json::cursor::Cursor;
@@ -80,12 +81,18 @@ impl Reader {
         let mut change = Change::default();
         change.reset(TableId(0), Op::Read);
         let mut facts = Facts::default();
-        let into = (&mut change, &mut facts);
+        let into = Draft {
+            change: &mut change,
+            facts: &mut facts,
+        };
         let general = envelope::read(&mut cursor, rules, into, &mut scratch)
             .map(|()| (facts, cursor.position(), columns(&change)));
         let mut cursor = start.clone();
         let mut facts = Facts::default();
-        let into = (&mut self.change, &mut facts);
+        let into = Draft {
+            change: &mut self.change,
+            facts: &mut facts,
+        };
         let fits = self.tracks.read(&mut cursor, rules, into, &mut scratch);
         let on_track = fits.then(|| (facts, cursor.position(), columns(&self.change)));
         match (&general, on_track) {
