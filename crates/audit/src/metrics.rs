@@ -19,17 +19,17 @@ pub fn describe() {
     describe_counter!(
         STALE_READS,
         Unit::Count,
-        "Looks that found an entry provably older than a change, or than a row that a snapshot read, by family, target and delay"
+        "Reads that found an entry provably older than a change or a snapshot row, by family, target and delay"
     );
     describe_counter!(
         SNAPSHOT_LOOKS,
         Unit::Count,
-        "Looks at entries of rows that a snapshot read, by family, target and verdict"
+        "Reads of entries of snapshot rows, by family, target and verdict"
     );
     describe_counter!(
         AUDITS,
         Unit::Count,
-        "Looks at purged entries, by family, target and verdict"
+        "Reads of purged entries, by family, target and verdict"
     );
 }
 

@@ -65,7 +65,7 @@ pub async fn verify<R: Probe, O: Outbox>(
             family = %row.family,
             target_name = %row.target,
             entries = stale.len(),
-            "stale read: the cache holds entries older than a row that a snapshot read; they are purged"
+            "stale read: the cache has entries older than a snapshot row; purging them"
         );
         for request in requests(row, stale, now()) {
             append(ports.outbox.as_ref(), request.to_record(&cache.backlog)).await;
@@ -91,7 +91,7 @@ async fn stale_names<R: Probe>(probe: &R, row: &ReadSample, pace: &mut Interval)
 /// Until it is stored. Meanwhile nothing is looked at: rows that find no room are counted where they come in.
 async fn append<O: Outbox>(outbox: &O, record: OutboxRecord) {
     while let Err(error) = outbox.append(record.clone()).await {
-        tracing::warn!(topic = %record.topic, error = %error, "purge of a stale entry not stored, trying again");
+        tracing::warn!(topic = %record.topic, error = %error, "purge of a stale entry could not be stored, retrying");
         tokio::time::sleep(APPEND_AGAIN_AFTER).await;
     }
 }

@@ -110,7 +110,7 @@ fn report(sample: &PurgedSample, verdict: Verdict, after: &'static str) {
             target_name = %sample.target,
             after,
             committed_us = sample.committed.0,
-            "stale read: the cache holds an entry older than a change that purged it"
+            "stale read: the cache has an entry older than a change that purged it"
         );
     }
 }

@@ -113,7 +113,7 @@ impl HttpPurger {
         if let Err(pause) = self.budgeted().await {
             let retry_after_ms = wait_ms(pause.as_secs() + 1);
             let reason = format!(
-                "{side} is not asked for {} s: the requests of its account are used up",
+                "{side} is paused for {} s: the rate limit of its account is used up",
                 retry_after_ms / 1_000
             );
             return not_asked(PurgeOutcome::Throttled { retry_after_ms }, reason);
@@ -296,7 +296,7 @@ async fn body_of(answer: &mut Response, bytes_max: usize) -> Result<Vec<u8>, Str
     let mut body = Vec::new();
     while let Some(part) = answer.chunk().await.map_err(reason_of)? {
         if body.len() + part.len() > bytes_max {
-            return Err(format!("answered with more than {bytes_max} bytes"));
+            return Err(format!("responded with more than {bytes_max} bytes"));
         }
         body.extend_from_slice(&part);
     }

@@ -135,7 +135,7 @@ impl<'a> Call<'a> {
     /// The text cannot stand in a header.
     pub fn with_text(self, name: HeaderName, text: &str) -> Result<Self, Unsendable> {
         let value = HeaderValue::from_str(text)
-            .map_err(|_| Unsendable("a name has characters that no header may have"))?;
+            .map_err(|_| Unsendable("a name has characters that are not allowed in headers"))?;
         Ok(self.with_header(name, value))
     }
 
@@ -166,7 +166,7 @@ impl<'a> Call<'a> {
 
 /// A purge cannot be sent, and why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("cannot be asked: {0}")]
+#[error("cannot be called: {0}")]
 pub struct Unsendable(pub &'static str);
 
 /// What one side answered.
@@ -223,7 +223,7 @@ pub(crate) fn checked_id(field: &'static str, id: Option<&str>) -> Result<(), Cd
         true => Ok(()),
         false => Err(CdnConfigError::new(
             field,
-            "is not an id: letters and digits",
+            "is not an id of letters and digits",
         )),
     }
 }

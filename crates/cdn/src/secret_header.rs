@@ -31,8 +31,10 @@ impl SecretHeader {
         let name = HeaderName::from_bytes(name.as_bytes())
             .map_err(|_| CdnConfigError::new("name", "is not the name of a header"))?;
         let secret = value.clone();
-        let mut value = HeaderValue::from_str(&format!("{prefix}{}", value.expose()))
-            .map_err(|_| CdnConfigError::new("value", "has characters that no header may have"))?;
+        let mut value =
+            HeaderValue::from_str(&format!("{prefix}{}", value.expose())).map_err(|_| {
+                CdnConfigError::new("value", "has characters that are not allowed in headers")
+            })?;
         value.set_sensitive(true);
         Ok(Self {
             name,

@@ -24,7 +24,7 @@ enum Part {
 
 /// A word in braces that is no placeholder. It is not repeated: somebody may have written a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("holds a placeholder that is not known")]
+#[error("has an unknown placeholder")]
 pub struct UnknownPlaceholder {
     /// The placeholder that was probably meant.
     pub meant: Option<&'static str>,

@@ -247,7 +247,7 @@ async fn a_pause_is_kept_by_every_target_of_the_account() {
     let report = of_account("zone2", TOKEN).purge(&one).await;
     assert!((6_000..=8_000).contains(&paused(&report)), "{report:?}");
     let reason = report.reason.expect("a reason");
-    assert!(reason.contains("is not asked"), "{reason}");
+    assert!(reason.contains("is paused"), "{reason}");
     assert_eq!(api.seen().len(), 1, "asked in spite of the pause");
     of_account("zone3", "another").purge(&one).await;
     assert_eq!(api.seen().len(), 2, "another account waits with it");

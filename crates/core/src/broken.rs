@@ -1,5 +1,4 @@
-//! Builds that are broken on purpose: the mechanism behind one promise is switched off, so that its tests are seen to
-//! fail.
+//! Deliberately broken builds: the mechanism of one promise is disabled, to check that its tests fail.
 //!
 //! Only with the feature `broken`, which nothing that is shipped has. `scripts/broken.sh` builds the tests with it once and
 //! then runs one test of each promise twice: whole it must pass, and with `FRESHET_BROKEN=P1` and so on it must fail.
@@ -14,15 +13,15 @@ pub enum Promise {
     P1,
     /// Broken: the oldest unpurged change has no age.
     P2,
-    /// Broken: a position that was handed out before is opened again.
+    /// Broken: a redelivered position is opened again.
     P3,
-    /// Broken: what cannot be decoded is dropped.
+    /// Broken: undecodable records are dropped.
     P4,
-    /// Broken: a gap is not noted.
+    /// Broken: a gap is ignored.
     P5,
     /// Broken: purges wait for a target that is down, however long.
     P6,
-    /// Broken: a backlog knows no pace.
+    /// Broken: a backlog has no rate limit.
     P7,
     /// Broken: a takeover replays nothing.
     P8,
@@ -34,11 +33,11 @@ pub enum Promise {
     P11,
     /// Broken: a dead letter keeps its whole record, whatever its families allow.
     P12,
-    /// Broken: a family's scope is every name that begins like its template.
+    /// Broken: a family's scope is every name with the prefix of its template.
     P13,
     /// Broken: compiled writer schemas are never forgotten.
     P14,
-    /// Broken: the placeholder of a value that the log does not hold is taken for the value.
+    /// Broken: the placeholder of a value that is not in the log is used as the value.
     P15,
 }
 

@@ -1,25 +1,25 @@
-//! Who asked for a purge, and why.
+//! Actor and reason of a purge.
 
 use std::fmt;
 use std::sync::Arc;
 
-/// The actor of everything that Freshet wants by itself.
+/// The actor of automatic purges.
 pub const FRESHET: &str = "freshet";
 
-/// Why something is purged.
+/// Reason of a purge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Reason {
     /// A change of a row.
     Change,
-    /// A record that cannot be used: whatever it changed, its families are purged.
+    /// An undecodable record: its families are purged.
     Poison,
-    /// Records that nobody can read any more: the same.
+    /// A gap in the log: the families of the topic are purged.
     Gap,
-    /// An entry is provably older than a row that a snapshot read.
+    /// An entry is provably older than a snapshot row.
     SnapshotCheck,
-    /// A target's server may have been replaced by one that was not asked.
+    /// A target's server may have been replaced by one that did not get earlier purges.
     Replay,
-    /// A dead letter was tried again.
+    /// A dead letter was retried.
     Letter,
 }
 
@@ -34,7 +34,7 @@ impl Reason {
         Self::Letter,
     ];
 
-    /// The reason's name as it stands in records and logs.
+    /// The reason's name, in records and logs.
     pub fn name(self) -> &'static str {
         match self {
             Self::Change => "change",
@@ -47,19 +47,19 @@ impl Reason {
     }
 }
 
-/// Who asks for a purge, and why. A purge without one is a change's.
+/// Actor and reason of a purge. A purge without a cause comes from a change.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Cause {
-    /// Who: [`FRESHET`], or a person as `user@host`.
+    /// The actor: [`FRESHET`], or a person as `user@host`.
     pub actor: Arc<str>,
-    /// Why.
+    /// The reason.
     pub reason: Reason,
-    /// What exactly gave the reason, without row data: a record's place, what a gap was noticed by.
+    /// Details without row data: a record's position, the cause of a gap.
     pub detail: Arc<str>,
 }
 
 impl Cause {
-    /// Something that Freshet wants by itself.
+    /// A cause of an automatic purge.
     pub fn own(reason: Reason, detail: impl Into<Arc<str>>) -> Self {
         Self {
             actor: Arc::from(FRESHET),

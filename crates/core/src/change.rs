@@ -21,10 +21,10 @@ pub enum Op {
     Truncate,
 }
 
-/// When a change was committed, as exactly as its source says.
+/// Commit time of a change, with the resolution of its source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct CommitTime {
-    /// The commit, by the database's clock. Zero when the record does not say.
+    /// The commit by the database's clock, zero if unknown.
     pub at: WallMicros,
     /// The clock's step in microseconds: 1 000 for `ts_ms`, 1 000 000 for MariaDB's binlog.
     /// Freshness is reported no finer than this.
@@ -42,20 +42,20 @@ pub struct Change {
     pub before: Image,
     /// The row after; absent for deletes and truncates.
     pub after: Image,
-    /// Place in the database's log.
+    /// Position in the database's log.
     pub version: ChangeVersion,
     /// When it was committed.
     pub committed: CommitTime,
-    /// When the capture process saw it, zero when the record does not say.
+    /// When the connector read it, zero if unknown.
     pub captured: WallMicros,
-    /// A snapshot read the row that nobody asked for: the first one, or one of a connector that lost its place.
+    /// The row is from a snapshot that was not requested: the first one, or of a connector that lost its position.
     pub snapshot: bool,
     /// The record contradicts the declared replica identity (an update without a before-image on a
     /// table declared FULL). The decoder has already fallen back to the weaker identity.
     pub identity_drift: bool,
-    /// A column that the record contradicts: its source file is out of date. What is not certain then is unknown.
+    /// A column that the record contradicts: its source file is outdated. Uncertain values are unknown.
     pub column_drift: Option<ColumnDrift>,
-    /// Its place in its transaction, when the record says and the decoder was asked to read it.
+    /// Its number in its transaction, if the record has it and the decoder reads it.
     pub member: Option<Member>,
 }
 

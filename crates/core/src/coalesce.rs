@@ -1,4 +1,4 @@
-//! coalesce: the purges of consecutive changes → one round, in which every name stands once per target.
+//! coalesce: the purges of consecutive changes → one round, with every name once per target.
 
 use std::sync::Arc;
 
@@ -8,21 +8,21 @@ use crate::position::{StreamPosition, WallMicros};
 use crate::purge::{PurgeBatch, PurgeSet, WantedPurge};
 use crate::registry::{FamilyId, Registry, TargetId};
 
-/// One change inside a round: what settles and whose freshness is measured when the round is done.
+/// One change in a round, whose freshness is measured when the round is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RoundChange {
-    /// The family that the change concerned.
+    /// The family of the change.
     pub family: FamilyId,
-    /// When it was committed; zero when the source does not say.
+    /// Commit time; zero if unknown.
     pub committed: WallMicros,
-    /// When Kafka (or another source) stored it.
+    /// When the source (Kafka) stored it.
     pub appended: WallMicros,
 }
 
 /// The purges of consecutive changes that settle together: one [`PurgeBatch`] per target, run in tier order.
 #[derive(Debug)]
 pub struct PurgeRound {
-    /// The rules by which everything in the round was resolved; ids refer to it.
+    /// The registry with which the round was resolved; ids refer to it.
     pub registry: Arc<Registry>,
     batches: Vec<PurgeBatch>,
     positions: Vec<StreamPosition>,
@@ -48,7 +48,7 @@ impl PurgeRound {
     pub fn reset(&mut self, registry: &Arc<Registry>) {
         if !Arc::ptr_eq(&self.registry, registry) {
             self.registry = Arc::clone(registry);
-            // Target ids belong to a snapshot: batches of another one cannot be reused.
+            // Target ids are valid only in their snapshot: batches of another one cannot be reused.
             self.batches.clear();
         }
         for batch in &mut self.batches {
@@ -69,9 +69,9 @@ impl PurgeRound {
         }
     }
 
-    /// The door for whatever is purged that is no change: puts what `intent` asks for into the round, and returns it.
-    /// `position` is that of the record that gave the reason, if there is one: it settles with the round, and its
-    /// families' freshness is measured.
+    /// Entry point of all purges without a change: adds the purges of `intent` to the round, and returns them.
+    /// `position` is the record that caused the intent, if any: it settles with the round, and the freshness of its
+    /// families is measured.
     pub fn submit(&mut self, intent: &Intent, position: Option<StreamPosition>) -> PurgeSet {
         let mut set = PurgeSet::default();
         intent.asked.resolve(&self.registry, &mut set);
@@ -90,7 +90,7 @@ impl PurgeRound {
         set
     }
 
-    /// Notes the families whose freshness is measured when the round is done.
+    /// Records the families whose freshness is measured when the round is done.
     #[inline(always)] // called for each change
     fn measure(&mut self, set: &PurgeSet, times: ChangeTimes) {
         use crate::purge::FamilyVerdict::{Ignored, Purged, ToVerify, Unchanged, Widened};
@@ -143,17 +143,17 @@ impl PurgeRound {
         &self.changes
     }
 
-    /// Who asked for what is in the round beside its changes, and why.
+    /// Causes of the purges in the round that no change caused.
     pub fn causes(&self) -> &[Arc<Cause>] {
         &self.causes
     }
 
-    /// Purges that were asked for again and merged.
+    /// Number of duplicate purges that were merged.
     pub fn merged(&self) -> usize {
         self.merged
     }
 
-    /// Purges in all batches together.
+    /// Number of purges in all batches.
     pub fn purges(&self) -> usize {
         self.batches.iter().map(PurgeBatch::len).sum()
     }
@@ -179,10 +179,10 @@ impl PurgeRound {
     }
 }
 
-/// The times of a change that freshness is counted from.
+/// The times of a change from which freshness is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ChangeTimes {
-    /// When it was committed; zero when the source does not say.
+    /// Commit time; zero if unknown.
     pub committed: WallMicros,
     /// When the source stored its record.
     pub appended: WallMicros,

@@ -1,4 +1,4 @@
-//! What a source file states of the connector that writes its log. What it does not state is unknown, and read with caution.
+//! Settings of the connector, as stated in a source file. A setting that is not stated is unknown.
 
 use std::sync::Arc;
 
@@ -38,7 +38,7 @@ setting! {
 setting! {
     /// Debezium's `bigint.unsigned.handling.mode`.
     BigintUnsigned {
-        /// A signed number: what is above its range arrives negative.
+        /// A signed number: values above its range become negative.
         Long = "long",
         /// Unscaled bytes.
         Precise = "precise",
@@ -93,7 +93,7 @@ setting! {
     }
 }
 
-/// The settings of one connector, as far as its source file states them.
+/// Settings of one connector, as stated in its source file.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Connector {
     /// How dates and times are written.
@@ -104,11 +104,11 @@ pub struct Connector {
     pub bigint_unsigned: Option<BigintUnsigned>,
     /// How binary columns are written.
     pub binary: Option<BinaryMode>,
-    /// The text that stands for a value that the log does not hold.
+    /// Placeholder for a value that is not in the log.
     pub unavailable_placeholder: Option<Arc<str>>,
-    /// The converter writes NULL as NULL, also where the column has a default.
+    /// Whether the converter writes NULL as NULL even if the column has a default.
     pub keeps_nulls: bool,
-    /// What a record without value means.
+    /// Meaning of a record without a value.
     pub tombstones: Option<Tombstones>,
     /// How column names are adjusted.
     pub field_names: Option<FieldNames>,

@@ -1,4 +1,4 @@
-//! What a record says against the source file's declaration of a column: the file is out of date.
+//! Contradictions between a record and the source file's declaration of a column: the file is outdated.
 
 use crate::table::ColumnSlot;
 
@@ -31,17 +31,17 @@ pub enum Drift {
 }
 
 impl Drift {
-    /// What the record holds, for a log line.
+    /// Message for the log.
     pub fn message(self) -> &'static str {
         match self {
             Self::Null => "NULL in a column that the source file declares NOT NULL",
-            Self::Scale => "another number of digits after the point than the source file declares",
-            Self::EnumValue => "a value that the source file does not list for this enum",
-            Self::Range => "a value that the declared type cannot hold",
-            Self::Type => "a value of another type than the source file declares",
-            Self::Altered => "a value that the connector masks or cuts off",
+            Self::Scale => "a different number of decimal digits than the source file declares",
+            Self::EnumValue => "an enum value that is not in the source file",
+            Self::Range => "a value that does not fit the declared type",
+            Self::Type => "a value of a different type than the source file declares",
+            Self::Altered => "a value that the connector masks or truncates",
             Self::Missing => {
-                "a row without this column: it was renamed or dropped, or the connector leaves it out"
+                "a row without this column: it was renamed or dropped, or the connector excludes it"
             }
         }
     }

@@ -1,26 +1,26 @@
-//! A gap: changes that were in the log, or should have been, and that nobody can read any more.
+//! A gap: changes that were in the log, or should be, but cannot be read.
 
-/// What a gap was noticed by. The families of the table concerned are unproven until their scope is purged.
+/// How a gap was detected. The families of the table are unproven until they are purged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum GapCause {
-    /// This group had read the partition before, and its committed offset is gone. A topic that was deleted and
-    /// made anew looks like this: Kafka forgets the group's offsets with it.
+    /// This group had read the partition before, and its committed offset is gone. This happens if a topic was deleted and
+    /// recreated, because Kafka deletes the group's offsets with it.
     OffsetsGone,
     /// The next record to read was removed before it was read: retention, or deleted records.
     Truncated,
-    /// The partition is shorter than what was read of it already: the topic was made anew, or lost its tail.
+    /// The partition ends before the offset that was read: the topic was recreated, or lost its tail.
     Recreated,
-    /// A later commit has an earlier place in the database's log: a failover to a replica that was behind, or a
+    /// A later commit has an earlier position in the database's log: a failover to a replica that was behind, or a
     /// database that was restored.
     PositionBack,
-    /// A snapshot began on a table that this group had read before, in this process or an earlier one: the connector
-    /// lost its place, and what was deleted meanwhile has no event.
+    /// A snapshot started on a table that this group had read before, in this process or an earlier one: the connector
+    /// lost its position, and rows deleted meanwhile have no event.
     SnapshotAgain,
     /// The connector's heartbeat stopped.
     HeartbeatSilent,
-    /// A record cannot be fetched: it is larger than the client may receive, or does not unpack.
+    /// A record cannot be fetched: it is larger than the client may receive, or is corrupt.
     Unreadable,
-    /// A transaction ended with more changes of the table than ever arrived: the connector or a transform dropped some.
+    /// A transaction ended with more changes of the table than arrived: the connector or a transform dropped some.
     MembersMissing,
 }
 
@@ -37,7 +37,7 @@ impl GapCause {
         Self::MembersMissing,
     ];
 
-    /// The cause's name as it stands in labels and logs.
+    /// The cause's name, for labels and logs.
     pub fn name(self) -> &'static str {
         match self {
             Self::OffsetsGone => "offsets_gone",

@@ -6,24 +6,24 @@ use crate::table::ColumnSlot;
 /// One column of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Column<'a> {
-    /// The log does not say. Never guessed and never rendered.
+    /// The log does not contain it. Never guessed and never rendered.
     Unknown,
     /// The column is NULL.
     Null,
-    /// The value as the database itself would print it.
+    /// The value as the database prints it.
     Known(&'a str),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Slot {
-    /// Nothing set it: the record has no such column.
+    /// Not set: the record has no such column.
     Missing,
     Unknown,
     Null,
     Known {
         start: u32,
         end: u32,
-        /// The row may hold NULL instead.
+        /// The row may have NULL instead.
         doubtful: bool,
     },
 }
@@ -33,7 +33,7 @@ enum Slot {
 pub struct Image {
     present: bool,
     slots: Vec<Slot>,
-    /// How many of them are missing: counted, so that no change needs a walk over them.
+    /// Number of missing columns, counted to avoid a scan for each change.
     missing: usize,
     text: String,
     drift: Option<ColumnDrift>,
@@ -104,15 +104,15 @@ impl Image {
         }
     }
 
-    /// Marks a known value that a converter may have written in place of NULL. Its name is purged, which is one name too
-    /// many at worst, but it never proves that nothing changed.
+    /// Marks a known value that a converter may have written instead of NULL. Its name is purged, at worst
+    /// unnecessarily, but the value never proves that nothing changed.
     pub fn doubt(&mut self, slot: ColumnSlot) {
         if let Some(Slot::Known { doubtful, .. }) = self.slots.get_mut(usize::from(slot.0)) {
             *doubtful = true;
         }
     }
 
-    /// As [`column`](Self::column), but unknown where the value is doubtful: what proves that something did not change.
+    /// As [`column`](Self::column), but unknown if the value is doubtful. Used to prove that a column did not change.
     pub fn proven(&self, slot: ColumnSlot) -> Column<'_> {
         match self.slots.get(usize::from(slot.0)) {
             Some(Slot::Known { doubtful: true, .. }) => Column::Unknown,
@@ -120,7 +120,7 @@ impl Image {
         }
     }
 
-    /// Notes that the record contradicts the declaration of a column. The first one is kept.
+    /// Records that a value contradicts the declaration of its column. The first one is kept.
     pub fn note_drift(&mut self, drift: ColumnDrift) {
         self.drift.get_or_insert(drift);
     }
@@ -130,7 +130,7 @@ impl Image {
         self.drift
     }
 
-    /// Forgets a contradiction in a column whose value counts for nothing.
+    /// Removes a contradiction in a column whose value is not used.
     pub fn forget_drift(&mut self, slot: ColumnSlot) {
         self.drift = self.drift.filter(|drift| drift.slot != slot);
     }
@@ -140,7 +140,7 @@ impl Image {
         self.put(slot, Slot::Null);
     }
 
-    /// Takes a column's value back: the log turned out not to know it.
+    /// Resets a column to unknown: its value is not in the log.
     pub fn set_unknown(&mut self, slot: ColumnSlot) {
         self.put(slot, Slot::Unknown);
     }

@@ -1,5 +1,5 @@
-//! intent: a request to purge that is no change (a poison record's fallback, a gap, a retried letter, …) → the purges it
-//! asks for. Who wants something purged says who and why, in one form, whether it comes from this process or from outside.
+//! intent: a request to purge without a change (fallback of a poison record, a gap, a retried dead letter, …) → its purges.
+//! Every request has an actor and a reason, whether it comes from this process or from outside.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,29 +10,29 @@ use crate::purge::{FamilyVerdict, Purge, PurgePlace, PurgeSet};
 use crate::registry::{FamilyId, FreshnessClass, PurgeMode, Registry, Scope, TargetId};
 use crate::resolve::{resolve_fallback, widen, widen_family};
 
-/// A request to purge. It names everything by name, so that any process may read it, whatever its registry.
+/// A request to purge. It refers to families and targets by name, so it is valid with any registry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Intent {
-    /// Who asks, and why.
+    /// Actor and reason.
     pub cause: Arc<Cause>,
-    /// What is to be purged.
+    /// What to purge.
     pub asked: Asked,
     /// How urgent it is: [`FreshnessClass::Strict`] is sent at once, the others may be gathered.
     pub class: FreshnessClass,
-    /// Since when readers may see what is wrong: freshness counts from here. Zero: it does not count.
+    /// Since when readers may see stale values: freshness is measured from here. Zero: not measured.
     pub since: WallMicros,
 }
 
-/// What an [`Intent`] asks for.
+/// What an [`Intent`] purges.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Asked {
     /// Everything of the families that depend on the table behind a topic.
     Topic(Arc<str>),
     /// Everything of these families.
     Families(Vec<Arc<str>>),
-    /// Everything that is cached at a target, and at those outside of it.
+    /// Everything at a target, and in the tiers outside it.
     Target(Arc<str>),
-    /// These names.
+    /// Single names.
     Names(Vec<NamedPurge>),
 }
 
@@ -42,7 +42,7 @@ impl fmt::Display for Asked {
         match self {
             Self::Topic(topic) => write!(f, "the families of {topic}"),
             Self::Families(families) => write!(f, "families {}", families.join(", ")),
-            Self::Target(target) => write!(f, "everything at {target} and outside of it"),
+            Self::Target(target) => write!(f, "everything at {target} and in outer tiers"),
             Self::Names(names) => write!(f, "{} names", names.len()),
         }
     }
@@ -51,11 +51,11 @@ impl fmt::Display for Asked {
 /// One name to purge.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct NamedPurge {
-    /// Where.
+    /// The target.
     pub target: Arc<str>,
-    /// On whose behalf.
+    /// The family.
     pub family: Arc<str>,
-    /// How wide.
+    /// The scope.
     pub scope: Scope,
     /// Soft or hard.
     pub mode: PurgeMode,
@@ -64,7 +64,7 @@ pub struct NamedPurge {
 }
 
 impl NamedPurge {
-    /// One of a set's purges, named by its registry; none when that is not its registry.
+    /// One purge of a set, with names of `registry`; none if the ids are not from it.
     pub fn of(registry: &Registry, purge: &Purge, name: &[u8]) -> Option<Self> {
         Some(Self {
             target: Arc::clone(&registry.target(purge.target)?.name),
@@ -77,8 +77,8 @@ impl NamedPurge {
 }
 
 impl Asked {
-    /// Fills `set` with what is asked for. What the registry does not name is left out: it can have no entries by
-    /// this registry.
+    /// Fills `set` with the requested purges. Names that are not in the registry are skipped: this registry has no
+    /// entries for them.
     pub fn resolve(&self, registry: &Registry, set: &mut PurgeSet) {
         set.clear();
         match self {
@@ -100,7 +100,7 @@ impl Asked {
         }
     }
 
-    /// The families concerned.
+    /// The affected families.
     pub fn families(&self, registry: &Registry) -> Vec<Arc<str>> {
         let mut set = PurgeSet::default();
         self.resolve(registry, &mut set);
@@ -108,7 +108,7 @@ impl Asked {
     }
 }
 
-/// Adds everything of a target and of those outside of it.
+/// Adds everything at a target and in the tiers outside it.
 fn widen_from(registry: &Registry, target: TargetId, set: &mut PurgeSet) {
     let Some(tier) = registry.target(target).map(|target| target.tier) else {
         return;

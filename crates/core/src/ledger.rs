@@ -1,7 +1,7 @@
-//! settle: which source positions may be committed.
+//! settle: decides which source positions can be committed.
 //!
-//! Every position is opened with the number of answers it waits for and counts down as they come, in any
-//! order. What may be committed is the contiguous prefix per stream, never more (promise P1).
+//! Every position is opened with the number of answers it waits for and counts down as they arrive, in any
+//! order. Only the contiguous prefix of each stream can be committed (promise P1).
 
 use std::collections::VecDeque;
 
@@ -13,10 +13,10 @@ use crate::position::{StreamId, StreamPosition};
 #[derive(Debug, Default)]
 struct Stream {
     entries: VecDeque<Entry>,
-    /// Ordinal of the last settled entry of the prefix, not yet handed out by `take_committable`.
+    /// Ordinal of the last settled entry of the prefix, until `take_committable` returns it.
     ready: Option<u64>,
-    /// Ordinal of the last entry ever opened. Outlives the entry, so that a record handed out again after
-    /// its commit is still known.
+    /// Ordinal of the last entry ever opened. Kept after the entry, to recognise a record that is redelivered after
+    /// its commit.
     last: Option<u64>,
 }
 
@@ -35,8 +35,8 @@ pub struct OffsetLedger {
 
 impl OffsetLedger {
     /// Opens a position that waits for `waits_for` answers; zero settles it at once. Positions of one stream
-    /// must be opened in rising order; one that does not rise (a record handed out again) is refused and
-    /// the answer is false.
+    /// must be opened in increasing order. A position that does not increase (a redelivered record) is rejected:
+    /// the function returns false.
     pub fn open(&mut self, position: StreamPosition, waits_for: u32) -> bool {
         let stream = self.streams.entry(position.stream).or_default();
         let again = stream.last.is_some_and(|last| position.ordinal <= last);
@@ -61,8 +61,8 @@ impl OffsetLedger {
         true
     }
 
-    /// Notes one answer for a position. An answer for a stream that was closed, or for a position that is
-    /// settled already, is dropped and the answer is false.
+    /// Counts one answer for a position. An answer for a closed stream, or for a settled position, is ignored:
+    /// the function returns false.
     pub fn settle(&mut self, position: StreamPosition) -> bool {
         let Some(stream) = self.streams.get_mut(&position.stream) else {
             return false;
@@ -81,7 +81,7 @@ impl OffsetLedger {
         true
     }
 
-    /// Forgets a stream and everything open in it: it was revoked, somebody else will read it again.
+    /// Removes a stream with its open positions: it was revoked, and its next owner reads it again.
     pub fn close(&mut self, stream: StreamId) {
         if let Some(stream) = self.streams.remove(&stream) {
             self.open -= stream.entries.len();
@@ -100,7 +100,7 @@ impl OffsetLedger {
         }
     }
 
-    /// The first position of each stream that waits for an answer: nothing behind it may be committed.
+    /// The first open position of each stream: nothing after it can be committed.
     pub fn blocking(&self) -> impl Iterator<Item = StreamPosition> {
         let first = |(&stream, open): (&StreamId, &Stream)| {
             let ordinal = open.entries.front()?.ordinal;
@@ -109,8 +109,7 @@ impl OffsetLedger {
         self.streams.iter().filter_map(first)
     }
 
-    /// A position of each stream that has one which is not handed out yet: the last that is settled, or the first that
-    /// waits.
+    /// One position of each stream with uncommitted positions: the last settled one, or the first open one.
     pub fn uncommitted(&self) -> impl Iterator<Item = StreamPosition> {
         let last = |(&stream, open): (&StreamId, &Stream)| {
             let front = open.entries.front().map(|entry| entry.ordinal);
@@ -120,12 +119,12 @@ impl OffsetLedger {
         self.streams.iter().filter_map(last)
     }
 
-    /// Positions open in all streams.
+    /// Number of open positions in all streams.
     pub fn open_count(&self) -> usize {
         self.open
     }
 
-    /// Positions open in one stream.
+    /// Number of open positions in one stream.
     pub fn open_in(&self, stream: StreamId) -> usize {
         self.streams
             .get(&stream)
@@ -150,7 +149,7 @@ impl Stream {
             .ok()
     }
 
-    /// Drops the settled prefix; returns how many entries went.
+    /// Removes the settled prefix; returns the number of removed entries.
     fn advance(&mut self) -> usize {
         let before = self.entries.len();
         while let Some(entry) = self.entries.front() {

@@ -1,43 +1,43 @@
-//! What came of a purge, and what the pipeline does about it.
+//! The result of a purge, and how the pipeline handles it.
 
-/// What came of one purge. Forgotten is the default: whoever says nothing has not purged.
+/// The result of one purge. Forgotten is the default: no answer means that it was not purged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum PurgeOutcome {
     /// The cache answered that the entry is gone or stale.
     Purged,
-    /// The cache answered that it held nothing of that name. As good as purged.
+    /// The cache answered that it had no entry with that name. Equivalent to purged.
     NothingCached,
-    /// Turned away for now; try again no sooner than the delay says.
+    /// Rejected because of load; retry after the delay.
     Throttled {
-        /// The provider's wish in milliseconds, zero when it named none.
+        /// The delay requested by the provider in milliseconds, zero if none.
         retry_after_ms: u32,
     },
-    /// Turned away, for another reason than the load.
+    /// Rejected for a reason other than load.
     Refused(Refusal),
-    /// No answer: whether it was done is not known. Purging again is safe.
+    /// No answer: it may have been done. Purging again is safe.
     Unreachable,
-    /// Not asked for: the one server that can purge it is known to be down, while others of the target answer.
+    /// Not sent: the only server that can purge it is considered down, while others of the target answer.
     NodeDown,
-    /// Nobody answered for it.
+    /// There was no answer for this purge.
     #[default]
     Forgotten,
 }
 
-/// What a refusal is about.
+/// The cause of a refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Refusal {
-    /// This purge: repeating it unchanged is useless.
+    /// The purge itself: an unchanged retry will fail again.
     OfPurge,
-    /// Whoever asks: credentials, rights, or the target's address and settings are wrong. Every purge is refused until
-    /// somebody mends them, and none of them is at fault.
+    /// The caller: credentials, rights, address or settings of the target are wrong. Every purge is refused until
+    /// they are corrected.
     OfCaller,
 }
 
-/// How long to wait for somebody to mend credentials or settings, in milliseconds.
+/// Pause before a retry after a refusal of the caller, in milliseconds.
 const MENDING_MS: u32 = 5_000;
 
 impl PurgeOutcome {
-    /// Every outcome's name as it stands in labels and logs.
+    /// Names of all outcomes, for labels and logs.
     pub const NAMES: [&'static str; 7] = [
         "purged",
         "nothing_cached",
@@ -48,12 +48,12 @@ impl PurgeOutcome {
         "node_down",
     ];
 
-    /// The outcome's name as it stands in labels and logs.
+    /// The outcome's name, for labels and logs.
     pub fn name(self) -> &'static str {
         Self::NAMES[self.index()]
     }
 
-    /// Its place in [`NAMES`](Self::NAMES).
+    /// Its index in [`NAMES`](Self::NAMES).
     pub fn index(self) -> usize {
         match self {
             Self::Purged => 0,
@@ -66,7 +66,7 @@ impl PurgeOutcome {
         }
     }
 
-    /// Milliseconds that the purge waits at least before it is asked for again.
+    /// Minimum wait before a retry, in milliseconds.
     pub fn pause_ms(self) -> u32 {
         match self {
             Self::Throttled { retry_after_ms } => retry_after_ms,
@@ -81,23 +81,23 @@ impl PurgeOutcome {
     }
 }
 
-/// What the pipeline does about an outcome.
+/// How the pipeline handles an outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Disposition {
-    /// It is done.
+    /// The purge is done.
     Settle,
-    /// Ask again, after a pause.
+    /// Retry after a pause.
     Retry,
-    /// Not now: it waits where it holds nothing else up, and is asked for from there.
+    /// Move it to where it delays no other purge, and retry it from there.
     Defer,
-    /// Ask again in smaller batches, to find what is refused.
+    /// Retry in smaller batches, to find the refused purge.
     Split,
-    /// Give up on this one loudly: dead letter and a wider purge.
+    /// Replace it by a dead letter and a wider purge.
     Quarantine,
 }
 
-/// The one decision from outcome to disposition. `alone` says that the purge was the only one of its
-/// request, so that a refusal is about itself.
+/// Maps an outcome to its disposition. `alone`: the purge was the only one in its
+/// request, so a refusal is about this purge.
 pub fn disposition(outcome: PurgeOutcome, alone: bool) -> Disposition {
     match outcome {
         PurgeOutcome::Purged | PurgeOutcome::NothingCached => Disposition::Settle,
@@ -112,19 +112,19 @@ pub fn disposition(outcome: PurgeOutcome, alone: bool) -> Disposition {
     }
 }
 
-/// What came of a batch: one outcome for each purge, in the batch's order.
+/// The result of a batch: one outcome for each purge, in the batch's order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PurgeReport {
     /// One for each purge of the batch.
     pub outcomes: Vec<PurgeOutcome>,
-    /// Entries that were really there, as far as the cache counts them. A cache that tells only a sum
-    /// (Redis' `UNLINK`) reports every name as [`PurgeOutcome::Purged`] and the sum here.
+    /// Number of entries that existed, if the cache counts them. A cache that reports only a sum
+    /// (Redis' `UNLINK`) has every purge as [`PurgeOutcome::Purged`] and the sum here.
     pub removed: u64,
-    /// In the cache's or provider's words, for the log, when something was not done. Never holds secrets.
+    /// Error message of the cache or provider for the log, if a purge was not done. Without secrets.
     pub reason: Option<String>,
-    /// Servers of the target that gave no answer while others did. Not zero says that what is
-    /// [`Unreachable`](PurgeOutcome::Unreachable) here is no fault of the target as a whole. Zero for targets where a
-    /// purge needs all servers, and where none answers.
+    /// Number of servers of the target without an answer while others answered. If it is not zero,
+    /// [`Unreachable`](PurgeOutcome::Unreachable) does not count against the whole target. Zero if a
+    /// purge needs all servers, and if none answers.
     pub nodes_down: u32,
 }
 
@@ -139,7 +139,7 @@ impl PurgeReport {
         }
     }
 
-    /// What came of the purge at `at`. A report that is too short has forgotten it.
+    /// The outcome of the purge at index `at`; `Forgotten` if the report is too short.
     pub fn outcome(&self, at: usize) -> PurgeOutcome {
         self.outcomes.get(at).copied().unwrap_or_default()
     }

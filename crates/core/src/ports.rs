@@ -1,4 +1,4 @@
-//! The outside world, on one page. Adapters implement these; stages know nothing else of the world.
+//! All interfaces to the outside. Adapters implement these ports; stages depend on nothing else outside.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -15,17 +15,17 @@ use crate::registry::EntryVersion;
 /// How much the pipeline can take now.
 #[derive(Debug, Clone, Copy)]
 pub struct Demand {
-    /// Records at most; zero keeps the source's session alive and takes nothing.
+    /// Maximum number of records; zero keeps the source's session alive without reading.
     pub records_max: usize,
-    /// Wait at most this long, to the next millisecond, for the first record. With a record at hand the call does
+    /// Maximum wait for the first record, rounded up to a millisecond. If a record is available, the call does
     /// not wait.
     pub wait: Duration,
 }
 
-/// What a source has to say beside records.
+/// What a source reports besides records.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SourceEvent {
-    /// A stream begins; records of it may follow.
+    /// A stream starts; its records may follow.
     Assigned {
         /// Its id, new for each assignment.
         stream: StreamId,
@@ -35,41 +35,41 @@ pub enum SourceEvent {
         partition: i32,
     },
     /// The group reads a stream for the first time: no offset of it was ever committed. Reported before its first
-    /// record; whatever comes through another stream, an earlier process may have read on from.
+    /// record; an earlier process may have read records of any other stream.
     Begins {
         /// The stream.
         stream: StreamId,
     },
-    /// A stream is about to end: nothing more of it is handed out, and it ends as soon as what was is committed.
+    /// A stream is about to end: it delivers no more records, and ends as soon as the delivered ones are committed.
     Revoking {
         /// The stream.
         stream: StreamId,
     },
-    /// A stream has ended: answers for it are dropped from now on.
+    /// A stream has ended: answers for it are dropped.
     Revoked {
         /// The stream.
         stream: StreamId,
     },
-    /// Records of a partition are lost to us. The source goes on with the oldest one it can read; it says this once
-    /// for each gap, before the first record behind it.
+    /// Records of a partition are lost. The source continues with the oldest readable one. It reports each gap
+    /// once, before the first record after it.
     Gap {
         /// The topic.
         topic: Arc<str>,
         /// The partition.
         partition: i32,
-        /// What it was noticed by.
+        /// How it was detected.
         cause: GapCause,
-        /// Which offsets, in words for whoever is on call.
+        /// Message with the offsets, for the on-call engineer.
         detail: String,
     },
-    /// How far a stream is behind its end, said from time to time.
+    /// Consumer lag of a stream, reported from time to time.
     Behind {
         /// The stream.
         stream: StreamId,
-        /// Records that are not handed out yet or not committed, as the source counts.
+        /// Records that are not delivered or not committed, as counted by the source.
         records: u64,
     },
-    /// The source cannot be reached, in its own words; it goes on trying.
+    /// The source is unreachable; it retries.
     Unreachable {
         /// Why.
         reason: String,
@@ -78,21 +78,21 @@ pub enum SourceEvent {
     Reachable,
 }
 
-/// An ordered log of records. Synchronous: the pipeline gives it a thread of its own.
+/// An ordered log of records. Synchronous: it runs on its own thread.
 pub trait Source: Send {
-    /// Hands records to `take`, as many as are at hand up to the demand, then returns what else happened.
+    /// Passes the available records to `take`, at most as many as demanded, then returns the other events.
     ///
     /// # Errors
-    /// Only when the source can never go on (fatal): the process must end. Everything that may pass is a
-    /// [`SourceEvent::Unreachable`] instead.
+    /// Only a permanent failure of the source: the process must end. A temporary failure is a
+    /// [`SourceEvent::Unreachable`].
     fn next(
         &mut self,
         demand: Demand,
         take: &mut dyn FnMut(RawRecord<'_>),
     ) -> Result<Vec<SourceEvent>, SourceError>;
 
-    /// Commits the settled prefix of each stream named; the position is the last settled record. May be
-    /// asynchronous; `wait` bounds a synchronous commit when the process is about to leave.
+    /// Commits the settled prefix of each given stream; the position is the last settled record. May be
+    /// asynchronous; `wait` bounds a synchronous commit before the process exits.
     ///
     /// # Errors
     /// The commit failed; the same prefix, or a longer one, is committed by a later call.
@@ -102,11 +102,11 @@ pub trait Source: Send {
         wait: Option<Duration>,
     ) -> Result<(), SourceError>;
 
-    /// Reads something else from now on. A source with one thing to read has nothing to do, and one that cannot hold a
-    /// stream goes on giving records of it.
+    /// Changes what is read. A source with only one topic ignores this; one that cannot pause a
+    /// stream continues to deliver its records.
     ///
     /// # Errors
-    /// The topics cannot be read; the ones before still are.
+    /// The topics cannot be read; the source continues to read the previous ones.
     fn follow(&mut self, _reading: Reading<'_>) -> Result<(), SourceError> {
         Ok(())
     }
@@ -117,25 +117,25 @@ pub trait Source: Send {
 pub enum Reading<'a> {
     /// These topics, and no others.
     Topics(&'a [&'a str]),
-    /// The same topics, but nothing of these streams, which keep their places; every other stream flows.
+    /// The same topics, but these streams are paused at their positions.
     Without(&'a [StreamId]),
 }
 
 /// Why a source failed.
 #[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
 pub enum SourceError {
-    /// The source can never go on; the process must end.
-    #[error("the source failed for good: {0}")]
+    /// The source failed permanently; the process must end.
+    #[error("the source failed permanently: {0}")]
     Fatal(String),
-    /// A commit did not go through.
+    /// A commit failed.
     #[error("offsets were not committed: {0}")]
     Commit(String),
     /// Topics cannot be read.
-    #[error("topics cannot be subscribed to: {0}")]
+    #[error("cannot subscribe to topics: {0}")]
     Follow(String),
 }
 
-/// A cache that can be told to forget. Never fails: failure is an outcome.
+/// A cache that can be purged. It never returns an error: failure is an outcome.
 pub trait Purger: Send + Sync {
     /// Purges a batch. The report has one outcome per purge, in order. Bounded in time by the adapter.
     fn purge(&self, batch: &PurgeBatch) -> impl Future<Output = PurgeReport> + Send;
@@ -143,43 +143,42 @@ pub trait Purger: Send + Sync {
     /// Whether the cache answers, without purging anything.
     ///
     /// # Errors
-    /// In the cache's words, for readiness and logs. Holds no secret.
+    /// The cache's error message, without secrets, for readiness and logs.
     fn ping(&self) -> impl Future<Output = Result<(), String>> + Send;
 
-    /// How often the server behind this target may have been replaced by one that has not seen earlier purges:
-    /// failover, restart with old data, reconnect to another primary. It only grows, and an adapter that cannot tell
-    /// counts one too many rather than one too few.
+    /// How often the target's server may have been replaced by one that has not received earlier purges:
+    /// failover, restart with old data, reconnect to another primary. It only grows. An adapter that is not certain
+    /// counts one.
     ///
-    /// When it has grown, purges that were answered *before* may be undone, since a cache answers before its replica
-    /// knows; they are to be sent again. Which ones is counted back from the last answered purge, not from now: the
+    /// When it has grown, purges that were answered *before* may be undone, since a cache answers before it
+    /// replicates; they must be sent again. The window is counted back from the last answered purge, not from now: the
     /// outage between two primaries can be longer than any window. The growth is visible no later than the first
-    /// outcome or [`ping`](Self::ping) that comes from the replacement. A primary that was replaced while it is well
-    /// may go on answering until the next ping, so a target must be pinged, and what is sent again must reach back
-    /// further than from one ping to the next.
+    /// outcome or [`ping`](Self::ping) that comes from the replacement. A healthy primary that was replaced
+    /// may answer until the next ping, so a target must be pinged, and the window must be longer than the interval of pings.
     fn takeovers(&self) -> u64 {
         0
     }
 }
 
-/// What a cache holds under a name, as a reader would find it.
+/// Content of a cache entry, as a reader would find it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Observation {
     /// Nothing.
     Absent,
     /// An entry.
     Present {
-        /// What is left of its life; none when it never expires.
+        /// Remaining time to live; none if it never expires.
         remaining_ttl: Option<Duration>,
-        /// Its version field, when asked for and found.
+        /// Its version field, if requested and found.
         version: Option<String>,
     },
     /// No answer.
     Unreachable(String),
 }
 
-/// A look at a cache entry.
+/// Reads cache entries.
 pub trait Probe: Send + Sync {
-    /// Looks at one entry.
+    /// Reads one entry.
     fn observe(
         &self,
         name: &[u8],
@@ -187,12 +186,12 @@ pub trait Probe: Send + Sync {
     ) -> impl Future<Output = Observation> + Send;
 }
 
-/// Puts an entry where readers would put theirs, so that it can be seen to go: the beacon's, and nobody else's.
+/// Stores an entry where readers would, to check that a purge removes it. Only for the beacon.
 pub trait Plant: Send + Sync {
-    /// Stores `value` under `name` for `ttl`, in the place of whatever is there.
+    /// Stores `value` under `name` for `ttl`, replacing any entry.
     ///
     /// # Errors
-    /// In the cache's words, for readiness and logs. Holds no secret. Whether it was stored is not known.
+    /// The cache's error message, without secrets, for readiness and logs. The entry may have been stored.
     fn plant(
         &self,
         name: &[u8],
@@ -201,23 +200,23 @@ pub trait Plant: Send + Sync {
     ) -> impl Future<Output = Result<(), String>> + Send;
 }
 
-/// Bytes on their way to a topic of ours.
+/// A record for one of Freshet's topics.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutboxRecord {
     /// The topic.
     pub topic: Arc<str>,
-    /// Decides the partition: all of one target's work goes to one consumer.
+    /// Decides the partition, so that one consumer gets all records of a target.
     pub key: Vec<u8>,
     /// The encoded record.
     pub payload: Vec<u8>,
 }
 
-/// A durable place for work that is not done here and now.
+/// Durable storage for work that is done later or elsewhere.
 pub trait Outbox: Send + Sync {
-    /// Appends a record. `Ok` means that it is stored and will not be lost.
+    /// Appends a record. `Ok` means that it is durably stored.
     ///
     /// # Errors
-    /// Whether it was stored is not known; appending again is safe, because purging twice is.
+    /// The record may have been stored; appending it again is safe, because purging twice is.
     fn append(&self, record: OutboxRecord) -> impl Future<Output = Result<(), OutboxError>> + Send;
 }
 
@@ -227,7 +226,7 @@ pub trait Outbox: Send + Sync {
 pub struct OutboxError {
     /// The topic.
     pub topic: Arc<str>,
-    /// In the broker's words.
+    /// The broker's error message.
     pub reason: String,
 }
 
@@ -240,7 +239,7 @@ pub trait WriterSchemas: Send + Sync {
     fn fetch(&self, id: u32) -> Result<String, WriterSchemaError>;
 }
 
-/// None where no schema registry is configured.
+/// Used if no schema registry is configured.
 impl<W: WriterSchemas> WriterSchemas for Option<W> {
     fn fetch(&self, id: u32) -> Result<String, WriterSchemaError> {
         match self {
@@ -250,16 +249,16 @@ impl<W: WriterSchemas> WriterSchemas for Option<W> {
     }
 }
 
-/// Why a writer schema is not at hand.
+/// Why a writer schema is not available.
 #[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
 pub enum WriterSchemaError {
-    /// The registry says that there is no such schema. The record is poison.
+    /// The registry has no such schema. The record is poison.
     #[error("the schema registry has no schema with id {id}")]
     Unknown {
         /// The id.
         id: u32,
     },
-    /// The registry has it, and it cannot be used. The record is poison.
+    /// The registry has the schema, but it cannot be used. The record is poison.
     #[error("the schema with id {id} cannot be used: {reason}")]
     Unusable {
         /// The id.
@@ -267,7 +266,7 @@ pub enum WriterSchemaError {
         /// Why.
         reason: String,
     },
-    /// The registry does not answer, or not as it should. The record waits.
+    /// The registry does not answer, or not correctly. The record waits.
     #[error("the schema registry did not answer for id {id}: {reason}")]
     Unreachable {
         /// The id.
@@ -276,31 +275,31 @@ pub enum WriterSchemaError {
         reason: String,
     },
     /// No schema registry is configured. The record is poison.
-    #[error("the record names Avro schema {id}, and no schema_registry is configured")]
+    #[error("the record needs Avro schema {id}, but no schema_registry is configured")]
     NotConfigured {
         /// The id.
         id: u32,
     },
 }
 
-/// Where topics end, as the brokers say when asked, not as somebody remembers.
+/// The current ends of topics, requested from the brokers.
 pub trait TopicEnds: std::fmt::Debug + Send + Sync {
-    /// The end of every partition that the topic has now: what comes next there has this offset. Blocking, bounded in
+    /// For every current partition of the topic, the offset of its next record. Blocking, bounded in
     /// time by the adapter.
     ///
     /// # Errors
-    /// In the brokers' words; one partition that cannot say is an error.
+    /// The brokers' error message; a single partition without an answer is an error.
     fn ends(&self, topic: &str) -> Result<Ends, String>;
 }
 
-/// Topics read back for people, while others consume them. Joins no group and commits nothing. Blocking; a read gives
-/// up when nothing is heard for as long as the adapter waits.
+/// Reads topics for operators, while others consume them. Joins no group and commits nothing. Blocking; a read
+/// fails if the brokers do not answer within the adapter's time limit.
 pub trait TopicScan {
-    /// Hands every record that the topic has now to `each`, partition by partition in order of offsets, partitions
+    /// Passes every current record of the topic to `each`, in order of offsets within a partition, partitions
     /// mixed.
     ///
     /// # Errors
-    /// See [`ScanError`]; what was handed over before stays so.
+    /// See [`ScanError`]; some records may have been passed before.
     fn read_all(&self, topic: &str, each: &mut dyn FnMut(StoredRecord)) -> Result<(), ScanError>;
 
     /// The record at an offset, if it is still there.
@@ -313,12 +312,12 @@ pub trait TopicScan {
 /// Why a topic could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ScanError {
-    /// The brokers are silent.
+    /// The brokers do not answer.
     #[error("no answer from the brokers within {within:?}: {reason}")]
     Unreachable {
-        /// How long was waited.
+        /// The time limit.
         within: Duration,
-        /// In the client's words.
+        /// The client's error message.
         reason: String,
     },
     /// There is no such topic, or no such partition of it.
@@ -326,15 +325,15 @@ pub enum ScanError {
     NoTopic {
         /// The topic.
         topic: String,
-        /// The partition, where the topic is there and it is not.
+        /// The partition, if the topic exists and the partition does not.
         partition: Option<i32>,
     },
-    /// The brokers do not let us.
-    #[error("the brokers refuse to let {topic} be read: {reason}")]
+    /// The brokers do not allow it.
+    #[error("the brokers do not allow reading {topic}: {reason}")]
     Refused {
         /// The topic.
         topic: String,
-        /// In the broker's words.
+        /// The broker's error message.
         reason: String,
     },
 }
@@ -344,7 +343,7 @@ mod tests {
     use super::*;
     use crate::purge::PurgeOutcome;
 
-    /// A cache of which there is one, and no replica.
+    /// A cache with one server and no replica.
     struct Single;
 
     impl Purger for Single {

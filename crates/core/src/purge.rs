@@ -1,5 +1,5 @@
-//! What is to be purged: `PurgeSet` (from one change) → `PurgeBatch` (merged, one target). What came of it
-//! is in [`outcome`](crate::outcome).
+//! Purges: `PurgeSet` (of one change) → `PurgeBatch` (merged, for one target). Their results
+//! are in [`outcome`](crate::outcome).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher, Hasher};
@@ -15,34 +15,34 @@ use crate::registry::{FamilyId, PurgeMode, Registry, Scope, TargetId};
 /// One purge of a [`PurgeSet`]; its name is in the set's buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Purge {
-    /// Where.
+    /// The target.
     pub target: TargetId,
-    /// On whose behalf.
+    /// The family.
     pub family: FamilyId,
-    /// How wide.
+    /// The scope.
     pub scope: Scope,
-    /// Soft or hard; Redis knows only hard.
+    /// Soft or hard; Redis supports only hard.
     pub mode: PurgeMode,
     start: u32,
     end: u32,
 }
 
-/// What a family did with a change.
+/// How a family handled a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FamilyVerdict {
-    /// Purges were resolved, all exact.
+    /// All purges are exact.
     Purged,
-    /// Purges were resolved, some of them in a wider scope.
+    /// Some purges were widened.
     Widened,
     /// None of the columns in `when_changed` changed.
     Unchanged,
     /// A snapshot read or truncate that the family ignores.
     Ignored,
-    /// A snapshot read whose entries are the auditor's to look at.
+    /// A snapshot read whose entries the auditor checks.
     ToVerify,
 }
 
-/// So many purges are compared one by one, which is faster than hashing them. A larger set has an index.
+/// Up to this size, purges are compared one by one, which is faster than hashing. A larger set has an index.
 const COMPARED_MAX: usize = 16;
 
 /// Everything one change purges. Reused from change to change.
@@ -51,9 +51,9 @@ pub struct PurgeSet {
     bytes: Vec<u8>,
     purges: Vec<Purge>,
     verdicts: Vec<(FamilyId, FamilyVerdict)>,
-    /// Every purge, once there were more than [`COMPARED_MAX`]; else nothing.
+    /// Index of all purges if there are more than [`COMPARED_MAX`], else empty.
     index: HashTable<u32>,
-    /// Names come from rows, and rows from anybody: with a seed nobody can choose names that collide.
+    /// Names come from untrusted rows: a random seed prevents chosen collisions.
     seed: DefaultHashBuilder,
 }
 
@@ -63,7 +63,7 @@ impl PurgeSet {
         self.bytes.clear();
         self.purges.clear();
         self.verdicts.clear();
-        // It is as large as the largest set so far; most sets have none to clear.
+        // It keeps the size of the largest set so far; most sets have nothing to clear.
         if !self.index.is_empty() {
             self.index.clear();
         }
@@ -74,7 +74,7 @@ impl PurgeSet {
         self.purges.iter().map(|purge| (purge, self.name(purge)))
     }
 
-    /// Whether nothing is purged.
+    /// Whether there are no purges.
     pub fn is_empty(&self) -> bool {
         self.purges.is_empty()
     }
@@ -84,7 +84,7 @@ impl PurgeSet {
         self.purges.len()
     }
 
-    /// The purges as a batch takes them, on behalf of what was committed at `committed`.
+    /// The purges for a batch, of a change that was committed at `committed`.
     pub fn wanted(
         &self,
         committed: WallMicros,
@@ -107,19 +107,19 @@ impl PurgeSet {
         &self.verdicts
     }
 
-    /// The families that did something with it, each once, in the order of the registry.
+    /// The families that handled the change, each once, in the order of the registry.
     pub fn families(&self, registry: &Registry) -> Vec<Arc<str>> {
         let ids: BTreeSet<FamilyId> = self.verdicts.iter().map(|judged| judged.0).collect();
         let known = ids.into_iter().filter_map(|id| registry.family(id));
         known.map(|family| Arc::clone(&family.name)).collect()
     }
 
-    /// Notes a family's verdict.
+    /// Records how a family handled the change.
     pub fn judge(&mut self, family: FamilyId, verdict: FamilyVerdict) {
         self.verdicts.push((family, verdict));
     }
 
-    /// Adds a purge unless the set has it already.
+    /// Adds a purge if the set does not have it.
     pub fn add(&mut self, place: PurgePlace, scope: Scope, name: &[u8]) {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(name);
@@ -131,7 +131,7 @@ impl PurgeSet {
         &mut self.bytes
     }
 
-    /// Makes a purge of the bytes from `start` on, or drops them when the set has it already.
+    /// Adds a purge with the name from `start` on, or drops the name if the set has that purge.
     pub(crate) fn seal(&mut self, place: PurgePlace, scope: Scope, start: usize) {
         let PurgePlace {
             target,
@@ -148,7 +148,7 @@ impl PurgeSet {
         };
         let known = self.find(&purge);
         if let Some(at) = known {
-            // Two families may share a tag: the one that needs the old answer gone decides.
+            // Two families may share a tag: hard wins.
             if mode == PurgeMode::Hard {
                 self.purges[at].mode = PurgeMode::Hard;
             }
@@ -163,7 +163,7 @@ impl PurgeSet {
         }
     }
 
-    /// Which purge of the set names what `purge` names.
+    /// The index of the purge with the same target, scope and name as `purge`.
     fn find(&self, purge: &Purge) -> Option<usize> {
         let is_same = |other: &Purge| {
             purge.target == other.target
@@ -180,7 +180,7 @@ impl PurgeSet {
 
     fn insert(&mut self, at: usize) {
         let hash = self.hash(&self.purges[at]);
-        // Taken out for as long as the names are read.
+        // Taken out while the names are borrowed.
         let mut index = std::mem::take(&mut self.index);
         index.insert_unique(hash, at as u32, |other| {
             self.hash(&self.purges[*other as usize])
@@ -196,7 +196,7 @@ impl PurgeSet {
         hasher.finish()
     }
 
-    /// Drops what was added after `purges` entries; used when a family's purges are widened.
+    /// Removes all purges after the first `purges`; used when a family's purges are widened.
     pub(crate) fn rewind(&mut self, purges: usize) {
         let Some(first) = self.purges.get(purges) else {
             return;
@@ -220,12 +220,12 @@ impl PurgeSet {
     }
 }
 
-/// Where a purge goes, on whose behalf, and how.
+/// Target, family and mode of a purge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PurgePlace {
-    /// Where.
+    /// The target.
     pub target: TargetId,
-    /// On whose behalf.
+    /// The family.
     pub family: FamilyId,
     /// Soft or hard.
     pub mode: PurgeMode,
@@ -234,28 +234,28 @@ pub struct PurgePlace {
 /// One purge of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BatchedPurge {
-    /// On whose behalf. The first family that asked, when several did.
+    /// The family; the first one, if several caused it.
     pub family: FamilyId,
-    /// How wide.
+    /// The scope.
     pub scope: Scope,
-    /// Soft or hard; hard when anybody asked for hard.
+    /// Soft or hard; hard if any cause requires hard.
     pub mode: PurgeMode,
-    /// Commit time of the oldest change behind it that says when it was committed; zero when none does.
+    /// The oldest known commit time of the changes that caused it; zero if none is known.
     pub committed: WallMicros,
     start: u32,
     end: u32,
 }
 
-/// Purges of one target, merged: every name once, however many changes asked for it.
+/// Merged purges of one target: every name once, whatever the number of changes.
 #[derive(Debug, Clone)]
 pub struct PurgeBatch {
     target: TargetId,
     bytes: Vec<u8>,
     purges: Vec<BatchedPurge>,
-    /// Of purges that no change caused.
+    /// Causes of purges that no change caused.
     causes: BTreeMap<u32, Arc<Cause>>,
     index: HashTable<u32>,
-    /// Names come from rows, and rows from anybody: with a seed nobody can choose names that collide.
+    /// Names come from untrusted rows: a random seed prevents chosen collisions.
     seed: DefaultHashBuilder,
 }
 
@@ -295,17 +295,17 @@ impl PurgeBatch {
         self.purges.is_empty()
     }
 
-    /// Bytes of all names together.
+    /// Total length of all names in bytes.
     pub fn name_bytes(&self) -> usize {
         self.bytes.len()
     }
 
-    /// The purges with their names, in the order they were first asked for.
+    /// The purges with their names, in the order in which they were added.
     pub fn iter(&self) -> impl Iterator<Item = (&BatchedPurge, &[u8])> {
         self.purges.iter().map(|purge| (purge, self.name(purge)))
     }
 
-    /// The purges as another batch takes them, in the same order.
+    /// The purges for another batch, in the same order.
     pub fn wanted(&self) -> impl DoubleEndedIterator<Item = WantedPurge<'_>> + ExactSizeIterator {
         (0..self.purges.len()).map(|at| self.wanted_at(at))
     }
@@ -333,9 +333,9 @@ impl PurgeBatch {
         rest
     }
 
-    /// The batch as it is purged once more, behind an inner cache that has forgotten names of `families` only now. Of
-    /// these families, that is part of their freshness. For any other one it is a precaution, and keeps no commit time: a
-    /// target that is well must not look late because another one was.
+    /// The batch for the second purge of an outer cache, after an inner cache has purged names of `families` late. For
+    /// these families it counts as freshness. For others it is a precaution without a commit time, so that a
+    /// healthy target does not look late because of another one.
     #[must_use]
     pub fn again_behind(&self, families: &BTreeSet<FamilyId>) -> Self {
         let mut again = self.clone();
@@ -354,13 +354,13 @@ impl PurgeBatch {
         }
     }
 
-    /// Says of every purge that `cause` asks for it.
+    /// Sets `cause` for every purge.
     pub fn blame(&mut self, cause: &Arc<Cause>) {
         let all = 0..self.purges.len() as u32;
         self.causes = all.map(|at| (at, Arc::clone(cause))).collect();
     }
 
-    /// Parts of at most `size` purges.
+    /// The batch in parts of at most `size` purges.
     pub fn slices(&self, size: usize) -> impl Iterator<Item = Self> {
         let size = size.max(1);
         (0..self.purges.len()).step_by(size).map(move |start| {
@@ -377,8 +377,8 @@ impl PurgeBatch {
         self.purges.get(at).map(|purge| (purge, self.name(purge)))
     }
 
-    /// Adds a purge. Returns false when the batch had it already and it was merged: then the older commit
-    /// time, the harder mode and the first cause stay.
+    /// Adds a purge. Returns false if the batch had it and it was merged: the older commit
+    /// time, the harder mode and the first cause are kept.
     pub fn add(&mut self, wanted: WantedPurge<'_>) -> bool {
         let WantedPurge {
             family,
@@ -456,24 +456,24 @@ impl PurgeBatch {
     }
 }
 
-/// A purge on its way into a batch.
+/// A purge to be added to a batch.
 #[derive(Debug, Clone, Copy)]
 pub struct WantedPurge<'a> {
-    /// On whose behalf.
+    /// The family.
     pub family: FamilyId,
-    /// How wide.
+    /// The scope.
     pub scope: Scope,
     /// Soft or hard.
     pub mode: PurgeMode,
-    /// Commit time of the change behind it.
+    /// Commit time of the change.
     pub committed: WallMicros,
-    /// Who asks for it, and why; none for a change.
+    /// Actor and reason; none for a change.
     pub cause: Option<&'a Arc<Cause>>,
     /// The rendered name.
     pub name: &'a [u8],
 }
 
-/// The older of two commit times. Zero says nothing, so it does not count as old.
+/// The older of two commit times. Zero means unknown and does not count as old.
 fn older(one: WallMicros, other: WallMicros) -> WallMicros {
     match (one.0, other.0) {
         (0, _) => other,

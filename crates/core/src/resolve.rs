@@ -38,8 +38,8 @@ pub fn resolve_family(registry: &Registry, change: &Change, id: FamilyId, set: &
     }
 }
 
-/// Fills `set` with the family scope of every family that hangs on the table behind `topic`: the fallback
-/// for a record that cannot be decoded and for a gap in the log. Returns false when no family owns it.
+/// Fills `set` with the family scope of every family that depends on the table of `topic`: the fallback
+/// for an undecodable record and for a gap in the log. Returns false if no family binds it.
 pub fn resolve_fallback(registry: &Registry, topic: &str, set: &mut PurgeSet) -> bool {
     set.clear();
     let Some(table) = registry.table_of_topic(topic) else {
@@ -51,9 +51,9 @@ pub fn resolve_fallback(registry: &Registry, topic: &str, set: &mut PurgeSet) ->
     !table.bindings.is_empty()
 }
 
-/// Fills `set` with everything of one family that a row is in which a snapshot read: what is to be looked at, and what
-/// would be purged were it stale. Returns the row's version; none when nothing can be compared with it, because the
-/// table does not hold the version of the family's entries or the row has none.
+/// Fills `set` with all entries of one family that depend on a snapshot row: they are checked, and purged if
+/// stale. Returns the row's version; none if nothing can be compared, because the
+/// table does not contain the version of the family's entries, or the row has none.
 pub fn resolve_read<'a>(
     registry: &Registry,
     change: &'a Change,
@@ -106,7 +106,7 @@ fn resolve_binding(
     resolve_names(family, binding, change, set)
 }
 
-/// Everything of the family that the row is in, whatever policy says about the change.
+/// All entries of the family that depend on the row, ignoring its policies.
 #[inline(always)] // as above
 fn resolve_names(
     family: &Family,
@@ -123,7 +123,7 @@ fn resolve_names(
             scope: place.exact,
         };
         let exact = render_all(templates, change, set, destination);
-        // Names that are known are kept only when none is unknown: everything covers them.
+        // Exact names are dropped if the family scope is added, because it covers them.
         if !exact || set.len() - start > family.fan_out_max {
             set.rewind(start);
             widen(place, binding.family, set);
@@ -144,8 +144,8 @@ struct Destination {
     scope: Scope,
 }
 
-/// Renders every template from each image that the change has or should have. False when one could not be
-/// told, or when there is none: then nothing says which of the family's entries the row is in.
+/// Renders every template from each image that the change has or should have. False if a name is
+/// unknown or there is no template: then the affected entries of the family are unknown.
 fn render_all(
     templates: &[Template],
     change: &Change,
@@ -153,11 +153,11 @@ fn render_all(
     destination: Destination,
 ) -> bool {
     let (before, after) = (&change.before, &change.after);
-    // An image that should be there and is not knows no column: it renders as unknown, not as nothing.
+    // In a missing image all columns are unknown: it renders as unknown, not as nothing.
     let wants_before = before.is_present() || matches!(change.op, Op::Update | Op::Delete);
     let wants_after = after.is_present() || !matches!(change.op, Op::Delete);
     for template in templates {
-        // Where the names agree, the after-image renders for both.
+        // If both images give the same name, only the after-image is rendered.
         let agree = wants_after && template.same_name(before, after);
         if wants_before && !agree && !render(template, before, set, destination) {
             return false;
@@ -169,7 +169,7 @@ fn render_all(
     !templates.is_empty()
 }
 
-/// Renders one template from one image. False when the image does not tell the name.
+/// Renders one template from one image. False if the name is unknown.
 fn render(
     template: &Template,
     image: &Image,
@@ -201,8 +201,8 @@ fn purge_place(place: &Place, family: FamilyId) -> PurgePlace {
     }
 }
 
-/// Whether an update provably left every column that matters as it was. A column that is unknown or doubtful on
-/// either side proves nothing.
+/// Whether an update provably changed no relevant column. A column that is unknown or doubtful in
+/// one of the images proves nothing.
 fn is_unchanged(binding: &Binding, change: &Change) -> bool {
     !binding.when_changed.is_empty()
         && binding.when_changed.iter().all(|&slot| {

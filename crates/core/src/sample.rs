@@ -1,4 +1,4 @@
-//! What the auditor is asked to look at: purges, and rows that a snapshot read.
+//! Input of the auditor: purged entries and snapshot rows.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use crate::intent::NamedPurge;
 use crate::position::WallMicros;
 use crate::registry::{EntryVersion, Registry};
 
-/// One purged entry: what was purged, on behalf of which change, and how to tell old from new.
+/// One purged entry, with the data to decide whether a later value is stale.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PurgedSample {
     /// The family's name.
@@ -18,32 +18,32 @@ pub struct PurgedSample {
     pub name: Vec<u8>,
     /// When the change was committed.
     pub committed: WallMicros,
-    /// The step of the clock that `committed` was read from, in microseconds.
+    /// Resolution of `committed`, in microseconds.
     pub resolution_us: u32,
-    /// When the target had answered the purge; zero until then.
+    /// When the target answered the purge; zero until then.
     pub purged: WallMicros,
-    /// The family's longest life of an entry.
+    /// The family's `max_ttl`.
     pub max_ttl: Duration,
-    /// Where entries carry their version, and the version that the change wrote.
+    /// Version field of the entries, and the version that the change wrote.
     pub version: Option<(EntryVersion, String)>,
 }
 
-/// A row that a snapshot read, with the entries that it is in. It has no commit: only its version tells old from new,
-/// and a version only grows, so what is older than this row stays so however late somebody looks.
+/// A snapshot row with the entries that depend on it. It has no commit time, so only its version shows what is stale.
+/// Versions only grow, so an entry older than this row stays stale, however late it is checked.
 #[derive(Debug, Clone)]
 pub struct ReadSample {
     /// The family's name.
     pub family: Arc<str>,
     /// The target's name.
     pub target: Arc<str>,
-    /// The registry that says where the row is.
+    /// The registry with which the row was resolved.
     pub registry: Arc<Registry>,
     /// The entries' names.
     pub names: Vec<Vec<u8>>,
-    /// Where entries carry their version.
+    /// Version field of the entries.
     pub entry: EntryVersion,
     /// The row's version.
     pub version: String,
-    /// What outer caches hold of the row: it was made of the entries, and is purged behind them.
+    /// Entries of outer caches that were filled from these entries; they are purged after them.
     pub outer: Vec<NamedPurge>,
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// What stands in place of a secret in a text.
+/// Replacement for a secret in a text.
 const HIDDEN: &str = "<secret>";
 
 /// A text that may be secret: it has no `Display`, no `Serialize`, and its `Debug` hides it.
@@ -15,7 +15,7 @@ impl Secret {
         &self.0
     }
 
-    /// `text` with every occurrence of the secret hidden: servers repeat what they were sent in their errors.
+    /// `text` with every occurrence of the secret replaced, because servers repeat requests in their error messages.
     pub fn conceal(&self, text: &str) -> String {
         if self.0.is_empty() || !text.contains(&self.0) {
             return text.to_owned();

@@ -7,20 +7,20 @@ use crate::table::ColumnSlot;
 /// One piece of a template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Segment {
-    /// Text that stands for itself (constants of the binding are already folded in).
+    /// Literal text (constants of the binding are already included).
     Literal(Box<[u8]>),
     /// The text of a bound column, folded, through the codec.
     Column(ColumnSlot, Fold),
 }
 
-/// What is done to a value before the codec, so that texts which the database holds equal give one name.
+/// Conversion of a value before the codec, so that texts that the database treats as equal give one name.
 ///
-/// It is the same in every language: only the 26 letters of ASCII and the blank change.
+/// It is the same in every language: only the 26 ASCII letters and blanks change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Fold {
     /// `A` to `Z` become `a` to `z`; every other character stays.
     pub lower: bool,
-    /// Blanks (U+0020) at the end are left out.
+    /// Trailing blanks (U+0020) are removed.
     pub trim: bool,
 }
 
@@ -70,7 +70,7 @@ impl Fold {
     }
 }
 
-/// What a template names, which decides the codec.
+/// What a template names; decides the codec.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NameForm {
     /// A Redis entry.
@@ -88,14 +88,14 @@ pub struct Template {
     pub segments: Vec<Segment>,
 }
 
-/// What rendering came to.
+/// Result of rendering.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rendered {
-    /// The name stands at the end of the buffer.
+    /// The name is at the end of the buffer.
     Name,
-    /// A column is NULL: no reader can have built such a name, there is nothing to purge.
+    /// A column is NULL: readers cannot build such a name, so there is nothing to purge.
     NoName,
-    /// A column is unknown: the name cannot be told, the scope must widen.
+    /// A column is unknown: the name is unknown and the scope must widen.
     Unknown,
 }
 

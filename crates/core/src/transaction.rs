@@ -1,8 +1,8 @@
-//! Transactions as the capture side tells of them: where one begins and ends, and how many changes it has.
+//! Transactions as reported by the connector: their begin and end, and their number of changes.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-/// A transaction of one database. Kept as a hash: what is told apart is a few thousand at a time.
+/// A transaction of one database. Kept as a hash, which is enough to distinguish a few thousand at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TransactionId(u64);
 
@@ -20,7 +20,7 @@ impl TransactionId {
     }
 }
 
-/// What a change says of the transaction that it belongs to.
+/// The transaction of a change, and its number in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Member {
     /// Its transaction.
@@ -34,7 +34,7 @@ pub struct Member {
 pub struct Boundary {
     /// The transaction.
     pub transaction: TransactionId,
-    /// What the capture side calls it, for people.
+    /// Its id as reported by the connector, for messages.
     pub text: String,
     /// At its end, how many changes it has, by table as the database calls it; none at its begin.
     pub counts: Option<Vec<(String, u64)>>,

@@ -4,47 +4,47 @@
 const ADVICE: [(&str, &str); 14] = [
     (
         "bad_json",
-        "The record is no JSON. Somebody else writes to the topic, or the connector's converter was changed.",
+        "The record is not JSON. Another producer writes to the topic, or the connector's converter was changed.",
     ),
     (
         "bad_utf8",
-        "The record holds bytes that are no UTF-8. Look at the connector's converter and the database's encoding.",
+        "The record contains bytes that are not UTF-8. Check the connector's converter and the database's encoding.",
     ),
     (
         "too_deep",
-        "The record is nested deeper than any row is. Leave the column out in the connector (column.exclude.list).",
+        "The record is nested too deeply. Exclude the column in the connector (column.exclude.list).",
     ),
     (
         "too_many_steps",
-        "The record's Avro schema has types without bytes that multiply, so that reading one record would not end. No \
-         connector writes such a schema. Find out who registered it.",
+        "The record's Avro schema has nested types without bytes, so that decoding would not end. No connector writes \
+         such a schema. Find out who registered it.",
     ),
     (
         "too_large",
-        "The record is larger than intake.value_bytes_max. Raise it and retry, or leave the column out in the \
+        "The record is larger than intake.value_bytes_max. Raise it and retry, or exclude the column in the \
          connector (column.exclude.list).",
     ),
     (
         "bad_framing",
-        "The record begins like Avro and is not framed as a schema registry's serializer frames it. Somebody else \
+        "The record starts like Avro, but without the framing of a schema registry's serializer. Another producer \
          writes to the topic, or the converter was changed.",
     ),
     (
         "bad_avro",
-        "The record does not fit the schema that it names. Was the schema registry restored or replaced? Set it \
-         right, restart freshet, and retry.",
+        "The record does not match its schema id. Was the schema registry restored or replaced? Correct it, restart \
+         freshet, and retry.",
     ),
     (
         "bad_schema",
-        "The schema that the record names cannot be used. Look at it in the schema registry; retry when it is right.",
+        "The record's schema cannot be used. Check it in the schema registry; retry when it is corrected.",
     ),
     (
         "bad_envelope",
-        "The record is well-formed and no change. Somebody else writes to the topic, or a transform changes its form.",
+        "The record is well-formed, but not a Debezium change. Another producer writes to the topic, or a transform changes it.",
     ),
     (
         "foreign_format",
-        "The record has another system's format; the detail names it. Somebody else writes to the topic, or the \
+        "The record has the format of another system; see the detail. Another producer writes to the topic, or the \
          connector's converter was changed. Write Debezium's envelope, then discard.",
     ),
     (
@@ -53,18 +53,18 @@ const ADVICE: [(&str, &str); 14] = [
     ),
     (
         "unknown_schema",
-        "The schema registry does not know the schema that the record names, or none is configured. Register the \
+        "The schema registry does not have the record's schema, or none is configured. Register the \
          schema, or set schema_registry, and retry.",
     ),
     (
         "refused",
-        "A target says that the purge itself is wrong; the detail has its words. There is no record to read again: \
-         set right what it says, then discard, or retry with family scope.",
+        "The target rejects the purge itself; the detail has its error message. There is no record to read again: \
+         fix the cause, then discard, or retry with family scope.",
     ),
     (
         "bad_request",
-        "A record in a lane's topic that this release cannot read. Was freshet rolled back, or does somebody else \
-         write there? Upgrade and retry, or discard.",
+        "A record in a lane's topic that this release cannot read. Was freshet rolled back, or does another \
+         producer write there? Upgrade and retry, or discard.",
     ),
 ];
 
@@ -72,7 +72,7 @@ const ADVICE: [(&str, &str); 14] = [
 pub fn advice_about(reason: &str) -> &'static str {
     let known = ADVICE.iter().find(|(known, _)| *known == reason);
     known.map_or(
-        "This release does not know the reason: the letter was written by another one.",
+        "This release does not know the reason: another release wrote the letter.",
         |(_, advice)| advice,
     )
 }

@@ -27,12 +27,10 @@ pub enum DeskError {
     },
     /// Purges could not be appended.
     #[error(
-        "{0}; no letter was closed; what was appended before is purged, and trying again is safe"
+        "{0}; no letter was closed; purges that were appended are executed, and it is safe to retry"
     )]
     Purges(OutboxError),
     /// The purges were appended, a record of the audit trail was not.
-    #[error(
-        "{0}; what was asked for is purged, but not every letter was closed; trying again is safe"
-    )]
+    #[error("{0}; the purges were appended, but not every letter was closed; it is safe to retry")]
     Trail(OutboxError),
 }

@@ -39,7 +39,7 @@ impl FromStr for LetterId {
 
 /// A text that is no letter's id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a letter's id is <partition>:<offset>, as lists of letters show it")]
+#[error("the id of a letter is <partition>:<offset>, as shown by `list`")]
 pub struct LetterIdError;
 
 /// A letter and what became of it.

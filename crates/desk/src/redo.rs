@@ -51,7 +51,7 @@ impl<S: TopicScan, W: WriterSchemas> Redo<'_, S, W> {
             Ok(Found::Record(record)) => record,
             Ok(Found::Gone { oldest, end }) => {
                 return Ok(Redone::Unknown(format!(
-                    "its record is gone: {}[{}] has offsets {oldest} to {end} now",
+                    "its record is gone: {}[{}] now has offsets {oldest} to {end}",
                     content.topic, content.partition
                 )));
             }
@@ -77,10 +77,10 @@ impl<S: TopicScan, W: WriterSchemas> Redo<'_, S, W> {
             match self.decoder.decode(&record, self.registry, &mut change) {
                 Ok(Decoded::Change) => return self.resolve(&change),
                 Ok(Decoded::Unowned) => {
-                    return Redone::Unknown("no family depends on its topic any more".to_owned());
+                    return Redone::Unknown("no family uses its topic any more".to_owned());
                 }
                 Ok(Decoded::Skipped(skipped)) => {
-                    return Redone::Nothing(format!("it is no change: {}", skipped.name()));
+                    return Redone::Nothing(format!("it is not a change: {}", skipped.name()));
                 }
                 Ok(Decoded::SchemaWanted { id }) => {
                     if let Err(error) = self.fetch(id) {
@@ -90,7 +90,7 @@ impl<S: TopicScan, W: WriterSchemas> Redo<'_, S, W> {
                 Err(error) => return Redone::Unknown(format!("still {}: {error}", error.reason())),
             }
         }
-        Redone::Unknown("it asks for one writer schema after another".to_owned())
+        Redone::Unknown("it needs more than one writer schema".to_owned())
     }
 
     fn fetch(&mut self, id: u32) -> Result<(), WriterSchemaError> {
@@ -104,7 +104,7 @@ impl<S: TopicScan, W: WriterSchemas> Redo<'_, S, W> {
         let mut set = PurgeSet::default();
         resolve(self.registry, change, &mut set);
         if set.is_empty() {
-            return Redone::Nothing("it changes nothing that a family caches".to_owned());
+            return Redone::Nothing("it changes nothing that a family depends on".to_owned());
         }
         let names = set.iter();
         let names = names.filter_map(|(purge, name)| NamedPurge::of(self.registry, purge, name));

@@ -102,7 +102,7 @@ impl Owed {
         let families = families.map(|name| Arc::from(name.as_str())).collect();
         let closure = self.add(letter, Asked::Families(families));
         if closure.purges == 0 {
-            let none = "the registry knows none of its families any more";
+            let none = "none of its families is in the registry any more";
             return Closure::of(letter, None, format!("{why}; {none}"));
         }
         Closure {

@@ -46,8 +46,8 @@ pub(crate) fn router(admin: Admin) -> Router {
 }
 
 async fn index() -> &'static str {
-    "freshet\n\n/metrics  Prometheus metrics\n/livez    200 while the loops go round\n\
-     /readyz   200 when everything is there, else what is not\n"
+    "freshet\n\n/metrics  Prometheus metrics\n/livez    200 while no loop is stalled\n\
+     /readyz   200 if every part is ready, else the parts that are not\n"
 }
 
 async fn metrics_page(State(admin): State<Admin>) -> impl IntoResponse {

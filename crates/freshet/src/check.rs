@@ -25,7 +25,7 @@ pub(crate) fn check(args: &CheckArgs) -> Exit {
                 return print(&loaded, args.strict);
             }
             println!(
-                "{}: {} families over {} tables in {} files, {} examples hold, {} warnings, revision {}",
+                "{}: {} families over {} tables in {} files, {} examples passed, {} warnings, revision {}",
                 args.dir.display(),
                 loaded.registry.families.len(),
                 loaded.registry.tables.len(),

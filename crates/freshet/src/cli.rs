@@ -23,19 +23,19 @@ pub(crate) struct Cli {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Consume changes and purge caches until told to stop (SIGTERM or Ctrl-C)
+    /// Consume changes and purge caches until stopped (SIGTERM or Ctrl-C)
     #[command(after_long_help = RUN_HELP)]
     Run(RunArgs),
     /// Check a registry directory: every rule, and the families' examples as unit tests
     #[command(after_long_help = CHECK_HELP)]
     Check(CheckArgs),
-    /// Work with source files, the registry's picture of your tables
+    /// Work with source files, which describe your tables
     Source {
         /// What to do with them.
         #[command(subcommand)]
         command: SourceCommand,
     },
-    /// Work with dead letters: what could not be used and was put aside
+    /// Work with dead letters: records and purges that failed permanently
     #[command(after_help = EXIT_CODES)]
     Dlq {
         /// What to do with them.
@@ -62,10 +62,10 @@ pub(crate) struct RunArgs {
     /// The config file; docs/configuration.md describes every field
     #[arg(long, value_name = "FILE", default_value = "freshet.yaml")]
     pub(crate) config: PathBuf,
-    /// Read and check config and registry, print what would run, and end
+    /// Check config and registry, print what would run, and exit
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Form of the log lines; overrides the config
+    /// Format of the log lines; overrides the config
     #[arg(long, value_enum, value_name = "FORM")]
     pub(crate) log_form: Option<LogForm>,
 }
@@ -79,7 +79,7 @@ pub(crate) struct CheckArgs {
     /// Treat warnings as errors
     #[arg(long)]
     pub(crate) strict: bool,
-    /// Print what the files mean, with every default written out, as YAML that reads as the same registry
+    /// Print the files with every default, as YAML that compiles to the same registry
     #[arg(long)]
     pub(crate) print: bool,
 }
@@ -95,8 +95,8 @@ pub(crate) enum SourceCommand {
 /// `freshet source pull`.
 #[derive(Debug, Args)]
 pub(crate) struct PullArgs {
-    /// postgres://user@host:port/database or mysql://user@host:port/database, without a password; for TLS with
-    /// ?sslmode=require (encrypted) or ?sslmode=verify-full (the certificate is checked too)
+    /// postgres://user@host:port/database or mysql://user@host:port/database, without a password; for TLS add
+    /// ?sslmode=require (encrypted) or ?sslmode=verify-full (encrypted, certificate verified)
     #[arg(
         long,
         value_name = "URL",
@@ -110,10 +110,10 @@ pub(crate) struct PullArgs {
     /// Debezium's topic prefix for this database (`topic.prefix`)
     #[arg(long, value_name = "PREFIX")]
     pub(crate) server: String,
-    /// A file of certificate authorities as PEM that may vouch for the database's certificate
+    /// PEM file with the certificate authorities for the database's certificate
     #[arg(long, value_name = "FILE")]
     pub(crate) ca_file: Option<PathBuf>,
-    /// Address of Kafka Connect's REST API, to read how the connector writes the log
+    /// URL of Kafka Connect's REST API, to read the connector's settings
     #[arg(long, value_name = "URL")]
     pub(crate) connect: Option<String>,
     /// Name of the connector. Default: the only one with this topic prefix
@@ -125,7 +125,7 @@ pub(crate) struct PullArgs {
     /// Write to this file instead of standard output
     #[arg(long, short, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
-    /// Replace the output file if it is there
+    /// Replace the output file if it exists
     #[arg(long, requires = "output")]
     pub(crate) force: bool,
 }
@@ -153,23 +153,24 @@ impl SchemaOf {
 }
 
 const RUN_HELP: &str = "\
-Freshet starts although Kafka, a target or the schema registry is away, says so on /readyz and in
-its log, and goes on trying. It refuses to start only on a wrong config or registry.
+Freshet starts even if Kafka, a target or the schema registry is unavailable. It reports this on
+/readyz and in the log, and retries. Only a wrong config or registry prevents the start.
 
   GET /metrics   Prometheus metrics
-  GET /livez     200 while the loops go round, whatever is away
-  GET /readyz    200 when everything is there, else 503 and what is not, since when, and why; which
-                 offsets are not committed, and what they wait for
+  GET /livez     200 while no loop is stalled, even if dependencies are unavailable
+  GET /readyz    200 if every part is ready, else 503 with the parts that are not, since when, and
+                 why; also the offsets that are not committed, and what they wait for
 
-SIGTERM or Ctrl-C: takes nothing more, finishes purges under way, commits, and leaves within
-stop_within (25 s). A second signal leaves at once; what was not settled comes again.
-SIGHUP: reads the registry again. A bad one is refused, told and counted; the one before stays in force.
+SIGTERM or Ctrl-C: stops reading, finishes purges in flight, commits, and exits within stop_within
+(25 s). A second signal exits at once; unsettled changes are redelivered.
+SIGHUP: reloads the registry. A bad registry is rejected, logged and counted; the current one stays
+in force.
 
 Example:
   freshet run --config freshet.yaml";
 
 const CHECK_HELP: &str = "\
-Prints every fault of every file at once, each with file:line:column, the text and what to do.
+Reports every error of every file in one run, with file:line:column, the line and what to do.
 docs/registry.md has every field, and a section for every code (FR0001 …).
 
 Example, as a pull request check:
@@ -177,8 +178,8 @@ Example, as a pull request check:
 
 const PULL_HELP: &str = "\
 Reads tables, columns with types, primary keys, replica identity and foreign keys with their
-ON DELETE rule, so that `freshet check` knows offline what a row can say. Only reads. The same
-catalog gives the same text; docs/registry.md says what it makes of what it finds.
+ON DELETE rule, so that `freshet check` works offline. Reads only the catalog. The same catalog
+gives the same text. docs/registry.md describes how the catalog is translated.
 
 Examples:
   freshet source pull --url postgres://app@db:5432/shop --password-env PGPASSWORD \\

@@ -92,7 +92,7 @@ impl Opened {
         let letters = Letters::read(&self.scan, topic, whole)?;
         if letters.unreadable() > 0 {
             eprintln!(
-                "freshet: {} records of {topic} are no letters that this release can read",
+                "freshet: {} records of {topic} are not dead letters that this release can read",
                 letters.unreadable()
             );
         }

@@ -16,9 +16,9 @@ pub(crate) enum Exit {
 /// The table of codes as `--help` shows it.
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
-  0  done, or stopped as asked
-  1  failed while running; a restart may cure it
-  2  wrong flags, config or registry; a restart cures nothing";
+  0  success, or stopped as requested
+  1  failure while running; a restart may help
+  2  wrong flags, config or registry; a restart does not help";
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {

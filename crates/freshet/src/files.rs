@@ -15,14 +15,14 @@ pub(crate) fn raise_limit() {
     if now.current != now.maximum
         && let Err(error) = setrlimit(Resource::Nofile, wanted)
     {
-        tracing::warn!(error = %error, "the limit of open files stays as it is");
+        tracing::warn!(error = %error, "limit of open files could not be raised");
     }
     if let Some(limit) = getrlimit(Resource::Nofile).current
         && limit < FEW
     {
         tracing::warn!(
             limit,
-            "few files may be open; raise the hard limit (ulimit -Hn, LimitNOFILE) to 4096 or more"
+            "the limit of open files is low; raise the hard limit (ulimit -Hn, LimitNOFILE) to 4096 or more"
         );
     }
 }

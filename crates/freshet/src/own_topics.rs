@@ -79,15 +79,15 @@ impl OwnTopics {
             let mut before = self.names.iter().take(at);
             if let Some((_, other)) = before.find(|(it, _)| it == name) {
                 faults.push(format!(
-                    "error: `{other}` and `{setting}` both make topic `{name}`\n  help: each needs a topic of its own"
+                    "error: `{other}` and `{setting}` both make topic `{name}`\n  help: each needs its own topic"
                 ));
             }
         }
         for (name, setting) in &self.read {
             if let Some(why) = self.why_not(name) {
                 faults.push(format!(
-                    "error: `{setting}` reads topic `{}`, which {why}\n  help: the name of a database, as its source \
-                     file has it",
+                    "error: `{setting}` reads topic `{}`, which {why}\n  help: give the name of a database as in its \
+                     source file",
                     shown(name)
                 ));
             }
@@ -104,8 +104,8 @@ impl OwnTopics {
         let faults = bound.filter_map(|table| {
             let why = self.why_not(&table.shape.topic)?;
             Some(format!(
-                "error: table `{}` is read from topic `{}`, which {why}\n  help: name the topic that the connector \
-                 writes, as `topic:` in the source file",
+                "error: table `{}` is read from topic `{}`, which {why}\n  help: set `topic:` in the source file to the \
+                 topic that the connector writes",
                 shown(&table.shape.name),
                 shown(&table.shape.topic)
             ))
@@ -118,7 +118,7 @@ impl OwnTopics {
             return Some(why.to_owned());
         }
         if OF_BROKERS.contains(&topic) {
-            return Some("is the brokers' own: each commit writes into it".to_owned());
+            return Some("is internal to Kafka: each commit writes to it".to_owned());
         }
         let mut names = self.names.iter();
         let mut prefixes = self.prefixes.iter();
@@ -126,7 +126,7 @@ impl OwnTopics {
         let own = named.or_else(|| prefixes.find(|(prefix, _)| topic.starts_with(&**prefix)));
         let (_, setting) = own?;
         Some(format!(
-            "Freshet writes itself (`{setting}`): each of its records would make another one"
+            "Freshet writes itself (`{setting}`): each of its records would cause another one"
         ))
     }
 }
@@ -135,15 +135,15 @@ impl OwnTopics {
 fn illegal(name: &str) -> Option<&'static str> {
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
     if name.starts_with('^') {
-        return Some("is a pattern, and would read every topic that it fits");
+        return Some("is a pattern that would read every matching topic");
     }
     if name.is_empty() || name == "." || name == ".." {
-        return Some("is no name of a topic");
+        return Some("is not a valid topic name");
     }
     if name.len() > NAME_BYTES_MAX {
         return Some("has more than 249 bytes");
     }
-    (!name.bytes().all(legal)).then_some("has characters that no topic has")
+    (!name.bytes().all(legal)).then_some("has characters that are not allowed in topic names")
 }
 
 /// A name for a message: control characters escaped, and not too long.

@@ -300,7 +300,7 @@ async fn ensure_topics(
             }
             Err(error) => {
                 if status.not_ready(part, &error.to_string(), clock.now()) {
-                    tracing::warn!(error = %error, "outbox topics cannot be created yet");
+                    tracing::warn!(error = %error, "outbox topics cannot be created, retrying");
                 }
                 tokio::time::sleep(Backoff::default().wait(attempt, Dice::default().roll())).await;
                 attempt += 1;

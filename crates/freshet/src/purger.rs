@@ -44,9 +44,7 @@ impl Probe for AnyPurger {
     async fn observe(&self, name: &[u8], version: Option<&EntryVersion>) -> Observation {
         match self {
             Self::Redis(purger) => purger.observe(name, version).await,
-            Self::Http(_) => {
-                Observation::Unreachable("entries of a CDN are not looked at".to_owned())
-            }
+            Self::Http(_) => Observation::Unreachable("entries at a CDN cannot be read".to_owned()),
         }
     }
 }
@@ -55,7 +53,7 @@ impl Plant for AnyPurger {
     async fn plant(&self, name: &[u8], value: &[u8], ttl: Duration) -> Result<(), String> {
         match self {
             Self::Redis(purger) => purger.plant(name, value, ttl).await,
-            Self::Http(_) => Err("nothing is stored in a CDN from here".to_owned()),
+            Self::Http(_) => Err("nothing can be stored at a CDN".to_owned()),
         }
     }
 }

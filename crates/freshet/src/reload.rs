@@ -61,7 +61,7 @@ impl Reload {
         let families = registry.families.len();
         self.metrics.measure(&registry);
         self.rules.swap(registry);
-        tracing::info!(%before, %after, families, "registry in force");
+        tracing::info!(%before, %after, families, "registry reloaded");
     }
 }
 
@@ -80,7 +80,7 @@ impl Readings {
         if self.0.len() >= OVERDUE_MAX {
             registry_overdue();
             return Err(format!(
-                "error: {OVERDUE_MAX} earlier readings of the registry have not ended\n  help: see why its file system does not answer"
+                "error: {OVERDUE_MAX} earlier reads of the registry are still running\n  help: check why its file system does not respond"
             ));
         }
         let reading = tokio::task::spawn_blocking(read);
@@ -91,7 +91,7 @@ impl Readings {
                 self.0.push(handle);
                 registry_overdue();
                 Err(format!(
-                    "error: the registry was not read within {} s\n  help: see why its file system does not answer, then send SIGHUP again",
+                    "error: the registry could not be read within {} s\n  help: check why its file system does not respond, then send SIGHUP again",
                     limit.as_secs()
                 ))
             }
@@ -111,7 +111,7 @@ fn unserved<'a>(served: &[Target], registry: &'a Registry) -> Option<&'a Target>
 /// Counted and told whole: the diagnostics name file, line and column.
 fn refuse(faults: &str) {
     registry_refused();
-    tracing::error!(faults = %faults.trim_end(), "registry refused, the one before stays in force");
+    tracing::error!(faults = %faults.trim_end(), "registry rejected, the previous one stays in force");
 }
 
 #[cfg(test)]
@@ -132,7 +132,7 @@ mod tests {
             hanging.push(release);
             let read = readings.within(SOON, move || hangs.recv().is_ok());
             let reason = read.await.expect_err("overdue");
-            assert!(reason.contains("was not read within"), "{reason}");
+            assert!(reason.contains("could not be read within"), "{reason}");
             if hanging.len() < OVERDUE_MAX {
                 let read = readings.within(Duration::from_secs(60), || 7);
                 assert_eq!(
@@ -144,7 +144,7 @@ mod tests {
             }
         }
         let reason = readings.within(SOON, || 7).await.expect_err("too many");
-        assert!(reason.contains("have not ended"), "{reason}");
+        assert!(reason.contains("are still running"), "{reason}");
         drop(hanging);
         let begun = std::time::Instant::now();
         while readings.within(Duration::from_secs(60), || 7).await != Ok(7) {

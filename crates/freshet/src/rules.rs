@@ -62,7 +62,7 @@ pub(crate) fn load(config: &Config) -> Result<Loaded, String> {
     Ok(loaded)
 }
 
-/// Every target that a family names must be configured, as the kind of cache that the family takes it for.
+/// Every target that a family names must be configured, with a kind of cache that fits the family's names.
 fn check_targets(config: &Config, registry: &Registry) -> Result<(), String> {
     let mut faults = Vec::new();
     for target in &registry.targets {
@@ -74,15 +74,15 @@ fn check_targets(config: &Config, registry: &Registry) -> Result<(), String> {
                 let near = nearest(&target.name, names)
                     .map_or_else(String::new, |near| format!("did you mean `{near}`? else "));
                 faults.push(format!(
-                    "error: the registry names target `{}`, which the config does not have\n  help: {near}add \
+                    "error: the registry names target `{}`, which is not in the config\n  help: {near}add \
                      `targets: {{ {}: {{ {wants}: … }} }}`",
                     target.name, target.name
                 ));
             }
             Some(cache) if cache.names() == target.names => {}
             Some(cache) => faults.push(format!(
-                "error: families take target `{}` for {wants}, the config makes it {}\n  help: name another target in \
-                 the families, or give it one of these sections",
+                "error: families use target `{}` as {wants}, but the config declares it as {}\n  help: name another target in \
+                 the families, or change its section in the config",
                 target.name,
                 cache.kind()
             )),

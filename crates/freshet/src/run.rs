@@ -96,7 +96,7 @@ fn run_on_runtime(config: Config, registry: Registry) -> anyhow::Result<()> {
 #[allow(clippy::print_stdout)] // the answer of --dry-run
 fn describe(config: &Config, registry: &Registry) -> Exit {
     println!(
-        "config and registry are good: revision {}, {} families, {} tables, {} targets",
+        "config and registry are valid: revision {}, {} families, {} tables, {} targets",
         registry.revision.content_hash,
         registry.families.len(),
         registry.tables.len(),
@@ -141,7 +141,7 @@ async fn run_until_stopped(config: Config, registry: Registry) -> anyhow::Result
     };
     let listener = tokio::net::TcpListener::bind(config.listen)
         .await
-        .with_context(|| format!("admin.listen {} cannot be listened on", config.listen))?;
+        .with_context(|| format!("cannot listen on admin.listen {}", config.listen))?;
     announce(
         &config,
         &registry,
@@ -170,13 +170,13 @@ async fn run_until_stopped(config: Config, registry: Registry) -> anyhow::Result
     let sources = tokio::select! {
         ended = &mut pipeline => ended?,
         name = signals.next() => {
-            tracing::info!(signal = name, "stopping: draining, committing");
+            tracing::info!(signal = name, "stopping: draining and committing");
             stop.send_replace(true);
             tokio::select! {
                 ended = &mut pipeline => ended?,
-                _ = signals.next() => anyhow::bail!("second signal: left at once; unsettled changes come again"),
+                _ = signals.next() => anyhow::bail!("second signal: exiting at once; unsettled changes will be redelivered"),
                 () = tokio::time::sleep(config.stop_within) => {
-                    anyhow::bail!("not drained within {:?}; unsettled changes come again", config.stop_within)
+                    anyhow::bail!("not drained within {:?}; unsettled changes will be redelivered", config.stop_within)
                 }
             }
         }
@@ -197,6 +197,6 @@ fn announce(config: &Config, registry: &Registry, listen: SocketAddr) {
         targets = registry.targets.len(),
         group = %config.group,
         admin = %listen,
-        "freshet starts"
+        "freshet started"
     );
 }

@@ -96,13 +96,13 @@ fn read(wanted: &Wanted) -> anyhow::Result<Pulled> {
     let read = runtime.block_on(async {
         tokio::time::timeout(READ_WITHIN, reading)
             .await
-            .with_context(|| format!("not read within {} s", READ_WITHIN.as_secs()))?
+            .with_context(|| format!("no answer within {} s", READ_WITHIN.as_secs()))?
     });
     let mut pulled = read.with_context(|| wanted.place.clone())?;
     if let Some(connect) = &wanted.connect {
         let read = runtime.block_on(connect.read())?;
         if read.engine != pulled.file.engine {
-            bail!("the connector reads another kind of database than --url names");
+            bail!("the connector reads a different kind of database than --url");
         }
         pulled.file.connector = read.written;
         pulled.notes.extend(read.notes);

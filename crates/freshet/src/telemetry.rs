@@ -81,7 +81,7 @@ fn read_filter(written: &str) -> Result<EnvFilter, String> {
 pub(crate) fn report(form: LogForm, message: &str) {
     match form {
         LogForm::Text => eprintln!("{}", message.trim_end()),
-        LogForm::Json => tracing::error!(reason = %message.trim_end(), "freshet ends"),
+        LogForm::Json => tracing::error!(reason = %message.trim_end(), "freshet failed"),
     }
 }
 

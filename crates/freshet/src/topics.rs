@@ -30,7 +30,7 @@ pub(crate) struct TopicWatch {
 impl TopicWatch {
     /// Not ready until every topic was found.
     pub(crate) async fn run(self) {
-        let unknown = "the topics of bound tables are not looked up yet";
+        let unknown = "the topics of bound tables have not been checked yet";
         self.status.not_ready(PART, unknown, self.clock.now());
         let mut all_there: Option<(Arc<Registry>, Instant)> = None;
         loop {
@@ -56,11 +56,11 @@ impl TopicWatch {
             Ok(Ok(missing)) => missing,
             // What was known before holds: that the brokers are away is reported elsewhere.
             Ok(Err(error)) => {
-                tracing::debug!(error = %error, "topics cannot be looked up");
+                tracing::debug!(error = %error, "topics cannot be listed");
                 return false;
             }
             Err(error) => {
-                tracing::error!(error = %error, "topics cannot be looked up");
+                tracing::error!(error = %error, "topics cannot be listed");
                 return false;
             }
         };
@@ -83,7 +83,7 @@ impl TopicWatch {
 
     fn not_ready(&self, reason: &str) {
         if self.status.not_ready(PART, reason, self.clock.now()) {
-            tracing::warn!(reason, "bound topics are missing");
+            tracing::warn!(reason, "topics of bound tables do not exist");
         }
     }
 }
@@ -110,7 +110,7 @@ fn reason(missing: &[&str], bound: usize) -> String {
     };
     format!(
         "{} of {bound} topics do not exist: {named}{more}; compare the tables of the source file with `topic.prefix` of \
-         the connector, or declare a table `optional: true` whose topic comes later",
+         the connector, or declare a table `optional: true` if its topic is created later",
         missing.len()
     )
 }

@@ -242,7 +242,7 @@ fn p9_a_bad_registry_never_takes_over(deployment: &Deployment, writer: &TopicWri
     });
     deployment.until("told where", || {
         let log = deployment.log();
-        log.contains("registry refused") && log.contains("item.yaml:")
+        log.contains("registry rejected") && log.contains("item.yaml:")
     });
     let key = ["shop:v1:item:1".to_owned()];
     deployment.fill(&key);

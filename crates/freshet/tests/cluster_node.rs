@@ -114,7 +114,7 @@ fn p6_one_frozen_node_of_a_cluster_costs_only_its_own_names() {
     cluster.node(0).pause().expect("pause");
     frozen.iter().for_each(|id| write(&writer, *id));
     deployment.until("the node is taken for down", || {
-        deployment.log().contains("is taken for down, nobody waits")
+        deployment.log().contains("is considered down, its purges")
     });
     others_stay_fresh(&cluster, &deployment, &writer, &items);
     only_names_of_the_node_wait(&cluster, &deployment);

@@ -361,7 +361,7 @@ fn discard_closes(world: &World) {
     let nothing = world.dlq(&by_topic);
     assert_eq!(nothing.code, Some(0));
     assert!(
-        nothing.out.contains("no open letter is meant"),
+        nothing.out.contains("no open letter matches"),
         "{}",
         nothing.out
     );

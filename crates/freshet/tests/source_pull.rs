@@ -123,7 +123,7 @@ fn a_postgres_catalog_is_written_as_it_is() {
     let output = pull(&url, &["--output", &path]);
     assert_eq!(output.status.code(), Some(0), "{}", told(&output));
     assert!(
-        told(&output).contains("left out `total` of shop.depot.orders"),
+        told(&output).contains("omitted `total` of shop.depot.orders"),
         "{}",
         told(&output)
     );

@@ -33,7 +33,7 @@ fn every_provider_is_taken_with_all_that_its_page_describes() {
 
 /// Each with `^` before the place that is named.
 const WRONG: [(&str, &str); 20] = [
-    ("varnish: ^{ nodes: [] }", "`nodes` names no node"),
+    ("varnish: ^{ nodes: [] }", "`nodes` has no node"),
     (
         "varnish: ^{ nodes: [\"http://x:1\"], purge_header: \"a b\" }",
         "`purge_header` is not",
@@ -52,21 +52,24 @@ const WRONG: [(&str, &str); 20] = [
     ),
     (
         "cloudflare: { zone_id: a, token: { file: secret }, secret_header: { name: ^Authorization, value: { file: secret } } }",
-        "a purge has already",
+        "a purge already has",
     ),
-    ("http: ^{ url: \"http://x/purge-all\" }", "names nothing"),
+    (
+        "http: ^{ url: \"http://x/purge-all\" }",
+        "has no placeholder",
+    ),
     (
         "http: { url: ^\"http://x/{nmae}\" }",
         "did you mean `{name}`?",
     ),
-    ("http: { url: ^\"http://{name}/x\" }", "in its host"),
+    ("http: { url: ^\"http://{name}/x\" }", "in the host"),
     (
         "http: { url: ^\"http://x/{name}?key=hunter2\" }",
-        "a query that names nothing",
+        "a query without a placeholder",
     ),
     (
         "http: { url: ^\"http://u:hunter2@x/{name}\" }",
-        "holds credentials",
+        "contains credentials",
     ),
     (
         "http: { url: \"http://x/{name}\", method: ^\"a b\" }",
@@ -90,11 +93,11 @@ const WRONG: [(&str, &str); 20] = [
     ),
     (
         "http: { url: \"http://x/{name}\", success: [^404] }",
-        "`404` cannot say that",
+        "`404` is not allowed here",
     ),
     (
         "http: { url: \"http://x/{name}\", nothing_cached: [404, ^401] }",
-        "`401` cannot say that",
+        "`401` is not allowed here",
     ),
     (
         "http: ^{ url: \"http://x\", headers: { X-Tags: \"{names}\" }, separator: \"\\n\" }",
@@ -102,7 +105,7 @@ const WRONG: [(&str, &str); 20] = [
     ),
     (
         "http: { url: \"http://x/{name}\", ping: ^x }",
-        "is not such a URL",
+        "is not a valid URL",
     ),
 ];
 
@@ -141,13 +144,13 @@ fn a_target_is_described_as_what_the_config_makes_it_and_must_suit_the_families(
             keys,
             provider,
             2,
-            "target `main` for redis, the config makes it http",
+            "target `main` as redis, but the config declares it as http",
         ),
         (
             tags,
             redis,
             2,
-            "target `main` for varnish or fastly or cloudflare or http, the config makes it redis",
+            "target `main` as varnish or fastly or cloudflare or http, but the config declares it as redis",
         ),
     ] {
         let (config, family) = (CONFIG.replace(redis, cache), FAMILY.replace(keys, names));

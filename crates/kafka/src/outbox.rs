@@ -77,7 +77,7 @@ impl KafkaOutbox {
     /// Creates topics that do not exist. One that does is left as it is.
     ///
     /// # Errors
-    /// See [`EnsureTopicsError`]; trying again is safe.
+    /// See [`EnsureTopicsError`]; it is safe to retry.
     pub async fn ensure_topics(&self, wanted: &[TopicWanted]) -> Result<(), EnsureTopicsError> {
         let topics: Vec<NewTopic<'_>> = wanted
             .iter()
@@ -116,9 +116,9 @@ impl KafkaOutbox {
     fn reason(&self, error: &KafkaError, payload_bytes: usize) -> String {
         if let Some((code, why)) = self.producer.failed_for_good() {
             // Every append fails from now on; only another process, with another producer, can go on.
-            tracing::error!(error = %code, reason = why, "the kafka producer has failed for good");
+            tracing::error!(error = %code, reason = why, "the kafka producer has failed permanently");
             return format!(
-                "the producer has failed for good, restart this process: {code}: {why}"
+                "the producer has failed permanently, restart this process: {code}: {why}"
             );
         }
         match error.rdkafka_error_code() {

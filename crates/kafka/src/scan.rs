@@ -199,7 +199,7 @@ impl KafkaTopicScan {
         if polled.is_some() {
             *heard = Instant::now();
         } else if heard.elapsed() >= self.within {
-            return Err(self.unreachable("they do not say why"));
+            return Err(self.unreachable("no reason given"));
         }
         Ok(polled)
     }

@@ -114,14 +114,11 @@ impl KafkaSource {
         let fresh = match consumer_of(&self.connection, &self.config) {
             Ok(fresh) => fresh,
             Err(error) => {
-                tracing::error!(error = %error, reason = why, "a kafka client that cannot go on cannot be replaced");
+                tracing::error!(error = %error, reason = why, "a failed kafka client could not be replaced");
                 return Ok(());
             }
         };
-        tracing::warn!(
-            reason = why,
-            "the kafka client cannot go on, another takes its place"
-        );
+        tracing::warn!(reason = why, "the kafka client has failed and is replaced");
         let old = std::mem::replace(&mut self.consumer, fresh);
         let before = Arc::clone(old.context());
         // Closing gives everything away.
@@ -176,7 +173,7 @@ impl KafkaSource {
             KafkaError::MessageConsumption(code) | KafkaError::Global(code)
                 if is_of_a_record(*code) =>
             {
-                tracing::warn!(error = %error, "a record cannot be fetched, its partition is searched for");
+                tracing::warn!(error = %error, "a record cannot be fetched, searching for its partition");
                 self.mender.doubt();
             }
             // The callback has reported it, with its reason; here it comes with every poll.

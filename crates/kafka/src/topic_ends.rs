@@ -62,7 +62,8 @@ impl TopicEnds for KafkaTopicEnds {
     fn ends(&self, topic: &str) -> Result<Ends, String> {
         let found = numbers_of(&self.client, topic, ANSWER_WITHIN);
         let found = found.map_err(|error| error.to_string())?;
-        let numbers = found.map_err(|code| format!("the brokers know no topic {topic}: {code}"))?;
+        let numbers =
+            found.map_err(|code| format!("the brokers do not have topic {topic}: {code}"))?;
         let mut ends = Ends::new();
         for number in numbers {
             let marks = self.client.fetch_watermarks(topic, number, ANSWER_WITHIN);

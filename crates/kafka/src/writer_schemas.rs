@@ -116,7 +116,7 @@ impl HttpWriterSchemas {
         answer.unwrap_or_else(|_| {
             let within = within.as_millis();
             Err(NoAnswer::Failed(format!(
-                "no whole answer within {within} ms"
+                "no complete response within {within} ms"
             )))
         })
     }
@@ -143,14 +143,14 @@ impl WriterSchemas for HttpWriterSchemas {
                         WriterSchemaError::Unknown { id }
                     }
                     _ => unreachable(format!(
-                        "it answered {status}, not as a schema registry does"
+                        "it answered {status}, which is not a schema registry's response"
                     )),
                 });
             }
             status => return Err(unreachable(format!("it answered {status}"))),
         }
         let parsed: SchemaAnswer = serde_json::from_slice(&text)
-            .map_err(|_| unreachable("its answer is not understood".to_owned()))?;
+            .map_err(|_| unreachable("its response cannot be parsed".to_owned()))?;
         match parsed.schema_type.as_deref() {
             None | Some("AVRO") => Ok(parsed.schema),
             // JSON Schema and Protobuf are other wire forms; no Avro schema has this id.

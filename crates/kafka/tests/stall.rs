@@ -46,7 +46,7 @@ fn made_anew_with_earlier_epochs(topic: &str, protocol: Protocol) {
     // The fault took place: the client that had read the topic before had to be replaced.
     let replaced = |it: &SourceEvent| match it {
         SourceEvent::Unreachable { reason } => {
-            reason.contains("is another topic of the same name")
+            reason.contains("was deleted and recreated")
                 || reason.contains("nothing was fetched from")
         }
         _ => false,

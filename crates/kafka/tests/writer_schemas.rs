@@ -110,7 +110,7 @@ fn p14_no_answer_of_a_schema_registry_takes_longer_or_more_than_its_limit() {
     };
     for (id, wanted) in [
         (1, "\"long\""),
-        (2, "waits: no whole answer within 500 ms"),
+        (2, "waits: no complete response within 500 ms"),
         (
             3,
             "poison: the schema with id 3 cannot be used: it is larger than 4194304 bytes",
@@ -123,8 +123,8 @@ fn p14_no_answer_of_a_schema_registry_takes_longer_or_more_than_its_limit() {
         (6, "waits: it answered 302 Found"),
         (7, "waits: it answered 401 Unauthorized"),
         (8, "waits: it answered 500 Internal Server Error"),
-        (9, "waits: its answer is not understood"),
-        (10, "waits: no whole answer within 500 ms"),
+        (9, "waits: its response cannot be parsed"),
+        (10, "waits: no complete response within 500 ms"),
         (11, "poison: the schema registry has no schema with id 11"),
     ] {
         assert_eq!(shown(id), wanted, "schema {id}");

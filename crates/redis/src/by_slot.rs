@@ -142,7 +142,7 @@ fn by_node(
             Ok(node) => {
                 report.outcomes[wanted.place] = PurgeOutcome::NodeDown;
                 if !down.contains(&node) {
-                    report.reason = Some(format!("{node} is taken for down"));
+                    report.reason = Some(format!("{node} is considered down"));
                     down.insert(node);
                 }
             }
@@ -270,7 +270,7 @@ async fn send(
             answered.collect()
         }
         Ok(_) => {
-            let what = "a pipeline had another number of answers";
+            let what = "a pipeline returned the wrong number of responses";
             let error = RedisError::from((ErrorKind::UnexpectedReturnType, what));
             all_failed(unlinks, &error)
         }

@@ -56,7 +56,7 @@ struct Known {
 impl Known {
     fn fail(&mut self, node: &Arc<str>, began: Instant) {
         if self.nodes.failed(node, began, Instant::now()) {
-            tracing::warn!(%node, "a node of a redis cluster is taken for down, nobody waits for it");
+            tracing::warn!(%node, "a node of a redis cluster is considered down, its purges go to the backlog");
         }
     }
 }
@@ -207,7 +207,7 @@ impl ClusterRoute {
         if new_primaries > 0 {
             let new = new_primaries as u64;
             let takeovers = self.takeovers.fetch_add(new, Ordering::AcqRel) + new;
-            tracing::warn!(takeovers, "a redis cluster node is a primary and was none");
+            tracing::warn!(takeovers, "a redis cluster node became a primary");
         }
     }
 
@@ -273,7 +273,7 @@ impl ClusterRoute {
 
     async fn ask_nodes(&self, nodes: &[Arc<str>]) -> Result<SlotTable, RedisError> {
         let mut asked: FuturesUnordered<_> = nodes.iter().map(|node| self.ask_node(node)).collect();
-        let mut failure = RedisError::from((ErrorKind::Io, "no node to ask"));
+        let mut failure = RedisError::from((ErrorKind::Io, "no node available"));
         while let Some(answer) = asked.next().await {
             match answer {
                 Ok(table) => return Ok(table),
@@ -295,7 +295,7 @@ impl ClusterRoute {
         }
         SlotTable::read(&answer?, node).ok_or_else(|| {
             let kind = ErrorKind::Server(ServerErrorKind::ClusterDown);
-            RedisError::from((kind, "a node knows of no slots"))
+            RedisError::from((kind, "a node reports no slots"))
         })
     }
 

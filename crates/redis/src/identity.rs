@@ -89,10 +89,7 @@ impl Seat {
         *before = now;
         if !same {
             let takeovers = self.takeovers.fetch_add(1, Ordering::AcqRel) + 1;
-            tracing::warn!(
-                takeovers,
-                "another redis primary than before, or a restarted one"
-            );
+            tracing::warn!(takeovers, "redis failed over or restarted");
         }
     }
 }

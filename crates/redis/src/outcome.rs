@@ -30,7 +30,7 @@ pub(crate) fn reason_of(error: &RedisError) -> String {
     match (error.kind(), error.code()) {
         // The connection's own words for WRONGPASS leave the code out that runbooks name.
         (ErrorKind::AuthenticationFailed, _) => {
-            "redis answers WRONGPASS: it knows no such user with this password".to_owned()
+            "redis answers WRONGPASS: wrong user or password".to_owned()
         }
         (_, Some(code)) => format!("redis answers {code}"),
         (_, None) => error.to_string(),

@@ -135,7 +135,7 @@ impl RedisPurger {
         };
         let node = route.down()?;
         route.doubt(&node);
-        report.reason = Some(format!("{node} is taken for down"));
+        report.reason = Some(format!("{node} is considered down"));
         Some(PurgeOutcome::NodeDown)
     }
 

@@ -107,7 +107,7 @@ impl SentinelRoute {
         } = &self.primaries;
         let url = format!("{scheme}://{address}/{database}");
         let link = Arc::new(dialler.link(&url, Peer::Primary(Arc::clone(seat)))?);
-        tracing::info!(address = %address, "sentinels name the redis primary");
+        tracing::info!(address = %address, "sentinels report the redis primary");
         current.primary = Some((address, Arc::clone(&link)));
         Ok(link)
     }
@@ -122,7 +122,7 @@ impl SentinelRoute {
             Err(error) => {
                 if !self.told_unreachable.swap(true, Ordering::AcqRel) {
                     let reason = reason_of(&error);
-                    tracing::warn!(error = %reason, "no sentinel answers, a failover would be seen late");
+                    tracing::warn!(error = %reason, "no sentinel answers, a failover would be detected late");
                 }
                 if self.current().primary.is_none() {
                     return Err(error);
@@ -176,7 +176,7 @@ impl SentinelRoute {
             _ => error,
         })?;
         let (Some(ip), Some(port)) = (told.get("ip"), told.get("port")) else {
-            let what = "a sentinel named no address";
+            let what = "a sentinel reported no address";
             return Err(RedisError::from((ErrorKind::UnexpectedReturnType, what)));
         };
         let epoch = told.get("config-epoch").and_then(|text| text.parse().ok());

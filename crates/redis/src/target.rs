@@ -88,15 +88,15 @@ impl RedisTarget {
 #[derive(Debug, thiserror::Error)]
 pub enum RedisConfigError {
     /// The URL or TLS settings are not usable.
-    #[error("redis target is not usable: {0}")]
+    #[error("redis target cannot be used: {0}")]
     Unusable(String),
     /// No node is named.
-    #[error("redis target names no {0}")]
+    #[error("redis target has no {0}")]
     NoNode(&'static str),
     /// Some nodes have TLS and others have not.
     #[error("redis target has nodes with TLS and nodes without")]
     MixedSchemes,
     /// The authorities are no PEM, or there is none. Nobody could be trusted by them.
-    #[error("holds no certificate as PEM")]
+    #[error("contains no PEM certificate")]
     NoCertificate,
 }

@@ -81,7 +81,7 @@ async fn nobody_waits(purger: &RedisPurger, patience: Duration) {
             let report = purger.purge(&batch(Scope::Keys, &NAMES)).await;
             assert_eq!(report.outcomes, [Purged, NodeDown, Purged], "{report:?}");
             let told = report.reason.unwrap_or_default();
-            assert!(told.contains("is taken for down"), "{told}");
+            assert!(told.contains("is considered down"), "{told}");
             slow += usize::from(asked.elapsed() >= patience);
             purges += 1;
             tokio::time::sleep(Duration::from_millis(5)).await;

@@ -40,7 +40,7 @@ pub struct Beacon {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BeaconError {
     /// Nothing says how positions and times of its database are read.
-    #[error("nothing says which database server `{0}` is: no family binds a table of it")]
+    #[error("the engine of `{0}` is unknown: no family binds one of its tables")]
     UnknownEngine(Arc<str>),
     /// Its family's name is somebody else's.
     #[error("family `{0}` is declared in the registry too")]

@@ -49,10 +49,7 @@ pub(crate) fn read(dir: &Path) -> (Vec<(PathBuf, String)>, Diagnostics) {
 impl Walk {
     fn folder(&mut self, dir: &Path, depth: usize) {
         if depth > DEPTH_MAX {
-            return self.limit(
-                dir,
-                &format!("more than {DEPTH_MAX} folders inside each other"),
-            );
+            return self.limit(dir, &format!("nested more than {DEPTH_MAX} folders deep"));
         }
         match dir.metadata() {
             Ok(it) if !self.is_new(&it) => return,
@@ -63,7 +60,7 @@ impl Walk {
             Ok(entries) => entries,
             Err(error) => {
                 let message = format!("directory cannot be read: {error}");
-                let help = "a registry holds `sources/` and `families/`";
+                let help = "a registry has `sources/` and `families/`";
                 return self
                     .found
                     .error(UNREADABLE, Spot::whole(dir), &message, help);
@@ -98,17 +95,14 @@ impl Walk {
         if !is_yaml(path) {
             let name = path.file_name().unwrap_or_default();
             if !FOR_PEOPLE.iter().any(|it| name == *it) {
-                let help = "name it `*.yaml` or `*.yml` to have it read, or move it out of the registry; names that begin with a dot are skipped";
+                let help = "name it `*.yaml` or `*.yml`, or move it out of the registry; names that start with a dot are skipped";
                 self.not_read(path, help);
             }
             return;
         }
         match path.metadata() {
             Ok(it) if it.is_file() && !self.is_new(&it) => {
-                self.not_read(
-                    path,
-                    "it is a link to a file that is read already: remove one",
-                );
+                self.not_read(path, "another link to this file was read: remove one");
                 return;
             }
             _ => {}
@@ -181,7 +175,7 @@ impl Walk {
     fn limit(&mut self, path: &Path, message: &str) {
         self.is_over = true;
         let message = format!("the registry is too large: {message}");
-        let help = "give `freshet` the directory of the registry only, or serve it in parts";
+        let help = "give `freshet` the registry's own directory, or split the registry";
         self.found
             .error(TOO_LARGE, Spot::whole(path), &message, help);
     }

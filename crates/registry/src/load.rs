@@ -61,7 +61,7 @@ fn load_dir(dir: &Path, today: Option<Date>) -> Result<Loaded, Diagnostics> {
     let loaded = load_below(dir, files, today, found)?;
     if loaded.registry.tables.is_empty() {
         let mut found = loaded.warnings;
-        let message = "the registry binds no table, so that nothing is consumed or purged";
+        let message = "the registry binds no table, so nothing is consumed or purged";
         let help = "add a family with `lifecycle: active` that binds a table of a source file, as docs/registry.md shows";
         found.error("FR0008", Spot::whole(dir), message, help);
         return Err(found);

@@ -148,7 +148,10 @@ fn an_example_without_a_row_before_has_the_same_key() {
 fn an_example_has_an_operation_of_the_log() {
     let unknown = case("default", "id", "op: x, after: { id: 1 }", &[]);
     let told = holds(&unknown).expect_err("no such op");
-    assert!(told.contains("op `x` is none of c, u, d, r, t"), "{told}");
+    assert!(
+        told.contains("op `x` is not one of c, u, d, r, t"),
+        "{told}"
+    );
 }
 
 #[test]

@@ -127,7 +127,7 @@ fn a_word_that_no_field_has_is_refused_and_the_others_are_listed() {
         ("canary", "`canary` is not supported yet"),
         ("canary(5%)", "`canary` is not supported yet"),
         ("deprecated()", "is not a lifecycle"),
-        ("deprecated(soon)", "holds no date of the calendar"),
+        ("deprecated(soon)", "has no valid date"),
     ] {
         let changed = format!("lifecycle: {lifecycle}");
         refused("lifecycle: active", &changed, "FR0026", 4);
@@ -228,11 +228,11 @@ fn constants_make_no_more_names_than_a_family_may_purge_of_one_change() {
     for (keys, why) in [
         (
             &two[..1],
-            "error[FR0018]: its constants make 2 names of it\n",
+            "error[FR0018]: its constants expand it to 2 names\n",
         ),
         (
             &two[..],
-            "error[FR0018]: its constants make 2 names of it, and the templates before it 2\n",
+            "error[FR0018]: its constants expand it to 2 names, in addition to 2 of the templates before it\n",
         ),
     ] {
         let told = told_of_keys(keys, "a: [b, c]", 2 * keys.len() - 1);
@@ -242,7 +242,7 @@ fn constants_make_no_more_names_than_a_family_may_purge_of_one_change() {
     let key: Vec<String> = (0..80).map(|at| format!("{{p{at}}}")).collect();
     let bind: Vec<String> = (0..80).map(|at| format!("p{at}: [a, b]")).collect();
     let told = told_of_keys(&[&key.join(":")], &bind.join(", "), 64);
-    let why = "error[FR0018]: its constants make more names of it than can be counted\n";
+    let why = "error[FR0018]: its constants expand it to more names than can be counted\n";
     assert!(told.contains(why), "{told}");
 }
 

@@ -237,7 +237,7 @@ fn a_tag_that_is_another_familys_tag_is_told_from_one_that_can_be() {
     let [can_be] = &of("\"one-{id}\"")[..] else {
         panic!("one fault")
     };
-    let wanted = "`one-{id}` can be `one-list`, the family tag of `catalog.two`:";
+    let wanted = "`one-{id}` can produce `one-list`, the family tag of `catalog.two`:";
     assert!(can_be.starts_with(wanted), "{can_be}");
 }
 
@@ -290,7 +290,7 @@ fn p13_tags_that_are_too_many_to_compare_are_refused() {
         panic!("{told:?}")
     };
     assert!(
-        message.contains("cannot be told in bounded time"),
+        message.contains("cannot be determined in bounded time"),
         "{message}"
     );
     assert!(help.contains("literal"), "{help}");

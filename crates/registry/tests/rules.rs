@@ -471,8 +471,8 @@ fn what_a_collation_ignores_is_folded_or_warned_of() {
         "the names are those of folded values"
     );
     for (tag, warned) in [
-        ("", "case and blanks at the end"),
-        ("|lower", "blanks at the end"),
+        ("", "case and trailing blanks"),
+        ("|lower", "trailing blanks"),
         ("|trim", "case"),
     ] {
         let found = of(tag, "{region|lower}");
@@ -480,7 +480,7 @@ fn what_a_collation_ignores_is_folded_or_warned_of() {
             Ok(loaded) => &loaded.warnings,
             Err(found) => found,
         };
-        let about = format!("without regard to {warned}:");
+        let about = format!("ignores {warned} in comparisons");
         let loose: Vec<_> = found.iter().filter(|it| it.code == "FR0045").collect();
         assert_eq!(loose.len(), 1, "{tag}: {}", found.render());
         assert!(found.render().contains(&about), "{tag}: {}", found.render());

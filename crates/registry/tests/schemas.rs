@@ -223,7 +223,7 @@ fn schema_and_parser_require_the_same_fields() {
                     .remove(field);
                 let refused = check_one(name, &without).err();
                 let is_missing = refused.as_ref().is_some_and(|found| {
-                    let missing = format!("the field `{field}` is missing");
+                    let missing = format!("missing field `{field}`");
                     found
                         .iter()
                         .any(|it| it.code == "FR0002" && it.message.contains(&missing))

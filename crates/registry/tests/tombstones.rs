@@ -55,8 +55,8 @@ fn a_delete_that_has_its_row_names_its_entries() {
 
 #[test]
 fn a_delete_that_is_a_tombstone_knows_its_key_alone() {
-    let found = load("as_delete", FAMILY).expect_err("the example does not hold");
-    assert!(found.contains("the example does not hold"), "{found}");
+    let found = load("as_delete", FAMILY).expect_err("the example fails");
+    assert!(found.contains("the example fails"), "{found}");
     let family = FAMILY.replace("notes:3:7", "notes:*:*");
     let loaded = load("as_delete", &family).unwrap_or_else(|found| panic!("{found}"));
     let warnings = loaded.warnings.render();

@@ -24,7 +24,7 @@ use crate::skipped::Skipped;
 use crate::topic_memory::{TopicMemory, memory_of};
 use crate::unowned;
 
-const WHAT_BEHIND: &str = "expected } behind the payload";
+const WHAT_BEHIND: &str = "expected } after the payload";
 
 /// A record may name two schemas: its value's and, for a delete without a before-image, its key's. A third would be asked
 /// for without end.
@@ -230,7 +230,7 @@ impl Decoder {
             members: self.members,
         };
         let not_a_record = DecodeError::BadEnvelope {
-            what: "the writer schema is no record",
+            what: "the writer schema is not a record",
         };
         let Planned {
             schema,

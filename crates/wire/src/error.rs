@@ -27,7 +27,7 @@ pub enum DecodeError {
     },
     /// Decoding takes more steps than the limit: the writer schema has types that grow without bytes.
     #[error(
-        "writer schema {schema} takes more than {steps_max} steps beyond the value's bytes, at byte {at}"
+        "writer schema {schema} needs more than {steps_max} steps beyond the value's bytes, at byte {at}"
     )]
     TooManySteps {
         /// The writer schema's id.

@@ -64,7 +64,7 @@ pub fn decode_intent(record: &[u8]) -> Result<Intent, RecordError> {
         }
         kind => {
             let (Some(one), None) = (of.next(), of.next()) else {
-                return Err(RecordError::Malformed("it asks for other than one thing"));
+                return Err(RecordError::Malformed("it must have exactly one request"));
             };
             match kind {
                 "topic" => Asked::Topic(one),

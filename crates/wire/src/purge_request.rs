@@ -159,7 +159,7 @@ impl Causes {
             Some(cause) => Ok(cause.clone()),
             None if self.0.is_empty() && at == 0 => Ok(None),
             None => Err(RecordError::Malformed(
-                "a purge names no cause of its record",
+                "a purge refers to a cause that the record does not have",
             )),
         }
     }

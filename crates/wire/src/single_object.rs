@@ -16,7 +16,7 @@ const FINGERPRINT_BYTES: usize = 8;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RecordError {
     /// Not Avro single-object encoding.
-    #[error("not a record of ours: {0}")]
+    #[error("not a record of Freshet: {0}")]
     Framing(&'static str),
     /// Written under a schema that this release does not know. A newer release can read it.
     #[error("the record's schema {fingerprint:016x} is not known to this release")]
@@ -102,11 +102,11 @@ impl RecordSchema {
             .read_value(&mut datum)
             .map_err(|_| RecordError::Malformed("it cannot be read under its schema"))?;
         if !datum.is_empty() {
-            return Err(RecordError::Malformed("bytes are left over"));
+            return Err(RecordError::Malformed("trailing bytes"));
         }
         match value {
             Value::Record(fields) => Ok(fields),
-            _ => Err(RecordError::Malformed("it is no Avro record")),
+            _ => Err(RecordError::Malformed("it is not an Avro record")),
         }
     }
 }
@@ -161,7 +161,7 @@ impl Fields {
     pub(crate) fn of(value: Value) -> Result<Self, RecordError> {
         match value {
             Value::Record(fields) => Ok(Self(fields)),
-            _ => Err(RecordError::Malformed("it is no Avro record")),
+            _ => Err(RecordError::Malformed("it is not an Avro record")),
         }
     }
 
@@ -176,7 +176,7 @@ impl Fields {
     pub(crate) fn text(&mut self, name: &str) -> Result<String, RecordError> {
         match self.take(name)? {
             Value::String(text) | Value::Enum(_, text) => Ok(text),
-            _ => Err(RecordError::Malformed("a field is no string")),
+            _ => Err(RecordError::Malformed("a field is not a string")),
         }
     }
 
@@ -184,7 +184,7 @@ impl Fields {
     pub(crate) fn bytes(&mut self, name: &str) -> Result<Vec<u8>, RecordError> {
         match self.take(name)? {
             Value::Bytes(bytes) => Ok(bytes),
-            _ => Err(RecordError::Malformed("a field is no bytes")),
+            _ => Err(RecordError::Malformed("a field is not bytes")),
         }
     }
 
@@ -197,7 +197,7 @@ impl Fields {
         match value {
             Value::Null => Ok(None),
             Value::Bytes(bytes) => Ok(Some(bytes)),
-            _ => Err(RecordError::Malformed("a field is no bytes")),
+            _ => Err(RecordError::Malformed("a field is not bytes")),
         }
     }
 
@@ -205,7 +205,7 @@ impl Fields {
     pub(crate) fn flag(&mut self, name: &str) -> Result<bool, RecordError> {
         match self.take(name)? {
             Value::Boolean(flag) => Ok(flag),
-            _ => Err(RecordError::Malformed("a field is no boolean")),
+            _ => Err(RecordError::Malformed("a field is not a boolean")),
         }
     }
 
@@ -213,7 +213,7 @@ impl Fields {
     pub(crate) fn array(&mut self, name: &str) -> Result<Vec<Value>, RecordError> {
         match self.take(name)? {
             Value::Array(items) => Ok(items),
-            _ => Err(RecordError::Malformed("a field is no array")),
+            _ => Err(RecordError::Malformed("a field is not an array")),
         }
     }
 
@@ -221,7 +221,7 @@ impl Fields {
     pub(crate) fn texts(&mut self, name: &str) -> Result<Vec<String>, RecordError> {
         let texts = self.array(name)?.into_iter().map(|item| match item {
             Value::String(text) => Ok(text),
-            _ => Err(RecordError::Malformed("an item is no string")),
+            _ => Err(RecordError::Malformed("an item is not a string")),
         });
         texts.collect()
     }
@@ -231,7 +231,7 @@ impl Fields {
         match self.take(name)? {
             Value::Int(number) => Ok(i64::from(number)),
             Value::Long(number) | Value::TimestampMicros(number) => Ok(number),
-            _ => Err(RecordError::Malformed("a field is no number")),
+            _ => Err(RecordError::Malformed("a field is not a number")),
         }
     }
 

@@ -60,13 +60,13 @@ fn a_bad_datum_says_what_is_wrong_and_where() {
         (r#""long""#, &long, "0: a number is longer than ten bytes"),
         (r#""string""#, &[2, 1, 2], "2: a length is negative"),
         (r#""boolean""#, &[2, 2], "2: a boolean is neither 0 nor 1"),
-        (r#"["null"]"#, &[2, 2], "2: no such branch of a union"),
+        (r#"["null"]"#, &[2, 2], "2: unknown branch of a union"),
         (
             r#"{"type":"enum","name":"E","symbols":["a"]}"#,
             &[2, 2],
-            "2: no such symbol of an enum",
+            "2: unknown symbol of an enum",
         ),
-        (r#""null""#, &[2, 0], "1: bytes are left over"),
+        (r#""null""#, &[2, 0], "1: trailing bytes"),
     ] {
         let schema = row(&[("id", r#""long""#), ("name", kind)]);
         let error = decode(Limits::default(), &columns, &schema, datum);

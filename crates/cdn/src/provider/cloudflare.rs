@@ -195,7 +195,7 @@ impl Provider for Cloudflare {
         if state.as_deref() == Some("active") {
             return Ok(());
         }
-        let said = format!("answered {} to a question about the token", answer.status);
+        let said = format!("answered {} to the check of the token", answer.status);
         let advice =
             "compare `cloudflare.token` with the account; a token of an account needs `account_id`";
         Err(Reason::new(said).advising(advice))
@@ -230,7 +230,7 @@ fn refusal(answer: &Answer<'_>, envelope: Option<Envelope>, outcome: PurgeOutcom
         .collect();
     let status = answer.status;
     let reason = Reason::new(match codes.is_empty() {
-        true => format!("answered {status} without saying that it purged"),
+        true => format!("answered {status} without confirming the purge"),
         false => format!("answered {status} with errors {}", codes.join(", ")),
     });
     match (outcome, status.as_u16()) {

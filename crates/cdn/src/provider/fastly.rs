@@ -135,7 +135,7 @@ impl Provider for Fastly {
         match answer.body.map(serde_json::from_slice::<PurgedKeys>) {
             Ok(Ok(purged)) => read_purged(chunk, &purged),
             Ok(Err(_)) => {
-                let reason = Reason::new("answered 200 without saying which keys were purged");
+                let reason = Reason::new("answered 200 without the list of purged keys");
                 Reading::failed(chunk, PurgeOutcome::Forgotten, reason)
             }
             Err(reason) => Reading::failed(chunk, PurgeOutcome::Forgotten, Reason::new(reason)),
@@ -151,7 +151,7 @@ impl Provider for Fastly {
         match answer.status {
             StatusCode::OK => Ok(()),
             status => Err(
-                Reason::new(format!("answered {status} to a question about the token"))
+                Reason::new(format!("answered {status} to the check of the token"))
                     .advising("compare `fastly.token` with the account"),
             ),
         }

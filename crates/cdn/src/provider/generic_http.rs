@@ -103,7 +103,7 @@ impl GenericHttp {
     /// No part of the request names what is to be purged, or `separator` cannot stand between names in a header.
     pub fn new(target: HttpTarget) -> Result<Self, CdnConfigError> {
         if !target.templates().any(Template::names_something) {
-            let fault = "names nothing, so that every purge would be the same request";
+            let fault = "has no placeholder, so every purge would be the same request";
             return Err(CdnConfigError::new("url", fault));
         }
         let cache = Self { target };
@@ -111,7 +111,7 @@ impl GenericHttp {
             Ok(_) => Ok(cache),
             Err(_) => Err(CdnConfigError::new(
                 "separator",
-                "has characters that no header may have",
+                "has characters that are not allowed in headers",
             )),
         }
     }
@@ -187,7 +187,7 @@ impl Provider for GenericHttp {
                 let reason = Reason::new(format!("answered {}", answer.status));
                 let advice = match outcome {
                     PurgeOutcome::Refused(Refusal::OfCaller) => {
-                        "refused: compare `url`, `success` and `nothing_cached` of the target with the cache, and `secret_header` if it asks for a secret"
+                        "refused: compare `url`, `success` and `nothing_cached` of the target with the cache, and `secret_header` if it requires a secret"
                     }
                     _ => "",
                 };

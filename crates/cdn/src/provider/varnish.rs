@@ -77,7 +77,7 @@ impl Varnish {
     /// No node is named, the method is none, or a header cannot be one.
     pub fn new(target: VarnishTarget) -> Result<Self, CdnConfigError> {
         if target.nodes.is_empty() {
-            return Err(CdnConfigError::new("nodes", "names no node"));
+            return Err(CdnConfigError::new("nodes", "has no node"));
         }
         let method = Method::from_bytes(target.method.as_bytes())
             .map_err(|_| CdnConfigError::new("method", "is not a method"))?;
@@ -130,7 +130,7 @@ impl Varnish {
             _ if outcome != PurgeOutcome::Purged => Reason::new(format!("answered {status}")),
             _ if count_of(answer).is_none() => {
                 let reason = Reason::new(format!("answered {status} without X-Purged"));
-                let reason = reason.advising("its VCL does not purge");
+                let reason = reason.advising("its VCL does not handle purges");
                 return Some((PurgeOutcome::Refused(Refusal::OfCaller), reason));
             }
             _ => return None,
@@ -141,10 +141,10 @@ impl Varnish {
     /// What to do about a node that refuses a purge.
     fn advice(&self) -> String {
         match &self.target.secret_header {
-            None => "this host may not purge there; allow it in the VCL, or set `secret_header` if the VCL asks for a secret"
+            None => "this host is not allowed to purge there; allow it in the VCL, or set `secret_header` if the VCL requires a secret"
                 .to_owned(),
             Some(secret) => format!(
-                "this host may not purge there; compare the value of `secret_header` (`{}`) with the VCL's, then its acl",
+                "this host is not allowed to purge there; compare the value of `secret_header` (`{}`) with the VCL's, then its acl",
                 secret.name()
             ),
         }

@@ -60,7 +60,7 @@ pub(crate) async fn serve(listener: TcpListener, router: Router) {
                 let limit = CONNECTIONS_MAX;
                 tracing::warn!(
                     limit,
-                    "admin connections at their limit, the slowest is closed"
+                    "limit of admin connections reached, closing the oldest incomplete one"
                 );
             }
             if !free_one(&mut seats) {

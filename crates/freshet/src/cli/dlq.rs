@@ -11,16 +11,16 @@ use freshet_desk::{Filter, LetterId, Which};
 /// `freshet dlq …`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum DlqCommand {
-    /// List letters, newest first; only open ones unless --all
+    /// List dead letters, newest first; only open ones unless --all
     #[command(after_long_help = LIST_HELP)]
     List(ListArgs),
-    /// Show everything that is known of one letter, and what to do about its reason
+    /// Show everything about one dead letter, with advice for its reason
     #[command(after_long_help = SHOW_HELP)]
     Show(ShowArgs),
-    /// Read the records behind letters again and purge what they ask for
+    /// Read the records of dead letters again and purge what they require
     #[command(after_long_help = RETRY_HELP)]
     Retry(RetryArgs),
-    /// Close letters without purging anything
+    /// Close dead letters without a purge
     #[command(after_long_help = DISCARD_HELP)]
     Discard(DiscardArgs),
 }
@@ -31,10 +31,10 @@ pub(crate) struct Reach {
     /// The config file of `freshet run`; docs/configuration.md describes every field
     #[arg(long, value_name = "FILE", default_value = "freshet.yaml")]
     pub(crate) config: PathBuf,
-    /// Give up when the brokers are silent for this long
+    /// Fail if the brokers do not answer within this time
     #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = duration)]
     pub(crate) timeout: Duration,
-    /// Form of the answer
+    /// Output format
     #[arg(long, short, value_enum, value_name = "FORM", default_value = "text")]
     pub(crate) output: OutputForm,
 }
@@ -51,7 +51,7 @@ pub(crate) struct FilterArgs {
     /// Only letters about records of this topic
     #[arg(long, value_name = "TOPIC")]
     pub(crate) topic: Option<String>,
-    /// Only letters that are no older than this: 30m, 2h, 7d
+    /// Only letters that are not older than this: 30m, 2h, 7d
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub(crate) since: Option<Duration>,
 }
@@ -88,10 +88,10 @@ pub(crate) struct ListArgs {
     pub(crate) reach: Reach,
     #[command(flatten)]
     pub(crate) filter: FilterArgs,
-    /// Letters at most
+    /// Maximum number of letters
     #[arg(long, value_name = "NUMBER", default_value_t = 100)]
     pub(crate) limit: usize,
-    /// Closed letters too
+    /// Include closed letters
     #[arg(long)]
     pub(crate) all: bool,
 }
@@ -99,7 +99,7 @@ pub(crate) struct ListArgs {
 /// `freshet dlq show`.
 #[derive(Debug, Args)]
 pub(crate) struct ShowArgs {
-    /// The letter, as `list` names it, such as `0:12`: partition and offset
+    /// Id of the letter as shown by `list`: partition and offset, such as `0:12`
     #[arg(value_name = "ID")]
     pub(crate) id: LetterId,
     #[command(flatten)]
@@ -109,7 +109,7 @@ pub(crate) struct ShowArgs {
 /// Which letters to close and why, or only what that would do.
 #[derive(Debug, Args)]
 pub(crate) struct Closing {
-    /// The letters, as `list` names them, such as `0:12`: partition and offset
+    /// Ids of the letters as shown by `list`: partition and offset, such as `0:12`
     #[arg(
         value_name = "ID",
         required_unless_present_any = ["family", "reason", "topic"],
@@ -118,10 +118,10 @@ pub(crate) struct Closing {
     pub(crate) ids: Vec<LetterId>,
     #[command(flatten)]
     pub(crate) filter: FilterArgs,
-    /// Why, for the audit trail
+    /// Reason, for the audit trail
     #[arg(long, value_name = "TEXT", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) because: String,
-    /// Tell what would be done, and do nothing
+    /// Show what would be done, without doing it
     #[arg(long)]
     pub(crate) dry_run: bool,
     #[command(flatten)]
@@ -143,7 +143,7 @@ impl Closing {
 pub(crate) struct RetryArgs {
     #[command(flatten)]
     pub(crate) closing: Closing,
-    /// Where a record is gone or still cannot be used, purge its families as a whole
+    /// Purge all entries of the families if a record is gone or still cannot be decoded
     #[arg(long)]
     pub(crate) family_scope: bool,
 }
@@ -162,9 +162,9 @@ fn duration(text: &str) -> Result<Duration, String> {
 }
 
 const LIST_HELP: &str = "\
-Reads the dead-letter topic (outbox.dead_letters) to its present end, without joining a group.
-A letter is open until it is retried or discarded. Its families were purged as a whole when it was
-written, so nobody reads stale data because of it: it says that something should be looked into.
+Reads the dead-letter topic (outbox.dead_letters) up to its current end, without joining a group.
+A letter is open until it is retried or discarded. All entries of its families were purged when it
+was written, so it causes no stale reads: it is a problem to investigate.
 
 Examples:
   freshet dlq list --since 2h
@@ -172,20 +172,20 @@ Examples:
   freshet dlq list --all -o json | jq '.[] | select(.state == \"open\") | .id'";
 
 const SHOW_HELP: &str = "\
-What a letter keeps of its record is decided by the field dead_letters of the family files:
-nothing, unless they say otherwise. docs/dead-letters.md has the policies.
+The field dead_letters of the family files decides what a letter keeps of its record: nothing, by
+default. docs/dead-letters.md describes the policies.
 
 Example:
   freshet dlq show 0:17";
 
 const RETRY_HELP: &str = "\
-Reads each record from its own topic again, decodes it, resolves it by the registry of the config as
-it is now, and appends the purges to the lanes of the targets, where a running freshet takes them.
-A record that is gone from its topic, or that still cannot be used, leaves its letter open, unless
---family-scope purges its families instead. Purging twice does no harm.
-Every letter that is closed gets a record in the dead-letter topic: who, when, what, why.
+Reads each record from its own topic again, decodes it, resolves it with the current registry, and
+appends the purges to the targets' topics, from which a running freshet executes them.
+If a record is gone from its topic, or still cannot be decoded, its letter stays open, unless
+--family-scope purges its families instead. Purging twice is harmless.
+Closing a letter appends a record to the dead-letter topic: who, when, what, why.
 
-Exit code 1 also when a letter stays open.
+The exit code is also 1 if a letter stays open.
 
 Examples:
   freshet dlq retry 0:17 2:4 --because 'schema 9 is registered now'
@@ -193,8 +193,8 @@ Examples:
   freshet dlq retry --family catalog.item --family-scope --because 'cache warmed by a bad deploy'";
 
 const DISCARD_HELP: &str = "\
-Nothing is owed for a letter: its families were purged when it was written. Discarding says that
-somebody has looked into it. The letter stays in its topic until retention takes it.
+A letter needs no purge: its families were purged when it was written. Discarding it records that
+someone has investigated it. The letter stays in its topic until retention deletes it.
 
 Examples:
   freshet dlq discard 0:17 --because 'a test record of the platform team'

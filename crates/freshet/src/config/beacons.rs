@@ -98,7 +98,7 @@ fn named(
             Some(target) if found.iter().all(|it| it.name != *target.0) => {
                 found.push(named(target));
             }
-            Some(_) => faults.add(name, "is named twice", "remove one of them"),
+            Some(_) => faults.add(name, "is listed twice", "remove one of them"),
             None => {
                 let help = format!("one of: {}", listed(targets.keys().map(|target| &**target)));
                 faults.add(name, &format!("`{}` is not a target", name.value), &help);
@@ -121,7 +121,7 @@ pub(crate) fn add_beacons(
         match beacon.add_to(registry.clone()) {
             Ok(with) => registry = with,
             Err(error) => {
-                let help = "say `engine:` (postgres, mysql, mariadb), or rename a family that is called as ours is";
+                let help = "set `engine:` (postgres, mysql, mariadb), or rename a family that has the same name as a beacon's";
                 let fault = Diagnostic::error("FC0003", place.clone(), &error.to_string());
                 faults.push(fault.with_help(help), "");
             }

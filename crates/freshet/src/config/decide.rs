@@ -33,7 +33,7 @@ pub(super) fn decide(written: ConfigWritten, base: &Path, faults: &mut Faults<'_
         faults.add(
             &written.registry,
             "is not a directory",
-            "name the directory that holds `sources/` and `families/`, relative to the config file",
+            "give the directory with `sources/` and `families/`, relative to the config file",
         );
     }
     let limits = decide_limits(&written.intake, written.schema_registry.as_ref(), faults);

@@ -71,7 +71,7 @@ impl<'a> Faults<'a> {
     /// Notes that `word` is none of `choices`.
     pub(crate) fn choice<T>(&mut self, value: &Spanned<T>, word: &str, choices: &[&str]) {
         let help = one_of(word, choices);
-        self.add(value, &format!("`{word}` is not known here"), &help);
+        self.add(value, &format!("unknown value `{word}`"), &help);
     }
 
     /// Notes what is wrong with a property of librdkafka.
@@ -166,17 +166,17 @@ impl<'a> Faults<'a> {
             rule.schemes.contains(&scheme) && !rest.is_empty() && !rest.starts_with('/')
         });
         if url.contains('@') {
-            self.add(written, "holds credentials", rule.credentials);
+            self.add(written, "contains credentials", rule.credentials);
         } else if !known {
             let forms = rule.schemes.iter().map(|it| format!("{it}://host:port"));
             let forms: Vec<String> = forms.collect();
-            self.add(written, "is not such a URL", &forms.join(" or "));
+            self.add(written, "is not a valid URL", &forms.join(" or "));
         } else if url.contains(['?', '#']) || url.contains(char::is_whitespace) {
-            let message = "holds a query, a fragment or a blank";
+            let message = "contains a query, a fragment or a blank";
             self.add(
                 written,
                 message,
-                "give the address alone; secrets have fields of their own",
+                "give only the address; there are separate fields for secrets",
             );
         }
     }
@@ -192,7 +192,7 @@ impl<'a> Faults<'a> {
             (None, Some(file)) => files::read_text(&base.join(file), SECRET_BYTES_MAX)
                 .map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
                 .map_err(|error| format!("the secret file cannot be read: {error}")),
-            _ => Err("a secret comes from exactly one place".to_owned()),
+            _ => Err("give exactly one of env and file".to_owned()),
         };
         let read = read.and_then(|text| match text.is_empty() {
             true => Err("the secret is empty".to_owned()),

@@ -31,7 +31,7 @@ pub(crate) fn decide(
         if written.properties.contains_key(name) {
             faults.add(
                 secret,
-                &format!("`{name}` stands in `properties` too"),
+                &format!("`{name}` is also in `properties`"),
                 "keep it in `secret_properties` only",
             );
         }
@@ -51,7 +51,7 @@ pub(crate) fn decide(
     if faults.count() == before
         && let Err(error) = connection.check()
     {
-        let help = "librdkafka refuses the properties together, though each is good by itself";
+        let help = "librdkafka rejects this combination of properties";
         faults.add(spanned, &error.to_string(), help);
     }
     connection
@@ -62,14 +62,14 @@ fn check_brokers(written: &KafkaWritten, faults: &mut Faults<'_>) {
     let example = "for example: kafka-1:9092,kafka-2:9092";
     let mut listed = brokers.value.0.split(',').map(str::trim);
     if brokers.value.0.trim().is_empty() {
-        faults.add(brokers, "names no broker", example);
+        faults.add(brokers, "has no broker", example);
     } else if !brokers.value.0.contains('@') && !listed.all(is_broker) {
         faults.add(brokers, "is not a list of host:port", example);
     }
     if brokers.value.0.contains('@') {
         faults.add(
             brokers,
-            "holds credentials",
+            "contains credentials",
             "give `sasl.username` in `properties`, and `sasl.password: { env: NAME }` in `secret_properties`",
         );
     }
@@ -110,7 +110,7 @@ fn check_plain(name: &str, value: &Spanned<PropertyWritten>, faults: &mut Faults
     if holds_credentials(secret.expose()) {
         faults.add(
             value,
-            &format!("`{name}` holds credentials"),
+            &format!("`{name}` contains credentials"),
             "remove `user:password@` and give them in `secret_properties`",
         );
         return false;

@@ -32,7 +32,7 @@ pub(crate) struct SecretHeaderWritten {
 /// The address of a provider's API.
 const API_URL: UrlRule = UrlRule {
     schemes: &["https", "http"],
-    credentials: "give the token as `token: { env: NAME }`, and what a proxy wants as `secret_header`",
+    credentials: "give the token as `token: { env: NAME }`, and a secret for a proxy as `secret_header`",
 };
 
 /// The base address of an API, if it is not the usual one.
@@ -63,8 +63,8 @@ fn decide_header(
         .iter()
         .any(|taken| taken.eq_ignore_ascii_case(&name.value))
     {
-        let help = "name a header of its own, such as X-Purge-Secret";
-        faults.add(name, "is a header that a purge has already", help);
+        let help = "use another header, such as X-Purge-Secret";
+        faults.add(name, "is a header that a purge already has", help);
     }
     let header = SecretHeader::new(&name.value, &value);
     if let Err(error) = &header
@@ -87,7 +87,7 @@ fn provider_or_fault<P: Provider + 'static>(
     match provider {
         Ok(provider) => Some(Arc::new(provider)),
         Err(error) => {
-            let help = "docs/targets/README.md leads to the page of every provider";
+            let help = "docs/targets/README.md links to the page of every provider";
             let at = fields.iter().find(|(name, _)| *name == error.field);
             match at {
                 Some((_, written)) => faults.add(written, &error.to_string(), help),

@@ -58,16 +58,16 @@ fn decide_topology(
         (None, Some(sentinel), None) => Some(decide_sentinel(sentinel, base, faults)),
         (None, None, Some(cluster)) => Some(decide_cluster(cluster, faults)),
         (None, None, None) => {
-            let help = "give it `url:`, `sentinel:` or `cluster:`";
+            let help = "give one of `url:`, `sentinel:`, `cluster:`";
             faults.add(redis, ONE, help);
             None
         }
         (_, _, Some(cluster)) => {
-            faults.add(cluster, ONE, "remove this or the other");
+            faults.add(cluster, ONE, "remove one of them");
             None
         }
         (_, Some(sentinel), _) => {
-            faults.add(sentinel, ONE, "remove this or the other");
+            faults.add(sentinel, ONE, "remove one of them");
             None
         }
     }
@@ -82,13 +82,13 @@ fn decide_sentinel(
     if written.nodes.is_empty() {
         faults.add(
             sentinel,
-            "names no sentinel",
+            "has no sentinel",
             "give the URLs of all of them in `nodes:`",
         );
     }
     if written.master.value.is_empty() {
-        let help = "the name in `sentinel monitor` of the sentinels' own config";
-        faults.add(&written.master, "names no primary", help);
+        let help = "give the name in `sentinel monitor` of the sentinels' config";
+        faults.add(&written.master, "has no name of a primary", help);
     }
     check_nodes(&written.nodes, "give it as `database:`", faults);
     Topology::Sentinel {
@@ -106,8 +106,8 @@ fn decide_sentinel(
 fn decide_cluster(cluster: &Spanned<ClusterWritten>, faults: &mut Faults<'_>) -> Topology {
     let nodes = &cluster.value.nodes;
     if nodes.is_empty() {
-        let help = "give the URLs of some in `nodes:`; the others are learned from them";
-        faults.add(cluster, "names no node", help);
+        let help = "give the URLs of some nodes in `nodes:`; the others are discovered";
+        faults.add(cluster, "has no node", help);
     }
     check_nodes(nodes, "a cluster has only database 0; remove it", faults);
     Topology::Cluster {
@@ -127,14 +127,14 @@ fn check_nodes(nodes: &[Spanned<AddressWritten>], database: &str, faults: &mut F
         faults.url(node, &URL);
         let rest = node.value.0.split_once("://").map_or("", |(_, rest)| rest);
         if rest.trim_end_matches('/').contains('/') {
-            faults.add(node, "holds a database", database);
+            faults.add(node, "contains a database", database);
         }
         if nodes
             .first()
             .is_some_and(|first| scheme(first) != scheme(node))
         {
             let help = "all of them `redis://`, or all of them `rediss://`";
-            faults.add(node, "has another scheme than the first node", help);
+            faults.add(node, "has a different scheme than the first node", help);
         }
     }
 }

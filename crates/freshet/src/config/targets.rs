@@ -83,8 +83,8 @@ pub(super) fn decide(
     {
         faults.add(
             late,
-            "does nothing here",
-            "only a Redis can be replaced by one that has not seen earlier purges; remove the line",
+            "has no effect here",
+            "purges are only replayed to Redis after a failover; remove the line",
         );
     }
     Some(TargetConfig {
@@ -111,8 +111,8 @@ fn decide_cache(
             for late in [&target.window, &target.max_wait].into_iter().flatten() {
                 faults.add(
                     late,
-                    "does nothing here",
-                    "Redis is purged at once; remove the line",
+                    "has no effect here",
+                    "Redis is purged inline; remove the line",
                 );
             }
             let mut redis = redis::decide(written_redis, base, faults)?;
@@ -125,7 +125,7 @@ fn decide_cache(
             let kinds = TargetWritten::PROVIDERS.join(", ");
             faults.add(
                 written,
-                "a target is exactly one thing",
+                "a target has exactly one section",
                 &format!("give it one of: {REDIS}, {kinds}"),
             );
             None

@@ -31,14 +31,14 @@ fn said(error: &Error) -> (String, String) {
             format!("{PAGE} describes every field"),
         ),
         Error::DuplicateMappingKey { key: Some(key), .. } => (
-            format!("`{key}` is written twice"),
+            format!("duplicate field `{key}`"),
             "remove one of them".to_owned(),
         ),
         Error::Budget { .. }
         | Error::AliasReplayLimitExceeded { .. }
         | Error::AliasReplayStackDepthExceeded { .. }
         | Error::AliasExpansionLimitExceeded { .. } => (
-            "this is more than a config may hold".to_owned(),
+            "the config is too large".to_owned(),
             format!("{PAGE} has the limits of values, of their depth and of aliases"),
         ),
         other => (
@@ -51,7 +51,7 @@ fn said(error: &Error) -> (String, String) {
 fn no_secret() -> (String, String) {
     (
         SECRET_FORM.to_owned(),
-        "put the secret into an environment variable or a file; none stands in the config"
+        "put the secret into an environment variable or a file; it cannot be in the config"
             .to_owned(),
     )
 }

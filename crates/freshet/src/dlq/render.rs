@@ -69,7 +69,7 @@ pub(super) fn show(letter: &Letter) -> String {
         ("reason", plain(&content.reason)),
         ("detail", plain(&content.detail)),
         ("families", plain(&content.families.join(", "))),
-        ("put aside", format!("{} after {attempts}", at(content.at))),
+        ("written", format!("{} after {attempts}", at(content.at))),
         ("policy", format!("{}{cut}", content.policy.word())),
     ];
     let kept = [("key", &content.key), ("value", &content.value)];
@@ -109,11 +109,11 @@ pub(super) fn resolution(resolution: &DeadLetterResolution) -> String {
 /// Why a command did nothing, with what to do.
 pub(super) fn fault(error: &DeskError) -> String {
     match error {
-        DeskError::NoTopic(_) => format!(
-            "{error}: `freshet run` creates it; is outbox.dead_letters of the config the right one?"
-        ),
+        DeskError::NoTopic(_) => {
+            format!("{error}: `freshet run` creates it; check outbox.dead_letters in the config")
+        }
         DeskError::NoSuchLetter(_) => {
-            format!("{error}; `freshet dlq list --all` shows those there are")
+            format!("{error}; `freshet dlq list --all` lists all letters")
         }
         DeskError::Closed {
             resolution: how, ..
@@ -145,10 +145,10 @@ impl Account<'_> {
         let because = plain(&self.signature.because);
         let actor = &self.signature.actor;
         text.push_str(&match (self.closures.is_empty(), self.dry_run) {
-            (true, _) => "no open letter is meant; nothing was done\n".to_owned(),
+            (true, _) => "no open letter matches; nothing was done\n".to_owned(),
             (_, true) => format!("dry run: {closed} would be closed, {open} would stay open\n"),
-            _ if closed == 0 => format!("{open} stay open\n"),
-            _ => format!("{closed} closed by {actor}, {open} stay open: {because}\n"),
+            _ if closed == 0 => format!("{open} still open\n"),
+            _ => format!("{closed} closed by {actor}, {open} still open: {because}\n"),
         });
         text
     }

@@ -47,6 +47,6 @@ pub(super) fn empty_table(name: &str, replica_identity: IdentityName) -> SourceT
 /// What to know of a partitioned table.
 pub(super) fn partitioned(table: &str) -> String {
     format!(
-        "{table} is partitioned: attaching, detaching, exchanging, dropping or truncating a partition is not in the log, and what it outdates is not purged"
+        "{table} is partitioned: attaching, detaching, exchanging, dropping or truncating a partition is not in the log, so the entries that it makes stale are not purged"
     )
 }

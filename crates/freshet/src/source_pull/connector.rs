@@ -46,10 +46,10 @@ impl ConnectPlace {
         };
         let url: Url = url.parse().ok().context("--connect is not a URL")?;
         if !url.username().is_empty() || url.password().is_some() {
-            bail!("--connect holds credentials; Kafka Connect must answer without them");
+            bail!("--connect contains credentials; Kafka Connect must be accessible without them");
         }
         if !matches!(url.scheme(), "http" | "https") {
-            bail!("--connect does not begin with http:// or https://");
+            bail!("--connect does not start with http:// or https://");
         }
         Ok(Some(Self {
             url,
@@ -122,7 +122,7 @@ impl ConnectPlace {
             .timeout(ANSWER_WITHIN)
             .redirect(reqwest::redirect::Policy::none())
             .build()?;
-        let unread = || format!("Kafka Connect at {} was not read", self.shown());
+        let unread = || format!("Kafka Connect at {} cannot be read", self.shown());
         let answer = client.get(url).send().await;
         let answer = answer.map_err(reqwest::Error::without_url);
         let answer = answer.with_context(unread)?;
@@ -131,9 +131,12 @@ impl ConnectPlace {
             StatusCode::OK => match answer.json().await {
                 Ok(read) => Ok(Some(read)),
                 // The parser's own message repeats what it read.
-                Err(_) => bail!("{}: not the answer of Kafka Connect's REST API", unread()),
+                Err(_) => bail!(
+                    "{}: the response is not from Kafka Connect's REST API",
+                    unread()
+                ),
             },
-            status => bail!("{}: it answered {status}", unread()),
+            status => bail!("{}: the status is {status}", unread()),
         }
     }
 
@@ -305,7 +308,7 @@ impl Reader<'_> {
         };
         let missing = missing.join(", ");
         self.notes.push(format!(
-            "{missing} are not in the log, and what they outdate is not purged: {why}"
+            "{missing} are not in the log, so the entries that they make stale are not purged: {why}"
         ));
     }
 
@@ -315,12 +318,12 @@ impl Reader<'_> {
             let mode = format!("transforms.{transform}.delete.tombstone.handling.mode");
             if self.get(&mode) == Some("drop") {
                 self.notes.push(format!(
-                    "{mode} is `drop`: deletes are not in the log, and what they outdate is not purged"
+                    "{mode} is `drop`: deletes are not in the log, so the entries that they make stale are not purged"
                 ));
             }
             if self.get(&format!("transforms.{transform}.type")) != Some(FLATTENING) {
                 self.notes.push(format!(
-                    "transform `{transform}` may change topics, names or values: check that the file still says what arrives"
+                    "transform `{transform}` may change topics, names or values: check that the source file matches the records"
                 ));
             }
         }
@@ -328,13 +331,13 @@ impl Reader<'_> {
         for start in ["converters", "column.mask.", "column.truncate."] {
             if self.properties.keys().any(|name| name.starts_with(start)) {
                 self.notes.push(format!(
-                    "`{start}…` changes values: do not bind the columns that it is about"
+                    "`{start}…` changes values: do not bind the columns that it affects"
                 ));
             }
         }
         if self.get("value.converter").is_none() {
             self.notes.push(
-                "value.converter is the worker's and cannot be read: state keeps_nulls in the file if you know it"
+                "value.converter is set in the worker and cannot be read: set keeps_nulls in the file if you know it"
                     .to_owned(),
             );
         }
@@ -342,7 +345,7 @@ impl Reader<'_> {
 
     fn note_unknown(&mut self, name: &str) {
         self.notes.push(format!(
-            "{name} has a value that Freshet does not know; it is left out, and what depends on it is read with caution"
+            "{name} has a value that Freshet does not know: it is omitted, and values that depend on it may be unknown"
         ));
     }
 }

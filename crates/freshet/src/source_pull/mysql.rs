@@ -82,7 +82,7 @@ pub(super) async fn read(wanted: &Wanted, options: &Opts) -> anyhow::Result<Pull
         IdentityName::Full
     } else {
         notes.push(format!(
-            "binlog_row_image is {image}: the log does not hold whole rows, and Debezium asks for FULL"
+            "binlog_row_image is {image}: the log does not contain complete rows, and Debezium requires FULL"
         ));
         IdentityName::Default
     };

@@ -153,7 +153,7 @@ async fn columns(
         if row.get(5) {
             let table = format!("{}.{schema}.{table}", wanted.server);
             notes.push(format!(
-                "left out `{name}` of {table}: it is generated, and the log does not hold it"
+                "omitted `{name}` of {table}: it is a generated column, which is not in the log"
             ));
             continue;
         }

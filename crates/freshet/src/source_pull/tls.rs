@@ -41,7 +41,7 @@ impl Tls {
                 let pem = files::read(path, AUTHORITIES_BYTES_MAX)
                     .with_context(|| format!("--ca-file {} cannot be read", path.display()))?;
                 if roots(&pem)?.is_empty() {
-                    bail!("--ca-file {} holds no certificate as PEM", path.display());
+                    bail!("--ca-file {} contains no PEM certificate", path.display());
                 }
                 Ok(Self::Verified(Authorities::Pem(pem)))
             }

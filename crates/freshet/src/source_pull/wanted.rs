@@ -34,7 +34,7 @@ impl Wanted {
         refuse_password(rest)?;
         check_names(args)?;
         if let Some(path) = args.output.as_ref().filter(|it| it.exists() && !args.force) {
-            bail!("{} is there already; --force replaces it", path.display());
+            bail!("{} already exists; --force replaces it", path.display());
         }
         let connect = ConnectPlace::from_args(args)?;
         let (address, mode) = without_mode(&args.url);
@@ -59,7 +59,7 @@ impl Wanted {
                 let options = options.prefer_socket(Some(false)).ssl_opts(tls.mysql());
                 Reach::MySql(options.into())
             }
-            _ => bail!("--url begins with {scheme}://, not with postgres:// or mysql://"),
+            _ => bail!("--url starts with {scheme}://, not with postgres:// or mysql://"),
         };
         let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
         let host = host.split('?').next().unwrap_or_default();
@@ -126,7 +126,7 @@ fn refuse_password(rest: &str) -> anyhow::Result<()> {
         .filter_map(|pair| pair.split('=').next())
         .map(str::to_ascii_lowercase);
     if user.contains(':') || names.any(|name| name.contains("pass")) {
-        bail!("--url holds a password; name a variable with --password-env instead");
+        bail!("--url contains a password; pass it in a variable with --password-env");
     }
     Ok(())
 }

@@ -243,9 +243,9 @@ impl<'a> Running<'a> {
         for (text, logged) in [
             (
                 good.replace("max_ttl: 1h", "max_ttl: 2h"),
-                "registry in force",
+                "registry reloaded",
             ),
-            (good.replace("owner:", "ownre:"), "registry refused"),
+            (good.replace("owner:", "ownre:"), "registry rejected"),
         ] {
             fs::write(families.join("item.yaml"), text).expect("family");
             self.signal("HUP");

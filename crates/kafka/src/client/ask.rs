@@ -78,7 +78,7 @@ impl<Q: Send + 'static, A: Send + 'static> Asker<Q, A> {
                 }
             });
         if let Err(error) = started {
-            tracing::error!(error = %error, "no thread to ask the brokers");
+            tracing::error!(error = %error, "cannot start a thread for requests to the brokers");
         }
         Self {
             questions,
@@ -103,7 +103,7 @@ impl<Q: Send + 'static, A: Send + 'static> Asker<Q, A> {
         let answer = match self.answers.try_recv() {
             Ok(answer) => answer,
             Err(TryRecvError::Disconnected) if self.is_asked => {
-                Err("the thread that asks the brokers has ended".to_owned())
+                Err("the thread for requests to the brokers has ended".to_owned())
             }
             Err(TryRecvError::Empty | TryRecvError::Disconnected) => return None,
         };
@@ -140,7 +140,7 @@ mod tests {
         assert!(asker.answer().is_none() && !asker.is_asked());
         assert!(asker.ask(0));
         let ended = answer_of(&mut asker).expect_err("nobody answers");
-        assert_eq!(ended, "the thread that asks the brokers has ended");
+        assert_eq!(ended, "the thread for requests to the brokers has ended");
         assert!(!asker.ask(1), "nobody is there to be asked");
     }
 }

@@ -15,7 +15,7 @@ pub(crate) fn in_time(within: Duration, close: impl FnOnce() + Send + 'static) {
     if closing.is_ok() && closed.recv_timeout(within).is_err() {
         tracing::warn!(
             within_ms = within.as_millis() as u64,
-            "kafka client did not close in time, left open"
+            "kafka client did not close in time, leaving it open"
         );
     }
 }

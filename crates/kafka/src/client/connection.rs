@@ -45,11 +45,11 @@ impl fmt::Debug for KafkaConnection {
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum KafkaClientError {
     /// A setting is not accepted: by librdkafka, or the address of the schema registry.
-    #[error("kafka settings are refused: {0}")]
+    #[error("kafka settings are rejected: {0}")]
     Refused(String),
     /// The machine gives no thread to the client.
     #[error(
-        "no thread for the kafka client: {0}; allow this user more processes (ulimit -u, pids.max)"
+        "cannot start a thread for the kafka client: {0}; raise the process limit of this user (ulimit -u, pids.max)"
     )]
     NoThread(String),
 }

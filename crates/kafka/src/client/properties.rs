@@ -15,31 +15,22 @@ const KNOWN: &str = include_str!("properties.txt");
 const OWNED: [(&str, &str); 15] = [
     ("acks", FIXED),
     ("auto.commit.enable", FIXED),
-    (
-        "auto.offset.reset",
-        "say where a new group starts with `kafka.start`",
-    ),
-    ("bootstrap.servers", "name the brokers in `kafka.brokers`"),
+    ("auto.offset.reset", "set `kafka.start` instead"),
+    ("bootstrap.servers", "set `kafka.brokers` instead"),
     ("enable.auto.commit", FIXED),
     ("enable.auto.offset.store", FIXED),
     ("enable.idempotence", FIXED),
     ("enable.partition.eof", FIXED),
-    ("group.id", "name the group in `kafka.group`"),
-    (
-        "group.instance.id",
-        "name the member in `kafka.static_member`",
-    ),
+    ("group.id", "set `kafka.group` instead"),
+    ("group.instance.id", "set `kafka.static_member` instead"),
     ("log.queue", FIXED),
-    (
-        "metadata.broker.list",
-        "name the brokers in `kafka.brokers`",
-    ),
+    ("metadata.broker.list", "set `kafka.brokers` instead"),
     ("offset.store.method", FIXED),
     ("request.required.acks", FIXED),
     ("transactional.id", FIXED),
 ];
 
-const FIXED: &str = "remove it: what is committed depends on it, so Freshet sets it";
+const FIXED: &str = "remove it: Freshet sets it, because commits depend on it";
 
 /// Properties that Freshet reads too, so that they cannot be secret.
 const READ: [&str; 3] = [
@@ -95,12 +86,12 @@ impl PropertyError {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => "the names are in librdkafka's CONFIGURATION.md".to_owned(),
             },
-            Self::NotAFile { .. } => "name a regular file that can be read whole".to_owned(),
+            Self::NotAFile { .. } => "give a regular file".to_owned(),
             Self::Owned { advice, .. } => (*advice).to_owned(),
             Self::Value { range: "", .. } => {
-                "librdkafka's CONFIGURATION.md says what it takes".to_owned()
+                "librdkafka's CONFIGURATION.md lists the allowed values".to_owned()
             }
-            Self::Value { range, .. } => format!("it takes: {range}"),
+            Self::Value { range, .. } => format!("allowed: {range}"),
             Self::Unsupported { .. } => "use another way to authenticate or remove it".to_owned(),
         }
     }
@@ -195,7 +186,7 @@ mod tests {
         let unknown = check("securty.protocol", "ssl").expect_err("unknown");
         assert_eq!(unknown.help(), "did you mean `security.protocol`?");
         let value = check("session.timeout.ms", "soon").expect_err("not a number");
-        assert_eq!(value.help(), "it takes: 1 .. 3600000");
+        assert_eq!(value.help(), "allowed: 1 .. 3600000");
         assert!(check("session.timeout.ms", "6000").is_ok());
         assert!(check("sasl.password", "hunter2").is_ok());
     }

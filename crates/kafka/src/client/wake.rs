@@ -24,6 +24,6 @@ pub(crate) fn wake_fetchers<C: ConsumerContext>(
         .set_all_offsets(Offset::End)
         .and_then(|()| consumer.offsets_for_times(partitions, ANSWER_WITHIN));
     if let Err(error) = asked {
-        tracing::debug!(error = %error, "fetchers are not woken, they wake up by themselves");
+        tracing::debug!(error = %error, "fetchers could not be woken, they continue with a delay");
     }
 }

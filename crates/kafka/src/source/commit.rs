@@ -116,7 +116,7 @@ impl Commits {
             Some(Ok(committed)) => committed,
             Some(Err(reason)) => {
                 if !self.is_reported {
-                    tracing::warn!(error = %reason, "commits wait for the brokers");
+                    tracing::warn!(error = %reason, "commits are waiting for the brokers");
                 }
                 self.is_reported = true;
                 self.put_off(ASK_AGAIN);
@@ -169,7 +169,7 @@ fn committed_of(client: &BaseConsumer, question: &Question) -> Result<Committed,
     let mut committed = Committed::new();
     for (stream, partition) in question {
         let next = found.get(partition);
-        let next = next.ok_or("the brokers left a partition out")?;
+        let next = next.ok_or("the response of the brokers lacks a partition")?;
         committed.insert(*stream, *next);
     }
     Ok(committed)

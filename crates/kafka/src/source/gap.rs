@@ -70,7 +70,7 @@ pub(crate) struct Facts {
 /// The verdict about one suspect.
 pub(crate) fn judge(suspect: &Suspect, facts: Facts) -> Verdict {
     let Facts { low, high, .. } = facts;
-    let range = format!("the log holds {low} to {high}");
+    let range = format!("the log has {low} to {high}");
     let gap = |cause, detail| {
         let from = low;
         Verdict::Gap(Gap {
@@ -86,15 +86,17 @@ pub(crate) fn judge(suspect: &Suspect, facts: Facts) -> Verdict {
                 at: at.clamp(low, high.max(low)),
             },
             (None, Some(read)) => {
-                let detail = format!("read up to {read}, no offset is committed any more, {range}");
+                let detail =
+                    format!("read up to {read}, but the committed offset is gone, {range}");
                 gap(GapCause::OffsetsGone, detail)
             }
             (None, None) => Verdict::First { low, high },
         };
     };
     if suspect.cut_off {
-        let detail =
-            format!("read up to {next}, the committed offset went with its topic, {range}");
+        let detail = format!(
+            "read up to {next}, but the committed offset was deleted with its topic, {range}"
+        );
         return gap(GapCause::Recreated, detail);
     }
     if next < low {
@@ -109,7 +111,7 @@ pub(crate) fn judge(suspect: &Suspect, facts: Facts) -> Verdict {
         (true, None) => Verdict::GoOn { at: next },
         // The offset exists and the client refuses to read on: it is not the log that was read before.
         (true, Some(_)) => {
-            let detail = format!("the log was cut or replaced behind {next}, {range}");
+            let detail = format!("the log was truncated or replaced after {next}, {range}");
             gap(GapCause::Recreated, detail)
         }
     }

@@ -168,14 +168,14 @@ impl Mender {
         looked: Looked,
     ) -> Result<Mended, SourceError> {
         if let Some(reason) = looked.failed {
-            tracing::warn!(error = %reason, "where to read on is not known yet");
+            tracing::warn!(error = %reason, "the offset to continue from is not known yet");
             self.ask_again();
         }
         if let Some(reason) = looked.forgetful {
             let why = format!(
-                "what was read before is not known, so a topic that was made anew may pass for a new one: {reason}"
+                "the topic of positions cannot be read, so a recreated topic cannot be distinguished from a new one: {reason}"
             );
-            tracing::warn!(error = %reason, "what was read before is not known");
+            tracing::warn!(error = %reason, "the topic of positions cannot be read");
             consumer.context().state().note_reachable(false, &why);
         }
         let mut mended = Mended::default();
@@ -196,7 +196,7 @@ impl Mender {
                 Verdict::Gap(gap) if is_broken(&suspect, gap.cause) => {
                     if note_next(consumer.context(), &suspect, gap.from) {
                         let partition = &suspect.partition;
-                        let why = format!("{partition} is another topic of the same name");
+                        let why = format!("{partition} was deleted and recreated");
                         mended.broken = Some(why);
                         report_gap(consumer.context(), &suspect, gap);
                         mended.is_reported = true;
@@ -227,7 +227,7 @@ impl Mender {
         let mut state = consumer.context().state();
         let known = state.find(&suspect.partition);
         if let Err(error) = restarted {
-            tracing::warn!(error = %error, topic = %suspect.partition.topic, "a partition cannot be read on yet");
+            tracing::warn!(error = %error, topic = %suspect.partition.topic, "a partition cannot be read yet");
             if let Some(known) = known {
                 known.read.forget_to(suspect.expected);
             }
@@ -250,7 +250,7 @@ impl Mender {
             StartAt::Earliest => Ok(low),
             StartAt::Latest => Ok(high),
             StartAt::Error => Err(SourceError::Fatal(format!(
-                "{} has no committed offset, and none is to be assumed",
+                "{} has no committed offset, and kafka.start is `error`",
                 suspect.partition
             ))),
         }

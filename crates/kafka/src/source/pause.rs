@@ -61,7 +61,7 @@ impl Pauses {
             && let_go.count() > 0
             && let Err(error) = consumer.resume(&let_go)
         {
-            tracing::warn!(error = %error, "partitions that waited cannot be resumed");
+            tracing::warn!(error = %error, "waiting partitions could not be resumed");
         }
     }
 
@@ -71,7 +71,7 @@ impl Pauses {
         if held.count() > 0
             && let Err(error) = consumer.pause(&held)
         {
-            tracing::warn!(error = %error, "partitions that wait cannot be paused");
+            tracing::warn!(error = %error, "waiting partitions could not be paused");
         }
     }
 }

@@ -71,7 +71,7 @@ impl ProducerContext for Reports {
         let failed = result.as_ref().err().map(|(error, _)| error);
         let before = self.refused.swap(failed.is_some(), Ordering::Relaxed);
         if let Some(error) = failed.filter(|_| !before) {
-            tracing::warn!(error = %error, "what was read cannot be remembered");
+            tracing::warn!(error = %error, "positions could not be stored");
         }
     }
 }
@@ -174,7 +174,7 @@ pub(crate) fn recall(
     let _ = client.unassign();
     match unfinished {
         0 => Ok(found),
-        _ => Err("the topic of positions was not read to its end in time".to_owned()),
+        _ => Err("the topic of positions could not be read to its end in time".to_owned()),
     }
 }
 

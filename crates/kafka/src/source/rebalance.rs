@@ -80,7 +80,7 @@ impl Callbacks {
         if late && undrained > 0 {
             tracing::warn!(
                 partitions = undrained,
-                "partitions are given away with purges under way; their next owner repeats them"
+                "partitions are revoked with purges in flight; their next owner repeats the purges"
             );
         }
         drop(state);
@@ -106,7 +106,7 @@ impl Callbacks {
             let settled = offsets_of(&self.state().assigned, rest);
             // librdkafka ends the unassignment below when the commit is answered, so the next owner sees it.
             if let Err(error) = settled.and_then(|settled| send(consumer, &settled)) {
-                tracing::warn!(error = %error, "commit before giving partitions away failed");
+                tracing::warn!(error = %error, "commit before releasing partitions failed");
             }
         }
         let outcome = match consumer.rebalance_protocol() {
@@ -114,7 +114,7 @@ impl Callbacks {
             RebalanceProtocol::Eager | RebalanceProtocol::None => consumer.unassign(),
         };
         if let Err(error) = outcome {
-            tracing::warn!(error = %error, "partitions were not given away");
+            tracing::warn!(error = %error, "partitions could not be released");
         }
         let mut state = self.state();
         for element in partitions.elements() {
@@ -129,7 +129,7 @@ impl Callbacks {
             RebalanceProtocol::Eager | RebalanceProtocol::None => consumer.assign(partitions),
         };
         if let Err(error) = outcome {
-            tracing::warn!(error = %error, "partitions were not taken over");
+            tracing::warn!(error = %error, "partitions could not be assigned");
             return;
         }
         let mut state = self.state();
@@ -157,7 +157,7 @@ impl Callbacks {
         }
         // What is fetched anyway is dropped; the next owner reads it.
         if let Err(error) = consumer.pause(partitions) {
-            tracing::debug!(error = %error, "pause before giving partitions away failed");
+            tracing::debug!(error = %error, "pause before releasing partitions failed");
         }
     }
 

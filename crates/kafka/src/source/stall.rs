@@ -109,9 +109,7 @@ impl Fetched {
             let (end, known_since) = (*end)?;
             let partition = &known.partition;
             (now.duration_since(known_since) >= FETCHED_WITHIN).then(|| {
-                format!(
-                    "{partition} holds records up to {end}, and nothing was fetched from {at} on"
-                )
+                format!("{partition} has records up to {end}, but nothing was fetched from {at}")
             })
         })
     }

@@ -188,7 +188,7 @@ impl State {
                 self.note_reachable(false, &why);
             }
             Some(Authentication | SaslAuthenticationFailed) => {
-                let why = format!("the brokers refuse the credentials: {reason}");
+                let why = format!("the brokers reject the credentials: {reason}");
                 self.note_reachable(false, &why);
             }
             Some(SSL) => {
@@ -201,7 +201,7 @@ impl State {
                 tracing::warn!(reason, "a topic does not exist yet, waiting for it");
             }
             // Every first start; whether it is a gap or a beginning is reported when it is known.
-            Some(AutoOffsetReset) => tracing::debug!(reason, "where to read is to be found out"),
+            Some(AutoOffsetReset) => tracing::debug!(reason, "looking up the offset to start from"),
             _ => tracing::warn!(error = %error, reason, "kafka client reports"),
         }
     }

@@ -73,21 +73,26 @@ fn check_head(deciding: &mut Deciding<'_>) {
         deciding.error(CODE, &file.family, "is not a family's name", help);
     }
     if file.owner.team.trim().is_empty() {
-        let message = "a family has an owner";
+        let message = "a family needs an owner";
         deciding.error(CODE, &file.owner.team, message, "name the team");
     }
     let bound = file.sources.iter().flat_map(|source| source.bind.values());
     for bound in bound {
         if matches!(&bound.value, BoundTo::Constants(constants) if constants.is_empty()) {
             let help = "list at least one constant, or bind a column";
-            deciding.error(CODE, bound, "no constant makes no name", help);
+            deciding.error(
+                CODE,
+                bound,
+                "an empty list of constants produces no name",
+                help,
+            );
         }
     }
     for acknowledgement in &file.acknowledge {
         let reason = &acknowledgement.reason;
         if reason.trim().is_empty() {
-            let help = "say why the warning is no fault here";
-            deciding.error(CODE, reason, "an acknowledgement has a reason", help);
+            let help = "state why the warning is acceptable here";
+            deciding.error(CODE, reason, "an acknowledgement needs a reason", help);
         }
     }
 }

@@ -55,8 +55,9 @@ pub(super) fn decide(deciding: &mut Deciding<'_>) -> At<Lifecycle> {
             Some(inside) if !inside.trim().is_empty() => {
                 let until = day::parse(inside);
                 if until.is_none() {
-                    let message = "`deprecated(…)` holds no date of the calendar";
-                    let help = "the day until which it purges, as deprecated(2027-01-31)";
+                    let message = "`deprecated(…)` has no valid date";
+                    let help =
+                        "give the last day on which it purges, such as deprecated(2027-01-31)";
                     deciding.error(CODE, written, message, help);
                 }
                 Lifecycle::Deprecated(until)

@@ -42,7 +42,7 @@ pub(super) fn decide(deciding: &mut Deciding<'_>) -> Vec<Place> {
     }
     if is_empty {
         let help = format!("give it {WHERE_ENTRIES_ARE}");
-        let message = "the family names nothing to purge";
+        let message = "the family has no keys or tags to purge";
         deciding.error(NAMES_NOTHING, &file.family, message, &help);
     }
     places
@@ -54,17 +54,17 @@ fn check(deciding: &mut Deciding<'_>, written: &Places<'_>) {
     let keys = written.keys.unwrap_or_default();
     let tags = written.tags.unwrap_or_default();
     if written.keys.is_some() && written.tags.is_some() {
-        let help =
-            "one place has one kind of names: give each kind a place and a target of its own";
+        let help = "a place has either keys or tags: use a separate place and target for each";
         let at = written.targets.first().unwrap_or(family);
         deciding.error(NAMES_NOTHING, at, "the place has keys and tags", help);
     } else if keys.is_empty() && tags.is_empty() || written.targets.is_empty() {
-        let help = "give it the `keys:` or the `tags:` that its entries have, and a target";
-        let message = "the family names nothing to purge";
+        let help = "give it `keys:` or `tags:`, and a target";
+        let message = "the family has no keys or tags to purge";
         deciding.error(NAMES_NOTHING, family, message, help);
     }
     if let Some(tag) = written.family_tag.filter(|_| !has_tags(written)) {
-        let help = "remove the line: a family of keys widens to what its keys can name";
+        let help =
+            "remove the line: a place with keys widens to all names that its keys can produce";
         let message = "a place with keys has no family tag";
         deciding.error(NAMES_NOTHING, tag, message, help);
     }
@@ -94,7 +94,7 @@ fn place(deciding: &mut Deciding<'_>, written: &Places<'_>) -> Place {
     }
     let mode = deciding.setting(written.mode, PurgeMode::Hard, "is not a mode");
     if mode.value == PurgeMode::Soft && !has_tags {
-        let message = "an entry that is named by its key is removed, not marked as stale";
+        let message = "an entry with a key can only be removed, not marked as stale";
         let help = "remove the line, or set `mode: hard`";
         deciding.error("FR0003", &mode, message, help);
     }

@@ -95,7 +95,7 @@ fn parse(text: &str) -> Result<Vec<Piece>, String> {
                             word.push(it);
                         }
                         (Some(it), _) => {
-                            return Err(format!("`{it}` cannot stand in a placeholder's name"));
+                            return Err(format!("`{it}` is not allowed in a placeholder's name"));
                         }
                         (None, _) => return Err("a `{` is not closed".to_owned()),
                     }
@@ -132,13 +132,11 @@ fn placeholder(words: Vec<String>) -> Result<Piece, String> {
             "lower" => ("lower", &mut fold.lower),
             "trim" => ("trim", &mut fold.trim),
             _ => {
-                return Err(format!(
-                    "`|{word}` is no fold; there are `|lower` and `|trim`"
-                ));
+                return Err(format!("unknown fold `|{word}`; use `|lower` or `|trim`"));
             }
         };
         if std::mem::replace(given, true) {
-            return Err(format!("`|{known}` stands twice in one placeholder"));
+            return Err(format!("`|{known}` is used twice in one placeholder"));
         }
     }
     Ok(Piece::Placeholder(name, fold))

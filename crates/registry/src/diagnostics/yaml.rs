@@ -13,17 +13,17 @@ pub fn wrong_name(error: &Error, page: &str) -> Option<(String, String)> {
         Error::SerdeUnknownField {
             field, expected, ..
         } => Some((
-            format!("there is no field `{field}` here"),
+            format!("unknown field `{field}`"),
             renamed(field, expected).unwrap_or_else(|| one_of(field, expected)),
         )),
         Error::SerdeUnknownVariant {
             variant, expected, ..
         } => Some((
-            format!("`{variant}` is not known here"),
+            format!("unknown value `{variant}`"),
             one_of(variant, expected),
         )),
         Error::SerdeMissingField { field, .. } => Some((
-            format!("the field `{field}` is missing"),
+            format!("missing field `{field}`"),
             format!("{page} describes every field"),
         )),
         _ => None,

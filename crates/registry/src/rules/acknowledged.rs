@@ -20,7 +20,7 @@ pub(super) fn check(known: &Known<'_>, found: &mut Diagnostics) {
         for acknowledged in &family.acknowledge {
             let code = &acknowledged.code;
             if !found.arose(&family.path, code) {
-                let message = format!("no warning `{}` arises here", code.value);
+                let message = format!("this file has no warning `{}`", code.value);
                 let help = "remove it, or correct the code; errors cannot be acknowledged";
                 let fault = Diagnostic::warning(CODE, family.place(code), &message).with_help(help);
                 found.push(fault, &family.text);

@@ -114,7 +114,7 @@ fn table_of<'t, 'r>(
     let table = tables.get(name).filter(|_| own().any(|own| own == name));
     let table = table.ok_or_else(|| Fault {
         code: "FR0010",
-        message: format!("the example's table `{name}` is none of the family's `sources`"),
+        message: format!("the example's table `{name}` is not one of the family's `sources`"),
         help: format!("{}it has: {}", found.meant(name, own()), listed(own())),
     })?;
     let rows = change.before.iter().chain(&change.after);
@@ -124,7 +124,9 @@ fn table_of<'t, 'r>(
         let near = found.meant(column, names());
         return Err(Fault {
             code: "FR0011",
-            message: format!("the example has a column `{column}`, which table `{name}` has not"),
+            message: format!(
+                "the example uses column `{column}`, which table `{name}` does not have"
+            ),
             help: format!("{near}it has: {}", listed(names())),
         });
     }
@@ -154,7 +156,7 @@ fn check(
     }
     let wanted = &example.purges;
     Err(Fault::unlike(format!(
-        "the example does not hold: expected {wanted}, got {purges}"
+        "the example fails: expected {wanted}, got {purges}"
     )))
 }
 
@@ -166,7 +168,7 @@ fn change_of(known: &Columns<'_>, written: &ExampleChange) -> Result<Change, Str
         "d" => Op::Delete,
         "r" => Op::Read,
         "t" => Op::Truncate,
-        other => return Err(format!("op `{other}` is none of c, u, d, r, t")),
+        other => return Err(format!("op `{other}` is not one of c, u, d, r, t")),
     };
     let mut change = Change::default();
     change.reset(table.shape.id, op);

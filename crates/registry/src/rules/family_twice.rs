@@ -11,7 +11,7 @@ pub(super) fn check(known: &Known<'_>, found: &mut Diagnostics) {
         if one.family == other.family {
             let message = format!("family `{}` is declared twice", other.family.value);
             let fault = Diagnostic::error(CODE, other.place(&other.family), &message)
-                .with_also(one.place(&one.family), "declared here too")
+                .with_also(one.place(&one.family), "also declared here")
                 .with_help("rename one of them; a family has one owner and one file");
             found.push(fault, &other.text);
         }

@@ -22,7 +22,7 @@ pub(super) fn check(bound: Bound<'_>, found: &mut Diagnostics) {
         let (message, help) = if is_forgotten {
             (
                 format!(
-                    "the log does not say what `{column_name}` was before: every update and delete of `{name}` purges the whole family"
+                    "the log does not contain the old value of `{column_name}`: every update and delete of `{name}` purges the whole family"
                 ),
                 match table.engine {
                     EngineName::Postgres => {
@@ -36,7 +36,7 @@ pub(super) fn check(bound: Bound<'_>, found: &mut Diagnostics) {
         } else if of_deletes && !column.in_key {
             (
                 format!(
-                    "a delete arrives as a tombstone, which does not say what `{column_name}` was: every delete of `{name}` purges the whole family"
+                    "a delete arrives as a tombstone, which does not contain `{column_name}`: every delete of `{name}` purges the whole family"
                 ),
                 "set delete.tombstone.handling.mode=rewrite in the connector, then `freshet source pull --connect` again",
             )

@@ -8,9 +8,8 @@ const CODE: &str = "FR0041";
 
 pub(super) fn check(family: &InFile<Family>, found: &mut Diagnostics) {
     if *family.guard != "none" {
-        let message =
-            "the guard is the readers' part: the purger alone cannot close the stale-set race";
-        let help = "see docs/concepts.md for what a reader does on a miss";
+        let message = "readers must implement the guard: a purger alone cannot prevent stale fills";
+        let help = "docs/concepts.md describes what a reader does on a miss";
         found.warning(CODE, family.spot(&family.guard), message, help);
     }
 }

@@ -18,10 +18,10 @@ pub(super) fn check(bound: Bound<'_>, found: &mut Diagnostics) {
         let cascades = matches!(key.on_delete, OnDelete::Cascade | OnDelete::SetNull);
         if cascades && !is_seen_to {
             let message = format!(
-                "rows of `{child}` go with their parent `{parent}` and the binlog does not say so"
+                "the binlog has no events for rows of `{child}` that cascade from their parent `{parent}`"
             );
             let help = format!(
-                "bind the parent too, then state `relations: [{{ parent: {parent}, acknowledged: true }}]`"
+                "bind the parent too, then add `relations: [{{ parent: {parent}, acknowledged: true }}]`"
             );
             let spot = bound.family.spot(&bound.binding.table);
             found.error(CODE, spot, &message, &help);

@@ -16,10 +16,9 @@ pub(super) fn check(family: &InFile<Family>, found: &mut Diagnostics) {
     let wanted = beginning(family);
     for key in family.keys() {
         if !key.literal_prefix().starts_with(&wanted) {
-            let message = "the key does not begin with its domain and schema version";
-            let help = format!(
-                "begin it with `{wanted}`, so that families and schema versions stay apart"
-            );
+            let message = "the key does not start with its domain and schema version";
+            let help =
+                format!("start it with `{wanted}`, which separates families and schema versions");
             found.error(CODE, family.spot(&key.text), message, &help);
         }
     }

@@ -23,7 +23,7 @@ pub(super) fn check(bound: Bound<'_>, found: &mut Diagnostics) {
                 if let Piece::Literal(literal) = piece
                     && !fits(literal)
                 {
-                    let message = format!("`{literal}` cannot stand in such a name");
+                    let message = format!("`{literal}` has characters that are not allowed here");
                     let spot = bound.family.spot(&template.text);
                     found.error(CODE, spot, &message, allowed);
                 }

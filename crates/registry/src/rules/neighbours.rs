@@ -21,9 +21,9 @@ pub(super) fn check(bound: Bound<'_>, found: &mut Diagnostics) {
                 && one != other
             {
                 let message = format!(
-                    "nothing stands between `{{{one}}}` and `{{{other}}}`: two rows can share one entry, as 1 and 23 do with 12 and 3"
+                    "no separator between `{{{one}}}` and `{{{other}}}`: two rows can share one entry, for example 1 and 23 with 12 and 3"
                 );
-                let help = "put a `:` between them, here and where the entry is written; no value holds one";
+                let help = "put a `:` between them, here and where the entry is written; no value contains one";
                 found.warning(CODE, bound.family.spot(&key.text), &message, help);
             }
         }

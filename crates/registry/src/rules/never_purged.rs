@@ -8,7 +8,7 @@ const CODE: &str = "FR0023";
 
 pub(super) fn check(family: &InFile<Family>, found: &mut Diagnostics) {
     if family.sources.is_empty() {
-        let message = "the family can be filled but never purged";
+        let message = "the family's entries are never purged";
         let help = "bind the tables whose changes make its entries stale";
         found.error(CODE, family.spot(&family.family), message, help);
     }

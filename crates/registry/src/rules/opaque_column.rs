@@ -19,7 +19,7 @@ pub(super) fn check(bound: Bound<'_>, found: &mut Diagnostics) {
                 "remove `text:` from the column in the source file",
             ),
             None => (
-                format!("column `{name}` has a type without one certain text form"),
+                format!("column `{name}` has a type without a certain text form"),
                 "bind an integer, text, uuid, boolean, decimal, date or timestamp column",
             ),
         };

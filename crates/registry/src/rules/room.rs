@@ -42,7 +42,7 @@ pub(crate) fn is_over(known: &Known<'_>, found: &mut Diagnostics) -> bool {
                 "the registry is too large: more than {TEMPLATES_MAX} templates with this family, each once for every table that it is bound to"
             );
             let spot = family.spot(&family.family);
-            found.error(TOO_MANY, spot, &message, "serve the registry in parts");
+            found.error(TOO_MANY, spot, &message, "split the registry");
             return true;
         }
     }
@@ -94,7 +94,7 @@ impl<'k> Room<'k> {
             let message = format!(
                 "table `{name}` is bound more than {BINDINGS_MAX} times: each of its changes would purge as many families"
             );
-            let help = "let one family have the templates of several";
+            let help = "merge several families into one";
             let spot = bound.family.spot(&bound.binding.table);
             return found.error(TOO_MANY, spot, &message, help);
         }
@@ -147,10 +147,10 @@ impl Made {
             return None;
         }
         let message = match (before, names) {
-            (_, usize::MAX) => "its constants make more names of it than can be counted".into(),
-            (0, _) => format!("its constants make {names} names of it"),
+            (_, usize::MAX) => "its constants expand it to more names than can be counted".into(),
+            (0, _) => format!("its constants expand it to {names} names"),
             _ => format!(
-                "its constants make {names} names of it, and the templates before it {before}"
+                "its constants expand it to {names} names, in addition to {before} of the templates before it"
             ),
         };
         Some((CODE, message, "fewer constants, or a higher `fan_out_max`"))
@@ -173,7 +173,7 @@ impl Made {
         let message = format!(
             "the template has {placeholders} placeholders, which is more than {PLACEHOLDERS_MAX}"
         );
-        let help = "name an entry by fewer values";
+        let help = "use fewer placeholders";
         (placeholders > PLACEHOLDERS_MAX).then_some((TOO_MANY, message, help))
     }
 

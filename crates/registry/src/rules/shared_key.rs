@@ -38,9 +38,9 @@ pub(super) fn check(known: &Known<'_>, found: &mut Diagnostics) {
             shown(&shared.unwrap_or_default())
         );
         let mut help =
-            "an entry has one owner: give one of the keys another literal part".to_owned();
+            "an entry has one owner: change the literal part of one of the keys".to_owned();
         if is_cut && at == REPORTED_MAX - 1 {
-            help.push_str("; only so many overlaps are reported in one run, there may be more");
+            help.push_str("; the number of reported overlaps is limited, there may be more");
         }
         let fault = Diagnostic::error(CODE, family.place(&key.text), &message)
             .with_also(owner.place(&other.text), "owned here")
@@ -48,8 +48,8 @@ pub(super) fn check(known: &Known<'_>, found: &mut Diagnostics) {
         found.push(fault, &family.text);
     }
     if let Some((family, key)) = too_alike.and_then(|at| owners.get(at)) {
-        let message = "the keys of too many families begin and end like this one: whether each entry has one owner cannot be told in bounded time";
-        let help = "give each family a literal of its own behind `<domain>:v<n>:`";
+        let message = "the keys of too many families start and end like this one: whether each entry has one owner cannot be determined in bounded time";
+        let help = "give each family its own literal after `<domain>:v<n>:`";
         found.error(CODE, family.spot(&key.text), message, help);
     }
 }

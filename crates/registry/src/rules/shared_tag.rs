@@ -91,10 +91,10 @@ fn family_tags<'k>(known: &Known<'k>, found: &mut Diagnostics) -> Owners<'k> {
 fn overlap(one: Tag<'_>, tag: &str, other: Tag<'_>, found: &mut Diagnostics) {
     let what = match one.text.as_str() == tag {
         true => "is".to_owned(),
-        false => format!("can be `{}`,", shown(tag.as_bytes())),
+        false => format!("can produce `{}`,", shown(tag.as_bytes())),
     };
     let message = format!(
-        "`{}` {what} the family tag of `{}`: purging it would purge all answers of that family",
+        "`{}` {what} the family tag of `{}`: purging it would purge all responses of that family",
         one.text.value, other.family.family.value
     );
     let fault = Diagnostic::error(CODE, one.family.place(one.text), &message)
@@ -104,8 +104,8 @@ fn overlap(one: Tag<'_>, tag: &str, other: Tag<'_>, found: &mut Diagnostics) {
 }
 
 fn too_alike(one: Tag<'_>, found: &mut Diagnostics) {
-    let message = "too many tags begin as too many family tags do, as this one: whether one is another family's cannot be told in bounded time";
-    let help = "begin each tag with a literal of its own, as `item-{item_id}` does";
+    let message = "too many tags and family tags start with the same text as this one: whether a tag is another family's cannot be determined in bounded time";
+    let help = "start each tag with its own literal, such as `item-{item_id}`";
     found.error(CODE, one.family.spot(one.text), message, help);
 }
 

@@ -19,18 +19,18 @@ pub(super) fn check(bound: Bound<'_>, found: &mut Diagnostics) {
             let what = match (ignored.lower && !fold.lower, ignored.trim && !fold.trim) {
                 (false, false) => continue,
                 (true, false) => "case",
-                (false, true) => "blanks at the end",
-                (true, true) => "case and blanks at the end",
+                (false, true) => "trailing blanks",
+                (true, true) => "case and trailing blanks",
             };
             let message = format!(
-                "column `{}` compares without regard to {what}: readers who spell a value differently find one row and fill different entries",
+                "column `{}` ignores {what} in comparisons: readers that spell a value differently find the same row but fill different entries",
                 column.written.name
             );
             let folds = [(ignored.lower, "|lower"), (ignored.trim, "|trim")];
             let folds = folds.iter().filter(|(needed, _)| *needed);
             let folds: String = folds.map(|(_, fold)| *fold).collect();
             let help = format!(
-                "write `{{{placeholder}{folds}}}`, and let everything that builds the name fold the value in the same way"
+                "write `{{{placeholder}{folds}}}`, and fold the value in the same way wherever the name is built"
             );
             found.warning(CODE, bound.family.spot(&template.text), &message, &help);
         }

@@ -13,8 +13,8 @@ pub(super) fn check(known: &Known<'_>, found: &mut Diagnostics) {
         let place = file.place(&table.table);
         if let Some(first) = declared.get(table.table.as_str()) {
             let fault = Diagnostic::error(CODE, place, "the table is declared twice")
-                .with_also(Clone::clone(first), "declared here too")
-                .with_help("a table stands in one source file, once");
+                .with_also(Clone::clone(first), "also declared here")
+                .with_help("declare each table once, in one source file");
             found.push(fault, &file.text);
         } else {
             declared.insert(table.table.as_str(), place);

@@ -27,7 +27,7 @@ pub(super) fn check(known: &Known<'_>, found: &mut Diagnostics) {
             };
             let message = format!("target `{}` is used {what}", place.target.value);
             let fault = Diagnostic::error(CODE, here, &message)
-                .with_also(said.clone(), "used otherwise here")
+                .with_also(said.clone(), "used differently here")
                 .with_help(help);
             found.push(fault, &family.text);
         }

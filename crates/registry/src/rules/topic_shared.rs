@@ -17,10 +17,12 @@ pub(super) fn check(known: &Known<'_>, found: &mut Diagnostics) {
             .or_insert_with(|| (table.table.as_str(), place.clone()));
         // A table that is declared twice has its own code.
         if *name != table.table.as_str() {
-            let message = format!("topic `{}` is another table's already", topic.value);
+            let message = format!("topic `{}` already belongs to another table", topic.value);
             let fault = Diagnostic::error(CODE, place, &message)
-                .with_also(first.clone(), "said here")
-                .with_help("let the connector or its router give each table a topic of its own");
+                .with_also(first.clone(), "declared here")
+                .with_help(
+                    "configure the connector or its router so that each table has its own topic",
+                );
             found.push(fault, &file.text);
         }
     }

@@ -14,7 +14,7 @@ pub(super) fn check(bound: Bound<'_>, found: &mut Diagnostics) {
         .collect();
     for (name, value) in &bound.binding.bind {
         if !used.contains(name.as_str()) {
-            let message = format!("placeholder `{name}` is bound and used by no key or tag");
+            let message = format!("placeholder `{name}` is bound but no key or tag uses it");
             let help = "remove it, or use it in a template";
             found.warning(CODE, bound.family.spot(value), &message, help);
         }

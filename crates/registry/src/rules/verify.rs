@@ -18,12 +18,12 @@ pub(super) fn check(family: &InFile<Family>, found: &mut Diagnostics) {
     }
     let (message, help) = if family.stores().next().is_none() {
         (
-            "nothing can be verified: what a CDN holds cannot be looked at",
+            "nothing can be verified: entries at a CDN cannot be read",
             "use ignore, or purge to treat snapshot rows as changes",
         )
     } else if family.entry_version.is_none() {
         (
-            "nothing can be verified: entries do not say which version of the row they hold",
+            "nothing can be verified: entries do not contain the version of the row",
             "name `entry_version: { field, column }`, or use ignore or purge",
         )
     } else {
@@ -49,11 +49,11 @@ pub(super) fn check_version(known: &Known<'_>, found: &mut Diagnostics) {
         let (message, help) = match held[..] {
             [one, other, ..] => (
                 format!(
-                    "`{}` and `{}` both have `{column}`: whose version entries hold is not told",
+                    "`{}` and `{}` both have `{column}`: it is unclear whose version the entries contain",
                     one.name(),
                     other.name()
                 ),
-                "a row of one table proves nothing about the other; use ignore or purge, or a column with a name of its own",
+                "a row of one table proves nothing about the other; use ignore or purge, or a column with a unique name",
             ),
             [table] => match table.column(column) {
                 Some(version) if has_no_order(version.kind) => (

@@ -172,7 +172,7 @@ impl<'de> Deserialize<'de> for BoundTo {
 
             fn expecting(&self, out: &mut Formatter<'_>) -> fmt::Result {
                 out.write_str(
-                    "a column's name, in quotes where YAML takes it for a boolean or a number, or a list of constants",
+                    "a column's name (in quotes if YAML would read it as a boolean or a number), or a list of constants",
                 )
             }
 

@@ -155,7 +155,8 @@ impl<'a, F> Count<'a, F> {
     fn list<T>(&mut self, Limit(field, most): Limit<'_>, count: usize, at: &At<T>) {
         if count > most {
             let message = format!("`{field}` has {count} entries, which is more than {most}");
-            let help = "docs/registry.md#limits has the limit of each list; split the family, or what it holds";
+            let help =
+                "docs/registry.md#limits has the limit of each list; split the family or the list";
             self.over(at, &message, help);
         }
     }

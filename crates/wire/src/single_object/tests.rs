@@ -114,5 +114,5 @@ fn damaged_records_are_refused() {
     let short = short.and_then(|fields| Fields::from(fields).text("b"));
     assert!(matches!(short, Err(RecordError::Malformed(_))));
     let long = schema.decode(&[&record[..], &[0]].concat());
-    assert_eq!(long, Err(RecordError::Malformed("bytes are left over")));
+    assert_eq!(long, Err(RecordError::Malformed("trailing bytes")));
 }

@@ -37,7 +37,7 @@ const NAMES_PER_CALL: Numbers = numbers(1, 1_000, 50);
 
 const URL: UrlRule = UrlRule {
     schemes: &["http", "https"],
-    credentials: "give a secret that the cache asks for as `secret_header: { name: HEADER, value: { env: NAME } }`",
+    credentials: "give a secret for the cache as `secret_header: { name: HEADER, value: { env: NAME } }`",
 };
 
 const PLACEHOLDERS: &str = "`{name}`, `{names}` or `{names_json}`";
@@ -105,16 +105,16 @@ fn decide_url(written: &Spanned<AddressWritten>, faults: &mut Faults<'_>) -> Opt
     let before = faults.count();
     faults.url_text(written, address, &URL);
     if origin_of(url).contains('{') {
-        let help = "names stand behind the host, in path or query";
-        faults.add(written, "holds a placeholder in its host", help);
+        let help = "put names after the host, in the path or the query";
+        faults.add(written, "has a placeholder in the host", help);
     }
     let is_name = |pair: &str| {
         let value = pair.split_once('=').map_or(pair, |(_, value)| value);
         ["{name}", "{names}", "{names_json}"].contains(&value)
     };
     if !query.is_empty() && !query.split('&').all(is_name) {
-        let help = "in a query only placeholders stand, as in `?tag={name}`; secrets have fields of their own";
-        faults.add(written, "holds a query that names nothing", help);
+        let help = "a query may contain only placeholders, such as `?tag={name}`; there are separate fields for secrets";
+        faults.add(written, "has a query without a placeholder", help);
     }
     let template = template(written, url, faults);
     template.filter(|_| faults.count() == before)
@@ -150,7 +150,7 @@ fn decide_headers(
         let lower = name.to_ascii_lowercase();
         if !template.names_something() && SECRET_WORDS.iter().any(|word| lower.contains(word)) {
             let help = "give it as `secret_header: { name: HEADER, value: { env: NAME } }`";
-            faults.add(value, "is for a header that holds a secret", help);
+            faults.add(value, "usually contains a secret", help);
             continue;
         }
         let is_text = HeaderValue::from_str(value.value.0.expose()).is_ok();
@@ -204,7 +204,7 @@ fn decide_statuses(
     let statuses = written?;
     for status in statuses {
         if !may_be(status.value.0) {
-            let message = format!("`{}` cannot say that", status.value.0);
+            let message = format!("`{}` is not allowed here", status.value.0);
             let help =
                 "from 200 to 299; for nothing cached also 4xx, but not 401, 403, 405, 408, 429";
             faults.add(status, &message, help);

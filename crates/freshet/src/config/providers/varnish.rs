@@ -25,7 +25,7 @@ pub(crate) struct VarnishWritten {
 
 const URL: UrlRule = UrlRule {
     schemes: &["http", "https"],
-    credentials: "give a secret that the VCL asks for as `secret_header: { name: HEADER, value: { env: NAME } }`",
+    credentials: "give a secret for the VCL as `secret_header: { name: HEADER, value: { env: NAME } }`",
 };
 
 impl Section for Spanned<VarnishWritten> {

@@ -52,7 +52,7 @@ fn p2_what_is_not_fetched_for_long_is_a_stall() {
         .expect("a stall");
     assert_eq!(
         stall,
-        "t[0] holds records up to 12, and nothing was fetched from 7 on"
+        "t[0] has records up to 12, but nothing was fetched from 7"
     );
 }
 
@@ -151,7 +151,7 @@ fn p2_a_client_that_fetches_nothing_is_replaced() {
     let reasons = read_to(&mut source, 1);
     assert_eq!(
         reasons,
-        ["t[0] holds records up to 2, and nothing was fetched from 1 on"]
+        ["t[0] has records up to 2, but nothing was fetched from 1"]
     );
     source.close(Duration::from_secs(10));
 }
