@@ -83,6 +83,8 @@ impl PurgeRound {
             };
             self.measure(&set, times);
         }
+        // Also when nothing is purged: whoever waits for it finds it in the round.
+        self.causes.push(Arc::clone(&intent.cause));
         for (target, wanted) in set.wanted(intent.since) {
             let cause = Some(&intent.cause);
             self.add(target, WantedPurge { cause, ..wanted });

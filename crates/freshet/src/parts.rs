@@ -110,6 +110,7 @@ pub(crate) fn build(
         targets,
         outbox,
         samples,
+        settled: None,
         beacons,
         reads,
     })

@@ -20,6 +20,7 @@ mod watch;
 #[path = "../tests/pieces/mod.rs"]
 mod pieces;
 
+pub use events::settled;
 pub use intake::transactions;
 pub use lanes::backoff;
 pub use watch::{beacon, heartbeat, status, withheld};

@@ -36,6 +36,8 @@ pub const CONSUMER_LAG: &str = "freshet_consumer_lag_records";
 pub const LANE_BACKLOG: &str = "freshet_lane_backlog_records";
 /// Purges asked for again within a round.
 pub const MERGED: &str = "freshet_purges_merged_total";
+/// Settled rounds that a subscriber had no room for.
+pub const EVENTS_LOST: &str = "freshet_events_lost_total";
 /// Registries that were refused.
 pub const LOAD_FAILURES: &str = "freshet_registry_load_failures_total";
 /// Registries that were not read in time.
@@ -219,10 +221,6 @@ pub struct IntakeHandles {
     pub poison: Counter,
     /// Records that mean nothing here, by [`Skipped`](freshet_wire::Skipped).
     pub skipped: Vec<Counter>,
-    /// Before-images that contradict the registry.
-    pub identity_drift: Counter,
-    /// Values that contradict the declared type of their column.
-    pub column_drift: Counter,
     /// Stages: capture, append, intake, purge.
     pub stages: [Histogram; 4],
 }
@@ -237,8 +235,6 @@ impl IntakeHandles {
             unowned: records("unowned"),
             poison: records("poison"),
             skipped: skipped.iter().map(|name| records(name)).collect(),
-            identity_drift: counter!("freshet_identity_drift_total"),
-            column_drift: counter!("freshet_column_drift_total"),
             stages: ["capture", "append", "intake", "purge"]
                 .map(|stage| histogram!(STAGE, "stage" => stage)),
         }

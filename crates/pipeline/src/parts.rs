@@ -8,6 +8,7 @@ use freshet_wire::Limits;
 use tokio::sync::mpsc;
 
 use crate::clock::Clock;
+use crate::events::settled::Settled;
 use crate::intake::transactions::Transactions;
 use crate::lanes::backoff::{Backoff, Dice};
 use crate::round::{Bounds, Window};
@@ -115,6 +116,9 @@ pub struct Parts<S, P, O, W> {
     pub outbox: Arc<O>,
     /// Where the auditor takes its samples from.
     pub samples: Option<mpsc::Sender<PurgedSample>>,
+    /// Where settled rounds go, beside those who subscribe here: whoever wants to know what became of what. What has no
+    /// room is lost to it and counted; nothing waits.
+    pub settled: Option<mpsc::Sender<Arc<Settled>>>,
     /// The beacons that are measured.
     pub beacons: Beacons,
     /// Where the auditor takes rows from that a snapshot read, for families that want them verified. What has no room

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use freshet_core::cause::Cause;
 use freshet_core::coalesce::PurgeRound;
-use freshet_core::gap::GapCause;
 use freshet_core::intent::Intent;
 use freshet_core::ports::OutboxRecord;
 use freshet_core::position::{Steady, StreamPosition, WallMicros};
@@ -16,7 +15,6 @@ use freshet_core::purge::PurgeSet;
 use freshet_core::registry::FreshnessClass;
 use freshet_core::sample::PurgedSample;
 
-use crate::lanes::work::Answer;
 use crate::rules::Rules;
 
 /// Purges that settle together, with what else has to be done before they may settle.
@@ -38,20 +36,8 @@ pub struct Round {
     pub oldest: Option<WallMicros>,
     /// Something in it must not be debounced.
     pub strict: bool,
-    /// Gaps that its changes gave away: topic, cause, words.
-    pub gaps: Vec<(Arc<str>, GapCause, String)>,
-    /// Families that are proven again when it is done, and the topics of their gaps.
-    pub unproven: Vec<Arc<str>>,
-    /// The topics whose gaps it purges.
-    pub unproven_topics: Vec<Arc<str>>,
-    /// Topics of heartbeats that were heard.
-    pub heartbeats: Vec<Arc<str>>,
-    /// Topic and partition of each beat of a beacon that was heard.
-    pub beats: Vec<(Arc<str>, i32)>,
     /// Its number, in the order in which rounds of one intake are sent.
     pub number: u64,
-    /// What its lanes have answered.
-    pub(crate) answers: Vec<Answer>,
 }
 
 impl Round {
@@ -67,13 +53,7 @@ impl Round {
             grown: Steady(0),
             oldest: None,
             strict: false,
-            gaps: Vec::new(),
-            unproven: Vec::new(),
-            unproven_topics: Vec::new(),
-            heartbeats: Vec::new(),
-            beats: Vec::new(),
             number: 0,
-            answers: Vec::new(),
         }
     }
 
@@ -87,12 +67,6 @@ impl Round {
         self.grown = Steady(0);
         self.oldest = None;
         self.strict = false;
-        self.gaps.clear();
-        self.unproven.clear();
-        self.unproven_topics.clear();
-        self.heartbeats.clear();
-        self.beats.clear();
-        self.answers.clear();
     }
 
     /// Whether nothing waits for this round.
@@ -140,17 +114,6 @@ impl Round {
             );
         }
     }
-}
-
-/// What an intake hears of a round that it has sent.
-#[derive(Debug)]
-pub(crate) struct Returned {
-    /// Its number.
-    pub(crate) number: u64,
-    /// The round, when all that it asked for is done or stored; none while it waits for nobody but `late`.
-    pub(crate) round: Option<Round>,
-    /// The targets that are late.
-    pub(crate) late: Vec<Arc<str>>,
 }
 
 /// When a round that could go on growing is sent.

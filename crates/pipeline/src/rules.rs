@@ -35,6 +35,11 @@ impl Rules {
         }
     }
 
+    /// Whether any family is a beacon's.
+    pub(crate) fn has_beacons(&self) -> bool {
+        !self.beacons.is_empty()
+    }
+
     /// Whether changes of the table are beats of a beacon.
     pub(crate) fn is_beacon(&self, table: TableId) -> bool {
         self.beacons.contains(&table)

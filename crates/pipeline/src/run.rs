@@ -6,16 +6,25 @@ use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
 use freshet_core::ports::{Outbox, Purger, Source, SourceError, WriterSchemas};
+use freshet_core::position::Steady;
 use freshet_core::sample::{PurgedSample, ReadSample};
 use freshet_wire::Decoder;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
-use crate::events::freshness::Measure;
+use crate::events::settled::Settled;
+use crate::events::{Subscribers, beats, freshness, samples};
 use crate::intake::Intake;
+use crate::intake::commits::Commits;
+use crate::intake::follow::Follow;
+use crate::intake::listen::Listen;
+use crate::intake::poison::Poison;
+use crate::intake::rounds::{Returned, Rounds};
+use crate::intake::streams::Streams;
 use crate::intake::take::{TakeChanges, TakeParts};
 use crate::intake::taking::Take;
+use crate::intake::unproven::UnprovenFamilies;
 use crate::lanes::budget::Pace;
 use crate::lanes::lane::{Lane, Policy};
 use crate::lanes::replay;
@@ -23,10 +32,9 @@ use crate::lanes::store::Store;
 use crate::lanes::take::TakeRequests;
 use crate::lanes::target::{NewTarget, Target};
 use crate::lanes::turns::Turns;
-use crate::metrics::STAGE;
 use crate::parts::{BacklogLane, Drive, LiveLane, Parts, Settings, TargetParts};
 use crate::round::run::RunRound;
-use crate::round::{Bounds, Returned, Round, Window};
+use crate::round::{Bounds, Round, Window};
 use crate::rules::RulesInForce;
 use crate::watch::beacon::Beacons;
 use crate::watch::lag::{LagOf, Lags};
@@ -82,14 +90,18 @@ where
         reads: parts.reads,
         stop: halted,
         tasks: JoinSet::new(),
+        subscribers: Subscribers::default(),
+        readers: JoinSet::new(),
         ends: Vec::new(),
         lags: Lags::default(),
     };
+    start.subscribe(parts.samples, parts.settled);
     let lanes = start.targets(parts.targets);
-    let run_round = start.run_round(lanes, parts.samples);
+    let run_round = start.run_round(lanes);
     for (at, (source, schemas)) in parts.intakes.into_iter().enumerate() {
         start.intake(at, source, schemas, &run_round);
     }
+    drop(run_round);
     finish(start, stop, halt).await
 }
 
@@ -98,7 +110,8 @@ async fn finish<S, O>(
     mut stop: watch::Receiver<bool>,
     halt: watch::Sender<bool>,
 ) -> Result<Vec<S>, PipelineError> {
-    let mut tasks = start.tasks;
+    let (mut tasks, mut readers) = (start.tasks, start.readers);
+    drop(start.subscribers);
     let mut running: FuturesUnordered<_> = start
         .ends
         .into_iter()
@@ -128,6 +141,8 @@ async fn finish<S, O>(
         }
     }
     tasks.shutdown().await;
+    // Nobody publishes any more: they read what is there, and end.
+    while readers.join_next().await.is_some() {}
     failure.map_or(Ok(sources), Err)
 }
 
@@ -147,24 +162,38 @@ struct Start<S, O> {
     reads: Option<mpsc::Sender<ReadSample>>,
     stop: watch::Receiver<bool>,
     tasks: JoinSet<()>,
+    subscribers: Subscribers,
+    /// The tasks of those who subscribed here.
+    readers: JoinSet<()>,
     ends: Vec<(String, ThreadEnd<S>)>,
     lags: Lags,
 }
 
 impl<S: Source + 'static, O: Outbox + 'static> Start<S, O> {
-    fn run_round<P>(
-        &self,
-        lanes: Lanes<P, O>,
+    /// Everybody who reads settled rounds beside the ledger.
+    fn subscribe(
+        &mut self,
         samples: Option<mpsc::Sender<PurgedSample>>,
-    ) -> Arc<RunRound<P, O>> {
+        settled: Option<mpsc::Sender<Arc<Settled>>>,
+    ) {
+        let subscribers = &mut self.subscribers;
+        let rounds = subscribers.subscribe("freshness", |_| true);
+        self.readers.spawn(freshness::run(rounds));
+        let rounds = subscribers.subscribe("beacons", beats::are_in);
+        self.readers.spawn(beats::run(rounds, self.beacons.clone()));
+        if let Some(auditor) = samples {
+            let rounds = subscribers.subscribe("auditor", samples::are_in);
+            self.readers.spawn(samples::run(rounds, auditor));
+        }
+        if let Some(settled) = settled {
+            subscribers.add("outside", |_| true, settled);
+        }
+    }
+
+    fn run_round<P>(&self, lanes: Lanes<P, O>) -> Arc<RunRound<P, O>> {
         Arc::new(RunRound {
             lanes,
             store: Arc::clone(&self.store),
-            measure: Measure {
-                purge_stage: metrics::histogram!(STAGE, "stage" => "purge"),
-                beacons: self.beacons.clone(),
-                samples,
-            },
         })
     }
 
@@ -295,11 +324,13 @@ impl<S: Source + 'static, O: Outbox + 'static> Start<S, O> {
         source: S,
         lanes: Lanes<P, O>,
     ) {
-        let run_round = self.run_round(lanes, None);
+        let run_round = self.run_round(lanes);
         let take = TakeRequests {
             target: Arc::clone(target),
-            clock: self.store.clock.clone(),
-            dead_letter_topic: Arc::clone(&self.settings.dead_letter_topic),
+            poison: Poison {
+                dead_letter_topic: Arc::clone(&self.settings.dead_letter_topic),
+                clock: self.store.clock.clone(),
+            },
         };
         self.thread(seat, source, take, run_round);
     }
@@ -321,27 +352,32 @@ impl<S: Source + 'static, O: Outbox + 'static> Start<S, O> {
         let (rounds, waiting) = mpsc::channel(open_max);
         // A round is told of twice at most: that it waits only for who is late, and that it is done.
         let (report, done) = std::sync::mpsc::sync_channel(2 * open_max);
-        self.tasks.spawn(run_rounds(run_round, waiting, report));
+        let subscribers = self.subscribers.clone();
+        self.tasks
+            .spawn(run_rounds(run_round, waiting, report, subscribers));
         self.store
             .status
             .not_ready(&name, "no partition assigned yet", self.store.clock.now());
+        let (clock, status) = (self.store.clock.clone(), self.store.status.clone());
+        let now = clock.now();
+        let (heartbeats, beacons) = (self.settings.heartbeats.clone(), self.beacons.clone());
         let intake = Intake {
-            name: name.clone(),
             source,
+            follow: self.follow(&lag_of),
+            streams: Streams::new(lag_of, self.lags.clone()),
             take,
-            rules: self.rules.clone(),
-            bounds,
-            clock: self.store.clock.clone(),
-            status: self.store.status.clone(),
-            lag_of,
-            lags: self.lags.clone(),
-            heartbeats: self.settings.heartbeats.clone(),
-            beacons: self.beacons.clone(),
-            transactions: self.settings.transactions.topics().collect(),
-            rounds,
-            done,
+            listen: Listen::new(heartbeats, beacons, status.clone()),
+            unproven: UnprovenFamilies::new(status.clone()),
+            rounds: Rounds::new(self.rules.current(), bounds, rounds, done),
+            commits: Commits::new(now),
+            alive: status.heartbeat(&name, now),
+            clock,
+            status,
+            quiet: false,
+            gauges_at: Steady(0),
             stop: self.stop.clone(),
             drain_within: self.settings.drain_within,
+            name: name.clone(),
         };
         let (end, ended) = oneshot::channel();
         // Nobody listens for the end any more only when the process is leaving already.
@@ -358,6 +394,19 @@ impl<S: Source + 'static, O: Outbox + 'static> Start<S, O> {
             }
         }
         self.ends.push((name, ended));
+    }
+
+    /// What an intake reads: the tables and the connectors' own topics, or a topic of ours.
+    fn follow(&self, lag_of: &LagOf) -> Follow {
+        let rules = self.rules.clone();
+        match lag_of {
+            LagOf::Lane(_) => Follow::own_topic(rules),
+            LagOf::Topics => {
+                let heartbeats = self.settings.heartbeats.topics();
+                let beside = heartbeats.chain(self.settings.transactions.topics());
+                Follow::tables(rules, beside.collect())
+            }
+        }
     }
 }
 
@@ -392,6 +441,7 @@ async fn run_rounds<P: Purger, O: Outbox>(
     run_round: Arc<RunRound<P, O>>,
     mut waiting: mpsc::Receiver<Round>,
     report: SyncSender<Returned>,
+    subscribers: Subscribers,
 ) {
     let mut under_way = FuturesUnordered::new();
     let mut open = true;
@@ -400,31 +450,27 @@ async fn run_rounds<P: Purger, O: Outbox>(
             // In order, so that a simulation repeats itself; both make progress, since rounds are bounded.
             biased;
             next = waiting.recv(), if open => match next {
-                Some(mut round) => {
+                Some(round) => {
                     let (run_round, report) = (&run_round, &report);
                     under_way.push(async move {
                         let number = round.number;
                         // It has room for whatever may be under way, and closes with the intake.
-                        let late = |late| {
-                            let round = None;
-                            drop(report.try_send(Returned { number, round, late }));
+                        let late = |targets| {
+                            drop(report.try_send(Returned::Late { number, targets }));
                         };
-                        run_round.run(&mut round, late).await;
-                        round
+                        run_round.run(round, late).await
                     });
                 }
                 None => open = false,
             },
-            Some(round) = under_way.next(), if !under_way.is_empty() => {
+            Some(settled) = under_way.next(), if !under_way.is_empty() => {
                 // The channel has room for every round that may be in flight, so this cannot block.
-                let returned = Returned {
-                    number: round.number,
-                    round: Some(round),
-                    late: Vec::new(),
-                };
-                if report.try_send(returned).is_err() {
+                let settled = Arc::new(settled);
+                if report.try_send(Returned::Done(Arc::clone(&settled))).is_err() {
                     return;
                 }
+                // The ledger has it. Nobody else is waited for.
+                subscribers.publish(&settled);
             }
         }
     }

@@ -17,7 +17,8 @@ fn a_steady_load_allocates_nothing_per_event() {
     let run = |events| allocation_counter::measure(|| run_in_one_thread(&values, &cache, events));
     let (few, many) = (run(20_480), run(61_440));
     let each = (many.count_total - few.count_total) as f64 / 40_960.0;
-    assert!(each < 0.005, "{each} allocations an event");
+    // A round of two thousand events has some ten: its result, its futures, its spans of positions.
+    assert!(each < 0.006, "{each} allocations an event");
 }
 
 #[test]

@@ -345,6 +345,7 @@ impl World {
             ],
             outbox: Arc::new(SimOutbox(shared.clone())),
             samples: None,
+            settled: None,
             beacons: Beacons::default(),
             reads: None,
         }

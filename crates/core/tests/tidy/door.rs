@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::sources::{RustFile, production_files, sample};
 
 /// Everybody who makes an `Intent`, and for what.
-const CALLERS: [(&str, &str); 6] = [
+const CALLERS: [(&str, &str); 5] = [
     (
         "crates/audit/src/verify.rs",
         "entries that are older than a row that a snapshot read",
@@ -15,11 +15,7 @@ const CALLERS: [(&str, &str); 6] = [
         "dead letters that are tried again",
     ),
     (
-        "crates/pipeline/src/lanes/take.rs",
-        "a purge request that cannot be read",
-    ),
-    (
-        "crates/pipeline/src/intake/take.rs",
+        "crates/pipeline/src/intake/poison.rs",
         "a record that cannot be used",
     ),
     ("crates/pipeline/src/intake/unproven.rs", "a gap in the log"),

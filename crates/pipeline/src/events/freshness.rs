@@ -1,119 +1,91 @@
-//! freshness: a round that is done → how fresh its changes are, at each target; samples for the auditor.
+//! freshness: settled rounds → how fresh their changes are, at each target.
 
 use std::sync::Arc;
 
-use ::metrics::Histogram;
-use freshet_core::position::{Steady, WallMicros};
-use freshet_core::registry::{FamilyId, TargetId};
-use freshet_core::sample::PurgedSample;
+use ::metrics::{Histogram, histogram};
+use freshet_core::position::WallMicros;
+use freshet_core::registry::FamilyId;
 use tokio::sync::mpsc;
 
-use crate::lanes::work::{Answer, Done, Stored};
-use crate::round::Round;
-use crate::watch::beacon::{Beacons, Beat};
+use crate::events::settled::{PlaceSettled, Settled};
+use crate::metrics::{FamilyTargetHandles, STAGE};
 
-/// Measures rounds that are done.
-#[derive(Debug, Clone)]
-pub(crate) struct Measure {
-    pub(crate) purge_stage: Histogram,
-    pub(crate) beacons: Beacons,
-    pub(crate) samples: Option<mpsc::Sender<PurgedSample>>,
+/// Measures rounds until no more come.
+pub(crate) async fn run(mut rounds: mpsc::Receiver<Arc<Settled>>) {
+    let purge_stage = histogram!(STAGE, "stage" => "purge");
+    while let Some(settled) = rounds.recv().await {
+        measure(&settled, &purge_stage);
+    }
 }
 
-impl Measure {
-    /// Measures what the lanes have answered; `now` is when the last one had.
-    pub(crate) fn settled(&self, round: &mut Round, now: Steady) {
-        for answer in &round.answers {
-            for done in &answer.done {
-                self.measure(round, answer.target, done);
-            }
-        }
-        let (answers, samples) = (&round.answers, &mut round.samples);
-        let registry = &round.rules.registry;
-        for mut sample in samples.drain(..) {
-            let at = registry.target_named(&sample.target);
-            let at = at.and_then(|target| answered_at(answers, target));
-            if let (Some(auditor), Some(at)) = (&self.samples, at) {
-                sample.purged = at;
-                // A full auditor is no reason to wait: it is a sample.
-                let _ = auditor.try_send(sample);
-            }
-        }
-        self.purge_stage.record(now.since(round.begun));
-    }
+fn measure(settled: &Settled, purge_stage: &Histogram) {
+    each(settled, |purged| {
+        let age = purged.answered.since(purged.committed) as f64 / 1e6;
+        purged.handles.freshness.record_many(age, purged.count);
+    });
+    purge_stage.record(settled.at().since(settled.begun()));
+}
 
-    /// Commit → effective, for each change of the round where all that concerned the target is done, or for each purge
-    /// where the round came from a lane.
-    fn measure(&self, round: &Round, target: TargetId, done: &Done) {
-        let record = |family, committed, count| {
-            self.record(round, target, (family, committed, done.at), count);
-        };
-        if let Some(purges) = &done.purges {
-            return in_runs(
-                purges
-                    .iter()
-                    .map(|(purge, _)| (purge.family, purge.committed)),
-                record,
-            );
-        }
-        let changes = round.purges.changes();
-        if changes.is_empty() {
-            let batch = round
-                .purges
-                .batches()
-                .find(|batch| batch.target() == target);
-            let purges = batch.into_iter().flat_map(|batch| batch.iter());
-            return in_runs(
-                purges.map(|(purge, _)| (purge.family, purge.committed)),
-                record,
-            );
-        }
-        in_runs(
-            changes
-                .iter()
-                .map(|change| (change.family, change.committed)),
-            record,
-        );
-    }
+/// Changes of one family that were committed together, and whose purges a target has answered.
+pub(crate) struct Purged<'a> {
+    pub(crate) handles: &'a FamilyTargetHandles,
+    pub(crate) committed: WallMicros,
+    pub(crate) answered: WallMicros,
+    pub(crate) count: usize,
+}
 
-    fn record(
-        &self,
-        round: &Round,
-        target: TargetId,
-        purged: (FamilyId, WallMicros, WallMicros),
-        count: usize,
-    ) {
-        let (family, committed, answered) = purged;
-        if committed != WallMicros(0)
-            && let Some(handles) = round.rules.handles.pair(family, target)
-        {
-            let age = answered.since(committed) as f64 / 1e6;
-            handles.freshness.record_many(age, count);
-            if let Some((database, target)) = &handles.beacon {
-                self.beacons.purged(Beat {
-                    database: Arc::clone(database),
-                    target: Arc::clone(target),
+/// Calls `report` for all changes of the round at each place where all that concerned it is done, or for all purges
+/// where the round came from a lane's topic.
+pub(crate) fn each<'a>(settled: &'a Settled, report: impl Fn(Purged<'a>)) {
+    for place in settled.places() {
+        each_at(settled, place, &report);
+    }
+}
+
+fn each_at<'a>(settled: &'a Settled, place: &'a PlaceSettled, report: &impl Fn(Purged<'a>)) {
+    let handles = &settled.rules().handles;
+    for done in &place.done {
+        let report = |family, committed, count| {
+            if committed != WallMicros(0)
+                && let Some(handles) = handles.pair(family, place.target)
+            {
+                report(Purged {
+                    handles,
                     committed,
-                    begun: round.begun,
-                    answered,
+                    answered: done.at,
+                    count,
                 });
             }
+        };
+        let changes = settled.changes();
+        let purges = done.purges.as_ref();
+        // What was asked for is all that is known of a round from a lane's topic.
+        let purges = purges.or_else(|| {
+            let scope = changes.is_empty().then(|| settled.scope(place.target));
+            scope.flatten()
+        });
+        match purges {
+            Some(purges) => {
+                let purges = purges.iter();
+                in_runs(
+                    purges.map(|(purge, _)| (purge.family, purge.committed)),
+                    report,
+                );
+            }
+            None => in_runs(
+                changes
+                    .iter()
+                    .map(|change| (change.family, change.committed)),
+                report,
+            ),
         }
     }
 }
 
-/// When a target had answered all of its purges; none when some were stored.
-fn answered_at(answers: &[Answer], target: TargetId) -> Option<WallMicros> {
-    let mut answers = answers.iter();
-    let answer =
-        answers.rfind(|answer| answer.target == target && answer.stored == Stored::Nothing)?;
-    answer.done.last().map(|done| done.at)
-}
-
-/// Tells equal neighbours at once: changes of one transaction mostly stand together.
+/// Reports equal neighbours at once: changes of one transaction mostly stand together.
 fn in_runs(
     all: impl Iterator<Item = (FamilyId, WallMicros)>,
-    record: impl Fn(FamilyId, WallMicros, usize),
+    report: impl Fn(FamilyId, WallMicros, usize),
 ) {
     let mut run: Option<((FamilyId, WallMicros), usize)> = None;
     for next in all {
@@ -121,12 +93,12 @@ fn in_runs(
             Some((same, count)) if *same == next => *count += 1,
             _ => {
                 if let Some(((family, committed), count)) = run.replace((next, 1)) {
-                    record(family, committed, count);
+                    report(family, committed, count);
                 }
             }
         }
     }
     if let Some(((family, committed), count)) = run {
-        record(family, committed, count);
+        report(family, committed, count);
     }
 }

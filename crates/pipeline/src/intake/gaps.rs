@@ -1,383 +1,210 @@
-//! Gaps in the log: what they are noticed by in the changes themselves, and when their families are purged. One gap of
-//! many partitions is one purge, and gaps that keep coming do not become a storm (promise P5).
+//! gaps: records that may be lost → when the families of their table are purged. One gap of many partitions is one purge,
+//! and gaps that keep coming do not become a storm (promise P5).
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use freshet_core::broken::Promise;
-use freshet_core::change::{Change, Op};
-use freshet_core::gap::GapCause;
-use freshet_core::position::{ChangeVersion, Steady, StreamId, StreamPosition, WallMicros};
-use freshet_core::registry::Registry;
-use freshet_core::table::TableId;
+use freshet_core::cause::Cause;
+use freshet_core::intent::Asked;
+use freshet_core::position::Steady;
 
-/// Other partitions of the same topic mostly tell of the same gap within this.
+use crate::intake::open::Gap;
+
+/// Other partitions of the same topic mostly report the same gap within this.
 const GATHER: Duration = Duration::from_secs(1);
 /// A table's families are purged for gaps no more often than this.
 const AT_MOST_EVERY: Duration = Duration::from_secs(30);
-/// Clocks of databases are set back and forth by less than this.
-const CLOCK_STEP: Duration = Duration::from_secs(5);
 
-/// Gaps that are not purged yet, and when the last ones were, by topic.
+/// The gaps of an intake, from their notice until the purge of their families is done.
 #[derive(Debug, Default)]
 pub(crate) struct Gaps {
+    /// Not purged yet, by topic.
     waiting: BTreeMap<Arc<str>, Waiting>,
+    /// In a round that is not done.
+    under_way: Vec<UnderWay>,
+    /// When the last ones were purged, by topic.
     purged: BTreeMap<Arc<str>, Steady>,
 }
 
 #[derive(Debug)]
 struct Waiting {
     due: Steady,
-    cause: GapCause,
-    detail: String,
+    gap: DueGap,
+}
+
+#[derive(Debug)]
+struct UnderWay {
+    cause: Arc<Cause>,
+    unproven: Unproven,
 }
 
 /// A gap whose families are to be purged now.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct DueGap {
+    pub(crate) gap: Gap,
+    /// What is purged because of it.
+    pub(crate) asked: Asked,
+    /// The families that this concerns.
+    pub(crate) families: Vec<Arc<str>>,
+}
+
+/// What a gap leaves unproven until its purge is done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Unproven {
     pub(crate) topic: Arc<str>,
-    pub(crate) cause: GapCause,
-    pub(crate) detail: String,
+    pub(crate) families: Vec<Arc<str>>,
 }
 
 impl Gaps {
     /// Notes a gap. One that waits already takes it in.
-    pub(crate) fn note(
-        &mut self,
-        topic: &Arc<str>,
-        (cause, detail): (GapCause, String),
-        now: Steady,
-    ) {
+    pub(crate) fn note(&mut self, gap: DueGap, now: Steady) {
         if Promise::P5.is_broken() {
             return;
         }
         let gathered = now.plus(GATHER);
+        let topic = &gap.gap.topic;
         let spared = self.purged.get(topic).map(|&at| at.plus(AT_MOST_EVERY));
-        self.waiting.entry(Arc::clone(topic)).or_insert(Waiting {
-            due: spared.map_or(gathered, |spared| spared.max(gathered)),
-            cause,
-            detail,
-        });
+        let due = spared.map_or(gathered, |spared| spared.max(gathered));
+        self.waiting
+            .entry(Arc::clone(topic))
+            .or_insert(Waiting { due, gap });
     }
 
-    /// Whether anything waits: until it is purged, nothing may be committed, since a process that dies would not
+    /// Whether any gap is not purged yet. Until then nothing may be committed, since a process that dies would not
     /// notice the gap a second time.
-    pub(crate) fn is_waiting(&self) -> bool {
-        !self.waiting.is_empty()
+    pub(crate) fn is_open(&self) -> bool {
+        !self.waiting.is_empty() || !self.under_way.is_empty()
     }
 
-    /// A gap whose time has come. Its families are purged by whoever takes it.
+    /// A gap whose time has come. The caller purges its families.
     pub(crate) fn take_due(&mut self, now: Steady) -> Option<DueGap> {
-        let topic = self.waiting.iter().find(|(_, it)| it.due <= now)?.0.clone();
-        let Waiting { cause, detail, .. } = self.waiting.remove(&topic)?;
-        self.purged.insert(Arc::clone(&topic), now);
-        Some(DueGap {
-            topic,
-            cause,
-            detail,
-        })
-    }
-}
-
-/// What changes say about their own order. Positions and commit times of one database rise together, whichever
-/// partition a change comes from.
-#[derive(Debug, Default)]
-pub(crate) struct Order {
-    /// By [`TableId`].
-    tables: Vec<Seen>,
-    /// Streams that the group reads for the first time. What others hold may have been read by an earlier process.
-    first: HashSet<StreamId>,
-}
-
-/// What was seen of one table.
-#[derive(Debug, Default)]
-struct Seen {
-    topic: Arc<str>,
-    newest: ChangeVersion,
-    committed: WallMicros,
-    streamed: bool,
-    /// The last snapshots, the newest first: partitions are read one after the other, so rows of two may alternate.
-    snapshots: [Option<Snapshot>; 2],
-}
-
-/// One snapshot: all its rows have the place in the log at which it began.
-#[derive(Debug, Clone, Copy)]
-struct Snapshot {
-    version: ChangeVersion,
-    /// It is known to be a gap.
-    is_noted: bool,
-}
-
-impl Order {
-    /// Inspects a change at its place in Kafka; some cause when it reveals a gap.
-    pub(crate) fn look(&mut self, change: &Change, place: StreamPosition) -> Option<GapCause> {
-        let TableId(at) = change.table;
-        let at = at as usize;
-        if self.tables.len() <= at {
-            self.tables.resize_with(at + 1, Seen::default);
-        }
-        let seen = self.tables.get_mut(at)?;
-        if change.op == Op::Read {
-            // Before the first offset nothing can have been read.
-            let resumed =
-                change.snapshot && place.ordinal > 0 && !self.first.contains(&place.stream);
-            let again = change.snapshot && seen.is_again(change.version, resumed);
-            return again.then_some(GapCause::SnapshotAgain);
-        }
-        seen.streamed = true;
-        let committed = change.committed.at;
-        if change.version == ChangeVersion::default() || committed == WallMicros(0) {
-            seen.forget_placeless();
-            return None;
-        }
-        // A record that is read again has an earlier place *and* an earlier time; one whose place is earlier although
-        // it was committed later was written by a database that has lost what came between.
-        let back = change.version < seen.newest
-            && committed.since(seen.committed) > CLOCK_STEP.as_micros() as u64;
-        if back || change.version >= seen.newest {
-            (seen.newest, seen.committed) = (change.version, committed);
-        }
-        back.then_some(GapCause::PositionBack)
+        let (topic, _) = self
+            .waiting
+            .iter()
+            .find(|(_, waiting)| waiting.due <= now)?;
+        let topic = Arc::clone(topic);
+        let Waiting { gap, .. } = self.waiting.remove(&topic)?;
+        self.purged.insert(topic, now);
+        Some(gap)
     }
 
-    /// The group reads a stream for the first time.
-    pub(crate) fn begins(&mut self, stream: StreamId) {
-        self.first.insert(stream);
+    /// The families of a gap are being purged because of `cause`.
+    pub(crate) fn purging(&mut self, cause: Arc<Cause>, unproven: Unproven) {
+        self.under_way.push(UnderWay { cause, unproven });
     }
 
-    /// A stream has ended.
-    pub(crate) fn ended(&mut self, stream: StreamId) {
-        self.first.remove(&stream);
-    }
-
-    /// Takes what was seen over to the tables of another registry: table ids belong to one, topics do not.
-    pub(crate) fn follow(&mut self, registry: &Registry) {
-        let earlier = std::mem::take(&mut self.tables).into_iter();
-        let mut earlier: HashMap<Arc<str>, Seen> = earlier
-            .map(|seen| (Arc::clone(&seen.topic), seen))
+    /// A round with these causes is done: returns what is proven by it, without families that another gap still leaves
+    /// unproven.
+    pub(crate) fn proven(&mut self, causes: &[Arc<Cause>]) -> Vec<Unproven> {
+        if self.under_way.is_empty() {
+            return Vec::new();
+        }
+        let is_done =
+            |gap: &mut UnderWay| causes.iter().any(|cause| Arc::ptr_eq(cause, &gap.cause));
+        let done: Vec<Unproven> = self
+            .under_way
+            .extract_if(.., is_done)
+            .map(|gap| gap.unproven)
             .collect();
-        let tables = registry.tables.iter().map(|table| {
-            let topic = Arc::clone(&table.shape.topic);
-            let seen = earlier.remove(&topic).unwrap_or_default();
-            Seen { topic, ..seen }
+        let proven = done.into_iter().map(|mut unproven| {
+            unproven.families.retain(|family| !self.concerns(family));
+            unproven
         });
-        self.tables = tables.collect();
-    }
-}
-
-impl Seen {
-    /// Whether a row of the snapshot at `version` reveals that the table was read before it. Once for each snapshot.
-    fn is_again(&mut self, version: ChangeVersion, resumed: bool) -> bool {
-        let mut known = self.snapshots.iter_mut().flatten();
-        if let Some(known) = known.find(|it| it.version == version) {
-            // What was streamed meanwhile may have come after this snapshot, in another partition.
-            let again = resumed && !known.is_noted;
-            known.is_noted |= resumed;
-            return again;
-        }
-        let [newest, _] = self.snapshots;
-        // Of what changed between two snapshots there is no event either.
-        let is_noted = self.streamed || resumed || newest.is_some();
-        self.snapshots = [Some(Snapshot { version, is_noted }), newest];
-        is_noted
+        proven.collect()
     }
 
-    /// Snapshots of records without a place cannot be distinguished: a streamed change ends them.
-    fn forget_placeless(&mut self) {
-        let is_placed = |it: &Snapshot| it.version != ChangeVersion::default();
-        self.snapshots = self.snapshots.map(|it| it.filter(is_placed));
+    fn concerns(&self, family: &Arc<str>) -> bool {
+        let waiting = self.waiting.values().map(|waiting| &waiting.gap.families);
+        let under_way = self.under_way.iter().map(|gap| &gap.unproven.families);
+        waiting
+            .chain(under_way)
+            .flatten()
+            .any(|other| other == family)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use freshet_core::cause::Reason;
+    use freshet_core::gap::GapCause;
+
     use super::*;
 
     const SECOND: u64 = 1_000_000;
 
-    fn gap() -> (GapCause, String) {
-        (GapCause::Truncated, "offsets 1 to 5".to_owned())
+    /// A gap of this topic, on which these families depend.
+    fn gap(topic: &str, families: &[&str]) -> DueGap {
+        let topic = Arc::<str>::from(topic);
+        DueGap {
+            asked: Asked::Topic(Arc::clone(&topic)),
+            gap: Gap {
+                topic,
+                cause: GapCause::Truncated,
+                detail: "offsets 1 to 5".to_owned(),
+            },
+            families: families.iter().map(|family| Arc::from(*family)).collect(),
+        }
     }
 
     #[test]
     fn p5_one_gap_of_many_partitions_is_one_purge() {
-        let (mut gaps, topic) = (Gaps::default(), Arc::<str>::from("shop.public.items"));
+        let (mut gaps, of_items) = (Gaps::default(), gap("items", &["item"]));
         for at in 0..6 {
-            gaps.note(&topic, gap(), Steady(at * 100_000));
+            gaps.note(of_items.clone(), Steady(at * 100_000));
         }
-        assert!(gaps.is_waiting());
+        assert!(gaps.is_open());
         assert_eq!(gaps.take_due(Steady(SECOND - 1)), None);
-        assert!(gaps.take_due(Steady(SECOND)).is_some());
-        assert!(!gaps.is_waiting());
+        assert_eq!(gaps.take_due(Steady(SECOND)), Some(of_items));
+        assert!(!gaps.is_open());
         assert_eq!(gaps.take_due(Steady(90 * SECOND)), None, "exactly one");
     }
 
     #[test]
     fn p5_gaps_that_keep_coming_are_no_storm_and_none_is_forgotten() {
-        let (mut gaps, topic) = (Gaps::default(), Arc::<str>::from("shop.public.items"));
+        let mut gaps = Gaps::default();
         let mut purges = 0;
         for at in 0..120 {
-            gaps.note(&topic, gap(), Steady(at * SECOND));
+            gaps.note(gap("items", &["item"]), Steady(at * SECOND));
             purges += u32::from(gaps.take_due(Steady(at * SECOND)).is_some());
         }
         assert_eq!(purges, 4, "one every thirty seconds");
-        assert!(gaps.is_waiting(), "the last ones wait for theirs");
+        assert!(gaps.is_open(), "the last ones wait for theirs");
     }
 
-    fn change(op: Op, position: u64, second: u64) -> Change {
-        let mut change = Change::default();
-        change.reset(TableId(0), op);
-        change.version = ChangeVersion::from_postgres(position, position);
-        change.committed.at = WallMicros(second * SECOND);
-        change
-    }
-
-    /// The record at an offset of a stream.
-    fn at(stream: u32, ordinal: u64) -> StreamPosition {
-        let stream = StreamId(stream);
-        StreamPosition { stream, ordinal }
-    }
-
-    #[test]
-    fn p5_a_later_commit_at_an_earlier_place_is_a_gap_and_a_repetition_is_none() {
-        let mut order = Order::default();
-        let mut look =
-            |position, second| order.look(&change(Op::Update, position, second), at(0, 9));
-        for (position, second) in [(100, 10), (200, 20), (150, 15), (200, 20), (190, 24)] {
-            assert_eq!(look(position, second), None);
-        }
-        assert_eq!(look(200, 40), None, "the same place");
-        assert_eq!(look(199, 45), None, "clocks are set back by as much");
-        assert_eq!(look(120, 60), Some(GapCause::PositionBack));
-        assert_eq!(look(121, 61), None, "reported once");
-    }
-
-    #[test]
-    fn p5_a_change_without_place_or_time_says_nothing_of_the_order() {
-        let mut order = Order::default();
-        let mut look = |change: Change| order.look(&change, at(0, 9));
-        assert_eq!(look(change(Op::Update, 200, 20)), None);
-        let mut placeless = change(Op::Update, 0, 60);
-        placeless.version = ChangeVersion::default();
-        assert_eq!(look(placeless), None);
-        assert_eq!(look(change(Op::Update, 300, 0)), None, "without time");
-        assert_eq!(look(change(Op::Update, 250, 90)), None, "after 200");
-    }
-
-    /// A row of the snapshot that began at `position`.
-    fn row(position: u64) -> Change {
-        let mut row = change(Op::Read, position, 0);
-        row.snapshot = true;
-        row
-    }
-
-    #[test]
-    fn p5_a_snapshot_of_a_table_that_was_streamed_is_a_gap() {
-        let mut order = Order::default();
-        order.begins(StreamId(0));
-        order.begins(StreamId(1));
-        assert_eq!(order.look(&row(1), at(0, 0)), None, "the first snapshot");
-        assert_eq!(order.look(&row(1), at(0, 1)), None);
-        assert_eq!(order.look(&change(Op::Create, 5, 5), at(0, 2)), None);
-        assert_eq!(
-            order.look(&row(1), at(1, 7)),
-            None,
-            "the same, in a partition that is read later"
-        );
-        let mut asked_for = change(Op::Read, 6, 6);
-        asked_for.snapshot = false;
-        assert_eq!(order.look(&asked_for, at(0, 3)), None, "an incremental one");
-        assert_eq!(order.look(&row(9), at(0, 4)), Some(GapCause::SnapshotAgain));
-        assert_eq!(order.look(&row(9), at(0, 5)), None, "reported once");
-        assert_eq!(order.look(&row(9), at(1, 8)), None, "reported once");
-        assert_eq!(
-            order.look(&row(12), at(0, 6)),
-            Some(GapCause::SnapshotAgain),
-            "another one"
-        );
-        assert_eq!(
-            order.look(&row(9), at(1, 9)),
-            None,
-            "rows of two that alternate"
-        );
-    }
-
-    #[test]
-    fn p5_a_snapshot_of_what_was_read_before_a_restart_is_a_gap_once() {
-        // A new process: nothing was streamed in it, and no stream is read for the first time.
-        let mut order = Order::default();
-        assert_eq!(order.look(&row(9), at(0, 4)), Some(GapCause::SnapshotAgain));
-        assert_eq!(
-            order.look(&row(9), at(0, 5)),
-            None,
-            "one purge for one snapshot"
-        );
-        // A partition that was empty, before one that was read.
-        let mut order = Order::default();
-        assert_eq!(order.look(&row(9), at(3, 0)), None);
-        assert_eq!(order.look(&row(9), at(0, 4)), Some(GapCause::SnapshotAgain));
-        assert_eq!(
-            order.look(&row(9), at(3, 1)),
-            None,
-            "one purge for one snapshot"
-        );
-        // A first start reads it all, from whichever offset.
-        let mut order = Order::default();
-        order.begins(StreamId(0));
-        assert_eq!(order.look(&row(9), at(0, 4)), None);
-        order.ended(StreamId(0));
-        assert_eq!(
-            order.look(&row(9), at(0, 5)),
-            Some(GapCause::SnapshotAgain),
-            "assigned again"
-        );
-    }
-
-    #[test]
-    fn p5_another_registry_forgets_nothing_of_a_topic() {
-        let table = |id, topic: &str| freshet_core::registry::Table {
-            shape: freshet_core::table::TableShape {
-                id: TableId(id),
-                name: Arc::from(topic),
-                topic: Arc::from(topic),
-                engine: freshet_core::table::Engine::Postgres,
-                identity: freshet_core::table::ReplicaIdentity::Full,
-                connector: Arc::default(),
-                columns: Vec::new(),
-                declared: Arc::default(),
-            },
-            bindings: Vec::new(),
+    /// Takes the gap that is due, whose purge has `cause` from now on.
+    fn purge(gaps: &mut Gaps, now: u64, cause: &Arc<Cause>) {
+        let due = gaps.take_due(Steady(now * SECOND)).expect("a due gap");
+        let unproven = Unproven {
+            topic: due.gap.topic,
+            families: due.families,
         };
-        let registry = |tables| {
-            let revision = freshet_core::registry::RegistryRevision {
-                sequence: 1,
-                content_hash: Arc::from(""),
-            };
-            Registry::new(revision, Vec::new(), tables, Vec::new())
-        };
-        let mut order = Order::default();
-        order.follow(&registry(vec![table(0, "items")]));
-        order.begins(StreamId(0));
-        assert_eq!(order.look(&change(Op::Create, 5, 5), at(0, 0)), None);
-        order.follow(&registry(vec![table(0, "accounts"), table(1, "items")]));
-        let mut again = row(9);
-        again.table = TableId(1);
-        assert_eq!(order.look(&again, at(0, 1)), Some(GapCause::SnapshotAgain));
+        gaps.purging(Arc::clone(cause), unproven);
     }
 
     #[test]
-    fn p5_snapshots_without_a_place_are_ended_by_a_streamed_change() {
-        let mut order = Order::default();
-        order.begins(StreamId(0));
-        let mut row = row(0);
-        row.version = ChangeVersion::default();
-        assert_eq!(order.look(&row, at(0, 0)), None);
-        assert_eq!(order.look(&row, at(0, 1)), None);
-        let mut streamed = change(Op::Update, 0, 0);
-        streamed.version = ChangeVersion::default();
-        assert_eq!(order.look(&streamed, at(0, 2)), None);
-        assert_eq!(order.look(&row, at(0, 3)), Some(GapCause::SnapshotAgain));
-        assert_eq!(order.look(&row, at(0, 4)), None, "reported once");
+    fn p5_a_gap_is_open_until_the_round_with_its_own_cause_is_done() {
+        // Equal in words, and two all the same.
+        let causes = [(); 3].map(|()| Arc::new(Cause::own(Reason::Gap, "offsets 1 to 5")));
+        let [first, second, other] = &causes;
+        let mut gaps = Gaps::default();
+        gaps.note(gap("items", &["item", "menu"]), Steady(0));
+        purge(&mut gaps, 1, first);
+        gaps.note(gap("prices", &["menu"]), Steady(SECOND));
+        assert_eq!(gaps.proven(std::slice::from_ref(other)), []);
+        assert_eq!(gaps.proven(&[]), []);
+        let proven = |topic: &str, families: &[&str]| {
+            let families = families.iter().map(|family| Arc::from(*family)).collect();
+            let topic = Arc::from(topic);
+            vec![Unproven { topic, families }]
+        };
+        let of_first = gaps.proven(std::slice::from_ref(first));
+        assert_eq!(of_first, proven("items", &["item"]), "the menu is not");
+        assert!(gaps.is_open());
+        purge(&mut gaps, 2, second);
+        let of_second = gaps.proven(&[Arc::clone(other), Arc::clone(second)]);
+        assert_eq!(of_second, proven("prices", &["menu"]));
+        assert!(!gaps.is_open());
     }
 }

@@ -207,7 +207,8 @@ impl Blame {
     /// Says what is so now.
     pub(crate) fn say<W: WriterSchemas + 'static>(
         &mut self,
-        (fetches, parked): (&Fetches<W>, &Parked),
+        fetches: &Fetches<W>,
+        parked: &Parked,
         status: &Status,
         now: Steady,
     ) {

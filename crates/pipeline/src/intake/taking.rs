@@ -6,13 +6,13 @@ use freshet_core::intent::Asked;
 use freshet_core::ports::RawRecord;
 use freshet_core::position::{Steady, StreamId, StreamPosition, WallMicros};
 
-use crate::round::Round;
+use crate::intake::open::Open;
 
 /// What an intake does with each record it is given.
 pub(crate) trait Take: Send {
-    /// Puts what the record asks for into `round`. Returns how many answers its position waits for: zero
+    /// Puts what the record asks for into the open round. Returns how many answers its position waits for: zero
     /// settles it at once, one waits for the round. Records that were at hand together have one `now`.
-    fn take(&mut self, record: RawRecord<'_>, round: &mut Round, now: Steady) -> u32;
+    fn take(&mut self, record: RawRecord<'_>, open: &mut Open, now: Steady) -> u32;
 
     /// Whether more records wait for something else than a round than may; nothing more is to be taken until fewer do.
     fn is_held_up(&self) -> bool {
@@ -40,7 +40,7 @@ pub(crate) trait Take: Send {
     }
 
     /// Takes what was held up, when what it waits for has come.
-    fn retry(&mut self, _round: &mut Round) {}
+    fn retry(&mut self, _open: &mut Open) {}
 
     /// Drops what is held up for a stream that somebody else reads now.
     fn forget(&mut self, _stream: StreamId) {}
@@ -60,7 +60,7 @@ pub(crate) trait Take: Send {
     fn spoil(&mut self, _topic: &str) {}
 
     /// Looks for what can be said only after some time. Called before each pull.
-    fn look(&mut self, _round: &mut Round) {}
+    fn look(&mut self, _open: &mut Open) {}
 }
 
 #[cfg(test)]
@@ -70,7 +70,7 @@ mod tests {
     struct Settled;
 
     impl Take for Settled {
-        fn take(&mut self, _record: RawRecord<'_>, _round: &mut Round, _now: Steady) -> u32 {
+        fn take(&mut self, _record: RawRecord<'_>, _open: &mut Open, _now: Steady) -> u32 {
             0
         }
     }

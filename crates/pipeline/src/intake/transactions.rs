@@ -9,15 +9,14 @@ use ::metrics::counter;
 use freshet_core::change::{Change, Op};
 use freshet_core::gap::GapCause;
 use freshet_core::members::{Ends, EndsQuestion, Members, MembersLimits, Missing, Outcomes};
-use freshet_core::ports::{Origin, RawRecord, TopicEnds, WriterSchemas};
+use freshet_core::ports::{Origin, TopicEnds};
 use freshet_core::position::{Steady, StreamId};
 use freshet_core::registry::Registry;
 use freshet_core::transaction::Boundary;
-use freshet_wire::{BoundaryRead, DecodeError, Decoded, Skipped};
+use freshet_wire::{DecodeError, Decoded};
 
-use crate::intake::take::{TakeChanges, Taken};
+use crate::intake::open::Gap;
 use crate::metrics;
-use crate::round::Round;
 
 /// The databases whose transactions are counted, by Debezium's `topic.prefix`.
 #[derive(Debug, Clone, Default)]
@@ -149,7 +148,7 @@ impl Watch {
 
     /// A record of a table's topic was taken. It may be no change; a change that somebody made belongs to a
     /// transaction.
-    pub(crate) fn note(&mut self, origin: Origin<'_>, change: Option<&Change>, now: Steady) {
+    fn note(&mut self, origin: Origin<'_>, change: Option<&Change>, now: Steady) {
         for watched in &mut self.databases {
             let Origin {
                 topic,
@@ -167,6 +166,25 @@ impl Watch {
         }
     }
 
+    /// The same of whatever a record of a table's topic was decoded to.
+    pub(crate) fn note_decoded(
+        &mut self,
+        origin: Origin<'_>,
+        decoded: &Result<Decoded, DecodeError>,
+        change: &Change,
+        now: Steady,
+    ) {
+        match decoded {
+            Ok(Decoded::SchemaWanted { .. }) => {}
+            Ok(Decoded::Change) => self.note(origin, Some(change), now),
+            Ok(_) => self.note(origin, None, now),
+            Err(_) => {
+                self.note(origin, None, now);
+                self.spoil(origin.topic, now);
+            }
+        }
+    }
+
     /// A transaction began or ended.
     pub(crate) fn note_boundary(&mut self, origin: Origin<'_>, boundary: Boundary, now: Steady) {
         let mut databases = self.databases.iter_mut();
@@ -179,9 +197,9 @@ impl Watch {
         }
     }
 
-    /// Asks, judges, and puts what is missing into the round as gaps.
-    pub(crate) fn look(&mut self, round: &mut Round, now: Steady) {
-        self.follow(&round.rules.registry, now);
+    /// Asks, judges, and adds what is missing to the gaps.
+    pub(crate) fn look(&mut self, registry: &Registry, gaps: &mut Vec<Gap>, now: Steady) {
+        self.follow(registry, now);
         let ends = self.settings.ends.as_ref();
         for watched in &mut self.databases {
             watched.receive(now);
@@ -190,9 +208,11 @@ impl Watch {
             }
             for missing in watched.members.judge() {
                 let detail = in_words(&watched.database, &missing);
-                round
-                    .gaps
-                    .push((missing.topic, GapCause::MembersMissing, detail));
+                gaps.push(Gap {
+                    topic: missing.topic,
+                    cause: GapCause::MembersMissing,
+                    detail,
+                });
             }
             let outcomes = watched.members.take_outcomes();
             if outcomes != Outcomes::default() {
@@ -262,49 +282,6 @@ fn in_words(database: &str, missing: &Missing) -> String {
         "transaction {first} of {database} ended with {counted} changes of this table, {arrived} arrived and the topic is \
          read to its end{others}: the connector, a transform or the brokers dropped the rest"
     )
-}
-
-impl<W: WriterSchemas + 'static> TakeChanges<W> {
-    /// Counts a record of a table's topic, whatever it is.
-    pub(crate) fn watch_taken(
-        &mut self,
-        record: &RawRecord<'_>,
-        decoded: &Result<Decoded, DecodeError>,
-    ) {
-        let Some(watch) = &mut self.watch else {
-            return;
-        };
-        let now = self.clock.now();
-        match decoded {
-            Ok(Decoded::SchemaWanted { .. }) => {}
-            Ok(Decoded::Change) => watch.note(record.origin, Some(&self.change), now),
-            Ok(_) => watch.note(record.origin, None, now),
-            Err(_) => {
-                watch.note(record.origin, None, now);
-                watch.spoil(record.origin.topic, now);
-            }
-        }
-    }
-
-    /// A boundary purges nothing, and one that cannot be read only means that its transaction is not judged.
-    pub(crate) fn take_boundary(&mut self, record: &RawRecord<'_>) -> Taken {
-        let read = self.decoder.decode_boundary(record);
-        let now = self.clock.now();
-        match (read, &mut self.watch) {
-            (Ok(BoundaryRead::SchemaWanted { id }), _) => return Taken::WantsSchema(id),
-            (Ok(BoundaryRead::Boundary(boundary)), Some(watch)) => {
-                watch.note_boundary(record.origin, boundary, now);
-            }
-            (Ok(_), _) => {}
-            (Err(error), _) => {
-                tracing::debug!(origin = %record.origin, error = %error, "no boundary of a transaction");
-            }
-        }
-        if let Some(counter) = self.handles.skipped.get(Skipped::Transaction as usize) {
-            counter.increment(1);
-        }
-        Taken::Done(0)
-    }
 }
 
 /// Counts what became of the transactions of a database.

@@ -11,6 +11,7 @@ use crate::lanes::breaker::Admission;
 use crate::lanes::report::{add_family_scope, count, retry_after};
 use crate::lanes::store::Store;
 use crate::lanes::target::Target;
+use crate::lanes::work::Tried;
 use crate::rules::Rules;
 
 /// The attempts at one batch.
@@ -25,7 +26,7 @@ pub(crate) struct Attempts<'a, P, O> {
 impl<P: Purger, O: Outbox> Attempts<'_, P, O> {
     /// Purges until everything is settled. Gives back what is not when there is a deadline and it has passed, or
     /// when the target is taken for down already; in every lane, when nothing is left but what is not to be waited for.
-    pub(crate) async fn settle(&self, batch: &PurgeBatch) -> Option<PurgeBatch> {
+    pub(crate) async fn settle(&self, batch: &PurgeBatch, tried: &mut Tried) -> Option<PurgeBatch> {
         let (target, clock) = (self.target, &self.store.clock);
         let mut left: Option<PurgeBatch> = None;
         let mut attempt = 0;
@@ -41,9 +42,10 @@ impl<P: Purger, O: Outbox> Attempts<'_, P, O> {
             if attempt == 0 {
                 target.budget.attempted();
             }
+            tried.attempts += 1;
             let report = self.attempt(due, nodes_down).await;
             nodes_down = report.nodes_down;
-            left = self.what_is_left(due, &report).await;
+            left = self.what_is_left(due, &report, tried).await;
             let rest = left.as_ref()?;
             if is_deferred(&report) {
                 return Some(rest.clone());
@@ -92,17 +94,26 @@ impl<P: Purger, O: Outbox> Attempts<'_, P, O> {
 
     /// The purges of `batch` that must be asked for again. Refused ones are asked for alone; one that is refused
     /// alone goes to the dead letters and its family's scope is purged instead.
-    async fn what_is_left(&self, batch: &PurgeBatch, report: &PurgeReport) -> Option<PurgeBatch> {
+    async fn what_is_left(
+        &self,
+        batch: &PurgeBatch,
+        report: &PurgeReport,
+        tried: &mut Tried,
+    ) -> Option<PurgeBatch> {
         // Nearly always. A report that is too short has forgotten something.
         if report.outcomes.len() >= batch.len() && report.is_settled() {
+            for &outcome in &report.outcomes {
+                tried.outcomes.add(outcome);
+            }
             return None;
         }
         let alone = batch.len() == 1;
         let mut left = PurgeBatch::new(batch.target());
         let mut refused = false;
         for (at, again) in batch.wanted().enumerate() {
-            match disposition(report.outcome(at), alone) {
-                Disposition::Settle => {}
+            let outcome = report.outcome(at);
+            match disposition(outcome, alone) {
+                Disposition::Settle => tried.outcomes.add(outcome),
                 Disposition::Retry | Disposition::Defer => {
                     left.add(again);
                 }
@@ -111,6 +122,7 @@ impl<P: Purger, O: Outbox> Attempts<'_, P, O> {
                     left.add(again);
                 }
                 Disposition::Quarantine => {
+                    tried.outcomes.add(outcome);
                     self.quarantine(again, report).await;
                     add_family_scope(self.rules, again, &mut left);
                 }
@@ -118,20 +130,21 @@ impl<P: Purger, O: Outbox> Attempts<'_, P, O> {
         }
         if refused {
             // Boxed: a future that contains itself has no size.
-            left = Box::pin(self.split(left)).await?;
+            left = Box::pin(self.split(left, tried)).await?;
         }
         (!left.is_empty()).then_some(left)
     }
 
     /// Purges each half of a refused batch separately, so that one bad name does not hold up the others. A half that
     /// finds the breaker open or the time up is given back without an attempt.
-    async fn split(&self, batch: PurgeBatch) -> Option<PurgeBatch> {
+    async fn split(&self, batch: PurgeBatch, tried: &mut Tried) -> Option<PurgeBatch> {
         let mut left = PurgeBatch::new(batch.target());
         for half in batch.slices(batch.len().div_ceil(2)) {
             let rest = match self.may_attempt() {
                 true => {
+                    tried.attempts += 1;
                     let report = self.attempt(&half, 0).await;
-                    Box::pin(self.what_is_left(&half, &report)).await
+                    Box::pin(self.what_is_left(&half, &report, tried)).await
                 }
                 false => Some(half),
             };

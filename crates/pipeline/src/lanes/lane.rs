@@ -9,13 +9,14 @@ use freshet_core::position::Steady;
 use freshet_core::purge::PurgeBatch;
 use tokio::time::Instant;
 
+use crate::events::settled::{Done, Stored};
 use crate::lanes::attempt::Attempts;
 use crate::lanes::budget::Pace;
 use crate::lanes::replay;
 use crate::lanes::store::Store;
 use crate::lanes::target::Target;
 use crate::lanes::turns::{Turn, Turns};
-use crate::lanes::work::{Answer, Done, Outcome, Stored, Work};
+use crate::lanes::work::{Answer, Outcome, Tried, Work};
 
 /// After so many passes over a backlog's batch, what still cannot be asked for goes to the end of the backlog, so that
 /// what came behind it gets its turn. With the usual backoff that is after some twenty seconds.
@@ -51,7 +52,7 @@ impl<P: Purger, O: Outbox> Lane<P, O> {
                 Policy::Queued(topic) => {
                     let registry = &work.rules.registry;
                     self.store.request(registry, topic, work.batch, &[]).await;
-                    work.answer(Vec::new(), Stored::Nothing)
+                    Answer::untried(Stored::Nothing)
                 }
                 Policy::Inline(within) => self.accept_in_turn(&work, *within).await,
                 Policy::Backlog(pace) => self.work_off(&work, pace.as_ref()).await,
@@ -91,7 +92,7 @@ impl<P: Purger, O: Outbox> Lane<P, O> {
             Turn::Done(outcome) => answer(work, &outcome),
             Turn::Full => {
                 self.spill(work, work.batch).await;
-                work.answer(Vec::new(), Stored::All)
+                Answer::untried(Stored::All)
             }
         }
     }
@@ -99,8 +100,11 @@ impl<P: Purger, O: Outbox> Lane<P, O> {
     /// Purges; stores what is not done, and keeps what is, in case that its server is replaced.
     async fn purge(&self, work: &Work<'_>, deadline: Option<Instant>) -> Outcome {
         let takeovers = self.target.purger.takeovers();
-        let stored = self.attempts(work, deadline).settle(work.batch).await;
+        let mut tried = Tried::default();
+        let attempts = self.attempts(work, deadline);
+        let stored = attempts.settle(work.batch, &mut tried).await;
         let outcome = Outcome {
+            tried,
             at: self.store.clock.wall(),
             stored,
         };
@@ -113,20 +117,20 @@ impl<P: Purger, O: Outbox> Lane<P, O> {
     async fn work_off(&self, work: &Work<'_>, pace: Option<&Pace>) -> Answer {
         let takeovers = self.target.purger.takeovers();
         let attempts = self.attempts(work, None);
-        let mut done = Vec::new();
-        let mut left = pass(&attempts, pace, work.batch.clone(), &mut done).await;
+        let mut answer = Answer::untried(Stored::Nothing);
+        let mut left = pass(&attempts, pace, work.batch.clone(), &mut answer).await;
         for attempt in 0..ATTEMPTS_TO_PUT_BACK {
             if left.is_empty() {
                 break;
             }
             let wait = self.store.backoff.wait(attempt, self.store.dice.roll());
             tokio::time::sleep(wait).await;
-            left = pass(&attempts, pace, left, &mut done).await;
+            left = pass(&attempts, pace, left, &mut answer).await;
         }
-        let stored = stored_of(work.batch.len(), left.len());
+        answer.stored = stored_of(work.batch.len(), left.len());
         let left = (!left.is_empty()).then_some(left);
         self.store_and_keep(work, takeovers, left.as_ref()).await;
-        work.answer(done, stored)
+        answer
     }
 
     fn attempts<'a>(&'a self, work: &Work<'a>, deadline: Option<Instant>) -> Attempts<'a, P, O> {
@@ -180,7 +184,11 @@ fn answer(work: &Work<'_>, outcome: &Outcome) -> Answer {
             at: outcome.at,
         }],
     };
-    work.answer(done, stored)
+    Answer {
+        done,
+        stored,
+        tried: outcome.tried,
+    }
 }
 
 fn stored_of(whole: usize, left: usize) -> Stored {
@@ -196,7 +204,7 @@ async fn pass<P: Purger, O: Outbox>(
     attempts: &Attempts<'_, P, O>,
     pace: Option<&Pace>,
     batch: PurgeBatch,
-    done: &mut Vec<Done>,
+    answer: &mut Answer,
 ) -> PurgeBatch {
     let mut left = PurgeBatch::new(batch.target());
     let size = pace.map_or(batch.len(), Pace::slice);
@@ -206,7 +214,7 @@ async fn pass<P: Purger, O: Outbox>(
         if !wait.is_zero() && !Promise::P7.is_broken() {
             tokio::time::sleep(wait).await;
         }
-        let rest = attempts.settle(&slice).await;
+        let rest = attempts.settle(&slice, &mut answer.tried).await;
         let at = attempts.store.clock.wall();
         let purges = match rest {
             None => slice,
@@ -215,7 +223,7 @@ async fn pass<P: Purger, O: Outbox>(
                 slice.without(&rest)
             }
         };
-        done.push(Done {
+        answer.done.push(Done {
             purges: Some(purges),
             at,
         });

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use freshet_core::intent::{Asked, Intent};
-use freshet_core::ports::{OutboxRecord, RawRecord};
+use freshet_core::intent::Asked;
+use freshet_core::ports::RawRecord;
 use freshet_core::position::Steady;
 use freshet_core::purge::WantedPurge;
 use freshet_core::registry::{FamilyId, FreshnessClass, Place, Registry, Scope, TargetId};
@@ -11,21 +11,22 @@ use freshet_core::shape;
 use freshet_core::template::NameForm;
 use freshet_wire::{PurgeRequest, RequestedPurge};
 
-use crate::clock::Clock;
-use crate::dead_letter::{self, Concerned, Reason};
+use crate::dead_letter::Reason;
+use crate::intake::open::{BeatOn, Open};
+use crate::intake::poison::{Poison, Poisoned};
 use crate::intake::taking::Take;
 use crate::round::Round;
 
 /// Takes purge requests.
 pub(crate) struct TakeRequests {
     pub(crate) target: Arc<str>,
-    pub(crate) clock: Clock,
-    pub(crate) dead_letter_topic: Arc<str>,
+    pub(crate) poison: Poison,
 }
 
 impl Take for TakeRequests {
-    fn take(&mut self, record: RawRecord<'_>, round: &mut Round, now: Steady) -> u32 {
+    fn take(&mut self, record: RawRecord<'_>, open: &mut Open, now: Steady) -> u32 {
         let Some(value) = record.value else { return 0 };
+        let Open { round, noticed } = open;
         let registry = Arc::clone(&round.rules.registry);
         let Some(target) = registry.target_named(&self.target) else {
             // The registry in force no longer names the target: no family of it can be purged there.
@@ -40,13 +41,25 @@ impl Take for TakeRequests {
                     family.is_some_and(|family| family.beacon.is_some())
                 };
                 if request.purges.iter().any(is_beacon) {
-                    let origin = record.origin;
-                    round
-                        .beats
-                        .push((Arc::from(origin.topic), origin.partition));
+                    noticed.beats.push(BeatOn {
+                        topic: Arc::from(record.origin.topic),
+                        partition: record.origin.partition,
+                    });
                 }
             }
-            Err(error) => self.take_poison(&record, &error.to_string(), round),
+            // It may have asked for anything on this target: every family there is purged.
+            Err(error) => {
+                let poisoned = Poisoned {
+                    record: &record,
+                    reason: Reason {
+                        label: "bad_request",
+                        detail: error.to_string(),
+                    },
+                    asked: Asked::Target(Arc::clone(&self.target)),
+                    measured: None,
+                };
+                self.poison.put_aside(poisoned, round);
+            }
         }
         round.purges.add_position(record.position);
         1
@@ -145,30 +158,6 @@ impl TakeRequests {
         }
         (wanted.scope, wanted.name) = (Scope::Family, &shape);
         round.purges.add(target, wanted);
-    }
-
-    /// A request that cannot be read may have asked for anything on this target: every family there is purged.
-    fn take_poison(&self, record: &RawRecord<'_>, detail: &str, round: &mut Round) {
-        tracing::error!(origin = %record.origin, detail, "purge request cannot be read");
-        let reason = Reason {
-            label: "bad_request",
-            detail: detail.to_owned(),
-        };
-        let intent = Intent {
-            cause: Arc::new(reason.cause(record)),
-            asked: Asked::Target(Arc::clone(&self.target)),
-            class: FreshnessClass::Strict,
-            since: record.appended,
-        };
-        let asked = round.submit(&intent, None, self.clock.now());
-        let ids = asked.verdicts().iter().map(|&(id, _)| id);
-        let concerned = Concerned::by(&round.rules.registry, ids);
-        let letter = dead_letter::of_record(record, reason, concerned, self.clock.wall());
-        round.dead_letters.push(OutboxRecord {
-            topic: Arc::clone(&self.dead_letter_topic),
-            key: self.target.as_bytes().to_vec(),
-            payload: letter.encode(),
-        });
     }
 }
 

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use freshet_core::position::WallMicros;
 use freshet_core::purge::PurgeBatch;
-use freshet_core::registry::{TargetId, Tier};
+use freshet_core::registry::Tier;
 
+use crate::events::settled::{Done, Outcomes, Stored};
 use crate::rules::Rules;
 
 /// What a lane is asked to do: a round's part for one target, and the round's other parts.
@@ -27,16 +28,6 @@ impl<'r> Work<'r> {
             !batch.is_empty() && target.is_some_and(|target| target.tier > tier)
         })
     }
-
-    /// The answer to it.
-    pub(crate) fn answer(&self, done: Vec<Done>, stored: Stored) -> Answer {
-        Answer {
-            target: self.batch.target(),
-            tier: self.tier,
-            done,
-            stored,
-        }
-    }
 }
 
 /// What came of a batch.
@@ -44,34 +35,34 @@ impl<'r> Work<'r> {
 pub(crate) struct Outcome {
     /// Purges that were stored in place of being done; none when all are done.
     pub(crate) stored: Option<PurgeBatch>,
+    /// What was tried.
+    pub(crate) tried: Tried,
     /// When the rest was answered.
     pub(crate) at: WallMicros,
 }
 
-/// Purges of an answer that are done.
-#[derive(Debug)]
-pub(crate) struct Done {
-    /// Which; none for the whole batch.
-    pub(crate) purges: Option<PurgeBatch>,
-    /// When the target had answered them.
-    pub(crate) at: WallMicros,
+/// The attempts at a batch, and what came of those that settled something.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Tried {
+    pub(crate) attempts: u32,
+    pub(crate) outcomes: Outcomes,
 }
 
 /// What a lane answers.
 #[derive(Debug)]
 pub(crate) struct Answer {
-    pub(crate) target: TargetId,
-    pub(crate) tier: Tier,
-    /// Parts that are done, in the order of their answers.
     pub(crate) done: Vec<Done>,
-    /// How much of it went to the target's backlog, with what is outside of it behind it.
     pub(crate) stored: Stored,
+    pub(crate) tried: Tried,
 }
 
-/// How much of a batch was stored in place of being done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Stored {
-    Nothing,
-    Part,
-    All,
+impl Answer {
+    /// Nothing was tried.
+    pub(crate) fn untried(stored: Stored) -> Self {
+        Self {
+            done: Vec::new(),
+            stored,
+            tried: Tried::default(),
+        }
+    }
 }

@@ -80,6 +80,11 @@ fn describe_counters() {
 
 fn describe_registry() {
     describe_counter!(
+        EVENTS_LOST,
+        Unit::Count,
+        "Settled rounds that a subscriber (freshness, beacons, auditor) had no room for, so that it does not count them"
+    );
+    describe_counter!(
         LOAD_FAILURES,
         Unit::Count,
         "Registries that were refused; the one before stayed in force"

@@ -10,18 +10,17 @@ use futures_util::future::join_all;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 
 use crate::clock::Clock;
-use crate::events::freshness::Measure;
+use crate::events::settled::{PlaceSettled, Settled, Stored};
 use crate::lanes::lane::Lane;
 use crate::lanes::store::Store;
 use crate::lanes::target::part_of;
-use crate::lanes::work::{Answer, Stored, Work};
+use crate::lanes::work::{Answer, Tried, Work};
 use crate::round::Round;
 
 /// Runs rounds.
 pub(crate) struct RunRound<P, O> {
     pub(crate) lanes: BTreeMap<Arc<str>, Arc<Lane<P, O>>>,
     pub(crate) store: Arc<Store<O>>,
-    pub(crate) measure: Measure,
 }
 
 const TIERS: [Tier; 4] = [Tier::Store, Tier::Framework, Tier::Shield, Tier::Edge];
@@ -32,32 +31,31 @@ impl<P: Purger, O: Outbox> RunRound<P, O> {
     ///
     /// Outer tiers wait for inner ones, since they refill from them, but not for one that is late: what is outside of it
     /// is purged now, and once more when it has answered. `late` is called with their targets when nobody else is waited for any more.
-    pub(crate) async fn run(&self, round: &mut Round, late: impl FnOnce(Vec<Arc<str>>)) {
+    pub(crate) async fn run(&self, mut round: Round, late: impl FnOnce(Vec<Arc<str>>)) -> Settled {
         for letter in std::mem::take(&mut round.dead_letters) {
             self.store.append(letter).await;
         }
-        let mut answers = std::mem::take(&mut round.answers);
-        let ahead = self.run_tiers(round, &mut answers, late).await;
+        let mut places = Vec::new();
+        let ahead = self.run_tiers(&round, &mut places, late).await;
         let mut again = Vec::new();
         for Ahead { tier, answered } in ahead {
-            again.extend(self.run_again(round, tier, &answers[answered..]).await);
+            again.extend(self.run_again(&round, tier, &places[answered..]).await);
         }
-        answers.extend(again);
-        round.answers = answers;
-        self.measure.settled(round, self.store.clock.now());
+        places.extend(again);
+        Settled::new(round, places, self.store.clock.now())
     }
 
     /// Runs all tiers; returns those that did not wait for everybody inside of them.
     async fn run_tiers(
         &self,
         round: &Round,
-        answers: &mut Vec<Answer>,
+        places: &mut Vec<PlaceSettled>,
         late: impl FnOnce(Vec<Arc<str>>),
     ) -> Vec<Ahead> {
         let mut waiting = Waiting {
             lanes: Vec::new(),
             under_way: FuturesUnordered::new(),
-            answers,
+            places,
         };
         let mut ahead = Vec::new();
         for tier in TIERS {
@@ -67,7 +65,7 @@ impl<P: Purger, O: Outbox> RunRound<P, O> {
             }
             waiting.for_all_but_late(&self.store.clock).await;
             if !waiting.is_over() {
-                let answered = waiting.answers.len();
+                let answered = waiting.places.len();
                 ahead.push(Ahead { tier, answered });
             }
             for batch in of_tier {
@@ -75,7 +73,9 @@ impl<P: Purger, O: Outbox> RunRound<P, O> {
                 waiting
                     .lanes
                     .extend(lane.map(|lane| (batch.target(), lane)));
-                waiting.under_way.push(accept(lane, work));
+                waiting
+                    .under_way
+                    .push(accept(lane, work, &self.store.clock));
             }
         }
         waiting.for_all_but_late(&self.store.clock).await;
@@ -93,11 +93,16 @@ impl<P: Purger, O: Outbox> RunRound<P, O> {
 
     /// Purges a tier once more when somebody inside of it has answered `since` the first time: it may have refilled from
     /// there. What was stored as a whole has the tier behind it already.
-    async fn run_again(&self, round: &Round, tier: Tier, since: &[Answer]) -> Vec<Answer> {
-        let late = since.iter().filter(|answer| answer.tier < tier);
+    async fn run_again(
+        &self,
+        round: &Round,
+        tier: Tier,
+        since: &[PlaceSettled],
+    ) -> Vec<PlaceSettled> {
+        let late = since.iter().filter(|place| place.tier < tier);
         let late: Vec<TargetId> = late
-            .filter(|answer| answer.stored != Stored::All)
-            .map(|answer| answer.target)
+            .filter(|place| place.stored != Stored::All)
+            .map(|place| place.target)
             .collect();
         if late.is_empty() {
             return Vec::new();
@@ -114,16 +119,16 @@ impl<P: Purger, O: Outbox> RunRound<P, O> {
             .collect();
         let accepted = again.iter().map(|batch| {
             let (lane, work) = (self.lane_of(round, batch), work_of(round, batch, tier));
-            accept(lane, work)
+            accept(lane, work, &self.store.clock)
         });
-        let mut answers = join_all(accepted).await;
-        for (batch, answer) in again.iter().zip(&mut answers) {
-            for done in &mut answer.done {
+        let mut places = join_all(accepted).await;
+        for (batch, place) in again.iter().zip(&mut places) {
+            for done in &mut place.done {
                 // Measured by its purges: for some families it is a precaution.
                 done.purges.get_or_insert_with(|| batch.clone());
             }
         }
-        answers
+        places
     }
 
     /// Start-up refuses a registry whose targets are not configured.
@@ -144,16 +149,32 @@ impl<P: Purger, O: Outbox> RunRound<P, O> {
     }
 }
 
-/// What `lane` answers. Without a lane the round must never settle.
+/// What comes of `work` at its target. Without a lane the round must never settle.
 fn accept<'r, P: Purger, O: Outbox>(
     lane: Option<&'r Lane<P, O>>,
     work: Work<'r>,
-) -> impl Future<Output = Answer> + 'r {
-    let accepted = lane.map(|lane| lane.accept(work));
+    clock: &'r Clock,
+) -> impl Future<Output = PlaceSettled> + 'r {
+    let (target, tier, accepted) = (work.batch.target(), work.tier, clock.now());
+    let answer = lane.map(|lane| lane.accept(work));
     async move {
-        match accepted {
-            Some(answer) => answer.await,
-            None => std::future::pending().await,
+        let Some(answer) = answer else {
+            return std::future::pending().await;
+        };
+        let Answer {
+            done,
+            stored,
+            tried: Tried { attempts, outcomes },
+        } = answer.await;
+        PlaceSettled {
+            target,
+            tier,
+            attempts,
+            outcomes,
+            done,
+            stored,
+            accepted,
+            answered: clock.now(),
         }
     }
 }
@@ -186,14 +207,14 @@ struct Ahead {
 struct Waiting<'r, P, O, F> {
     lanes: Vec<(TargetId, &'r Lane<P, O>)>,
     under_way: FuturesUnordered<F>,
-    answers: &'r mut Vec<Answer>,
+    places: &'r mut Vec<PlaceSettled>,
 }
 
-impl<'r, P: Purger, O: Outbox, F: Future<Output = Answer>> Waiting<'r, P, O, F> {
-    fn note(&mut self, answer: Answer) {
+impl<'r, P: Purger, O: Outbox, F: Future<Output = PlaceSettled>> Waiting<'r, P, O, F> {
+    fn note(&mut self, place: PlaceSettled) {
         // A lane that has answered this round may be busy with others: they are no reason to wait.
-        self.lanes.retain(|(target, _)| *target != answer.target);
-        self.answers.push(answer);
+        self.lanes.retain(|(target, _)| *target != place.target);
+        self.places.push(place);
     }
 
     fn is_over(&self) -> bool {
@@ -212,15 +233,15 @@ impl<'r, P: Purger, O: Outbox, F: Future<Output = Answer>> Waiting<'r, P, O, F> 
             let Some(patience) = patience.filter(|left| !left.is_zero()) else {
                 return;
             };
-            if let Ok(Some(answer)) = tokio::time::timeout(patience, self.under_way.next()).await {
-                self.note(answer);
+            if let Ok(Some(place)) = tokio::time::timeout(patience, self.under_way.next()).await {
+                self.note(place);
             }
         }
     }
 
     async fn for_all(&mut self) {
-        while let Some(answer) = self.under_way.next().await {
-            self.note(answer);
+        while let Some(place) = self.under_way.next().await {
+            self.note(place);
         }
     }
 }

@@ -6,6 +6,7 @@
 
 pub mod metrics;
 pub mod prove;
+mod seat;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,23 +15,7 @@ use std::time::Duration;
 use freshet_core::position::{Steady, StreamId, WallMicros};
 use tokio::sync::mpsc;
 
-/// One beacon at one target.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BeaconSeat {
-    /// The database whose row moves.
-    pub database: Arc<str>,
-    /// Where it is measured.
-    pub target: Arc<str>,
-    /// The topic that carries beats to their purge there: the table's, or that of the target's live lane.
-    pub topic: Arc<str>,
-    /// Beats may be expected of its first partition before one was ever heard. Not so of a topic of ours, which has
-    /// several and uses one.
-    pub in_first_partition: bool,
-    /// How old the newest beat that took effect may be.
-    pub within: Duration,
-    /// The entry that beats purge and how long it lives; none where nothing can be planted, and the answer must do.
-    pub entry: Option<(Vec<u8>, Duration)>,
-}
+pub use seat::BeaconSeat;
 
 /// A beat that its target has answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,8 +42,21 @@ struct Shared {
     beats: Option<mpsc::Sender<Beat>>,
 }
 
-/// Who reads a partition: an intake and its stream.
-type Reader = (String, StreamId);
+/// Who reads a partition: an intake, with its stream.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Reader {
+    intake: String,
+    stream: StreamId,
+}
+
+impl Reader {
+    pub(crate) fn new(intake: &str, stream: StreamId) -> Self {
+        Self {
+            intake: intake.to_owned(),
+            stream,
+        }
+    }
+}
 
 #[derive(Debug, Default)]
 struct State {
@@ -112,26 +110,21 @@ impl Beacons {
         self.0.seats.iter().map(|(seat, _)| seat)
     }
 
-    /// This process reads a partition of `topic` now: a beat is waited for from now on.
-    pub(crate) fn assigned(
-        &self,
-        topic: &str,
-        ((intake, stream), partition): ((&str, StreamId), i32),
-        now: Steady,
-    ) {
+    /// `reader` reads a partition of `topic` now: a beat is waited for from now on.
+    pub(crate) fn assigned(&self, reader: Reader, topic: &str, partition: i32, now: Steady) {
         for mut state in self.on(topic) {
             let others = state.is_ours(true);
-            state.held.insert((intake.to_owned(), stream), partition);
+            state.held.insert(reader.clone(), partition);
             if !others {
                 state.since = now;
             }
         }
     }
 
-    /// Somebody else reads it now.
-    pub(crate) fn revoked(&self, topic: &str, (intake, stream): (&str, StreamId)) {
+    /// Another process reads it now.
+    pub(crate) fn revoked(&self, reader: &Reader, topic: &str) {
         for mut state in self.on(topic) {
-            state.held.remove(&(intake.to_owned(), stream));
+            state.held.remove(reader);
         }
     }
 

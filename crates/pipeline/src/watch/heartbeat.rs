@@ -4,12 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use freshet_core::gap::GapCause;
-use freshet_core::ports::Source;
 use freshet_core::position::Steady;
-
-use crate::intake::taking::Take;
-use crate::intake::{Intake, Progress};
+use freshet_core::registry::Registry;
 
 /// Debezium's default for `topic.heartbeat.prefix`.
 const PREFIX: &str = "__debezium-heartbeat.";
@@ -38,7 +34,7 @@ struct Beat {
 impl Heard {
     /// Notes a sign of life of the database behind `topic`; an assignment counts as one. True when it was silent.
     pub(crate) fn note(&mut self, topic: &str, now: Steady) -> Option<bool> {
-        let database = topic.strip_prefix(PREFIX)?;
+        let database = database_of(topic)?;
         let alive = Beat {
             last: now,
             silent: false,
@@ -49,13 +45,17 @@ impl Heard {
 
     /// Somebody else hears it from now on.
     pub(crate) fn forget(&mut self, topic: &str) {
-        if let Some(database) = topic.strip_prefix(PREFIX) {
+        if let Some(database) = database_of(topic) {
             self.0.remove(database);
         }
     }
 
     /// Databases that have been silent for longer than they may, each told once, with the time of silence.
-    fn gone_silent(&mut self, limits: &Heartbeats, now: Steady) -> Vec<(Arc<str>, Duration)> {
+    pub(crate) fn gone_silent(
+        &mut self,
+        limits: &Heartbeats,
+        now: Steady,
+    ) -> Vec<(Arc<str>, Duration)> {
         let mut gone = Vec::new();
         for (database, beat) in &mut self.0 {
             let silence = now.since(beat.last);
@@ -68,41 +68,20 @@ impl Heard {
     }
 }
 
-impl<S: Source, T: Take> Intake<S, T> {
-    /// Notes what was heard, and takes a heartbeat that stopped for a gap in all of its database's tables.
-    pub(crate) fn listen(&self, progress: &mut Progress) {
-        let now = self.clock.now();
-        for (topic, partition) in progress.open.beats.drain(..) {
-            self.beacons.heard(&topic, partition, now);
-        }
-        for topic in std::mem::take(&mut progress.open.heartbeats) {
-            if progress.heard.note(&topic, now) == Some(true) {
-                let part = format!("source {}", &topic[PREFIX.len()..]);
-                self.status.ready(&part);
-                tracing::info!(event = "heartbeat", part, "the connector is heard again");
-            }
-        }
-        for (database, silence) in progress.heard.gone_silent(&self.heartbeats, now) {
-            let seconds = silence.as_secs();
-            let reason = format!(
-                "no heartbeat for {seconds} s: its connector has stopped, or cannot reach the database or the brokers; what \
-                 changes there is not seen"
-            );
-            self.status
-                .not_ready(&format!("source {database}"), &reason, now);
-            tracing::error!(event = "heartbeat", database = %database, reason, "the connector is silent");
-            let tables = format!("{database}.");
-            let registry = Arc::clone(&progress.open.rules.registry);
-            for topic in registry.topics().filter(|topic| topic.starts_with(&tables)) {
-                let detail = format!("no heartbeat of {database} for {seconds} s");
-                self.note_gap(
-                    progress,
-                    &Arc::from(topic),
-                    (GapCause::HeartbeatSilent, detail),
-                );
-            }
-        }
-    }
+/// The database whose connector writes to this topic of heartbeats.
+pub(crate) fn database_of(topic: &str) -> Option<&str> {
+    topic.strip_prefix(PREFIX)
+}
+
+/// The topics of a database's tables.
+pub(crate) fn tables_of<'a>(
+    database: &str,
+    registry: &'a Registry,
+) -> impl Iterator<Item = &'a str> {
+    let tables = format!("{database}.");
+    registry
+        .topics()
+        .filter(move |topic| topic.starts_with(&tables))
 }
 
 #[cfg(test)]

@@ -4,11 +4,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use freshet_core::ports::Source;
 use freshet_core::position::StreamId;
 
-use crate::intake::taking::Take;
-use crate::intake::{Intake, Progress};
 use crate::metrics;
 
 /// What an intake reports its lag as.
@@ -55,23 +52,6 @@ impl Lags {
     fn of(&self, topic: &str) -> Option<u64> {
         let lags = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         lags.get(topic).map(|by_intake| by_intake.values().sum())
-    }
-}
-
-impl<S: Source, T: Take> Intake<S, T> {
-    /// Sets the gauges that change slowly.
-    pub(crate) fn set_gauges(&mut self, progress: &Progress) {
-        self.note_oldest(progress);
-        match &self.lag_of {
-            LagOf::Topics => self.lags.set(&self.name, &progress.behind, |stream| {
-                let partition = progress.partitions.get(&stream);
-                partition.map(|partition| &partition.topic)
-            }),
-            LagOf::Lane(lane) => {
-                let behind: u64 = progress.behind.values().sum();
-                metrics::lane_backlog(lane, behind + progress.ledger.open_count() as u64);
-            }
-        }
     }
 }
 

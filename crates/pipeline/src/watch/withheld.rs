@@ -1,6 +1,6 @@
 //! withheld: the position that an intake waits for before it can commit on → since when, and what for.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -87,16 +87,6 @@ impl fmt::Display for Withheld {
         write!(f, "{topic}[{partition}]@{offset}: {waits_for}")
     }
 }
-
-/// A partition that is read here.
-#[derive(Debug)]
-pub(crate) struct Partition {
-    pub(crate) topic: Arc<str>,
-    pub(crate) partition: i32,
-}
-
-/// The partitions that are read here.
-pub(crate) type Partitions = HashMap<StreamId, Partition>;
 
 /// Why commits of an intake wait as a whole, whatever is settled.
 #[derive(Debug, Clone)]

@@ -94,6 +94,7 @@ impl Pipe {
             }],
             outbox: Arc::new(self.outbox.clone()),
             samples: None,
+            settled: None,
             beacons: Beacons::default(),
             reads: None,
         }));

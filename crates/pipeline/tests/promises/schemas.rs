@@ -157,6 +157,7 @@ impl World {
             ],
             outbox: Arc::new(self.outbox.clone()),
             samples: None,
+            settled: None,
             beacons: Beacons::default(),
             reads: None,
         })

@@ -279,6 +279,7 @@ pub fn parts(
         }],
         outbox: Arc::new(Drawer(Arc::clone(cache))),
         samples: None,
+        settled: None,
         beacons: Beacons::default(),
         reads: None,
     }

@@ -144,7 +144,7 @@ fn who_waits_for_what_is_said_until_nobody_does() {
     let mut scene = Scene::new();
     let (mut blame, status) = (Blame::new("schemas".to_owned()), Status::default());
     let mut parked = Parked::default();
-    blame.say((&scene.fetches, &parked), &status, at(0));
+    blame.say(&scene.fetches, &parked, &status, at(0));
     assert!(status.parts().is_empty());
     for (stream, id) in [(3, 203), (4, 204), (5, 204)] {
         let record = RawRecord {
@@ -166,7 +166,7 @@ fn who_waits_for_what_is_said_until_nobody_does() {
     }
     scene.fetches.want(205, at(0));
     assert_eq!(scene.came(at(0)), []);
-    blame.say((&scene.fetches, &parked), &status, at(0));
+    blame.say(&scene.fetches, &parked, &status, at(0));
     let unready = status.unready();
     assert_eq!(
         unready[0].reason,
@@ -175,6 +175,6 @@ fn who_waits_for_what_is_said_until_nobody_does() {
     for stream in [3, 4, 5] {
         parked.forget(StreamId(stream));
     }
-    blame.say((&scene.fetches, &parked), &status, at(1));
+    blame.say(&scene.fetches, &parked, &status, at(1));
     assert!(status.is_ready("schemas"));
 }

@@ -139,10 +139,10 @@ fn stages(value: &str, appended: u64) -> [Option<String>; 3] {
     let told = metrics::with_local_recorder(&recorder, || {
         let rules = RulesInForce::new(registry(&[ITEMS], None)).current();
         let mut take = take_changes(Schemas::default(), Limits::default(), IN_STEPS);
-        let mut round = Round::new(rules);
+        let mut open = Open::new(rules);
         for offset in 0..2 {
             let record = record(ITEMS, offset, appended, value.as_bytes());
-            assert_eq!(take.take(record, &mut round, Steady(1)), 1);
+            assert_eq!(take.take(record, &mut open, Steady(1)), 1);
         }
         recorder.handle().render()
     });
@@ -182,13 +182,14 @@ fn a_change_of_a_beacons_table_is_a_beat() {
     let other = "shop.public.beacon";
     let rules = RulesInForce::new(registry(&[ITEMS, other], Some(other))).current();
     let mut take = take_changes(Schemas::default(), Limits::default(), IN_STEPS);
-    let mut round = Round::new(rules);
+    let mut open = Open::new(rules);
     let value = change("u", Some(1_000), Some(1_001));
     for (topic, beats) in [(ITEMS, 0), (other, 1)] {
-        take.take(record(topic, 0, 1, value.as_bytes()), &mut round, Steady(1));
-        assert_eq!(round.beats.len(), beats, "{topic}");
+        take.take(record(topic, 0, 1, value.as_bytes()), &mut open, Steady(1));
+        assert_eq!(open.noticed.beats.len(), beats, "{topic}");
     }
-    assert_eq!(round.beats, [(Arc::from(other), 3)]);
+    let (topic, partition) = (Arc::from(other), 3);
+    assert_eq!(open.noticed.beats, [BeatOn { topic, partition }]);
 }
 
 #[test]
@@ -196,20 +197,20 @@ fn p5_what_was_streamed_before_a_reload_is_known_after_it() {
     let rules = RulesInForce::new(registry(&[ITEMS], None));
     let mut take = take_changes(Schemas::default(), Limits::default(), IN_STEPS);
     take.begins(StreamId(0));
-    let mut round = Round::new(rules.current());
+    let mut open = Open::new(rules.current());
     let streamed = change("u", Some(1_000), Some(1_001));
     take.take(
         record(ITEMS, 0, 1, streamed.as_bytes()),
-        &mut round,
+        &mut open,
         Steady(1),
     );
     // Its table has another number from here on.
     rules.swap(registry(&["shop.public.accounts", ITEMS], None));
     assert_eq!(rules.current().registry.revision.sequence, 2);
-    round.reset(rules.current());
+    open.round.reset(rules.current());
     let read = change("r", Some(1_000), Some(1_001));
-    take.take(record(ITEMS, 1, 1, read.as_bytes()), &mut round, Steady(1));
-    let causes: Vec<GapCause> = round.gaps.iter().map(|(_, cause, _)| *cause).collect();
+    take.take(record(ITEMS, 1, 1, read.as_bytes()), &mut open, Steady(1));
+    let causes: Vec<GapCause> = open.noticed.gaps.iter().map(|gap| gap.cause).collect();
     assert_eq!(causes, [GapCause::SnapshotAgain]);
 }
 
@@ -226,12 +227,12 @@ fn p4_a_record_waits_for_two_schemas_and_for_no_third() {
     ] {
         let schemas = Schemas::default();
         let mut take = take_changes(schemas.clone(), limits, IN_STEPS);
-        let mut round = Round::new(Arc::clone(&rules));
-        assert_eq!(take.take(deleted(0), &mut round, Steady(1)), 1, "it waits");
-        take.retry(&mut round);
+        let mut open = Open::new(Arc::clone(&rules));
+        assert_eq!(take.take(deleted(0), &mut open, Steady(1)), 1, "it waits");
+        take.retry(&mut open);
         assert_eq!(schemas.asked(), asked);
-        assert_eq!(round.dead_letters.len(), letters);
-        assert_eq!(round.purges.positions(), [deleted(0).position]);
+        assert_eq!(open.round.dead_letters.len(), letters);
+        assert_eq!(open.round.purges.positions(), [deleted(0).position]);
     }
 }
 
@@ -239,15 +240,15 @@ fn p4_a_record_waits_for_two_schemas_and_for_no_third() {
 fn what_waited_and_purges_nothing_settles_with_its_round() {
     let rules = RulesInForce::new(registry(&[ITEMS], None)).current();
     let mut take = take_changes(Schemas::default(), Limits::default(), IN_STEPS);
-    let mut round = Round::new(rules);
+    let mut open = Open::new(rules);
     let nobodys = record("shop.public.others", 1, 6, b"{}");
     let waiting = [deleted(0), nobodys, deleted(2)];
     for record in waiting {
-        assert_eq!(take.take(record, &mut round, Steady(1)), 1);
+        assert_eq!(take.take(record, &mut open, Steady(1)), 1);
     }
-    take.retry(&mut round);
+    take.retry(&mut open);
     let positions = waiting.map(|record| record.position);
-    assert_eq!(round.purges.positions(), positions);
+    assert_eq!(open.round.purges.positions(), positions);
 }
 
 #[test]
@@ -255,22 +256,22 @@ fn what_waits_for_a_schema_is_told_and_forgotten_with_its_stream() {
     let rules = RulesInForce::new(registry(&[ITEMS], None)).current();
     let schemas = Schemas::default();
     let mut take = take_changes(schemas.clone(), Limits::default(), IN_STEPS);
-    let mut round = Round::new(rules);
+    let mut open = Open::new(rules);
     assert!(take.oldest().is_none() && take.held().is_none());
     for offset in [0, 1] {
-        assert_eq!(take.take(deleted(offset), &mut round, Steady(1)), 1);
+        assert_eq!(take.take(deleted(offset), &mut open, Steady(1)), 1);
     }
     assert_eq!(take.oldest(), Some(WallMicros(5)));
     assert_eq!(take.held(), Some(vec![StreamId(0)]));
     assert!(!take.is_held_up());
     let large = vec![0; 64 << 20];
-    take.take(record(ITEMS, 2, 7, &large), &mut round, Steady(1));
+    take.take(record(ITEMS, 2, 7, &large), &mut open, Steady(1));
     assert!(take.is_held_up(), "so many bytes wait");
     take.forget(StreamId(0));
     assert!(take.oldest().is_none() && !take.is_held_up());
     assert_eq!(take.held(), Some(Vec::new()));
-    take.retry(&mut round);
-    assert!(round.is_empty(), "somebody else reads them");
+    take.retry(&mut open);
+    assert!(open.round.is_empty(), "somebody else reads them");
 }
 
 #[test]
@@ -278,17 +279,17 @@ fn a_request_for_a_schema_is_under_way_until_it_is_answered() {
     let rules = RulesInForce::new(registry(&[ITEMS], None)).current();
     let schemas = Schemas::default();
     let mut take = take_changes(schemas.clone(), Limits::default(), Drive::Threads);
-    let mut round = Round::new(rules);
+    let mut open = Open::new(rules);
     let answers = schemas.0.lock().expect("unpoisoned");
-    take.take(deleted(0), &mut round, Steady(1));
+    take.take(deleted(0), &mut open, Steady(1));
     assert!(!take.is_asking());
-    take.retry(&mut round);
+    take.retry(&mut open);
     assert!(take.is_asking());
     drop(answers);
     let deadline = Instant::now() + Duration::from_secs(20);
-    while round.is_empty() {
+    while open.round.is_empty() {
         assert!(Instant::now() < deadline, "no answer came");
-        take.retry(&mut round);
+        take.retry(&mut open);
     }
     assert!(!take.is_asking());
 }
@@ -297,13 +298,13 @@ fn a_request_for_a_schema_is_under_way_until_it_is_answered() {
 fn p5_a_snapshot_is_no_gap_for_who_reads_its_stream_for_the_first_time() {
     let rules = RulesInForce::new(registry(&[ITEMS], None)).current();
     let mut take = take_changes(Schemas::default(), Limits::default(), IN_STEPS);
-    let mut round = Round::new(rules);
+    let mut open = Open::new(rules);
     let value = change("r", Some(1_000), Some(1_001));
     let row = |offset| record(ITEMS, offset, 1, value.as_bytes());
     take.begins(StreamId(0));
-    take.take(row(4), &mut round, Steady(1));
-    assert!(round.gaps.is_empty());
+    take.take(row(4), &mut open, Steady(1));
+    assert!(open.noticed.gaps.is_empty());
     take.forget(StreamId(0));
-    take.take(row(5), &mut round, Steady(1));
-    assert_eq!(round.gaps.len(), 1, "somebody has read on meanwhile");
+    take.take(row(5), &mut open, Steady(1));
+    assert_eq!(open.noticed.gaps.len(), 1, "somebody has read on meanwhile");
 }

@@ -2,6 +2,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
+use freshet_core::ports::RawRecord;
 use freshet_core::position::{StreamPosition, WallMicros};
 use freshet_core::registry::{Binding, FamilyId, RegistryRevision, Table};
 use freshet_core::table::{Engine, ReplicaIdentity, TableId, TableShape};
@@ -11,7 +12,8 @@ use metrics_exporter_prometheus::PrometheusBuilder;
 
 use super::*;
 use crate::clock::Clock;
-use crate::intake::take::TakeParts;
+use crate::intake::open::Open;
+use crate::intake::take::{TakeChanges, TakeParts};
 use crate::intake::taking::Take;
 use crate::lanes::backoff::Dice;
 use crate::parts::Drive;
@@ -81,7 +83,7 @@ struct Shop {
     seconds: Arc<AtomicU64>,
     brokers: Brokers,
     take: TakeChanges<pieces::NoSchemas>,
-    round: Round,
+    open: Open,
 }
 
 impl Shop {
@@ -109,7 +111,7 @@ impl Shop {
             seconds,
             brokers,
             take,
-            round: Round::new(RulesInForce::new(registry()).current()),
+            open: Open::new(RulesInForce::new(registry()).current()),
         };
         for (stream, topic) in [(0, ITEMS), (1, BOUNDARIES)] {
             shop.take.assigned(StreamId(stream), &Arc::from(topic), 0);
@@ -128,8 +130,13 @@ impl Shop {
         self.seconds.fetch_add(seconds, Ordering::Relaxed);
         let deadline = Instant::now() + Duration::from_secs(20);
         loop {
-            self.take.look(&mut self.round);
-            let mut databases = self.take.watch.iter().flat_map(|watch| &watch.databases);
+            self.take.look(&mut self.open);
+            let mut databases = self
+                .take
+                .inspect
+                .watch
+                .iter()
+                .flat_map(|watch| &watch.databases);
             if databases.all(|it| it.asked.is_none()) {
                 return;
             }
@@ -154,7 +161,7 @@ impl Shop {
             value: Some(value.as_bytes()),
             appended: WallMicros(1),
         };
-        self.take.take(record, &mut self.round, Steady(1));
+        self.take.take(record, &mut self.open, Steady(1));
     }
 
     /// A transaction of `counted` changes of which those in `arrive` do.
@@ -176,10 +183,10 @@ impl Shop {
 
     /// What was told since this was asked last.
     fn told(&mut self) -> Vec<String> {
-        let gaps = self.round.gaps.drain(..);
-        let told = gaps.map(|(topic, cause, detail)| {
-            assert_eq!((&*topic, cause), (ITEMS, GapCause::MembersMissing));
-            detail
+        let gaps = self.open.noticed.gaps.drain(..);
+        let told = gaps.map(|gap| {
+            assert_eq!((&*gap.topic, gap.cause), (ITEMS, GapCause::MembersMissing));
+            gap.detail
         });
         told.collect()
     }
@@ -257,6 +264,7 @@ fn p5_what_is_lost_here_or_read_elsewhere_is_not_called_missing() {
 fn a_databases_own_topic_tells_of_its_transactions() {
     let watch = Shop::settled()
         .take
+        .inspect
         .watch
         .expect("transactions are counted");
     for (topic, tells) in [

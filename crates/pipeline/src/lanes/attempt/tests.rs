@@ -167,7 +167,7 @@ async fn p6_the_halves_of_a_refused_batch_keep_its_deadline() {
     let begun = Instant::now();
     let left = scene
         .attempts(Some(begun + within))
-        .settle(&scene.batch)
+        .settle(&scene.batch, &mut Tried::default())
         .await;
     let took = begun.elapsed();
     let halves = scene.target.purger.attempts();
@@ -182,7 +182,9 @@ async fn p6_the_halves_of_a_refused_batch_open_the_breaker_and_stop_at_it() {
     let scene = scene();
     let attempts = scene.attempts(None);
     for _ in 0..2 {
-        let left = attempts.split(scene.batch.clone()).await;
+        let left = attempts
+            .split(scene.batch.clone(), &mut Tried::default())
+            .await;
         assert_eq!(left.expect("nothing was purged").len(), WHOLE);
     }
     assert_eq!(

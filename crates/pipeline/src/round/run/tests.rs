@@ -18,7 +18,6 @@ use crate::lanes::lane::Policy;
 use crate::lanes::target::{NewTarget, Target};
 use crate::lanes::turns::Turns;
 use crate::rules::Rules;
-use crate::watch::beacon::Beacons;
 use crate::watch::status::Status;
 
 /// What was asked and answered, in order: `main?` and `main!`, with the milliseconds since the start.
@@ -140,15 +139,7 @@ fn scene(answers_after_ms: [u64; 4]) -> Scene {
     };
     let registry = Registry::new(revision, vec![], vec![], targets.into());
     Scene {
-        run: RunRound {
-            lanes,
-            store,
-            measure: Measure {
-                purge_stage: ::metrics::histogram!("test"),
-                beacons: Beacons::default(),
-                samples: None,
-            },
-        },
+        run: RunRound { lanes, store },
         rules: Arc::new(Rules::new(registry)),
         log,
         begun,
@@ -213,16 +204,15 @@ fn add(round: &mut Round, target: TargetId, name: &[u8]) {
 #[tokio::test(start_paused = true)]
 async fn outer_tiers_wait_for_inner_ones_that_answer_in_time() {
     let scene = scene([10, 20, 5, 1]);
-    let mut round = scene.round(1);
     let mut was_late = false;
-    scene.run.run(&mut round, |_| was_late = true).await;
+    let settled = scene.run.run(scene.round(1), |_| was_late = true).await;
     assert!(!was_late);
     let order: Vec<String> = scene.log().into_iter().map(|(what, _)| what).collect();
     let wanted = [
         "main?", "side?", "main!", "side!", "shield?", "shield!", "edge?", "edge!",
     ];
     assert_eq!(order, wanted);
-    let answered: Vec<_> = round.answers.iter().map(|it| it.tier).collect();
+    let answered: Vec<_> = settled.places().iter().map(|place| place.tier).collect();
     let wanted = [Tier::Store, Tier::Store, Tier::Shield, Tier::Edge];
     assert_eq!(answered, wanted);
 }
@@ -230,11 +220,10 @@ async fn outer_tiers_wait_for_inner_ones_that_answer_in_time() {
 #[tokio::test(start_paused = true)]
 async fn p6_what_is_outside_of_a_late_store_is_purged_now_and_once_more_behind_it() {
     let scene = scene([400, 1, 1, 1]);
-    let mut round = scene.round(1);
     let (mut late_at, mut late) = (None, Vec::new());
     let begun = Instant::now();
     let told = |targets| (late_at, late) = (Some(begun.elapsed()), targets);
-    scene.run.run(&mut round, told).await;
+    scene.run.run(scene.round(1), told).await;
     assert_eq!(late, ["main".into()]);
     assert!(scene.first("shield?") < 40, "{:?}", scene.log());
     assert!(scene.first("edge?") < 40, "{:?}", scene.log());
@@ -254,27 +243,24 @@ async fn p6_what_is_outside_of_a_late_store_is_purged_now_and_once_more_behind_i
 #[tokio::test(start_paused = true)]
 async fn p6_a_round_behind_a_late_one_waits_for_it_not_at_all() {
     let scene = scene([400, 1, 1, 1]);
-    let mut first = scene.round(1);
-    let mut second = scene.round(2);
     let behind = async {
         tokio::time::sleep(Duration::from_millis(100)).await;
         let begun = Instant::now();
         let mut late_at = None;
         scene
             .run
-            .run(&mut second, |_| late_at = Some(begun.elapsed()))
+            .run(scene.round(2), |_| late_at = Some(begun.elapsed()))
             .await;
         late_at.expect("it was late")
     };
-    let (_, late_at) = tokio::join!(scene.run.run(&mut first, |_| {}), behind);
+    let (_, late_at) = tokio::join!(scene.run.run(scene.round(1), |_| {}), behind);
     assert!(late_at <= Duration::from_millis(5), "{late_at:?}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn p6_a_lane_that_has_answered_and_is_busy_with_another_round_is_not_waited_for() {
     let scene = scene([400, 10, 1, 1]);
-    let mut rounds = [1, 2, 3].map(|number| scene.round(number));
-    let [first, second, third] = &mut rounds;
+    let [first, second, third] = [1, 2, 3].map(|number| scene.round(number));
     let wait = |ms| tokio::time::sleep(Duration::from_millis(ms));
     let watched = async {
         wait(100).await;
@@ -289,7 +275,7 @@ async fn p6_a_lane_that_has_answered_and_is_busy_with_another_round_is_not_waite
         wait(105).await;
         scene.run.run(third, |_| {}).await;
     };
-    let ((), late_at, ()) = tokio::join!(scene.run.run(first, |_| {}), watched, busy);
+    let (_, late_at, ()) = tokio::join!(scene.run.run(first, |_| {}), watched, busy);
     assert!(late_at <= Duration::from_millis(15), "{late_at:?}");
 }
 
@@ -299,9 +285,9 @@ async fn p6_a_lane_that_was_late_is_not_waited_for_until_it_answers_in_time() {
     let mut waits = Vec::new();
     for answers_after_ms in [400, 10, 10] {
         scene.answers_after(answers_after_ms);
-        let (mut round, begun) = (scene.round(1), Instant::now());
+        let (round, begun) = (scene.round(1), Instant::now());
         let before = scene.log().len();
-        scene.run.run(&mut round, |_| {}).await;
+        scene.run.run(round, |_| {}).await;
         let log = scene.log();
         let shield = log[before..].iter().find(|(what, _)| what == "shield?");
         let asked_at = shield.expect("the shield follows").1;
@@ -317,8 +303,11 @@ async fn p6_what_is_outside_of_a_late_store_follows_what_it_did_though_a_part_is
     let scene = scene([400, 1, 1, 1]);
     let mut round = scene.round(1);
     add(&mut round, TargetId(0), OF_A_DEAD_NODE);
-    scene.run.run(&mut round, |_| {}).await;
-    let main = round.answers.iter().find(|it| it.target == TargetId(0));
+    let settled = scene.run.run(round, |_| {}).await;
+    let main = settled
+        .places()
+        .iter()
+        .find(|place| place.target == TargetId(0));
     assert_eq!(main.map(|it| it.stored), Some(Stored::Part));
     assert_eq!((scene.count("shield?"), scene.count("edge?")), (2, 2));
 }
@@ -327,8 +316,8 @@ async fn p6_what_is_outside_of_a_late_store_follows_what_it_did_though_a_part_is
 async fn what_is_outside_of_a_backlog_follows_it_however_long_it_takes() {
     let mut scene = scene([400, 1, 1, 1]);
     scene.main().policy = Policy::Backlog(None);
-    let (mut round, mut was_late) = (scene.round(1), false);
-    scene.run.run(&mut round, |_| was_late = true).await;
+    let mut was_late = false;
+    scene.run.run(scene.round(1), |_| was_late = true).await;
     assert!(scene.first("shield?") >= 400, "{:?}", scene.log());
     assert_eq!((scene.count("shield?"), scene.count("edge?")), (1, 1));
     assert!(!was_late, "its round stays the only one");
@@ -337,13 +326,16 @@ async fn what_is_outside_of_a_backlog_follows_it_however_long_it_takes() {
 #[tokio::test(start_paused = true)]
 async fn p6_what_comes_while_a_lane_is_busy_is_purged_together() {
     let scene = scene([50, 1, 1, 1]);
-    let mut rounds: Vec<Round> = (0..10).map(|number| scene.round(number)).collect();
-    let all = rounds.iter_mut().map(|round| scene.run.run(round, |_| {}));
-    futures_util::future::join_all(all).await;
+    let rounds: Vec<Round> = (0..10).map(|number| scene.round(number)).collect();
+    let all = rounds.into_iter().map(|round| scene.run.run(round, |_| {}));
+    let rounds = futures_util::future::join_all(all).await;
     // Two at once, and the other eight as one.
     assert_eq!(scene.count("main?"), 3, "{:?}", scene.log());
-    for round in &rounds {
-        let main = round.answers.iter().find(|it| it.target == TargetId(0));
+    for settled in &rounds {
+        let main = settled
+            .places()
+            .iter()
+            .find(|place| place.target == TargetId(0));
         assert_eq!(main.map(|it| it.stored), Some(Stored::Nothing));
     }
 }
@@ -351,10 +343,10 @@ async fn p6_what_comes_while_a_lane_is_busy_is_purged_together() {
 #[tokio::test(start_paused = true)]
 async fn p6_what_no_turn_comes_for_in_time_is_stored() {
     let scene = scene([5_000, 1, 1, 1]);
-    let mut rounds: Vec<Round> = (0..4).map(|number| scene.round(number)).collect();
+    let rounds: Vec<Round> = (0..4).map(|number| scene.round(number)).collect();
     let begun = Instant::now();
-    let all = rounds.iter_mut().map(|round| scene.run.run(round, |_| {}));
-    futures_util::future::join_all(all).await;
+    let all = rounds.into_iter().map(|round| scene.run.run(round, |_| {}));
+    let rounds = futures_util::future::join_all(all).await;
     assert!(
         begun.elapsed() < Duration::from_secs(3),
         "{:?}",
@@ -367,8 +359,11 @@ async fn p6_what_no_turn_comes_for_in_time_is_stored() {
         topics.iter().all(|topic| **topic == *"backlog.main"),
         "{topics:?}"
     );
-    for round in &rounds {
-        let main = round.answers.iter().find(|it| it.target == TargetId(0));
+    for settled in &rounds {
+        let main = settled
+            .places()
+            .iter()
+            .find(|place| place.target == TargetId(0));
         assert_eq!(main.map(|it| it.stored), Some(Stored::All));
     }
 }

@@ -6,7 +6,7 @@ use metrics::{
     Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
 };
 
-use crate::watch::beacon::BeaconSeat;
+use crate::watch::beacon::seat::BeaconSeat;
 
 /// Commit → proven effect.
 pub const BEACON: &str = "freshet_beacon_seconds";

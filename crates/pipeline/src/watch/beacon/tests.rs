@@ -23,15 +23,15 @@ fn age(beacons: &Beacons, seat: &BeaconSeat, now: Steady) -> u64 {
     beacons.age(seat, now).as_micros() as u64
 }
 
-fn reader(stream: u32) -> (&'static str, StreamId) {
-    ("intake 0", StreamId(stream))
+fn reader(stream: u32) -> Reader {
+    Reader::new("intake 0", StreamId(stream))
 }
 
 #[test]
 fn p2_a_beacon_grows_old_by_itself() {
     let (beacons, seat) = beacons();
     assert_eq!(age(&beacons, &seat, at(107)), 7 * SECOND, "since the start");
-    beacons.assigned(TOPIC, (reader(1), 0), at(110));
+    beacons.assigned(reader(1), TOPIC, 0, at(110));
     assert_eq!(age(&beacons, &seat, at(111)), SECOND, "since it is read");
     beacons.effective(&seat, at(120));
     assert_eq!(age(&beacons, &seat, at(121)), SECOND);
@@ -43,7 +43,7 @@ fn p2_a_beacon_grows_old_by_itself() {
 #[test]
 fn p2_a_beacon_that_stops_is_told_once_and_so_is_its_end() {
     let (beacons, seat) = beacons();
-    beacons.assigned(TOPIC, (reader(1), 0), at(100));
+    beacons.assigned(reader(1), TOPIC, 0, at(100));
     assert_eq!(beacons.judge(&seat, at(160)).reason, None);
     let told = beacons.judge(&seat, at(161));
     assert!(told.became_late);
@@ -66,15 +66,15 @@ fn p2_only_who_reads_the_row_misses_it() {
     let (beacons, seat) = beacons();
     let late = |now| beacons.judge(&seat, at(now)).reason.is_some();
     assert!(!late(500), "nobody reads it here");
-    beacons.assigned(TOPIC, (reader(1), 2), at(500));
+    beacons.assigned(reader(1), TOPIC, 2, at(500));
     assert!(!late(600), "the row's partition is another one");
-    beacons.assigned(TOPIC, (reader(2), 0), at(600));
+    beacons.assigned(reader(2), TOPIC, 0, at(600));
     assert!(!late(660));
     assert!(late(661), "nothing came through the first partition either");
     beacons.heard(TOPIC, 2, at(661));
-    beacons.revoked(TOPIC, reader(1));
+    beacons.revoked(&reader(1), TOPIC);
     assert!(!late(800), "what carries it is somebody else's now");
-    beacons.assigned(TOPIC, (reader(3), 2), at(800));
+    beacons.assigned(reader(3), TOPIC, 2, at(800));
     assert!(!late(860), "waited for since it is read");
     assert!(late(861));
 }

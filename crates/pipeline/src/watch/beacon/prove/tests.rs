@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use freshet_core::position::StreamId;
 
 use super::*;
+use crate::watch::beacon::Reader;
 
 const ENTRY: &[u8] = b"freshet:beacon:shop:main";
 const SECOND: u64 = 1_000_000;
@@ -87,8 +88,8 @@ impl Scene {
         };
         let now = Arc::new(AtomicU64::new(100 * SECOND));
         let (beacons, _beats) = Beacons::new(vec![seat.clone()], Steady(100 * SECOND));
-        let reader = (("intake 0", StreamId(0)), 0);
-        beacons.assigned(&seat.topic, reader, Steady(100 * SECOND));
+        let reader = Reader::new("intake 0", StreamId(0));
+        beacons.assigned(reader, &seat.topic, 0, Steady(100 * SECOND));
         let ahead = Arc::new(AtomicU64::new(DAY));
         let cache = Arc::new(Cache::default());
         let mut prove = Prove {

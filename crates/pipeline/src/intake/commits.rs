@@ -1,0 +1,108 @@
+//! commits: positions that are settled → the prefix of each stream that the source may forget.
+
+use std::time::Duration;
+
+use freshet_core::ledger::OffsetLedger;
+use freshet_core::ports::Source;
+use freshet_core::position::{Steady, StreamId, StreamPosition};
+
+use crate::watch::withheld::{Found, Hold, WaitsFor, Withheld, WithheldWatch};
+
+/// What is read and not committed.
+#[derive(Debug)]
+pub(crate) struct Commits {
+    ledger: OffsetLedger,
+    /// Settled, and not taken by the source yet.
+    settled: Vec<StreamPosition>,
+    committed_at: Steady,
+    /// The source has not taken the last commit.
+    refused: Option<Hold>,
+    withheld: WithheldWatch,
+}
+
+impl Commits {
+    pub(crate) fn new(now: Steady) -> Self {
+        Self {
+            ledger: OffsetLedger::default(),
+            settled: Vec::new(),
+            committed_at: now,
+            refused: None,
+            withheld: WithheldWatch::default(),
+        }
+    }
+
+    /// A position is read, and waits for so many rounds.
+    pub(crate) fn open(&mut self, position: StreamPosition, waits_for: u32) {
+        self.ledger.open(position, waits_for);
+    }
+
+    /// A round with these positions is done.
+    pub(crate) fn settle(&mut self, positions: &[StreamPosition]) {
+        for &position in positions {
+            self.ledger.settle(position);
+        }
+    }
+
+    /// Somebody else reads the stream now.
+    pub(crate) fn close(&mut self, stream: StreamId) {
+        self.ledger.close(stream);
+    }
+
+    /// How many positions are not settled.
+    pub(crate) fn open_count(&self) -> usize {
+        self.ledger.open_count()
+    }
+
+    /// Whether the last commit is older than `every`.
+    pub(crate) fn is_due(&self, now: Steady, every: Duration) -> bool {
+        now.since(self.committed_at) >= every
+    }
+
+    /// Commits the settled prefix of each stream, unless commits are held; waits up to `wait` for what was committed
+    /// before.
+    pub(crate) fn commit<S: Source>(
+        &mut self,
+        source: &mut S,
+        is_held: bool,
+        wait: Option<Duration>,
+        now: Steady,
+    ) -> Result<(), String> {
+        self.committed_at = now;
+        // A process that dies does not notice a gap a second time once it has committed behind it.
+        if is_held {
+            return Ok(());
+        }
+        let settled = &mut self.settled;
+        self.ledger
+            .take_committable(|position| settled.push(position));
+        if settled.is_empty() && wait.is_none() {
+            return Ok(());
+        }
+        match source.commit(settled, wait) {
+            Ok(()) => {
+                settled.clear();
+                self.refused = None;
+                Ok(())
+            }
+            // Kept and sent again with the next prefix: a later position of the same stream wins.
+            Err(error) => {
+                let since = self.refused.take().map_or(now, |hold| hold.since);
+                let reason = error.to_string();
+                let waits_for = WaitsFor::Source(reason.clone());
+                self.refused = Some(Hold { since, waits_for });
+                Err(reason)
+            }
+        }
+    }
+
+    /// The position that commits wait for. `hold` is why they do whatever is settled, beside a commit that was refused.
+    pub(crate) fn blocking(&mut self, hold: Option<Hold>, now: Steady) -> Option<Found> {
+        let hold = hold.or_else(|| self.refused.clone());
+        self.withheld.look(&self.ledger, hold, now)
+    }
+
+    /// Reports it in the metric and, after a while, in the log.
+    pub(crate) fn report(&mut self, intake: &str, withheld: Option<&Withheld>, now: Steady) {
+        self.withheld.report(intake, withheld, now);
+    }
+}
