@@ -4,8 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, bail};
-use freshet_testbed::{Artefact, fetch_jars};
+use anyhow::Context as _;
+use freshet_testbed::{Artefact, fetch_jars, run};
 
 const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/peers");
 const CONNECT_ARTEFACTS: &str = include_str!("../peers/connect/artefacts.txt");
@@ -134,19 +134,4 @@ impl PeerFolder {
             ),
         })
     }
-}
-
-/// Runs a build step to its end; its output is told only when it fails.
-fn run(mut command: Command) -> anyhow::Result<()> {
-    let shown = format!("{command:?}");
-    let output = command.output().with_context(|| format!("start {shown}"))?;
-    if !output.status.success() {
-        bail!(
-            "{shown} failed with {}:\n{}{}",
-            output.status,
-            String::from_utf8_lossy(&output.stdout),
-            String::from_utf8_lossy(&output.stderr)
-        );
-    }
-    Ok(())
 }

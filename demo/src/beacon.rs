@@ -1,6 +1,6 @@
 //! What Freshet's beacon has measured, by Freshet's own word.
 
-use crate::freshet::Freshet;
+use crate::traffic::Site;
 
 const TARGETS: [&str; 2] = ["main", "edge"];
 
@@ -17,23 +17,23 @@ struct Beats {
 pub(crate) struct Measured([Beats; TARGETS.len()]);
 
 impl Measured {
-    pub(crate) async fn so_far(freshet: &Freshet) -> Self {
+    pub(crate) fn so_far(site: &Site) -> Self {
         let mut all = [Beats::default(); TARGETS.len()];
         for (beats, target) in all.iter_mut().zip(TARGETS) {
             let label = format!("target=\"{target}\"");
-            let of = async |metric| freshet.metric(metric, &label).await.unwrap_or_default();
+            let of = |metric| site.metric(metric, &[&label]).unwrap_or_default();
             *beats = Beats {
-                count: of("freshet_beacon_seconds_count").await,
-                seconds: of("freshet_beacon_seconds_sum").await,
-                failures: of("freshet_beacon_failures_total").await,
+                count: of("freshet_beacon_seconds_count"),
+                seconds: of("freshet_beacon_seconds_sum"),
+                failures: of("freshet_beacon_failures_total"),
             };
         }
         Self(all)
     }
 
     /// What was measured since, in words. None at all, or a failure, is a reason for it not to be good.
-    pub(crate) async fn compared(&self, freshet: &Freshet, reasons: &mut Vec<String>) -> String {
-        let now = Self::so_far(freshet).await;
+    pub(crate) fn compared(&self, site: &Site, reasons: &mut Vec<String>) -> String {
+        let now = Self::so_far(site);
         let mut told = Vec::new();
         for ((before, now), target) in self.0.iter().zip(now.0).zip(TARGETS) {
             let count = now.count - before.count;

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use anyhow::Result;
+use freshet_testbed::{Left, keep_folder};
+use tokio::task::block_in_place;
 use tokio::time::Instant;
 
 use crate::beacon::Measured;
@@ -12,6 +14,8 @@ use crate::verify::{Comparison, compare};
 
 /// After the last commit everything must be purged and equal within this.
 const SETTLED_WITHIN: Duration = Duration::from_secs(20);
+/// Freshet promises to be gone after 25 s (P10).
+const STOPPED_WITHIN: Duration = Duration::from_secs(25);
 const DIFFERENCES_SHOWN: usize = 5;
 
 /// Waits until every purge has been seen, or says which have not.
@@ -22,7 +26,7 @@ pub(crate) async fn settle_purges(site: &mut Site, reasons: &mut Vec<String>) {
         if missing.is_empty() {
             break;
         }
-        if Instant::now() >= deadline || site.freshet.has_ended() {
+        if Instant::now() >= deadline || !site.freshet.is_running() {
             reasons.push(format!(
                 "purges of {} entries did not arrive:",
                 missing.len()
@@ -42,7 +46,7 @@ async fn compare_until_equal(site: &mut Site) -> Result<Comparison> {
     loop {
         let redis = site.redis.clone();
         let comparison = compare(&site.database, redis, &site.client, &site.shop_url).await?;
-        let is_over = Instant::now() >= deadline || site.freshet.has_ended();
+        let is_over = Instant::now() >= deadline || !site.freshet.is_running();
         if comparison.differences.is_empty() || is_over {
             return Ok(comparison);
         }
@@ -95,22 +99,22 @@ pub(crate) async fn conclude(mut site: Site, counted: Counted) -> bool {
     if counts.failed_reads > 0 {
         reasons.push(format!("{} reads got no answer", counts.failed_reads));
     }
-    if let Some(unready) = site.freshet.unready().await {
+    if let Some(unready) = block_in_place(|| site.freshet.unready()) {
         reasons.push(format!("freshet is not ready at the end: {unready}"));
     }
-    let edge_purges = edge_purges(&site)
-        .await
-        .map(|tags| tags - edge_purges_before);
-    let beacon = match beacon_before {
-        Some(before) => Some(before.compared(&site.freshet, &mut reasons).await),
-        None => None,
-    };
+    let edge_purges = edge_purges(&site).map(|tags| tags - edge_purges_before);
+    let beacon = beacon_before.map(|before| before.compared(&site, &mut reasons));
     let purges = site.database.ledger().total().clone();
     if purges.arrived == 0 {
         reasons.push("nothing was purged at all".to_owned());
     }
-    if let Err(error) = site.freshet.stop().await {
-        reasons.push(format!("{error:#}"));
+    match block_in_place(|| site.freshet.terminate(STOPPED_WITHIN)) {
+        Ok(Left { code: Some(0), .. }) => {}
+        Ok(Left { code, took }) => reasons.push(format!(
+            "freshet left {:.1} s after SIGTERM, with {code:?} for its exit code",
+            took.as_secs_f64()
+        )),
+        Err(error) => reasons.push(format!("{error:#}")),
     }
     summarize(&Summary {
         elapsed,
@@ -122,8 +126,8 @@ pub(crate) async fn conclude(mut site: Site, counted: Counted) -> bool {
         reasons: &reasons,
     });
     if !reasons.is_empty() {
-        let place = match site.freshet.keep_log() {
-            Ok(()) => format!(", {},", site.freshet.log().display()),
+        let place = match keep_folder(&mut site.folder) {
+            Ok(()) => format!(", {},", site.freshet.log_file().display()),
             Err(error) => format!(" cannot be kept ({error:#}); it"),
         };
         let tail = site.freshet.log_tail();
@@ -133,6 +137,6 @@ pub(crate) async fn conclude(mut site: Site, counted: Counted) -> bool {
 }
 
 /// Tags that Freshet has purged at the edge so far; none when it does not say.
-pub(crate) async fn edge_purges(site: &Site) -> Option<f64> {
-    site.freshet.metric(PURGES, "target=\"edge\"").await
+pub(crate) fn edge_purges(site: &Site) -> Option<f64> {
+    site.metric(PURGES, &["target=\"edge\""])
 }

@@ -7,20 +7,23 @@ use anyhow::{Context, Result, anyhow};
 use axum::Router;
 use freshet_kafka::mock::EmbeddedBroker;
 use freshet_shop::{CacheAside, Rules, Tables, origin};
-use freshet_testbed::RedisServer;
+use freshet_testbed::{EdgeCache, RedisServer};
 use reqwest::Client;
 use tokio::net::TcpListener;
+use tokio::task::block_in_place;
 
 use crate::clock::now_us;
 use crate::database::{Backend, ChangeLog, Database};
-use crate::edge::Edge;
 use crate::envelope::TOPICS;
-use crate::freshet::{Freshet, FreshetConfig};
+use crate::freshet::FreshetConfig;
 use crate::report::introduce;
 use crate::tally::Tally;
 use crate::traffic::{CATEGORIES, PRODUCTS_EACH, Pace, Site, run};
 
 const PARTITIONS: i32 = 3;
+/// The broker in this process answers an empty fetch when the wait is over, and no sooner when something comes.
+const CONFIG: &str =
+    "  properties: { fetch.wait.max.ms: \"5\" }\noutbox: { partitions: 3, create_topics: false }\n";
 /// Freshet's own topics: the broker in this process creates none on demand.
 const OUTBOX_TOPICS: [&str; 3] = [
     "freshet.purges.edge",
@@ -50,18 +53,15 @@ pub(crate) async fn demo(registry: &Path, pace: Pace) -> Result<bool> {
     let readers = Arc::new(CacheAside::new(redis.clone(), Arc::clone(&database), rules));
     let client = Client::new();
     let origin_url = serve(origin::router(Arc::clone(&readers))).await?;
-    let shop_url = serve(Edge::new(&origin_url, client.clone()).router()).await?;
+    let shop_url = EdgeCache::start(&origin_url)?;
     let config = FreshetConfig {
         registry,
         brokers: broker.bootstrap(),
-        // This broker answers an empty fetch when the wait is over, and no sooner when something comes.
-        kafka_properties: &[("fetch.wait.max.ms", "5")],
         redis_url: &redis_server.url(),
         edge_url: &shop_url,
-        beacon: None,
-        create_topics: false,
+        more: CONFIG,
     };
-    let freshet = Freshet::start(&config, client.clone()).await?;
+    let (freshet, folder) = block_in_place(|| config.start())?;
     let products = CATEGORIES * PRODUCTS_EACH;
     let redis_address = redis_server.address();
     let port = redis_address.rsplit(':').next().unwrap_or_default();
@@ -77,7 +77,11 @@ pub(crate) async fn demo(registry: &Path, pace: Pace) -> Result<bool> {
             ("edge", format!("in this process, curl -i {shop_url}/p/1")),
             (
                 "freshet",
-                format!("{}/readyz, log {}", freshet.url(), freshet.log().display()),
+                format!(
+                    "{}/readyz, log {}",
+                    freshet.url(),
+                    freshet.log_file().display()
+                ),
             ),
             ("traffic", traffic_text(pace, products)),
         ],
@@ -88,11 +92,12 @@ pub(crate) async fn demo(registry: &Path, pace: Pace) -> Result<bool> {
             database,
             readers,
             redis,
-            redis_address,
+            redis_url: redis_server.url(),
             shop_url,
             client,
             tally,
             freshet,
+            folder,
             has_beacon: false,
         },
         pace,

@@ -7,7 +7,6 @@ mod clock;
 mod conclusion;
 mod database;
 mod demo;
-mod edge;
 mod envelope;
 mod freshet;
 mod freshness;

@@ -2,48 +2,25 @@
 
 use anyhow::{Context, Result};
 use freshet_shop::Entry;
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
-use tokio::net::TcpStream;
+use futures_util::StreamExt as _;
+use futures_util::future::ready;
+use futures_util::stream::BoxStream;
 
-/// The commands of a Redis server as it executes them.
-#[derive(Debug)]
-pub(crate) struct PurgeWatch {
-    lines: Lines<BufReader<TcpStream>>,
+/// The purges that the server at `url` executes from now on: the time of each in microseconds, and the shop's entries
+/// that it names. It ends with the connection.
+///
+/// # Errors
+/// When the server does not answer.
+pub(crate) async fn purges_of(url: &str) -> Result<BoxStream<'static, (u64, Vec<Entry>)>> {
+    let monitor = redis::Client::open(url)?
+        .get_async_monitor()
+        .await
+        .context("redis")?;
+    let lines = monitor.into_on_message::<String>();
+    Ok(lines.filter_map(|line| ready(parse(&line))).boxed())
 }
 
-impl PurgeWatch {
-    /// Begins to watch the server at `host:port`.
-    ///
-    /// # Errors
-    /// When it does not answer.
-    pub(crate) async fn start(address: &str) -> Result<Self> {
-        let mut stream = TcpStream::connect(address).await.context("redis")?;
-        stream.write_all(b"MONITOR\r\n").await?;
-        let mut lines = BufReader::with_capacity(1 << 20, stream).lines();
-        let answer = lines.next_line().await?.unwrap_or_default();
-        anyhow::ensure!(answer == "+OK", "redis does not let itself be watched");
-        Ok(Self { lines })
-    }
-
-    /// The next purge: its time in microseconds and the shop's entries that it names.
-    ///
-    /// # Errors
-    /// When the connection ends.
-    pub(crate) async fn next(&mut self) -> Result<(u64, Vec<Entry>)> {
-        loop {
-            let line = self
-                .lines
-                .next_line()
-                .await?
-                .context("redis ended the connection")?;
-            if let Some(purge) = parse(&line) {
-                return Ok(purge);
-            }
-        }
-    }
-}
-
-/// `+1700000000.123456 [0 127.0.0.1:5] "UNLINK" "a" "b"`
+/// `1700000000.123456 [0 127.0.0.1:5] "UNLINK" "a" "b"`
 fn parse(line: &str) -> Option<(u64, Vec<Entry>)> {
     let (head, words) = line.split_once("] \"")?;
     let (command, names) = words.split_once('"')?;
@@ -51,7 +28,7 @@ fn parse(line: &str) -> Option<(u64, Vec<Entry>)> {
     if !command.eq_ignore_ascii_case("unlink") || head.ends_with("lua") {
         return None;
     }
-    let (seconds, micros) = head.strip_prefix('+')?.split_once(' ')?.0.split_once('.')?;
+    let (seconds, micros) = head.split_once(' ')?.0.split_once('.')?;
     let at_us = seconds.parse::<u64>().ok()? * 1_000_000 + micros.parse::<u64>().ok()?;
     let entries = names.split('"').filter_map(Entry::of_redis_key).collect();
     Some((at_us, entries))

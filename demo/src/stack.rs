@@ -7,18 +7,18 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use freshet_shop::{CacheAside, PostgresRows, Rules, Tables, origin};
 use freshet_testbed::{
-    Connect, KafkaBroker, PgConnector, Postgres, Prometheus, PrometheusOptions, RedisServer,
-    Varnish,
+    Connect, Freshet, KafkaBroker, PgConnector, Postgres, Prometheus, PrometheusOptions,
+    RedisServer, Varnish,
 };
 use redis::aio::MultiplexedConnection;
 use reqwest::Client;
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::task::{JoinHandle, block_in_place, spawn_blocking};
 
 use crate::clock::now_us;
 use crate::database::{Backend, Database};
 use crate::demo::{serve, traffic_text};
 use crate::envelope::TOPICS;
-use crate::freshet::{Freshet, FreshetConfig};
+use crate::freshet::FreshetConfig;
 use crate::report::{introduce, say};
 use crate::tally::Tally;
 use crate::traffic::{CATEGORIES, PRODUCTS_EACH, Pace, Site, run};
@@ -30,6 +30,10 @@ const TABLES: [&str; 4] = [
     "public.product_categories",
     "public.freshet_beacon",
 ];
+const CONFIG: &str = "\
+outbox: { partitions: 3, create_topics: true }
+beacons: { shop: { table: shop.public.freshet_beacon, within: 10s } }
+";
 /// The row that Debezium moves, so that freshness is known also while nobody writes.
 const BEACON: &str = "shop.public.freshet_beacon";
 const MOVES_BEACON: &str = "INSERT INTO freshet_beacon VALUES (1, now()) ON CONFLICT (id) DO UPDATE SET beat = excluded.beat";
@@ -68,13 +72,11 @@ pub(crate) async fn stack(shop: &Path, registry: &Path, pace: Pace) -> Result<bo
     let config = FreshetConfig {
         registry,
         brokers: &servers.kafka.bootstrap(),
-        kafka_properties: &[],
         redis_url: &servers.redis.url(),
         edge_url: &shop_url,
-        beacon: Some(BEACON),
-        create_topics: true,
+        more: CONFIG,
     };
-    let freshet = Freshet::start(&config, client.clone()).await?;
+    let (freshet, folder) = block_in_place(|| config.start())?;
     said_ready("freshet", begun);
     let prometheus = start_prometheus(shop, freshet.address()).await?;
     servers.introduce(&Shown {
@@ -84,17 +86,17 @@ pub(crate) async fn stack(shop: &Path, registry: &Path, pace: Pace) -> Result<bo
         freshet: &freshet,
         pace,
     });
-    let redis_address = servers.redis.address();
     let tally = Arc::new(Tally::new(rules));
     let site = Site {
         database,
         readers,
         redis,
-        redis_address,
+        redis_url: servers.redis.url(),
         shop_url,
         client,
         tally,
         freshet,
+        folder,
         has_beacon: true,
     };
     run(site, pace).await
@@ -160,7 +162,7 @@ impl Servers {
         let redis_address = self.redis.address();
         let redis_port = redis_address.rsplit(':').next().unwrap_or_default();
         let shop_url = shown.shop_url;
-        let (freshet, log) = (shown.freshet.url(), shown.freshet.log());
+        let (freshet, log) = (shown.freshet.url(), shown.freshet.log_file());
         introduce(
             "the shop on the real stack",
             &[

@@ -5,19 +5,22 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use freshet_shop::CacheAside;
+use freshet_shop::{CacheAside, Entry};
+use freshet_testbed::Freshet;
+use futures_util::StreamExt as _;
+use futures_util::stream::BoxStream;
 use redis::aio::MultiplexedConnection;
 use reqwest::Client;
+use tempfile::TempDir;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::{JoinHandle, JoinSet, block_in_place};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use crate::audience::spawn_readers;
 use crate::beacon::Measured;
 use crate::conclusion::{Counted, conclude, edge_purges, settle_purges};
 use crate::database::Database;
-use crate::freshet::Freshet;
-use crate::purge_watch::PurgeWatch;
+use crate::purge_watch::purges_of;
 use crate::report::{Report, Second};
 use crate::tally::Tally;
 use crate::warm_up::warm_up;
@@ -49,15 +52,23 @@ pub(crate) struct Site {
     pub(crate) database: Arc<Database>,
     pub(crate) readers: Arc<CacheAside<Database>>,
     pub(crate) redis: MultiplexedConnection,
-    /// `host:port`
-    pub(crate) redis_address: String,
+    pub(crate) redis_url: String,
     /// `http://host:port` of the edge.
     pub(crate) shop_url: String,
     pub(crate) client: Client,
     pub(crate) tally: Arc<Tally>,
     pub(crate) freshet: Freshet,
+    /// Its config and its log.
+    pub(crate) folder: TempDir,
     /// Whether a row of the database moves by itself.
     pub(crate) has_beacon: bool,
+}
+
+impl Site {
+    /// The sum of a metric of Freshet over all series whose labels hold `labels`.
+    pub(crate) fn metric(&self, name: &str, labels: &[&str]) -> Option<f64> {
+        block_in_place(|| self.freshet.metric(name, labels))
+    }
 }
 
 /// Somebody wants it to end.
@@ -99,15 +110,15 @@ pub(crate) async fn run(mut site: Site, pace: Pace) -> Result<bool> {
     let enough_written = Arc::new(AtomicBool::new(false));
     let enough_read = Arc::new(AtomicBool::new(false));
     let mut parts = JoinSet::new();
-    let watch = PurgeWatch::start(&site.redis_address).await?;
-    let watching = parts.spawn(watch_purges(watch, Arc::clone(&site.database)));
+    let purges = purges_of(&site.redis_url).await?;
+    let watching = parts.spawn(watch_purges(purges, Arc::clone(&site.database)));
     tokio::select! {
         warm = warm_up(&site, pace) => warm?,
         () = stop.asked() => bail!("stopped before the traffic began"),
     }
-    let edge_purges_before = edge_purges(&site).await.unwrap_or(0.0);
+    let edge_purges_before = edge_purges(&site).unwrap_or(0.0);
     let beacon_before = match site.has_beacon {
-        true => Some(Measured::so_far(&site.freshet).await),
+        true => Some(Measured::so_far(&site)),
         false => None,
     };
     let writer = Writer {
@@ -152,12 +163,12 @@ impl Running {
     /// Shows the seconds until it is enough, somebody stops it, or something ends that should not; returns why.
     async fn pass(&mut self, site: &mut Site, lasts: Option<Duration>) -> Vec<String> {
         let begun = Instant::now();
-        let mut seconds = Seconds::begin(begun, site).await;
+        let mut seconds = Seconds::begin(begun, site);
         let mut tick = interval_at(begun + Duration::from_secs(1), Duration::from_secs(1));
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                _ = tick.tick() => seconds.show(site).await,
+                _ = tick.tick() => seconds.show(site),
                 () = self.stop.asked() => return Vec::new(),
                 ended = &mut self.writer => {
                     return vec![format!("the writer ended early: {}", why(ended))];
@@ -166,7 +177,7 @@ impl Running {
                     return vec![format!("a part of the traffic ended early: {}", why(ended))];
                 }
             }
-            if site.freshet.has_ended() {
+            if !site.freshet.is_running() {
                 return vec!["freshet has ended".to_owned()];
             }
             if lasts.is_some_and(|lasts| begun.elapsed() >= lasts) {
@@ -184,14 +195,17 @@ fn why(ended: Result<Result<()>, tokio::task::JoinError>) -> String {
     }
 }
 
-async fn watch_purges(mut watch: PurgeWatch, database: Arc<Database>) -> Result<()> {
-    loop {
-        let (at_us, entries) = watch.next().await?;
+async fn watch_purges(
+    mut purges: BoxStream<'static, (u64, Vec<Entry>)>,
+    database: Arc<Database>,
+) -> Result<()> {
+    while let Some((at_us, entries)) = purges.next().await {
         let mut ledger = database.ledger();
         for entry in entries {
             ledger.purged(entry, at_us);
         }
     }
+    bail!("redis ended the connection")
 }
 
 /// Shows the seconds as they pass.
@@ -202,8 +216,8 @@ struct Seconds {
 }
 
 impl Seconds {
-    async fn begin(begun: Instant, site: &Site) -> Self {
-        let done = site.freshet.metric(PURGES, "").await;
+    fn begin(begun: Instant, site: &Site) -> Self {
+        let done = site.metric(PURGES, &[]);
         Self {
             report: Report::after(done.unwrap_or(0.0)),
             begun,
@@ -211,8 +225,8 @@ impl Seconds {
         }
     }
 
-    async fn show(&mut self, site: &Site) {
-        let purges_done = site.freshet.metric(PURGES, "").await;
+    fn show(&mut self, site: &Site) {
+        let purges_done = site.metric(PURGES, &[]);
         let purges = site.database.ledger().take_second();
         let took = self.last.elapsed();
         self.last = Instant::now();

@@ -71,7 +71,7 @@ async fn until_purged(site: &Site) -> Result<()> {
     let deadline = Instant::now() + WARM_WITHIN;
     loop {
         let missing = site.database.ledger().missing();
-        let at_edge = edge_purges(site).await;
+        let at_edge = edge_purges(site);
         if missing.is_empty() && at_edge.is_some_and(|tags| tags > 0.0) {
             return Ok(());
         }

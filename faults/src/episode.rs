@@ -103,7 +103,7 @@ fn judged(world: &World, mut row: Row, from: u64) -> Row {
             numbers.join(", ")
         ));
         for member in &world.members {
-            row.faults.push(member.log_tail());
+            row.faults.push(member.process.log_tail());
         }
     }
     if row.account.changes == 0 || row.account.expected < row.account.changes * 2 {

@@ -116,8 +116,8 @@ fn kill_members(world: &mut World) -> Result<String> {
         let away = world.dice.random_range(0..300);
         std::thread::sleep(Duration::from_millis(away));
         for member in &mut world.members {
-            if !member.is_running() {
-                member.start()?;
+            if !member.process.is_running() {
+                member.process.start()?;
             }
         }
         if kill % KILLS_IN_A_ROW == 0 {
@@ -138,8 +138,8 @@ fn rolling_restart(world: &mut World) -> Result<String> {
     let mut longest = Duration::ZERO;
     for at in 0..world.members.len() {
         longest = longest.max(world.members[at].terminate()?);
-        world.members[at].start()?;
-        world.members[at].wait_ready(READY_WITHIN)?;
+        world.members[at].process.start()?;
+        world.members[at].process.wait_ready(READY_WITHIN)?;
         last(world, 3);
     }
     left_in_time(longest)
@@ -287,7 +287,7 @@ fn stop_while_all_down(world: &mut World) -> Result<String> {
     world.alone()?.0.resume()?;
     world.edge.set(Mood::Well);
     for member in &mut world.members {
-        member.start()?;
+        member.process.start()?;
     }
     world.wait_ready()?;
     left_in_time(longest)

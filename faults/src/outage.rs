@@ -76,7 +76,8 @@ pub(crate) fn play(settings: &Settings, minutes: u64) -> Result<Figures> {
     };
     let sum = |name, labels: &[&str]| -> f64 {
         let members = world.members.iter();
-        members.map(|member| member.metric(name, labels)).sum()
+        let metrics = members.filter_map(|member| member.process.metric(name, labels));
+        metrics.sum()
     };
     let of_edge = ["target=\"edge\""];
     let told = sum("freshet_freshness_seconds_sum", &of_edge)

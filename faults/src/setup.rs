@@ -76,8 +76,8 @@ pub(crate) struct Addresses {
     pub(crate) backlog_purges_per_second: u32,
 }
 
-/// The config of one member.
-pub(crate) fn config(addresses: &Addresses, admin: &str) -> String {
+/// The config of a member, whose folder is beside the registry.
+pub(crate) fn config(addresses: &Addresses) -> String {
     let Addresses {
         brokers,
         main,
@@ -87,12 +87,12 @@ pub(crate) fn config(addresses: &Addresses, admin: &str) -> String {
     } = addresses;
     // The broker's shortest session: a member that was killed holds its partitions for that long.
     format!(
-        "registry: registry\n\
+        "registry: ../registry\n\
          kafka:\n  brokers: \"{brokers}\"\n  group: faults\n  properties: {{ session.timeout.ms: \"6000\", \
          heartbeat.interval.ms: \"1500\" }}\n\
          targets:\n  main: {{ redis: {main}, backlog_purges_per_second: {pace} }}\n  \
          side: {{ redis: {{ url: \"redis://{side}\" }} }}\n  \
          edge: {{ varnish: {{ nodes: [\"http://{edge}\"] }}, window: 20ms, max_wait: 200ms }}\n\
-         admin: {{ listen: \"{admin}\" }}\noutbox: {{ partitions: 2 }}\n"
+         outbox: {{ partitions: 2 }}\n"
     )
 }

@@ -146,9 +146,9 @@ impl World {
         }
     }
 
-    pub(crate) fn wait_ready(&self) -> Result<()> {
-        for member in &self.members {
-            member.wait_ready(READY_WITHIN)?;
+    pub(crate) fn wait_ready(&mut self) -> Result<()> {
+        for member in &mut self.members {
+            member.process.wait_ready(READY_WITHIN)?;
         }
         Ok(())
     }
@@ -200,12 +200,12 @@ impl World {
 fn start_members(program: &Path, folder: &Path, addresses: &Addresses) -> Result<Vec<Member>> {
     let mut members = Vec::new();
     for at in 0..2 {
-        let mut member = Member::new(program, folder, at, |admin| config(addresses, admin))?;
-        member.start()?;
+        let mut member = Member::new(program, folder, at, &config(addresses))?;
+        member.process.start()?;
         members.push(member);
     }
-    for member in &members {
-        member.wait_ready(READY_WITHIN)?;
+    for member in &mut members {
+        member.process.wait_ready(READY_WITHIN)?;
     }
     Ok(members)
 }

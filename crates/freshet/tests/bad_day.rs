@@ -235,7 +235,7 @@ fn p9_a_bad_registry_never_takes_over(deployment: &Deployment, writer: &TopicWri
         good.replace("shop:v1:item:{id}", "shop:v1:item:{nothing}"),
     )
     .expect("broken");
-    deployment.signal("HUP");
+    deployment.reload();
     let failures = "freshet_registry_load_failures_total";
     deployment.until("refused and counted", || {
         deployment.metric(failures) == Some(1.0)
@@ -260,7 +260,7 @@ fn p9_a_bad_registry_never_takes_over(deployment: &Deployment, writer: &TopicWri
     );
     assert_ne!(second, good);
     fs::write(&family, second).expect("a new revision");
-    deployment.signal("HUP");
+    deployment.reload();
     deployment.until("in force", || {
         deployment.metric("freshet_registry_revision") == Some(2.0)
     });
@@ -337,7 +337,7 @@ fn p9_no_registry_stops_a_running_process(deployment: &Deployment, writer: &Topi
     for (wanted, make) in bad_files() {
         let before = deployment.metric(failures).expect("a count");
         make(&odd);
-        deployment.signal("HUP");
+        deployment.reload();
         deployment.until(wanted, || deployment.metric(failures) > Some(before));
         deployment.until(wanted, || deployment.log().contains(wanted));
         fs::remove_file(&odd).expect("removed");
@@ -354,7 +354,7 @@ fn p9_no_registry_stops_a_running_process(deployment: &Deployment, writer: &Topi
             .replace("item:", "item2:"),
     )
     .expect("a family");
-    deployment.signal("HUP");
+    deployment.reload();
     let revision = "freshet_registry_revision";
     deployment.until("a good one is heard", || {
         deployment.metric(revision) == Some(3.0)

@@ -3,10 +3,10 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Result, bail};
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 use crate::artefacts::Artefact;
 use crate::connector::{ConnectorConfig, MariaDbConnector, PgConnector};
@@ -17,7 +17,8 @@ use crate::kafka::{
 use crate::mariadb::MariaDb;
 use crate::port::{PortLease, lease_port};
 use crate::postgres::Postgres;
-use crate::process::{Launch, START_DEADLINE, ServerProcess, server_folder, wait_until};
+use crate::process::{Launch, START_DEADLINE, server_folder, wait_until};
+use crate::server::{Server, is_a_server};
 
 /// Connectors to start with.
 #[derive(Debug)]
@@ -90,12 +91,12 @@ impl ConnectBuilder {
         };
         let names: Vec<String> = self.connectors.into_iter().map(|(name, _)| name).collect();
         let url = format!("http://{}", port.address());
-        let process = ServerProcess::start(launch, || all_running(&url, &names))?;
+        let names = Arc::new(Mutex::new(names));
+        let awaited = Arc::clone(&names);
+        let ready = move || all_running(&url, &locked(&awaited));
         Ok(Connect {
-            process,
-            port,
+            server: Server::start(launch, port, folder, ready)?,
             names,
-            _folder: folder,
         })
     }
 }
@@ -103,11 +104,12 @@ impl ConnectBuilder {
 /// A standalone worker.
 #[derive(Debug)]
 pub struct Connect {
-    process: ServerProcess,
-    port: PortLease,
-    names: Vec<String>,
-    _folder: TempDir,
+    server: Server,
+    /// Those that are to run.
+    names: Arc<Mutex<Vec<String>>>,
 }
+
+is_a_server!(Connect);
 
 impl Connect {
     /// Begins a worker on this broker.
@@ -120,7 +122,7 @@ impl Connect {
 
     /// The address of its REST interface.
     pub fn url(&self) -> String {
-        format!("http://{}", self.port.address())
+        format!("http://{}", self.address())
     }
 
     /// What `/connectors/NAME/status` says.
@@ -152,7 +154,7 @@ impl Connect {
                 answer.body
             );
         }
-        self.names.push(name.to_owned());
+        locked(&self.names).push(name.to_owned());
         let (url, names) = (self.url(), [name.to_owned()]);
         wait_until(&format!("connector {name}"), START_DEADLINE, || {
             all_running(&url, &names)
@@ -167,47 +169,15 @@ impl Connect {
     pub fn remove(&mut self, name: &str) -> Result<()> {
         let url = format!("{}/connectors/{name}", self.url());
         request("DELETE", &url, &[], "")?;
-        self.names.retain(|known| known != name);
+        locked(&self.names).retain(|known| known != name);
         wait_until(&format!("{name} to go"), START_DEADLINE, || {
             Ok(get(&url)?.status == 404)
         })
     }
+}
 
-    /// Kills it (`kill -9`); offsets stay in its folder.
-    pub fn stop(&mut self) {
-        self.process.kill();
-    }
-
-    /// Starts it again with the connectors it was first started with.
-    ///
-    /// # Errors
-    /// When it is not ready in time.
-    pub fn restart(&mut self) -> Result<()> {
-        self.process.kill();
-        let (url, names) = (self.url(), self.names.clone());
-        self.process.restart(|| all_running(&url, &names))
-    }
-
-    /// Freezes it.
-    ///
-    /// # Errors
-    /// When it is not running.
-    pub fn pause(&self) -> Result<()> {
-        self.process.pause()
-    }
-
-    /// Lets it go on.
-    ///
-    /// # Errors
-    /// When it is not running.
-    pub fn resume(&self) -> Result<()> {
-        self.process.resume()
-    }
-
-    /// The end of its log.
-    pub fn log_tail(&self) -> String {
-        self.process.log_tail()
-    }
+fn locked(names: &Mutex<Vec<String>>) -> MutexGuard<'_, Vec<String>> {
+    names.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn write_worker(folder: &Path, bootstrap: &str, port: &PortLease) -> Result<String> {

@@ -5,12 +5,11 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Result;
-use freshet_core::codec;
 use freshet_core::ports::Purger;
-use freshet_core::registry::Scope;
 
-use crate::fake_api::{FakeApi, SeenRequest};
-use crate::purger_contract::{ContractEntry, PurgedCache};
+use crate::fake_api::FakeApi;
+use crate::http_server::SeenRequest;
+use crate::purger_contract::{ContractEntry, PurgedCache, tag_of};
 
 /// Pages that are cached, each with the tags of its entry and of its family.
 #[derive(Debug, Default)]
@@ -65,31 +64,11 @@ fn locked(held: &Held) -> MutexGuard<'_, Option<FakePages>> {
     held.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The tag of one entry, as families make it.
-pub fn tag_of(entry: &ContractEntry) -> String {
-    let mut tag = format!("{}-", entry.family).into_bytes();
-    codec::push_tag_value(&mut tag, &entry.value);
-    codec::shorten_tag(&mut tag, 0);
-    String::from_utf8_lossy(&tag).into_owned()
-}
-
 impl<P: Purger> PurgedCache for FakeEdge<P> {
     type Purger = P;
 
     fn purger(&self) -> &P {
         &self.purger
-    }
-
-    fn exact(&self) -> Scope {
-        Scope::Tag
-    }
-
-    fn name(&self, entry: &ContractEntry) -> Vec<u8> {
-        tag_of(entry).into_bytes()
-    }
-
-    fn family_name(&self, family: &str) -> Vec<u8> {
-        family.as_bytes().to_vec()
     }
 
     fn store(&mut self, entries: &[ContractEntry]) -> Result<()> {

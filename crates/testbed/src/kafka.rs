@@ -16,11 +16,11 @@ use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::{Offset, TopicPartitionList};
-use tempfile::TempDir;
 
 use crate::artefacts::Artefact;
 use crate::port::{PortLease, lease_port};
-use crate::process::{Launch, ServerProcess, command, run, server_folder, wait_until};
+use crate::process::{Launch, command, run, server_folder, wait_until};
+use crate::server::{Server, is_a_server};
 
 /// Any base64 of 16 bytes will do; each broker is a cluster of its own.
 const CLUSTER_ID: &str = "ZnJlc2hldC10ZXN0YmVkMA";
@@ -47,11 +47,11 @@ pub(crate) fn jvm_folder(folder: &Path) -> [String; 2] {
 /// A single broker, which is its own controller. Topics that appear by use have 3 partitions.
 #[derive(Debug)]
 pub struct KafkaBroker {
-    process: ServerProcess,
-    port: PortLease,
+    server: Server,
     _controller_port: PortLease,
-    _folder: TempDir,
 }
+
+is_a_server!(KafkaBroker);
 
 impl KafkaBroker {
     /// Starts one with default settings.
@@ -118,68 +118,16 @@ impl KafkaBroker {
             quits_politely: false,
         };
         let address = port.address();
-        let process = ServerProcess::start(launch, || Ok(answers(&address)))?;
+        let ready = move || Ok(answers(&address));
         Ok(KafkaBroker {
-            process,
-            port,
+            server: Server::start(launch, port, folder, ready)?,
             _controller_port: controller_port,
-            _folder: folder,
         })
     }
 
     /// `127.0.0.1:PORT`.
     pub fn bootstrap(&self) -> String {
-        self.port.address()
-    }
-
-    /// The broker's process id, while it runs.
-    pub fn pid(&self) -> Option<u32> {
-        self.process.id()
-    }
-
-    /// Kills it (`kill -9`); the data stays.
-    pub fn stop(&mut self) {
-        self.process.kill();
-    }
-
-    /// Starts it again on the same port and data.
-    ///
-    /// # Errors
-    /// When it is not ready in time.
-    pub fn restart(&mut self) -> Result<()> {
-        self.process.kill();
-        let address = self.port.address();
-        self.process.restart(|| Ok(answers(&address)))
-    }
-
-    /// Freezes it: connections stay open and nothing answers.
-    ///
-    /// # Errors
-    /// When it is not running.
-    pub fn pause(&self) -> Result<()> {
-        self.process.pause()
-    }
-
-    /// Its disk is full from now on: it can write to no file any more, and ends when it notices. A restart finds a
-    /// disk with room.
-    ///
-    /// # Errors
-    /// When it is not running.
-    pub fn fill_disk(&self) -> Result<()> {
-        self.process.fill_disk()
-    }
-
-    /// Whether its process is there.
-    pub fn is_running(&mut self) -> bool {
-        self.process.is_running()
-    }
-
-    /// Lets a frozen broker go on.
-    ///
-    /// # Errors
-    /// When it is not running.
-    pub fn resume(&self) -> Result<()> {
-        self.process.resume()
+        self.address()
     }
 
     /// Creates a topic and waits until clients see its partitions.

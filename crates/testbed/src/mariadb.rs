@@ -3,25 +3,23 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow};
-use tempfile::TempDir;
 
 use crate::authority::Authority;
-use crate::port::{PortLease, lease_port};
+use crate::port::lease_port;
 use crate::preflight::find_program;
-use crate::process::{
-    Launch, ServerProcess, command, owned_file, owned_folder, run, server_folder,
-};
+use crate::process::{Launch, command, owned_file, owned_folder, run, server_folder};
+use crate::server::{Server, is_a_server};
 
 const USER: &str = "mysql";
 
 /// A MariaDB server with an empty database `shop`; account `shop`, password `shop`.
 #[derive(Debug)]
 pub struct MariaDb {
-    process: ServerProcess,
-    port: PortLease,
+    server: Server,
     socket: PathBuf,
-    _folder: TempDir,
 }
+
+is_a_server!(MariaDb);
 
 impl MariaDb {
     /// Creates a data folder and starts the server.
@@ -74,16 +72,12 @@ impl MariaDb {
             folder: folder.path().to_owned(),
             quits_politely: false,
         };
-        let process = ServerProcess::start(launch, || Ok(client(&socket, "", "select 1").is_ok()))?;
-        let server = MariaDb {
-            process,
-            port,
-            socket,
-            _folder: folder,
-        };
+        let asked = socket.clone();
+        let ready = move || Ok(client(&asked, "", "select 1").is_ok());
+        let server = Server::start(launch, port, folder, ready)?;
         // Both hosts: an anonymous localhost account would shadow '%'.
         client(
-            &server.socket,
+            &socket,
             "",
             "create database shop;
              create user shop@'%' identified by 'shop';
@@ -91,17 +85,12 @@ impl MariaDb {
              grant all on *.* to shop@'%';
              grant all on *.* to shop@localhost;",
         )?;
-        Ok(server)
+        Ok(MariaDb { server, socket })
     }
 
     /// `mysql://shop:shop@127.0.0.1:PORT/shop`.
     pub fn url(&self) -> String {
-        format!("mysql://shop:shop@{}/shop", self.port.address())
-    }
-
-    /// The port it listens on.
-    pub fn port(&self) -> u16 {
-        self.port.port()
+        format!("mysql://shop:shop@{}/shop", self.address())
     }
 
     /// Runs statements in database `shop` and returns the rows, columns separated by tabs.
@@ -110,22 +99,6 @@ impl MariaDb {
     /// With the server's message when a statement fails.
     pub fn sql(&self, statements: &str) -> Result<String> {
         client(&self.socket, "shop", statements)
-    }
-
-    /// Kills it; the data stays.
-    pub fn stop(&mut self) {
-        self.process.kill();
-    }
-
-    /// Starts it again on the same port and data.
-    ///
-    /// # Errors
-    /// When it is not ready in time.
-    pub fn restart(&mut self) -> Result<()> {
-        self.process.kill();
-        let socket = self.socket.clone();
-        self.process
-            .restart(|| Ok(client(&socket, "", "select 1").is_ok()))
     }
 }
 

@@ -4,11 +4,11 @@ use std::fs;
 use std::net::TcpStream;
 
 use anyhow::{Result, anyhow};
-use tempfile::TempDir;
 
-use crate::port::{PortLease, lease_port};
+use crate::port::lease_port;
 use crate::preflight::{find_nginx_purge, find_program};
-use crate::process::{Launch, ServerProcess, server_folder};
+use crate::process::{Launch, server_folder};
+use crate::server::{Server, is_a_server};
 
 /// What [`Nginx::start`] writes. `/purge/PATH` purges the page at `/PATH`. Two other forms crash the nginx of Debian 12:
 /// taking purges at the page itself, and `$1` in place of a named group.
@@ -48,10 +48,10 @@ http {
 /// An nginx in front of one origin.
 #[derive(Debug)]
 pub struct Nginx {
-    process: ServerProcess,
-    port: PortLease,
-    _folder: TempDir,
+    server: Server,
 }
+
+is_a_server!(Nginx);
 
 impl Nginx {
     /// Starts one in front of `origin` (`host:port`). `rules` stand in the location that purges, such as `deny all;`.
@@ -81,21 +81,14 @@ impl Nginx {
             quits_politely: false,
         };
         let address = port.address();
-        let process = ServerProcess::start(launch, || Ok(TcpStream::connect(&address).is_ok()))?;
+        let ready = move || Ok(TcpStream::connect(&address).is_ok());
         Ok(Nginx {
-            process,
-            port,
-            _folder: folder,
+            server: Server::start(launch, port, folder, ready)?,
         })
     }
 
     /// `http://127.0.0.1:PORT`.
     pub fn url(&self) -> String {
-        format!("http://{}", self.port.address())
-    }
-
-    /// Kills it.
-    pub fn stop(&mut self) {
-        self.process.kill();
+        format!("http://{}", self.address())
     }
 }

@@ -5,15 +5,14 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, anyhow, bail};
-use tempfile::TempDir;
 
 use crate::authority::Authority;
-use crate::port::{PortLease, lease_port};
+use crate::port::lease_port;
 use crate::preflight::find_program;
 use crate::process::{
-    Launch, START_DEADLINE, ServerProcess, command, owned_file, owned_folder, run, server_folder,
-    wait_until,
+    Launch, START_DEADLINE, command, owned_file, owned_folder, run, server_folder, wait_until,
 };
+use crate::server::{Server, is_a_server};
 
 /// The server refuses to run as root.
 const USER: &str = "postgres";
@@ -21,10 +20,10 @@ const USER: &str = "postgres";
 /// A PostgreSQL server with an empty database `shop`; role `postgres`, no password.
 #[derive(Debug)]
 pub struct Postgres {
-    process: ServerProcess,
-    port: PortLease,
-    _folder: TempDir,
+    server: Server,
 }
+
+is_a_server!(Postgres);
 
 impl Postgres {
     /// Creates a cluster and starts it.
@@ -59,24 +58,15 @@ impl Postgres {
             quits_politely: true,
         };
         let number = port.port();
-        let process = ServerProcess::start(launch, || Ok(answers(number)))?;
-        let server = Postgres {
-            process,
-            port,
-            _folder: folder,
-        };
-        psql(server.port.port(), "postgres", "create database shop")?;
-        Ok(server)
+        let ready = move || Ok(psql(number, "postgres", "select 1").is_ok());
+        let server = Server::start(launch, port, folder, ready)?;
+        psql(number, "postgres", "create database shop")?;
+        Ok(Postgres { server })
     }
 
     /// `postgres://postgres@127.0.0.1:PORT/shop`.
     pub fn url(&self) -> String {
-        format!("postgres://{USER}@{}/shop", self.port.address())
-    }
-
-    /// The port it listens on.
-    pub fn port(&self) -> u16 {
-        self.port.port()
+        format!("postgres://{USER}@{}/shop", self.address())
     }
 
     /// Runs statements in database `shop`, each in a transaction of its own unless they say
@@ -85,7 +75,7 @@ impl Postgres {
     /// # Errors
     /// With the server's message when a statement fails.
     pub fn sql(&self, statements: &str) -> Result<String> {
-        psql(self.port.port(), "shop", statements)
+        psql(self.port(), "shop", statements)
     }
 
     /// Serves TLS too, with a certificate of this authority for `localhost`.
@@ -100,21 +90,6 @@ impl Postgres {
         self.sql("alter system set ssl = on")?;
         self.sql("select pg_reload_conf()")?;
         wait_until("TLS", START_DEADLINE, || Ok(self.sql("show ssl")? == "on"))
-    }
-
-    /// Kills it; the data stays.
-    pub fn stop(&mut self) {
-        self.process.kill();
-    }
-
-    /// Starts it again on the same port and data.
-    ///
-    /// # Errors
-    /// When it is not ready in time.
-    pub fn restart(&mut self) -> Result<()> {
-        self.process.kill();
-        let number = self.port.port();
-        self.process.restart(|| Ok(answers(number)))
     }
 }
 
@@ -143,10 +118,6 @@ fn server_args(data: &str, port: u16) -> Vec<String> {
             .flat_map(|setting| ["-c".to_owned(), setting]),
     );
     args
-}
-
-fn answers(port: u16) -> bool {
-    psql(port, "postgres", "select 1").is_ok()
 }
 
 /// Statements go through standard input: with `-c` they would all be one transaction.

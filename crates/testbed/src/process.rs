@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{OnceLock, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -90,7 +90,10 @@ fn command_ended_by(signal: &str, program: &Path, user: Option<&str>) -> Command
 }
 
 /// Runs a short-lived command to its end and returns its standard output.
-pub(crate) fn run(mut command: Command) -> Result<String> {
+///
+/// # Errors
+/// When it does not start or fails; with all that it printed.
+pub fn run(mut command: Command) -> Result<String> {
     let shown = format!("{command:?}");
     let output = command.output().with_context(|| format!("start {shown}"))?;
     if !output.status.success() {
@@ -178,20 +181,15 @@ impl std::fmt::Debug for ServerProcess {
 }
 
 impl ServerProcess {
-    /// Starts the program and waits until `ready` says true; the error has the log's tail.
-    pub(crate) fn start(
-        launch: Launch,
-        ready: impl FnMut() -> Result<bool>,
-    ) -> Result<ServerProcess> {
-        let mut server = ServerProcess {
+    /// A process that is not started yet.
+    pub(crate) fn new(launch: Launch) -> ServerProcess {
+        ServerProcess {
             launch,
             child: None,
-        };
-        server.restart(ready)?;
-        Ok(server)
+        }
     }
 
-    /// Starts it again if it is not running.
+    /// Starts it if it is not running, and waits until `ready` says true; the error has the log's tail.
     pub(crate) fn restart(&mut self, mut ready: impl FnMut() -> Result<bool>) -> Result<()> {
         if self.is_running() {
             return Ok(());
@@ -300,13 +298,16 @@ impl ServerProcess {
 
     /// `kill -9` for the whole group, and waits until the process is gone.
     pub(crate) fn kill(&mut self) {
+        self.end();
+    }
+
+    /// Kills it if it still runs, and says how it ended; none when it was never started.
+    pub(crate) fn end(&mut self) -> Option<ExitStatus> {
         if self.is_running() {
             // It may end between the question and the signal; then there is nothing to kill.
             let _gone = self.signal_group(Signal::KILL);
         }
-        if let Some(mut child) = self.child.take() {
-            let _status = child.wait();
-        }
+        self.child.take()?.wait().ok()
     }
 
     fn ask_to_end(&mut self) {

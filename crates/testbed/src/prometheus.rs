@@ -5,11 +5,11 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 use crate::http::get;
-use crate::port::{PortLease, lease_port};
-use crate::process::{Launch, ServerProcess, server_folder};
+use crate::port::lease_port;
+use crate::process::{Launch, server_folder};
+use crate::server::{Server, is_a_server};
 
 /// What Prometheus scrapes and which rules it evaluates.
 #[derive(Debug, Clone, Default)]
@@ -23,10 +23,10 @@ pub struct PrometheusOptions {
 /// A Prometheus server.
 #[derive(Debug)]
 pub struct Prometheus {
-    process: ServerProcess,
-    port: PortLease,
-    _folder: TempDir,
+    server: Server,
 }
+
+is_a_server!(Prometheus);
 
 impl Prometheus {
     /// Starts one.
@@ -54,19 +54,15 @@ impl Prometheus {
             quits_politely: false,
         };
         let ready = format!("http://{}/-/ready", port.address());
-        let process = ServerProcess::start(launch, || {
-            Ok(get(&ready).is_ok_and(|answer| answer.status == 200))
-        })?;
+        let ready = move || Ok(get(&ready).is_ok_and(|answer| answer.status == 200));
         Ok(Prometheus {
-            process,
-            port,
-            _folder: folder,
+            server: Server::start(launch, port, folder, ready)?,
         })
     }
 
     /// `http://127.0.0.1:PORT`.
     pub fn url(&self) -> String {
-        format!("http://{}", self.port.address())
+        format!("http://{}", self.address())
     }
 
     /// The `data.result` of an instant query.
@@ -82,11 +78,6 @@ impl Prometheus {
         let answer = get(&url)?.json()?;
         anyhow::ensure!(answer["status"] == "success", "{expression}: {answer}");
         Ok(answer["data"]["result"].clone())
-    }
-
-    /// Whether the process still runs.
-    pub fn is_running(&mut self) -> bool {
-        self.process.is_running()
     }
 }
 

@@ -6,6 +6,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use freshet_core::codec;
 use freshet_core::ports::Purger;
 use freshet_core::position::WallMicros;
 use freshet_core::purge::{PurgeBatch, PurgeOutcome, PurgeReport, WantedPurge};
@@ -55,6 +56,14 @@ impl ContractEntry {
     }
 }
 
+/// The tag of one entry, as families make it.
+pub fn tag_of(entry: &ContractEntry) -> String {
+    let mut tag = format!("{}-", entry.family).into_bytes();
+    codec::push_tag_value(&mut tag, &entry.value);
+    codec::shorten_tag(&mut tag, 0);
+    String::from_utf8_lossy(&tag).into_owned()
+}
+
 /// A cache, real or made up, and the purger that is to be judged by it.
 pub trait PurgedCache {
     /// The purger's type.
@@ -63,14 +72,20 @@ pub trait PurgedCache {
     /// The purger.
     fn purger(&self) -> &Self::Purger;
 
-    /// How wide a purge of one name is.
-    fn exact(&self) -> Scope;
+    /// How wide a purge of one name is; that of a tag, unless the cache says otherwise.
+    fn exact(&self) -> Scope {
+        Scope::Tag
+    }
 
-    /// The name of one entry.
-    fn name(&self, entry: &ContractEntry) -> Vec<u8>;
+    /// The name of one entry; its tag, unless the cache says otherwise.
+    fn name(&self, entry: &ContractEntry) -> Vec<u8> {
+        tag_of(entry).into_bytes()
+    }
 
-    /// The name that takes all of a family.
-    fn family_name(&self, family: &str) -> Vec<u8>;
+    /// The name that takes all of a family; its tag, unless the cache says otherwise.
+    fn family_name(&self, family: &str) -> Vec<u8> {
+        family.as_bytes().to_vec()
+    }
 
     /// An entry of another family that has the whole name of `entry` in its own and begins with it; none where names
     /// do not contain one another.
@@ -106,6 +121,22 @@ pub trait PurgedCache {
     fn patience(&self) -> Duration {
         Duration::from_secs(20)
     }
+}
+
+/// A batch of tags.
+pub fn batch_of_tags(tags: &[(&str, PurgeMode)]) -> PurgeBatch {
+    let mut batch = PurgeBatch::new(TargetId(0));
+    for &(tag, mode) in tags {
+        batch.add(WantedPurge {
+            family: FamilyId(0),
+            scope: Scope::Tag,
+            mode,
+            committed: WallMicros(1),
+            name: tag.as_bytes(),
+            cause: None,
+        });
+    }
+    batch
 }
 
 /// Holds a purger to the contract.

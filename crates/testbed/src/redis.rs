@@ -10,16 +10,17 @@ use tempfile::TempDir;
 
 use crate::authority::Authority;
 use crate::port::{PortLease, lease_port};
-use crate::process::{Launch, ServerProcess, server_folder};
+use crate::process::{Launch, server_folder};
+use crate::server::{Server, is_a_server};
 
 /// A Redis server that keeps nothing on disk unless told to.
 #[derive(Debug)]
 pub struct RedisServer {
-    process: ServerProcess,
-    port: PortLease,
+    server: Server,
     tls_port: Option<PortLease>,
-    _folder: TempDir,
 }
+
+is_a_server!(RedisServer);
 
 impl RedisServer {
     /// Starts one with default settings.
@@ -89,12 +90,10 @@ impl RedisServer {
             quits_politely: false,
         };
         let address = port.address();
-        let process = ServerProcess::start(launch, || Ok(answers(&address)))?;
+        let ready = move || Ok(answers(&address));
         Ok(RedisServer {
-            process,
-            port,
+            server: Server::start(launch, port, folder, ready)?,
             tls_port,
-            _folder: folder,
         })
     }
 
@@ -110,52 +109,6 @@ impl RedisServer {
     pub fn tls_port(&self) -> Result<u16> {
         let port = self.tls_port.as_ref().context("started without TLS")?;
         Ok(port.port())
-    }
-
-    /// Its port.
-    pub fn port(&self) -> u16 {
-        self.port.port()
-    }
-
-    /// `127.0.0.1:PORT`.
-    pub fn address(&self) -> String {
-        self.port.address()
-    }
-
-    /// The server's process id, while it runs.
-    pub fn pid(&self) -> Option<u32> {
-        self.process.id()
-    }
-
-    /// Kills it (`kill -9`); without persistence everything in it is gone.
-    pub fn stop(&mut self) {
-        self.process.kill();
-    }
-
-    /// Starts it again on the same port.
-    ///
-    /// # Errors
-    /// When it is not ready in time.
-    pub fn restart(&mut self) -> Result<()> {
-        self.process.kill();
-        let address = self.port.address();
-        self.process.restart(|| Ok(answers(&address)))
-    }
-
-    /// Freezes it: connections stay open and nothing answers.
-    ///
-    /// # Errors
-    /// When it is not running.
-    pub fn pause(&self) -> Result<()> {
-        self.process.pause()
-    }
-
-    /// Lets a frozen server go on.
-    ///
-    /// # Errors
-    /// When it is not running.
-    pub fn resume(&self) -> Result<()> {
-        self.process.resume()
     }
 }
 

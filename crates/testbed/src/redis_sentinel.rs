@@ -5,12 +5,12 @@ use std::fs;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
-use tempfile::TempDir;
 
-use crate::port::{PortLease, lease_port};
-use crate::process::{Launch, START_DEADLINE, ServerProcess, server_folder, wait_until};
+use crate::port::lease_port;
+use crate::process::{Launch, START_DEADLINE, server_folder, wait_until};
 use crate::redis::{RedisServer, answers};
 use crate::resp::ask;
+use crate::server::Server;
 
 const SENTINELS: usize = 3;
 
@@ -24,20 +24,12 @@ const DOWN_AFTER_MS: usize = 500;
 /// earlier than the next, and needs no other to see what it sees, only the others' votes.
 const LATER_MS: usize = 300;
 
-/// One sentinel.
-#[derive(Debug)]
-struct Sentinel {
-    process: ServerProcess,
-    port: PortLease,
-    _folder: TempDir,
-}
-
 /// A primary, its replica, and three sentinels of which two must vote for a failover.
 #[derive(Debug)]
 pub struct RedisSentinel {
     /// The first primary, then its replica.
     servers: Vec<RedisServer>,
-    sentinels: Vec<Sentinel>,
+    sentinels: Vec<Server>,
 }
 
 impl RedisSentinel {
@@ -54,7 +46,7 @@ impl RedisSentinel {
             let info = ask(&replica.address(), &["INFO", "replication"])?.text()?;
             Ok(info.contains("master_link_status:up"))
         })?;
-        let sentinels: Result<Vec<Sentinel>> = (0..SENTINELS)
+        let sentinels: Result<Vec<Server>> = (0..SENTINELS)
             .map(|at| sentinel(primary.port(), DOWN_AFTER_MS + at * LATER_MS))
             .collect();
         let started = RedisSentinel {
@@ -89,7 +81,7 @@ impl RedisSentinel {
     pub fn urls(&self) -> Vec<String> {
         self.sentinels
             .iter()
-            .map(|it| format!("redis://{}", it.port.address()))
+            .map(|it| format!("redis://{}", it.address()))
             .collect()
     }
 
@@ -126,7 +118,7 @@ impl RedisSentinel {
 
     /// Kills a sentinel.
     pub fn kill_sentinel(&mut self, at: usize) {
-        self.sentinels[at].process.kill();
+        self.sentinels[at].stop();
     }
 
     /// Has the sentinels promote the replica although the primary is well, and waits until they name it.
@@ -136,7 +128,7 @@ impl RedisSentinel {
     pub fn failover(&self) -> Result<usize> {
         let old = self.primary()?;
         ask(
-            &self.sentinels[0].port.address(),
+            &self.sentinels[0].address(),
             &["SENTINEL", "FAILOVER", MASTER],
         )?;
         self.wait_for_takeover(old)
@@ -156,7 +148,7 @@ impl RedisSentinel {
     }
 }
 
-fn sentinel(primary: u16, down_after: usize) -> Result<Sentinel> {
+fn sentinel(primary: u16, down_after: usize) -> Result<Server> {
     let folder = server_folder("sentinel")?;
     let port = lease_port()?;
     let config = folder.path().join("sentinel.conf");
@@ -181,7 +173,8 @@ sentinel failover-timeout {MASTER} 2000
         quits_politely: false,
     };
     let address = port.address();
-    let process = ServerProcess::start(launch, || Ok(answers(&address)))?;
+    let asked = address.clone();
+    let server = Server::start(launch, port, folder, move || Ok(answers(&asked)))?;
     // Sentinels greet each other every two seconds and look at the primary every ten: long for a test. The leader of a
     // failover looks at the replica each second. It wants to have seen it within five pings, and another sentinel undoes
     // the promotion when it was not greeted by the leader for four greetings: both must take longer than a second.
@@ -191,15 +184,11 @@ sentinel failover-timeout {MASTER} 2000
         .chain(periods.split(' '))
         .collect();
     ask(&address, &debug)?;
-    Ok(Sentinel {
-        process,
-        port,
-        _folder: folder,
-    })
+    Ok(server)
 }
 
-fn told(sentinel: &Sentinel) -> Result<HashMap<String, String>> {
-    let fields = ask(&sentinel.port.address(), &["SENTINEL", "MASTER", MASTER])?.texts()?;
+fn told(sentinel: &Server) -> Result<HashMap<String, String>> {
+    let fields = ask(&sentinel.address(), &["SENTINEL", "MASTER", MASTER])?.texts()?;
     let pairs = fields
         .chunks_exact(2)
         .map(|pair| (pair[0].clone(), pair[1].clone()));

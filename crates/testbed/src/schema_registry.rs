@@ -1,21 +1,21 @@
 //! An Apicurio schema registry that keeps everything in memory.
 
 use anyhow::Result;
-use tempfile::TempDir;
 
 use crate::artefacts::Artefact;
 use crate::http::get;
 use crate::kafka::{JVM_ARGS, jvm_folder};
-use crate::port::{PortLease, lease_port};
-use crate::process::{Launch, ServerProcess, server_folder};
+use crate::port::lease_port;
+use crate::process::{Launch, server_folder};
+use crate::server::{Server, is_a_server};
 
 /// A schema registry that speaks Confluent's interface.
 #[derive(Debug)]
 pub struct SchemaRegistry {
-    process: ServerProcess,
-    port: PortLease,
-    _folder: TempDir,
+    server: Server,
 }
+
+is_a_server!(SchemaRegistry);
 
 impl SchemaRegistry {
     /// Starts one.
@@ -46,53 +46,20 @@ impl SchemaRegistry {
             quits_politely: false,
         };
         let subjects = format!("http://{}/apis/ccompat/v7/subjects", port.address());
-        let process = ServerProcess::start(launch, || Ok(answers(&subjects)))?;
+        let ready = move || Ok(answers(&subjects));
         Ok(SchemaRegistry {
-            process,
-            port,
-            _folder: folder,
+            server: Server::start(launch, port, folder, ready)?,
         })
     }
 
     /// The root of Confluent's interface: append `/schemas/ids/1`, `/subjects`.
     pub fn ccompat_url(&self) -> String {
-        format!("http://{}/apis/ccompat/v7", self.port.address())
+        format!("http://{}/apis/ccompat/v7", self.address())
     }
 
     /// The root of Apicurio's own interface, which its converter wants.
     pub fn apicurio_url(&self) -> String {
-        format!("http://{}/apis/registry/v2", self.port.address())
-    }
-
-    /// Kills it; what it knew is gone.
-    pub fn stop(&mut self) {
-        self.process.kill();
-    }
-
-    /// Starts it again on the same port, empty.
-    ///
-    /// # Errors
-    /// When it is not ready in time.
-    pub fn restart(&mut self) -> Result<()> {
-        self.process.kill();
-        let subjects = format!("{}/subjects", self.ccompat_url());
-        self.process.restart(|| Ok(answers(&subjects)))
-    }
-
-    /// Freezes it.
-    ///
-    /// # Errors
-    /// When it is not running.
-    pub fn pause(&self) -> Result<()> {
-        self.process.pause()
-    }
-
-    /// Lets it go on.
-    ///
-    /// # Errors
-    /// When it is not running.
-    pub fn resume(&self) -> Result<()> {
-        self.process.resume()
+        format!("http://{}/apis/registry/v2", self.address())
     }
 }
 

@@ -6,11 +6,11 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
-use tempfile::TempDir;
 
-use crate::port::{PortLease, lease_port};
+use crate::port::lease_port;
 use crate::preflight::find_program;
-use crate::process::{Launch, ServerProcess, is_root, server_folder};
+use crate::process::{Launch, is_root, server_folder};
+use crate::server::{Server, is_a_server};
 
 /// The configuration used by [`Varnish::start`]; `{{BACKEND_HOST}}` and `{{BACKEND_PORT}}` are
 /// replaced by the origin's address.
@@ -19,10 +19,10 @@ pub const DEFAULT_VCL: &str = include_str!("default.vcl");
 /// A Varnish cache in front of one origin.
 #[derive(Debug)]
 pub struct Varnish {
-    process: ServerProcess,
-    port: PortLease,
-    _folder: TempDir,
+    server: Server,
 }
+
+is_a_server!(Varnish);
 
 impl Varnish {
     /// Starts one in front of `origin` (`host:port`) with [`DEFAULT_VCL`].
@@ -71,48 +71,15 @@ impl Varnish {
             quits_politely: false,
         };
         let address = port.address();
-        let process = ServerProcess::start(launch, || Ok(answers(&address)))?;
+        let ready = move || Ok(answers(&address));
         Ok(Varnish {
-            process,
-            port,
-            _folder: folder,
+            server: Server::start(launch, port, folder, ready)?,
         })
     }
 
     /// `http://127.0.0.1:PORT`.
     pub fn url(&self) -> String {
-        format!("http://{}", self.port.address())
-    }
-
-    /// Kills it; the cache is empty when it comes back.
-    pub fn stop(&mut self) {
-        self.process.kill();
-    }
-
-    /// Starts it again on the same port.
-    ///
-    /// # Errors
-    /// When it is not ready in time.
-    pub fn restart(&mut self) -> Result<()> {
-        self.process.kill();
-        let address = self.port.address();
-        self.process.restart(|| Ok(answers(&address)))
-    }
-
-    /// Freezes it.
-    ///
-    /// # Errors
-    /// When it is not running.
-    pub fn pause(&self) -> Result<()> {
-        self.process.pause()
-    }
-
-    /// Lets it go on.
-    ///
-    /// # Errors
-    /// When it is not running.
-    pub fn resume(&self) -> Result<()> {
-        self.process.resume()
+        format!("http://{}", self.address())
     }
 }
 

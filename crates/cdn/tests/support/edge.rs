@@ -2,16 +2,14 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use freshet_cdn::{HttpPurger, Varnish as VarnishProvider, VarnishTarget};
-use freshet_core::registry::Scope;
 use freshet_testbed::{
-    ContractEntry, DEFAULT_VCL, PurgedCache, Response, Varnish, request, tag_of, wait_until,
+    ContractEntry, DEFAULT_VCL, PurgedCache, Response, Varnish, http_answer, request, serve_http,
+    tag_of, wait_until,
 };
 
 use super::batch::purger_of;
@@ -38,16 +36,13 @@ pub(crate) struct Origin(Arc<(Mutex<Asked>, Condvar)>);
 impl Origin {
     /// Its address.
     pub(crate) fn start(&self) -> Result<String> {
-        let listener = TcpListener::bind("127.0.0.1:0")?;
-        let address = listener.local_addr()?.to_string();
         let origin = self.clone();
-        std::thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                let origin = origin.clone();
-                std::thread::spawn(move || origin.answer(stream));
-            }
-        });
-        Ok(address)
+        serve_http(move |request| {
+            let tags = request.header("x-tags").unwrap_or_default();
+            let headers = format!("Cache-Control: max-age=3600\r\nxkey: {tags}\r\n");
+            let body = format!("copy {}", origin.count(request.path().to_owned()));
+            http_answer("200 OK", &headers, &body)
+        })
     }
 
     /// Requests wait from now on, or go on.
@@ -70,34 +65,6 @@ impl Origin {
         let waited = self.0.1.wait_while(asked, |asked| asked.held_back);
         drop(waited.expect("unpoisoned"));
         count
-    }
-
-    fn answer(&self, stream: TcpStream) {
-        let mut reader = BufReader::new(stream);
-        loop {
-            let mut request = String::new();
-            if reader.read_line(&mut request).unwrap_or(0) == 0 {
-                return;
-            }
-            let mut tags = String::new();
-            let mut line = String::new();
-            while reader.read_line(&mut line).unwrap_or(0) > 2 {
-                if let Some(found) = line.to_lowercase().strip_prefix("x-tags: ") {
-                    tags = found.trim_end().to_owned();
-                }
-                line.clear();
-            }
-            let path = request.split(' ').nth(1).unwrap_or("/").to_owned();
-            let body = format!("copy {}", self.count(path));
-            let length = body.len();
-            // In one piece: a second one would wait for the first to be acknowledged.
-            let answer = format!(
-                "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nCache-Control: max-age=3600\r\nxkey: {tags}\r\n\r\n{body}"
-            );
-            if reader.get_mut().write_all(answer.as_bytes()).is_err() {
-                return;
-            }
-        }
     }
 }
 
@@ -188,18 +155,6 @@ impl PurgedCache for Edge {
         &self.purger
     }
 
-    fn exact(&self) -> Scope {
-        Scope::Tag
-    }
-
-    fn name(&self, entry: &ContractEntry) -> Vec<u8> {
-        tag_of(entry).into_bytes()
-    }
-
-    fn family_name(&self, family: &str) -> Vec<u8> {
-        family.as_bytes().to_vec()
-    }
-
     fn store(&mut self, entries: &[ContractEntry]) -> Result<()> {
         for entry in entries {
             let tag = tag_of(entry);
@@ -221,11 +176,11 @@ impl PurgedCache for Edge {
     }
 
     fn stop(&mut self) -> Result<()> {
-        self.nodes.iter_mut().for_each(Varnish::stop);
+        self.nodes.iter_mut().for_each(|node| node.stop());
         Ok(())
     }
 
     fn restart(&mut self) -> Result<()> {
-        self.nodes.iter_mut().try_for_each(Varnish::restart)
+        self.nodes.iter_mut().try_for_each(|node| node.restart())
     }
 }

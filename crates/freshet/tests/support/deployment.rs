@@ -1,12 +1,12 @@
 //! Kafka, Redis, Varnish and a real `freshet` process.
 
-use std::fs::{self, File};
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use freshet_testbed::{KafkaBroker, RedisServer, Varnish};
+use freshet_testbed::{Freshet, KafkaBroker, RedisServer, Varnish};
 use redis::Commands;
+use rustix::process::Signal;
 
 use super::origin::Origin;
 use super::registry::{self, Form};
@@ -26,10 +26,9 @@ pub struct Deployment {
     pub redis: RedisServer,
     pub varnish: Varnish,
     pub origin: Origin,
-    pub admin: String,
     topics: Vec<String>,
+    freshet: Freshet,
     folder: tempfile::TempDir,
-    freshet: Option<Child>,
 }
 
 impl Deployment {
@@ -41,7 +40,6 @@ impl Deployment {
         let varnish = Varnish::start(&origin.address).expect("varnish");
         let folder = tempfile::tempdir().expect("a folder");
         registry::write(&folder.path().join("registry"), forms);
-        let admin = freshet_testbed::lease_port().expect("a port").address();
         let schemas = schema_registry.map_or_else(String::new, |url| {
             format!("schema_registry: {{ url: \"{url}\" }}\n")
         });
@@ -52,7 +50,6 @@ kafka: {{ brokers: \"{}\", group: e2e }}
 {schemas}targets:
   main: {{ redis: {{ url: \"{}\" }} }}
   edge: {{ varnish: {{ nodes: [\"{}\"] }}, window: 20ms, max_wait: 200ms }}
-admin: {{ listen: \"{admin}\" }}
 audit: {{ samples_per_second: 100 }}
 outbox: {{ partitions: 2 }}
 ",
@@ -60,30 +57,30 @@ outbox: {{ partitions: 2 }}
             redis.url(),
             varnish.url()
         );
-        fs::write(folder.path().join("freshet.yaml"), config).expect("config");
+        let program = Path::new(env!("CARGO_BIN_EXE_freshet"));
+        let freshet = Freshet::new(program, folder.path(), &config).expect("config");
         Self {
             kafka,
             redis,
             varnish,
             origin,
-            admin,
             topics: forms.iter().flat_map(topics_of).collect(),
+            freshet,
             folder,
-            freshet: None,
         }
     }
 
     /// Adds lines to the config; before the start.
     pub fn configure(&self, lines: &str) {
-        let path = self.folder.path().join("freshet.yaml");
-        let config = fs::read_to_string(&path).expect("config");
+        let path = self.freshet.config();
+        let config = fs::read_to_string(path).expect("config");
         fs::write(path, config + lines).expect("config");
     }
 
     /// Gives the target `main` a cluster in place of the one Redis; before the start.
     pub fn on_cluster(&self, nodes: &[String]) {
-        let path = self.folder.path().join("freshet.yaml");
-        let config = fs::read_to_string(&path).expect("config");
+        let path = self.freshet.config();
+        let config = fs::read_to_string(path).expect("config");
         let alone = format!("url: \"{}\"", self.redis.url());
         let cluster = format!("cluster: {{ nodes: {nodes:?} }}");
         fs::write(path, config.replace(&alone, &cluster)).expect("config");
@@ -91,27 +88,15 @@ outbox: {{ partitions: 2 }}
 
     /// Changes the config; before the start.
     pub fn replace(&self, from: &str, to: &str) {
-        let path = self.folder.path().join("freshet.yaml");
-        let config = fs::read_to_string(&path).expect("config");
+        let path = self.freshet.config();
+        let config = fs::read_to_string(path).expect("config");
         assert!(config.contains(from), "{config}");
         fs::write(path, config.replacen(from, to, 1)).expect("config");
     }
 
     /// Starts `freshet`; it need not be ready when this returns.
     pub fn start(&mut self) {
-        let log = File::options()
-            .create(true)
-            .append(true)
-            .open(self.log_path())
-            .expect("log");
-        let child = Command::new(env!("CARGO_BIN_EXE_freshet"))
-            .args(["run", "--config"])
-            .arg(self.folder.path().join("freshet.yaml"))
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .expect("freshet starts");
-        self.freshet = Some(child);
+        self.freshet.start().expect("freshet starts");
     }
 
     /// Starts `freshet` and waits until it says that it is ready. That needs the topics of all tables, of which a test
@@ -129,34 +114,18 @@ outbox: {{ partitions: 2 }}
 
     /// `kill -9`.
     pub fn kill(&mut self) {
-        if let Some(mut child) = self.freshet.take() {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
+        self.freshet.kill();
     }
 
     /// SIGTERM; returns the exit code and how long it took.
     pub fn terminate(&mut self) -> (Option<i32>, Duration) {
-        let mut child = self.freshet.take().expect("running");
-        let begun = Instant::now();
-        let status = Command::new("kill")
-            .arg(child.id().to_string())
-            .status()
-            .expect("kill");
-        assert!(status.success());
-        let code = child.wait().expect("ends").code();
-        (code, begun.elapsed())
+        let left = self.freshet.terminate(PATIENCE).expect("running");
+        (left.code, left.took)
     }
 
-    /// Sends a signal by its name.
-    pub fn signal(&self, name: &str) {
-        let child = self.freshet.as_ref().expect("running");
-        let status = Command::new("kill")
-            .arg(format!("-{name}"))
-            .arg(child.id().to_string())
-            .status()
-            .expect("kill");
-        assert!(status.success());
+    /// SIGHUP.
+    pub fn reload(&self) {
+        self.freshet.signal(Signal::HUP).expect("running");
     }
 
     pub fn registry_folder(&self) -> PathBuf {
@@ -171,14 +140,12 @@ outbox: {{ partitions: 2 }}
     }
 
     pub fn is_running(&mut self) -> bool {
-        self.freshet
-            .as_mut()
-            .is_some_and(|child| matches!(child.try_wait(), Ok(None)))
+        self.freshet.is_running()
     }
 
     /// One GET to the admin endpoints: status code and body.
     pub fn get(&self, path: &str) -> Option<(u16, String)> {
-        let answer = freshet_testbed::get(&format!("http://{}{path}", self.admin)).ok()?;
+        let answer = self.freshet.get(path)?;
         Some((answer.status, answer.body))
     }
 
@@ -239,23 +206,11 @@ outbox: {{ partitions: 2 }}
     }
 
     pub fn log_tail(&self) -> String {
-        let log = self.log();
-        let lines: Vec<&str> = log.lines().collect();
-        lines[lines.len().saturating_sub(60)..].join("\n")
+        self.freshet.log_tail()
     }
 
     /// Everything that freshet logged.
     pub fn log(&self) -> String {
-        fs::read_to_string(self.log_path()).unwrap_or_default()
-    }
-
-    fn log_path(&self) -> PathBuf {
-        self.folder.path().join("freshet.log")
-    }
-}
-
-impl Drop for Deployment {
-    fn drop(&mut self) {
-        self.kill();
+        self.freshet.log()
     }
 }
