@@ -61,26 +61,9 @@ pub(crate) fn chunks(batch: &PurgeBatch, bounds: Bounds) -> Vec<Chunk<'_>> {
 
 #[cfg(test)]
 mod tests {
-    use freshet_core::position::WallMicros;
-    use freshet_core::purge::WantedPurge;
-    use freshet_core::registry::{FamilyId, Scope, TargetId};
+    use freshet_testbed::batch_of_tags as batch;
 
     use super::*;
-
-    fn batch(tags: &[(&str, PurgeMode)]) -> PurgeBatch {
-        let mut batch = PurgeBatch::new(TargetId(0));
-        for &(tag, mode) in tags {
-            batch.add(WantedPurge {
-                family: FamilyId(0),
-                scope: Scope::Tag,
-                mode,
-                committed: WallMicros(1),
-                name: tag.as_bytes(),
-                cause: None,
-            });
-        }
-        batch
-    }
 
     #[test]
     fn splits_by_mode_count_and_bytes() {

@@ -3,63 +3,34 @@
 
 mod support;
 
+use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 
 use freshet_core::cause::{Cause, Reason};
 use freshet_core::intent::{Asked, Intent, NamedPurge};
 use freshet_core::position::WallMicros;
-use freshet_core::registry::{FreshnessClass, LetterPolicy, PurgeMode, Scope};
-use freshet_wire::{
-    DeadLetter, DeadLetterResolution, OuterPurges, PurgeRequest, ReadPosition, RequestedPurge,
-    ResolutionAction, RowBytes, encode_intent,
-};
+use freshet_core::registry::{FreshnessClass, PurgeMode, Scope};
+use freshet_wire::{DeadLetter, DeadLetterResolution, PurgeRequest, ReadPosition, encode_intent};
 use serde_json::json;
 use support::standard_reader::read;
 
 const AT: WallMicros = WallMicros(1_795_406_543_404_140);
 
-fn request() -> PurgeRequest {
-    let purge = |scope, name: &str| RequestedPurge {
-        family: "catalog.item".to_owned(),
-        scope,
-        mode: PurgeMode::Hard,
-        name: name.as_bytes().to_vec(),
-        committed: AT,
-        cause: None,
-    };
-    PurgeRequest {
-        target: "main".to_owned(),
-        revision: "0123456789abcdef".to_owned(),
-        purges: vec![
-            purge(Scope::Keys, "catalog:v1:item:7"),
-            RequestedPurge {
-                cause: Some(cause()),
-                ..purge(Scope::Family, "catalog:v1:item:*:reviews")
-            },
-        ],
-        then: vec![OuterPurges {
-            target: "edge".to_owned(),
-            purges: vec![
-                purge(Scope::Tag, "item-7"),
-                purge(Scope::Family, "catalog.item"),
-            ],
-        }],
-        requested: AT,
-    }
+/// The bytes of a sample record, which the release before wrote.
+fn sample(name: &str) -> Vec<u8> {
+    let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../schemas/fixtures/earlier");
+    let hex = fs::read_to_string(samples.join(format!("{name}.hex"))).expect("recorded");
+    let pairs = (0..hex.trim().len()).step_by(2);
+    let byte = |at| u8::from_str_radix(&hex[at..at + 2], 16).expect("hexadecimal");
+    pairs.map(byte).collect()
 }
 
-fn letter() -> DeadLetter {
-    DeadLetter {
-        topic: "shop.public.items".to_owned(),
-        partition: 3,
-        offset: 1 << 40,
-        reason: "bad_avro".to_owned(),
-        families: vec!["catalog.item".to_owned()],
-        at: AT,
-        policy: LetterPolicy::KeysOnly,
-        key: Some(RowBytes(b"{\"id\":7}".to_vec())),
-        ..DeadLetter::default()
-    }
+/// The sample, with a cause for one of its purges, which the release before could not write.
+fn request() -> PurgeRequest {
+    let mut request = PurgeRequest::decode(&sample("purge_request.3")).expect("a request");
+    request.purges[1].cause = Some(cause());
+    request
 }
 
 fn intent() -> Intent {
@@ -88,26 +59,12 @@ fn cause() -> Arc<Cause> {
 
 #[test]
 fn a_standard_reader_reads_every_record_of_ours() {
-    let resolution = DeadLetterResolution {
-        letter_partition: 0,
-        letter_offset: 5,
-        action: ResolutionAction::FamiliesPurged,
-        because: "looked into".to_owned(),
-        actor: "ann@host".to_owned(),
-        families: vec!["catalog.item".to_owned()],
-        purges: 2,
-        at: AT,
-    };
-    let position = ReadPosition {
-        group: "freshet".to_owned(),
-        topic: "shop.public.items".to_owned(),
-        partition: 1,
-        offset: 9,
-        at: AT,
-    };
+    let letter = DeadLetter::decode(&sample("dead_letter.2")).expect("a letter");
+    let resolution = DeadLetterResolution::decode(&sample("dead_letter_resolution.1"));
+    let position = ReadPosition::decode(&sample("position.1")).expect("a position");
     let records = [
-        letter().encode(),
-        resolution.encode(),
+        letter.encode(),
+        resolution.expect("what became of it").encode(),
         request().encode(),
         position.encode(),
         encode_intent(&intent()),

@@ -1,6 +1,5 @@
 //! The beacon: what its family is, and that it meets nobody else's.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,37 +11,18 @@ use freshet_core::table::Engine;
 use freshet_core::template::NameForm;
 use freshet_registry::beacon::{Beacon, BeaconError};
 
-const SOURCE: &str = "\
-database: shop
-engine: mariadb
-tables:
-  - table: shop.public.items
-    replica_identity: full
-    primary_key: [id]
-    columns: [{ name: id, type: bigint, nullable: false }]
-";
-const FAMILY: &str = "\
-family: catalog.item
-schema_version: 1
-owner: { team: testers }
-lifecycle: active
-freshness: { class: strict, within: 1s, objective: 99.9%, window: 28d }
-max_ttl: 1h
-redis: { target: main, keys: [\"catalog:v1:item:{id}\"] }
-sources: [{ table: shop.public.items, bind: { id: id } }]
-";
+const SOURCE: &str = include_str!("../../../schemas/fixtures/registry/sources/shop.yaml");
+const FAMILY: &str = include_str!("../../../schemas/fixtures/registry/families/item.yaml");
 
 fn registry() -> Registry {
-    registry_of(SOURCE)
+    registry_of(&SOURCE.replace("postgres", "mariadb"))
 }
 
 fn registry_of(source: &str) -> Registry {
-    let files = [
-        ("sources/shop.yaml", source),
-        ("families/item.yaml", FAMILY),
-    ];
-    let files = files.map(|(path, text)| (PathBuf::from(path), text.to_owned()));
-    let loaded = freshet_registry::load_files(files.to_vec());
+    let loaded = freshet_registry::load_files(vec![
+        ("sources/shop.yaml".into(), source.to_owned()),
+        ("families/item.yaml".into(), FAMILY.to_owned()),
+    ]);
     loaded.expect("a registry").registry
 }
 

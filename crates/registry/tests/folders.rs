@@ -13,27 +13,8 @@ use freshet_registry::{Loaded, load};
 /// No answer takes longer, however busy the machine is.
 const WITHIN: Duration = Duration::from_secs(30);
 
-const SOURCE: &str = "\
-database: shop
-engine: postgres
-tables:
-  - table: shop.public.items
-    replica_identity: full
-    primary_key: [id]
-    columns: [{ name: id, type: bigint, nullable: false }]
-";
-const FAMILY: &str = "\
-family: catalog.item
-schema_version: 1
-owner: { team: catalog }
-lifecycle: active
-freshness: { class: strict, within: 2s, objective: 99.9%, window: 28d }
-max_ttl: 1h
-redis: { target: main, keys: [\"catalog:v1:item:{id}\"] }
-sources:
-  - table: shop.public.items
-    bind: { id: id }
-";
+const SOURCE: &str = include_str!("../../../schemas/fixtures/registry/sources/shop.yaml");
+const FAMILY: &str = include_str!("../../../schemas/fixtures/registry/families/item.yaml");
 
 fn registry() -> tempfile::TempDir {
     let dir = tempfile::tempdir().expect("a folder");

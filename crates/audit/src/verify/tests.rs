@@ -1,4 +1,3 @@
-use std::path::PathBuf;
 use std::sync::Mutex;
 
 use freshet_core::ports::{Observation, OutboxError};
@@ -47,31 +46,15 @@ impl Outbox for MemoryOutbox {
     }
 }
 
-const SOURCE: &str = "\
-database: shop
-engine: postgres
-tables:
-  - { table: shop.public.items, replica_identity: full, primary_key: [id], columns: [{ name: id, type: bigint, nullable: false }] }
-";
-const FAMILY: &str = "\
-family: catalog.item
-schema_version: 1
-owner: { team: catalog }
-lifecycle: active
-freshness: { class: strict, within: 2s, objective: 99.9%, window: 28d }
-max_ttl: 1h
-redis: { target: main, keys: [\"catalog:v1:item:{id}\"] }
-cdn: { targets: [edge], tags: [\"item-{id}\"], mode: soft }
-sources: [{ table: shop.public.items, bind: { id: id } }]
-";
+const SOURCE: &str = include_str!("../../../../schemas/fixtures/registry/sources/shop.yaml");
+const FAMILY: &str = include_str!("../../../../schemas/fixtures/registry/families/item.yaml");
+const CDN: &str = "cdn: { targets: [edge], tags: [\"item-{id}\"], mode: soft }\n";
 
 fn registry() -> Arc<Registry> {
-    let files = [
-        ("sources/shop.yaml", SOURCE),
-        ("families/item.yaml", FAMILY),
-    ];
-    let files = files.map(|(path, text)| (PathBuf::from(path), text.to_owned()));
-    let loaded = freshet_registry::load_files(files.to_vec());
+    let loaded = freshet_registry::load_files(vec![
+        ("sources/shop.yaml".into(), SOURCE.to_owned()),
+        ("families/item.yaml".into(), format!("{FAMILY}{CDN}")),
+    ]);
     let loaded = loaded.unwrap_or_else(|faults| panic!("{}", faults.render()));
     Arc::new(loaded.registry)
 }

@@ -7,29 +7,10 @@ use std::process::{Command, Output};
 use tempfile::TempDir;
 
 /// `registry/sources/shop.yaml`.
-pub const SOURCE: &str = "\
-database: shop
-engine: postgres
-tables:
-  - table: shop.public.items
-    replica_identity: full
-    primary_key: [id]
-    columns: [{ name: id, type: bigint, nullable: false }]
-";
+pub const SOURCE: &str = include_str!("../../../../schemas/fixtures/registry/sources/shop.yaml");
 
 /// `registry/families/item.yaml`.
-pub const FAMILY: &str = "\
-family: catalog.item
-schema_version: 1
-owner: { team: catalog }
-lifecycle: active
-freshness: { class: strict, within: 2s, objective: 99.9%, window: 28d }
-max_ttl: 1h
-redis: { target: main, keys: [\"catalog:v1:item:{id}\"] }
-sources:
-  - table: shop.public.items
-    bind: { id: id }
-";
+pub const FAMILY: &str = include_str!("../../../../schemas/fixtures/registry/families/item.yaml");
 
 /// `freshet.yaml`. Its last line may be followed by another target or section.
 pub const CONFIG: &str = "\
