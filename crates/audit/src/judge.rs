@@ -1,4 +1,4 @@
-//! Whether what a cache holds is older than a change. Pure: the caller looks and tells the time.
+//! Decides whether a cache entry is older than a change. Pure: the caller reads the entry and passes the time.
 
 use std::cmp::Ordering;
 use std::time::Duration;
@@ -7,16 +7,16 @@ use freshet_core::ports::Observation;
 use freshet_core::position::WallMicros;
 use freshet_core::sample::PurgedSample;
 
-/// What a look came to.
+/// Result of a read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Verdict {
     /// Nothing is cached: the next reader fills from the source.
     Absent,
-    /// An entry is there and not provably older than the change.
+    /// There is an entry, not provably older than the change.
     NotOlder,
     /// The entry is provably older than the change.
     Stale,
-    /// An entry is there and nothing tells its age.
+    /// There is an entry without a known age.
     NoProof,
     /// The cache did not answer.
     Unreachable,
@@ -27,7 +27,7 @@ impl Verdict {
     pub const NAMES: [&'static str; 5] =
         ["absent", "not_older", "stale", "no_proof", "unreachable"];
 
-    /// The verdict's place in [`NAMES`](Self::NAMES).
+    /// The verdict's index in [`NAMES`](Self::NAMES).
     pub fn index(self) -> usize {
         match self {
             Self::Absent => 0,
@@ -39,7 +39,7 @@ impl Verdict {
     }
 }
 
-/// Judges what was found at `now`. `skew_max` is how far the database's clock and ours may differ.
+/// Classifies the entry found at `now`. `skew_max` is how far the database's clock and ours may differ.
 pub fn judge(
     sample: &PurgedSample,
     found: &Observation,
@@ -54,7 +54,7 @@ pub fn judge(
             version,
         } => (*remaining_ttl, version.as_deref()),
     };
-    // A version says most: it is about the row, not about when it was stored.
+    // A version is the best proof: it is about the row, not about the time of storing.
     if let (Some((_, written)), Some(cached)) = (&sample.version, version) {
         return by_version(cached, written);
     }
@@ -71,8 +71,8 @@ pub fn judge(
     }
 }
 
-/// Judges what was found of an entry by its version alone: `written` is that of a row that a snapshot read. Such a row
-/// has no commit, so an entry's age says nothing about it.
+/// Classifies an entry by its version only: `written` is the version of a snapshot row, which
+/// has no commit time to compare with the entry's age.
 pub fn judge_read(found: &Observation, written: &str) -> Verdict {
     match found {
         Observation::Absent => Verdict::Absent,
@@ -93,9 +93,9 @@ fn by_version(cached: &str, written: &str) -> Verdict {
     }
 }
 
-/// Versions are numbers where both sides are, else text of one form: ISO times, fixed-width forms. Texts are of one form
-/// as far as they differ in letters and digits of pieces of the same length: `9` and `10`, or `… 12:00` and `…T12:00`,
-/// order as text in no way that means anything.
+/// Versions are compared as numbers if both are, else as texts of the same form: ISO times, fixed-width forms. Texts have
+/// the same form if they differ only in letters and digits of parts of the same length: `9` and `10`, or `… 12:00` and
+/// `…T12:00`, have no meaningful order as text.
 fn order(cached: &str, written: &str) -> Option<Ordering> {
     if let (Ok(cached), Ok(written)) = (cached.parse::<i128>(), written.parse::<i128>()) {
         return Some(cached.cmp(&written));

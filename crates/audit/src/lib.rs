@@ -1,10 +1,10 @@
-//! The stale-read auditor: samples of purged entries are looked at again, after one second and after ten, as a
-//! reader would find them. What is provably older than the change that purged it is a stale read.
+//! The stale-read auditor: re-reads samples of purged entries after one second and after ten, as a
+//! reader would. An entry that is provably older than the change that purged it is a stale read.
 //!
-//! Rows that a snapshot read are looked up too, where their family says `on_snapshot: verify`.
+//! Snapshot rows are checked too, if their family has `on_snapshot: verify`.
 //!
-//! What it can see and what it cannot is in `docs/concepts.md`; in short: by TTL it sees a purge that did not
-//! take effect, by a version field it also sees an old row that was stored after the purge.
+//! `docs/concepts.md` describes what it detects: with a TTL, a purge without effect; with a version field, also
+//! an old row that was stored after the purge.
 
 pub mod judge;
 pub mod metrics;

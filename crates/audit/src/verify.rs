@@ -1,7 +1,7 @@
-//! verify: rows that a snapshot read → looks at their entries, so many a second → purges of what is provably older.
+//! verify: snapshot rows → rate-limited reads of their entries → purges of provably older entries.
 //!
-//! The auditor purges nothing itself. What it wants gone is appended to the target's backlog topic, as a purge that was
-//! not done in time is; from there it goes the ordinary way, with retries, pace, dead letters and metrics.
+//! The auditor purges nothing itself. It appends stale entries to the target's backlog topic, like purges that were
+//! not done in time; from there they are processed as usual, with retries, rate limit, dead letters and metrics.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
@@ -22,7 +22,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 use crate::judge::{Verdict, judge_read};
 use crate::metrics;
 
-/// A cache whose entries can be looked at.
+/// A cache whose entries can be read.
 #[derive(Debug)]
 pub struct Cache<R> {
     /// Looks.
@@ -43,7 +43,7 @@ pub struct VerifyPorts<R, O> {
 /// Pause between two attempts to store a purge.
 const APPEND_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
-/// Looks up rows until their sender is gone: `looks_per_second` entries at most.
+/// Checks rows until their sender is dropped: at most `looks_per_second` entries.
 pub async fn verify<R: Probe, O: Outbox>(
     ports: VerifyPorts<R, O>,
     mut rows: mpsc::Receiver<ReadSample>,
@@ -51,7 +51,7 @@ pub async fn verify<R: Probe, O: Outbox>(
     now: impl Fn() -> WallMicros,
 ) {
     let mut pace = interval(Duration::from_secs(1) / looks_per_second.get());
-    // A look that took long is not made up for by a burst.
+    // A slow read is not compensated by a burst.
     pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while let Some(row) = rows.recv().await {
         let Some(cache) = ports.caches.get(&row.target) else {
@@ -88,7 +88,7 @@ async fn stale_names<R: Probe>(probe: &R, row: &ReadSample, pace: &mut Interval)
     stale
 }
 
-/// Until it is stored. Meanwhile nothing is looked at: rows that find no room are counted where they come in.
+/// Retries until it is stored. Meanwhile no row is checked; rows that exceed the queue are counted by the sender.
 async fn append<O: Outbox>(outbox: &O, record: OutboxRecord) {
     while let Err(error) = outbox.append(record.clone()).await {
         tracing::warn!(topic = %record.topic, error = %error, "purge of a stale entry could not be stored, retrying");
@@ -96,8 +96,8 @@ async fn append<O: Outbox>(outbox: &O, record: OutboxRecord) {
     }
 }
 
-/// The stale entries, and behind them what outer caches may have made of them. No commit is known, so none of it counts
-/// for freshness.
+/// The stale entries, and after them the entries of outer caches that may come from them. There is no commit time, so
+/// they do not count for freshness.
 fn requests(row: ReadSample, stale: Vec<Vec<u8>>, now: WallMicros) -> Vec<PurgeRequest> {
     let exact = stale.into_iter().map(|name| NamedPurge {
         target: Arc::clone(&row.target),

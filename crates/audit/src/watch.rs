@@ -1,4 +1,4 @@
-//! watch: samples → looks at +1 s and +10 s → verdicts.
+//! watch: samples → reads at +1 s and +10 s → verdicts.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use crate::judge::{Verdict, judge};
 use crate::metrics;
 
-/// When a purged entry is looked at again, with the label of each.
+/// Delays after which a purged entry is re-read, with their labels.
 pub const LOOKS: [(Duration, &str); 2] = [
     (Duration::from_secs(1), "1s"),
     (Duration::from_secs(10), "10s"),
@@ -25,7 +25,7 @@ pub const LOOK_LABELS: [&str; 2] = [LOOKS[0].1, LOOKS[1].1];
 /// The auditor's settings.
 #[derive(Debug, Clone, Copy)]
 pub struct AuditSettings {
-    /// Samples that wait for a look at most; more are not taken.
+    /// Maximum number of waiting samples; further ones are dropped.
     pub waiting_max: usize,
     /// How far the database's clock and ours may differ.
     pub skew_max: Duration,
@@ -40,7 +40,7 @@ impl Default for AuditSettings {
     }
 }
 
-/// Looks at samples until their sender is gone. `probes` by target name; a sample of another target is dropped.
+/// Reads samples until their sender is dropped. `probes` by target name; a sample of another target is dropped.
 pub async fn watch<R: Probe>(
     probes: BTreeMap<Arc<str>, Arc<R>>,
     mut samples: mpsc::Receiver<PurgedSample>,
@@ -101,7 +101,7 @@ async fn look_at<R: Probe>(
     judge(sample, &found, now(), skew_max)
 }
 
-/// Counts a look, and logs what it found stale.
+/// Counts a read, and logs a stale entry.
 fn report(sample: &PurgedSample, verdict: Verdict, after: &'static str) {
     metrics::looked(&sample.family, &sample.target, after, verdict);
     if verdict == Verdict::Stale {

@@ -1,4 +1,4 @@
-//! Requests that an account may make: a token bucket, shared by all targets of the account.
+//! Rate limit of an account: a token bucket, shared by all targets of the account.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -7,14 +7,14 @@ use freshet_core::secret::Secret;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// What an account may send.
+/// Rate limit of an account.
 #[derive(Debug, Clone)]
 pub struct Budget {
-    /// What the account is known by: targets with the same one share what they may send.
+    /// Identifies the account: targets with the same value share the limit.
     pub account: Secret,
-    /// How many requests a minute are given back.
+    /// Requests per minute.
     pub per_minute: u32,
-    /// How many requests may be sent at once after a pause.
+    /// Burst after a pause.
     pub burst: u32,
 }
 
@@ -23,7 +23,7 @@ pub struct Budget {
 pub struct Budgets(Mutex<Vec<(Secret, Arc<Bucket>)>>);
 
 impl Budgets {
-    /// The bucket of the account. Where targets of one account state different numbers, the lower ones hold.
+    /// The bucket of the account. If its targets have different limits, the lower ones apply.
     pub(crate) fn bucket(&self, budget: &Budget) -> Arc<Bucket> {
         let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, bucket)) = buckets.iter().find(|(of, _)| *of == budget.account) {
@@ -36,20 +36,20 @@ impl Budgets {
     }
 }
 
-/// A token bucket, as the moment at which it is full again.
+/// A token bucket, stored as the time at which it is full again.
 #[derive(Debug)]
 pub(crate) struct Bucket(Mutex<Level>);
 
 #[derive(Debug)]
 struct Level {
-    /// How long one token takes to come back.
+    /// Time to refill one token.
     every: Duration,
     burst: u32,
     full_at: Instant,
 }
 
 impl Level {
-    /// How long a full bucket lasts beyond its last token.
+    /// Time to refill the bucket without its last token.
     fn slack(&self) -> Duration {
         self.every * self.burst.saturating_sub(1)
     }
@@ -70,10 +70,10 @@ impl Bucket {
         level.burst = level.burst.min(budget.burst.max(1));
     }
 
-    /// Takes a token that is there within `patience`, and says how long to wait for it.
+    /// Takes a token that is available within `patience`; returns the wait.
     ///
     /// # Errors
-    /// None is there so soon, and none was taken: how long until one is.
+    /// No token is available in time: returns the time until one is.
     pub(crate) fn take(&self, now: Instant, patience: Duration) -> Result<Duration, Duration> {
         let mut level = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let full_at = level.full_at.max(now);
@@ -85,7 +85,7 @@ impl Bucket {
         Ok(wait)
     }
 
-    /// Gives out no token for `pause`: the provider itself asked for it.
+    /// Blocks the bucket for `pause`, as requested by the provider.
     pub(crate) fn hold(&self, now: Instant, pause: Duration) {
         let mut level = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let empty_until = now + pause + level.slack();

@@ -3,18 +3,18 @@
 use freshet_core::purge::PurgeBatch;
 use freshet_core::registry::PurgeMode;
 
-/// Names that are purged together, at each side of the target.
+/// Names that are purged together, at each server of the target.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Chunk<'a> {
-    /// How all of them are purged.
+    /// Their mode.
     pub mode: PurgeMode,
-    /// The names, never none.
+    /// The names, at least one.
     pub names: Vec<&'a str>,
-    /// Where each stands in the batch.
+    /// Index of each name in the batch.
     pub(crate) places: Vec<usize>,
 }
 
-/// What one chunk may hold.
+/// Limits of one chunk.
 #[derive(Debug, Clone, Copy)]
 pub struct Bounds {
     /// Names.
@@ -23,7 +23,7 @@ pub struct Bounds {
     pub bytes_max: usize,
 }
 
-/// Splits a batch. A name that is not text cannot have come from the codec; it is left out and stays forgotten.
+/// Splits a batch. A name that is not UTF-8 cannot come from the codec; it is skipped and stays `Forgotten`.
 pub(crate) fn chunks(batch: &PurgeBatch, bounds: Bounds) -> Vec<Chunk<'_>> {
     let mut chunks: Vec<Chunk<'_>> = Vec::new();
     for mode in [PurgeMode::Hard, PurgeMode::Soft] {

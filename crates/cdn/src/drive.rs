@@ -1,7 +1,7 @@
-//! The one place that sends anything: connections, deadlines, limits of bodies and of accounts, TLS, and texts without
-//! secrets. What is sent and what an answer means is the [`Provider`]'s.
+//! The only place with I/O: connections, deadlines, size and rate limits, TLS, and messages without
+//! secrets. The [`Provider`] decides the requests and the meaning of responses.
 //!
-//! Nothing is repeated here: an outcome that is not done is asked for again by whoever wanted the purge, with a budget.
+//! Nothing is retried here: the caller retries purges that are not done, with a budget.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,10 +18,10 @@ use crate::budget::{Bucket, Budgets};
 use crate::chunk::{Chunk, chunks};
 use crate::provider::{Answer, Call, Provider, Reading, Reason, Terms, wait_ms};
 
-/// How long one request waits for the account's budget; what would wait longer is throttled instead.
+/// Maximum wait of a request for the account's budget; if it would be longer, the purge is throttled.
 const BUDGET_PATIENCE: Duration = Duration::from_secs(1);
 
-/// Longest part of a provider's message that is repeated, in characters.
+/// Maximum length of a provider's error message in logs, in characters.
 const MESSAGE_MAX: usize = 200;
 
 /// Any provider behind the [`Purger`] port.
@@ -31,11 +31,11 @@ pub struct HttpPurger {
     terms: Terms,
     client: Client,
     bucket: Option<Arc<Bucket>>,
-    /// The last ping that was answered, as long as purges succeed.
+    /// The last successful ping, while purges succeed.
     pinged: Mutex<Option<Instant>>,
 }
 
-/// What one side reports of one chunk.
+/// Result of one chunk at one server.
 struct SideReport<'a> {
     side: &'a str,
     outcomes: Vec<PurgeOutcome>,
@@ -45,17 +45,17 @@ struct SideReport<'a> {
     silent: bool,
 }
 
-/// Sides of a target that did not answer, and what was said of each.
+/// Servers of a target that did not answer, with the error of each.
 type Silent<'a> = BTreeMap<&'a str, String>;
 
 impl HttpPurger {
-    /// A purger; the provider need not be there. Targets of one process share `budgets`.
+    /// A purger; the provider need not be available. Targets of one process share `budgets`.
     ///
     /// # Errors
-    /// No client can be made: the certificates of the system cannot be read.
+    /// The client cannot be created: the certificates of the system cannot be read.
     pub fn new(provider: Arc<dyn Provider>, budgets: &Budgets) -> Result<Self, CdnConfigError> {
         let terms = provider.terms();
-        // Redirects are not followed: a purge that is sent elsewhere purges nothing, and a token must not travel.
+        // Redirects are not followed: a purge at another server has no effect, and the token must not be sent to it.
         let client = Client::builder()
             .timeout(terms.timeout)
             .pool_idle_timeout(terms.idle)
@@ -135,7 +135,7 @@ impl HttpPurger {
     /// Waits for the account's budget.
     ///
     /// # Errors
-    /// It would take too long, and how long.
+    /// The wait would be too long; returns it.
     async fn budgeted(&self) -> Result<(), Duration> {
         if let Some(bucket) = &self.bucket {
             let wait = bucket.take(Instant::now(), BUDGET_PATIENCE)?;
@@ -146,7 +146,7 @@ impl HttpPurger {
         Ok(())
     }
 
-    /// A pause that the provider asks for is one of the whole account.
+    /// A pause that the provider requests applies to the whole account.
     fn obey(&self, reading: &Reading) {
         let pause = reading.outcomes.iter().map(|outcome| match outcome {
             PurgeOutcome::Throttled { retry_after_ms } => *retry_after_ms,
@@ -158,10 +158,10 @@ impl HttpPurger {
         }
     }
 
-    /// The head of the answer.
+    /// The status and headers of the response.
     ///
     /// # Errors
-    /// There was none, in words.
+    /// There was no response: the error message.
     async fn send(&self, call: Call<'_>) -> Result<Response, String> {
         let request = self.client.request(call.method, call.url);
         let mut request = request.headers(call.headers);
@@ -172,7 +172,7 @@ impl HttpPurger {
         sent.map_err(|error| self.worded(call.side, Reason::new(reason_of(error))))
     }
 
-    /// Reads the body as far as the provider wants it, and then the answer.
+    /// Reads the body up to the provider's limit, then interprets the response.
     async fn with_answer<T>(&self, mut answer: Response, read: impl FnOnce(&Answer<'_>) -> T) -> T {
         let body = match self.terms.body_bytes_max {
             0 => Ok(Vec::new()),
@@ -198,8 +198,8 @@ impl HttpPurger {
         }
     }
 
-    /// A reason for the log. What the provider said loses its secrets before it is cut: half a secret is not found any
-    /// more.
+    /// A reason for the log. Secrets are removed before truncation, because a partial secret would not be
+    /// found.
     fn worded(&self, side: &str, reason: Reason) -> String {
         let mut text = self.conceal(&format!("{side} {}", reason.words));
         if let Some(said) = reason.quoted {
@@ -227,7 +227,7 @@ impl Purger for HttpPurger {
     async fn purge(&self, batch: &PurgeBatch) -> PurgeReport {
         let mut report = PurgeReport::all(PurgeOutcome::Forgotten, batch.len());
         let chunks = chunks(batch, self.terms.bounds);
-        // A side that does not answer is asked once: a batch ends after one timeout, however many calls it takes.
+        // A server that does not answer gets no further requests: a batch ends after one timeout.
         let mut silent = Silent::new();
         for under_way in chunks.chunks(self.terms.chunks_in_flight.max(1)) {
             let asked = under_way
@@ -264,7 +264,7 @@ impl Purger for HttpPurger {
     }
 }
 
-/// Adds what the sides of a target report of one chunk.
+/// Merges the results of all servers for one chunk.
 fn note(chunk: &Chunk<'_>, sides: &[SideReport<'_>], report: &mut PurgeReport) {
     for (at, &place) in chunk.places.iter().enumerate() {
         let each = sides
@@ -278,7 +278,7 @@ fn note(chunk: &Chunk<'_>, sides: &[SideReport<'_>], report: &mut PurgeReport) {
     }
 }
 
-/// The outcome of two sides: what failed, and nothing cached only where no side had anything.
+/// The outcome of two servers: the failure, if any; nothing cached only if neither had an entry.
 fn together(one: PurgeOutcome, other: PurgeOutcome) -> PurgeOutcome {
     match (one, other) {
         (PurgeOutcome::NothingCached, other) => other,
@@ -291,7 +291,7 @@ fn together(one: PurgeOutcome, other: PurgeOutcome) -> PurgeOutcome {
 /// The whole body.
 ///
 /// # Errors
-/// It breaks off, or does not end in time or in size.
+/// The connection broke, or the body exceeds the time or size limit.
 async fn body_of(answer: &mut Response, bytes_max: usize) -> Result<Vec<u8>, String> {
     let mut body = Vec::new();
     while let Some(part) = answer.chunk().await.map_err(reason_of)? {
@@ -303,13 +303,13 @@ async fn body_of(answer: &mut Response, bytes_max: usize) -> Result<Vec<u8>, Str
     Ok(body)
 }
 
-/// A provider's message for the log: its beginning, without what a terminal obeys.
+/// A provider's message for the log: truncated, without control characters.
 fn shown(message: &str) -> String {
     let beginning = message.chars().take(MESSAGE_MAX);
     beginning.flat_map(char::escape_debug).collect()
 }
 
-/// A transport error in words, without the address that may hold a name.
+/// Message of a transport error, without the URL, which may contain a name.
 fn reason_of(error: reqwest::Error) -> String {
     let error = error.without_url();
     if error.is_timeout() {
@@ -321,7 +321,7 @@ fn reason_of(error: reqwest::Error) -> String {
     }
 }
 
-/// The innermost words of an error: the outer ones only say that a request was sent.
+/// Message of the innermost cause: the outer ones only say that a request failed.
 fn root_of(error: &dyn std::error::Error) -> String {
     match error.source() {
         Some(source) => root_of(source),

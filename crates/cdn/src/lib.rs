@@ -1,8 +1,8 @@
 //! CDNs and HTTP caches behind Freshet's [`Purger`](freshet_core::ports::Purger) port.
 //!
-//! A [`Provider`] decides and does nothing: which calls purge a chunk of a batch, and what an answer means. A status
-//! code is not an outcome: each provider says "done", "nothing cached", "not now" and "never" in its own way, and each
-//! file below `provider/` reads its own provider only. [`HttpPurger`] is the one place that sends anything.
+//! A [`Provider`] does no I/O. It decides which calls purge a chunk of a batch, and what a response means. A status
+//! code is not an outcome: each provider reports "done", "nothing cached", "not now" and "never" in its own way, and each
+//! file in `provider/` handles only its own provider. Only [`HttpPurger`] sends requests.
 
 mod budget;
 mod chunk;
@@ -22,13 +22,13 @@ pub use provider::{Answer, Call, Provider, Reading, Reason, Terms, Unsendable};
 pub use secret_header::SecretHeader;
 pub use template::{Template, UnknownPlaceholder};
 
-/// A target cannot be what its settings say.
+/// The settings of a target are invalid.
 #[derive(Debug, thiserror::Error)]
 #[error("`{field}` {fault}")]
 pub struct CdnConfigError {
-    /// The field, as the config calls it.
+    /// The field in the config.
     pub field: &'static str,
-    /// What is wrong with it. Its value is not repeated.
+    /// The error, without the value of the field.
     pub fault: String,
 }
 

@@ -1,8 +1,8 @@
-//! What a provider decides, without a socket or a clock: how a batch is cut, which calls purge a chunk, and what an
-//! answer means for the purges of the chunk. [`HttpPurger`](crate::HttpPurger) does the rest for all of them.
+//! The decisions of a provider, without sockets or clocks: how a batch is split, which calls purge a chunk, and the
+//! outcome of a response. [`HttpPurger`](crate::HttpPurger) does the rest for all providers.
 //!
 //! To add one: a file here, its line in the list of `freshet`'s config, its page in `docs/targets/`, and a fake of its
-//! API that the purger passes the contract suite with.
+//! API for the contract suite.
 
 pub(crate) mod cloudflare;
 pub(crate) mod fastly;
@@ -29,55 +29,55 @@ const RETRY_AFTER_MAX_S: u64 = 3_600;
 
 /// A CDN or cache that is purged over HTTP.
 pub trait Provider: fmt::Debug + Send + Sync {
-    /// What the config calls it.
+    /// Its name in the config.
     fn name(&self) -> &'static str;
 
-    /// How it is asked. Read once.
+    /// Its limits. Read once.
     fn terms(&self) -> Terms;
 
-    /// The calls that purge a chunk: one for each side that has to hear of it.
+    /// The calls that purge a chunk: one for each server.
     ///
     /// # Errors
-    /// A name cannot be sent at all; every purge of the chunk is refused.
+    /// A name cannot be sent; every purge of the chunk is refused.
     fn calls(&self, chunk: &Chunk<'_>) -> Result<Vec<Call<'_>>, Unsendable>;
 
-    /// What one side's answer means for the purges of the chunk.
+    /// The outcome of one server's response for the purges of the chunk.
     fn read(&self, chunk: &Chunk<'_>, answer: &Answer<'_>) -> Reading;
 
-    /// Calls that purge nothing and show whether every side would take a purge.
+    /// Calls without a purge that show whether every server would accept a purge.
     fn pings(&self) -> Vec<Call<'_>>;
 
-    /// What the answer to a ping means.
+    /// Interprets the response to a ping.
     ///
     /// # Errors
-    /// Why the side would not take a purge.
+    /// Why the server would not accept a purge.
     fn read_ping(&self, answer: &Answer<'_>) -> Result<(), Reason>;
 }
 
-/// How a provider is asked.
+/// Limits of a provider.
 #[derive(Debug, Clone)]
 pub struct Terms {
-    /// What one chunk may hold.
+    /// Limits of one chunk.
     pub bounds: Bounds,
-    /// A call is answered within this.
+    /// Timeout of a call.
     pub timeout: Duration,
-    /// A connection that rested for so long is not used again. Less than the other side waits before it closes one: a
-    /// request into a closing connection gets no answer.
+    /// An idle connection is not reused after this time. Shorter than the server's idle timeout, because a
+    /// request on a closing connection gets no response.
     pub idle: Duration,
-    /// Longest body that is read; with zero no body is.
+    /// Maximum body that is read; with zero, none is.
     pub body_bytes_max: usize,
-    /// Chunks that are under way at once.
+    /// Number of chunks in flight.
     pub chunks_in_flight: usize,
-    /// A ping that was answered is not repeated within this, as long as purges succeed.
+    /// Minimum interval of pings while purges succeed.
     pub ping_holds: Duration,
-    /// What the account may send, where the provider counts.
+    /// Rate limit of the account, if the provider has one.
     pub budget: Option<Budget>,
-    /// What is hidden in every text.
+    /// Secrets to remove from every message.
     pub secrets: Vec<Secret>,
 }
 
 impl Terms {
-    /// The usual ones, for calls that hold so much and are answered so soon.
+    /// Default limits with this chunk size and timeout.
     pub fn new(bounds: Bounds, timeout: Duration) -> Self {
         Self {
             bounds,
@@ -102,7 +102,7 @@ impl Terms {
 /// One request.
 #[derive(Debug)]
 pub struct Call<'a> {
-    /// Who is asked, for messages. A side that does not answer is not asked again in the same batch.
+    /// The server, for messages. A server that does not answer gets no further calls of the batch.
     pub side: &'a str,
     pub(crate) method: Method,
     pub(crate) url: String,
@@ -132,7 +132,7 @@ impl<'a> Call<'a> {
     /// The same with a header that holds names.
     ///
     /// # Errors
-    /// The text cannot stand in a header.
+    /// The text is not allowed in a header.
     pub fn with_text(self, name: HeaderName, text: &str) -> Result<Self, Unsendable> {
         let value = HeaderValue::from_str(text)
             .map_err(|_| Unsendable("a name has characters that are not allowed in headers"))?;
@@ -169,21 +169,21 @@ impl<'a> Call<'a> {
 #[error("cannot be called: {0}")]
 pub struct Unsendable(pub &'static str);
 
-/// What one side answered.
+/// Response of one server.
 #[derive(Debug, Clone, Copy)]
 pub struct Answer<'a> {
     /// The status.
     pub status: StatusCode,
     /// The headers.
     pub headers: &'a HeaderMap,
-    /// The body, or why it could not be read, in words.
+    /// The body, or the error message.
     pub body: Result<&'a [u8], &'a str>,
-    /// When it came.
+    /// Time of arrival.
     pub now: WallMicros,
 }
 
 impl Answer<'_> {
-    /// The whole number that a header holds.
+    /// A header as a whole number.
     pub fn number(&self, name: &str) -> Option<u64> {
         self.headers.get(name)?.to_str().ok()?.trim().parse().ok()
     }
@@ -193,7 +193,7 @@ impl Answer<'_> {
         self.number("retry-after").map_or(0, wait_ms)
     }
 
-    /// What the status means where the provider has no other word for it.
+    /// Default meaning of a status.
     pub fn outcome(&self) -> PurgeOutcome {
         match self.status.as_u16() {
             200..=299 => PurgeOutcome::Purged,
@@ -201,8 +201,8 @@ impl Answer<'_> {
                 retry_after_ms: self.retry_after_ms(),
             },
             408 | 500 | 502 | 504 => PurgeOutcome::Unreachable,
-            // Wrong credentials, rights or names are the operator's to mend, not the name's fault: the purges wait,
-            // loudly.
+            // Wrong credentials, rights or addresses are for the operator to correct: the purges wait,
+            // and this is reported.
             401 | 403 | 404 | 405 | 300..=399 => PurgeOutcome::Refused(Refusal::OfCaller),
             400..=499 | 501 => PurgeOutcome::Refused(Refusal::OfPurge),
             _ => PurgeOutcome::Unreachable,
@@ -210,13 +210,13 @@ impl Answer<'_> {
     }
 }
 
-/// A pause in milliseconds, bounded: one wrong answer must not hold a backlog for weeks.
+/// A pause in milliseconds, bounded: one wrong response must not block a backlog for weeks.
 pub fn wait_ms(seconds: u64) -> u32 {
     // 3.6 million fit.
     seconds.min(RETRY_AFTER_MAX_S) as u32 * 1_000
 }
 
-/// An id, if there is one, that is to stand in a path.
+/// An optional id for use in a path.
 pub(crate) fn checked_id(field: &'static str, id: Option<&str>) -> Result<(), CdnConfigError> {
     let is_id = |id: &str| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric());
     match id.is_none_or(is_id) {
@@ -228,12 +228,12 @@ pub(crate) fn checked_id(field: &'static str, id: Option<&str>) -> Result<(), Cd
     }
 }
 
-/// What an answer means for the purges of a chunk.
+/// Meaning of a response for the purges of a chunk.
 #[derive(Debug)]
 pub struct Reading {
     /// One for each name of the chunk, in its order. A missing one counts as forgotten.
     pub outcomes: Vec<PurgeOutcome>,
-    /// How many objects went, as far as the provider counts them.
+    /// Number of removed objects, if the provider counts them.
     pub removed: u64,
     /// Why something was not done.
     pub reason: Option<Reason>,
@@ -258,8 +258,8 @@ impl Reading {
     }
 }
 
-/// Why something was not done, in words. What the provider said stands apart, so that secrets are hidden in it and it
-/// is cut for the log in one place.
+/// Why a purge was not done. The provider's message is separate, so that secrets are removed and it
+/// is truncated in one place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reason {
     pub(crate) words: String,
@@ -268,7 +268,7 @@ pub struct Reason {
 }
 
 impl Reason {
-    /// In our words, which go on behind the name of the side: `answered 502`. They name no purged name.
+    /// Our message, appended to the name of the server: `answered 502`. It contains no purged name.
     pub fn new(words: impl Into<String>) -> Self {
         Self {
             words: words.into(),
@@ -277,14 +277,14 @@ impl Reason {
         }
     }
 
-    /// With what the provider said.
+    /// Adds the provider's message.
     #[must_use]
     pub fn quoting(mut self, said: Option<String>) -> Self {
         self.quoted = said.filter(|said| !said.is_empty());
         self
     }
 
-    /// With what to do about it.
+    /// Adds advice.
     #[must_use]
     pub fn advising(mut self, advice: impl Into<String>) -> Self {
         self.advice = advice.into();

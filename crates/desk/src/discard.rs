@@ -1,11 +1,11 @@
-//! Closing letters without purging anything.
+//! Closes letters without a purge.
 
 use freshet_wire::ResolutionAction;
 
 use crate::letter::Letter;
 use crate::plan::{Closure, Plan};
 
-/// Says that somebody has looked into the letters: their families were purged when they were written.
+/// Closes investigated letters: their families were purged when they were written.
 pub fn discard(letters: &[&Letter]) -> Plan {
     let closures = letters.iter().map(|letter| {
         let said = "nothing was purged".to_owned();

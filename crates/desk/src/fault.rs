@@ -1,11 +1,11 @@
-//! Why nothing was done, or only a part.
+//! Why a command did nothing, or only a part.
 
 use freshet_core::ports::{OutboxError, ScanError};
 use freshet_wire::DeadLetterResolution;
 
 use crate::letter::LetterId;
 
-/// Why nothing was done, or only a part. It holds no row data.
+/// Why a command did nothing, or only a part. Contains no row data.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DeskError {
     /// There is no topic of letters.
@@ -17,12 +17,12 @@ pub enum DeskError {
     /// An id of no letter.
     #[error("there is no letter {0}")]
     NoSuchLetter(LetterId),
-    /// Somebody has closed the letter.
+    /// The letter is closed already.
     #[error("letter {id} is closed")]
     Closed {
         /// The letter.
         id: LetterId,
-        /// By whom, when and why.
+        /// Actor, time and reason.
         resolution: Box<DeadLetterResolution>,
     },
     /// Purges could not be appended.

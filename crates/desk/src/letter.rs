@@ -1,11 +1,11 @@
-//! A dead letter, and what became of it.
+//! A dead letter and its resolution.
 
 use std::fmt;
 use std::str::FromStr;
 
 use freshet_wire::{DeadLetter, DeadLetterResolution};
 
-/// Where a letter stands in its topic.
+/// Position of a letter in its topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LetterId {
     /// The partition.
@@ -42,7 +42,7 @@ impl FromStr for LetterId {
 #[error("the id of a letter is <partition>:<offset>, as shown by `list`")]
 pub struct LetterIdError;
 
-/// A letter and what became of it.
+/// A letter and its resolution.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Letter {
     /// Where it stands.
@@ -51,12 +51,12 @@ pub struct Letter {
     pub record_key: Vec<u8>,
     /// What it says.
     pub content: DeadLetter,
-    /// What became of it; none while it is open.
+    /// Its resolution; none while it is open.
     pub resolution: Option<DeadLetterResolution>,
 }
 
 impl Letter {
-    /// Whether nobody has closed it.
+    /// Whether it is open.
     pub fn is_open(&self) -> bool {
         self.resolution.is_none()
     }

@@ -1,4 +1,4 @@
-//! The letters of the topic, each with what became of it.
+//! The letters of the topic, each with its resolution.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,10 +19,10 @@ pub struct Letters {
 }
 
 impl Letters {
-    /// Reads the topic to its present end. What letters keep of their records stays in memory only for `whole`.
+    /// Reads the topic up to its current end. Only `whole` keeps the record data of letters in memory.
     ///
     /// # Errors
-    /// The topic is not there, or cannot be read.
+    /// The topic does not exist or cannot be read.
     pub fn read(
         scan: &impl TopicScan,
         topic: &str,
@@ -120,7 +120,7 @@ impl Letters {
     }
 }
 
-/// Which letters: what is not said excludes none.
+/// A filter: fields that are not set exclude nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
     /// Only letters of this family.

@@ -1,8 +1,8 @@
-//! What an operator may do, without a screen. The command line calls it, and so can a server: it takes values and gives
-//! values, and knows the ports only.
+//! Operator commands without a user interface. The command line calls them; a server can too. Input and output are
+//! values; the only dependencies are ports.
 //!
-//! Dead letters: [`Letters`] are read and filtered; [`discard()`] and [`Retry`] make a [`Plan`] of what is to be done about
-//! some of them; [`Plan::carry_out`] does it. A dry run is a plan that is not carried out.
+//! Dead letters: [`Letters`] are read and filtered; [`discard()`] and [`Retry`] make a [`Plan`] for
+//! some of them; [`Plan::carry_out`] executes it. A dry run is a plan that is not executed.
 
 mod advice;
 mod discard;

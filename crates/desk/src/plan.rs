@@ -1,4 +1,4 @@
-//! What closes letters: the purges that they owe, then a record of the audit trail for each.
+//! Closes letters: first their purges, then a record of the audit trail for each.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use freshet_wire::{DeadLetterResolution, ResolutionAction};
 use crate::fault::DeskError;
 use crate::letter::{Letter, LetterId};
 
-/// What is to become of one letter.
+/// Planned resolution of one letter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Closure {
     /// The letter.
@@ -20,7 +20,7 @@ pub struct Closure {
     pub families: Vec<String>,
     /// How many purges.
     pub purges: u64,
-    /// In words, without row data.
+    /// Message without row data.
     pub said: String,
     /// The key of the letter's record: what closes it goes to the same partition.
     pub(crate) record_key: Vec<u8>,
@@ -45,13 +45,13 @@ impl Closure {
 pub struct Signature {
     /// Who.
     pub actor: String,
-    /// Why, in their own words.
+    /// The reason that the operator gave.
     pub because: String,
     /// When.
     pub at: WallMicros,
 }
 
-/// What is to be done about some letters. Nothing is, until it is carried out.
+/// A plan for some letters. It has no effect until it is executed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Plan {
     closures: Vec<Closure>,

@@ -1,4 +1,4 @@
-//! One letter → what its record asks for now, by the registry as it is now.
+//! One letter → the purges of its record, with the current registry.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use freshet_wire::{Decoded, Decoder, PurgeRequest, SCHEMAS_PER_RECORD};
 use crate::fault::DeskError;
 use crate::letter::Letter;
 
-/// What a letter's record comes to.
+/// Result for a letter's record.
 #[derive(Debug)]
 pub(crate) enum Redone {
     /// Purges.
@@ -24,7 +24,7 @@ pub(crate) enum Redone {
     Request(OutboxRecord, u64),
     /// Nothing, since it is no change.
     Nothing(String),
-    /// It cannot be told, and why.
+    /// It is unknown, with the reason.
     Unknown(String),
 }
 
@@ -37,7 +37,7 @@ pub(crate) struct Redo<'a, S, W> {
 }
 
 impl<S: TopicScan, W: WriterSchemas> Redo<'_, S, W> {
-    /// What the record behind `letter` asks for.
+    /// The purges of the record of `letter`.
     pub(crate) fn redo(&mut self, letter: &Letter) -> Result<Redone, DeskError> {
         let content = &letter.content;
         if !letter.has_record() {

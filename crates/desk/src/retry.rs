@@ -1,4 +1,4 @@
-//! Reading the records behind letters again, and purging what they ask for by the registry as it is now.
+//! Reads the records of letters again, and purges what they require with the current registry.
 
 use std::sync::Arc;
 
@@ -18,10 +18,10 @@ use crate::letter::Letter;
 use crate::plan::{Closure, Plan, Signature};
 use crate::redo::{Redo, Redone};
 
-/// What it takes to try letters again.
+/// Dependencies of a retry.
 #[derive(Debug, Clone)]
 pub struct Retry<'a, S, W> {
-    /// Decides what a record asks for.
+    /// Registry to resolve the records.
     pub registry: &'a Arc<Registry>,
     /// Where the purges go, to be taken by the lanes.
     pub topics: &'a OutboxTopics,
@@ -36,7 +36,7 @@ pub struct Retry<'a, S, W> {
 }
 
 impl<S: TopicScan, W: WriterSchemas> Retry<'_, S, W> {
-    /// What is to be done about `letters`. Those whose record cannot be used stay open.
+    /// A plan for `letters`. A letter whose record cannot be decoded stays open.
     ///
     /// # Errors
     /// Records cannot be read at all. One that cannot be read by itself keeps its letter open.

@@ -18,13 +18,13 @@ use metrics_process::Collector;
 
 use crate::telemetry::MetricsPage;
 
-/// A loop that has not gone round for this long is wedged.
+/// A loop without progress for this long is stalled.
 const WEDGED_AFTER: Duration = Duration::from_secs(20);
 
 /// A commit that has waited for this long is worth a line.
 const WITHHELD_AFTER: Duration = Duration::from_secs(5);
 
-/// What the endpoints tell of.
+/// State that the endpoints report.
 #[derive(Clone)]
 pub(crate) struct Admin {
     pub(crate) status: Status,
@@ -52,7 +52,7 @@ async fn index() -> &'static str {
 
 async fn metrics_page(State(admin): State<Admin>) -> impl IntoResponse {
     let age_us = admin.status.oldest_unpurged_age_us(admin.clock.wall());
-    // Set when asked for, so that it grows while nothing moves.
+    // Set at each scrape, so that it grows while everything is stalled.
     metrics::gauge!(OLDEST_UNPURGED).set(age_us as f64 / 1e6);
     admin.beacons.set_gauges(admin.clock.now());
     metrics::gauge!(READY).set(if admin.status.unready().is_empty() {

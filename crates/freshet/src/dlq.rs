@@ -1,4 +1,4 @@
-//! `freshet dlq`: what was put aside, for people to look into, try again and close. What is done is the desk's; here are
+//! `freshet dlq`: lists, shows, retries and closes dead letters. The crate `desk` does the work; here are
 //! arguments, answers and exit codes.
 
 mod render;
@@ -198,7 +198,7 @@ fn actor() -> String {
     format!("{user}@{host}")
 }
 
-/// Writes an answer. Whoever stopped reading it (`| head`) has what they wanted.
+/// Writes the output. A closed pipe (`| head`) is not an error.
 fn answer(text: &str) {
     let _ = writeln!(std::io::stdout().lock(), "{}", text.trim_end());
 }

@@ -5,11 +5,11 @@ use std::process::ExitCode;
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
-    /// Done, or stopped as asked.
+    /// Success, or stopped as requested.
     Clean,
-    /// Something failed while running that a restart may cure.
+    /// A failure while running; a restart may help.
     Failed,
-    /// The flags, the config or the registry are wrong; a restart cures nothing.
+    /// The flags, the config or the registry are wrong; a restart does not help.
     BadInput,
 }
 

@@ -1,4 +1,4 @@
-//! SIGHUP: reads the registry again. A bad one is refused and the one in force stays (promise P9).
+//! SIGHUP: reloads the registry. A bad one is rejected and the current one stays in force (promise P9).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,12 +12,12 @@ use tokio::task::AbortHandle;
 use crate::rules::RegistryFolder;
 use crate::telemetry::MetricsPage;
 
-/// How long reading and checking a registry may take. One of 10 000 families takes about a second.
+/// Time limit for reading and checking a registry. 10 000 families take about a second.
 const READ_WITHIN: Duration = Duration::from_secs(30);
-/// So many readings may be overdue before no other one is begun.
+/// Maximum number of overdue reads; no further one is started then.
 const OVERDUE_MAX: usize = 4;
 
-/// Where the registry is and who goes by it.
+/// Directory of the registry, and its users.
 pub(crate) struct Reload {
     /// The objectives of a new registry get buckets before its handles are made.
     pub(crate) metrics: MetricsPage,
@@ -108,7 +108,7 @@ fn unserved<'a>(served: &[Target], registry: &'a Registry) -> Option<&'a Target>
     registry.targets.iter().find(|target| !is_served(target))
 }
 
-/// Counted and told whole: the diagnostics name file, line and column.
+/// Counts and logs a rejected registry with all diagnostics.
 fn refuse(faults: &str) {
     registry_refused();
     tracing::error!(faults = %faults.trim_end(), "registry rejected, the previous one stays in force");

@@ -1,4 +1,4 @@
-//! Whether the topics of bound tables exist. A wrong `topic.prefix` looks like a database where nobody writes.
+//! Checks that the topics of bound tables exist. A wrong `topic.prefix` looks like an idle database.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,14 +12,14 @@ use freshet_pipeline::status::Status;
 use tokio::time::Instant;
 
 const PART: &str = "topics";
-/// A missing topic, or a registry that was reloaded, is looked up this often.
+/// Interval of checks while a topic is missing or after a reload.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
-/// Topics that were all there are looked up this often.
+/// Interval of checks while all topics exist.
 const LOOK_ANEW: Duration = Duration::from_secs(20);
 /// Names of missing topics in a message.
 const NAMED_MAX: usize = 10;
 
-/// Looks the topics up for as long as the process runs.
+/// Checks the topics while the process runs.
 pub(crate) struct TopicWatch {
     pub(crate) client: Arc<KafkaTopicEnds>,
     pub(crate) rules: RulesInForce,

@@ -148,7 +148,7 @@ fn others_stay_fresh(
     let (code, text) = deployment.get("/readyz").expect("answers");
     assert!(code == 503 && text.contains("target main"), "loud: {text}");
     assert!(
-        !deployment.log().contains("target is taken for down"),
+        !deployment.log().contains("target is considered down"),
         "{}",
         deployment.log_tail()
     );

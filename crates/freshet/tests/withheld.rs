@@ -29,7 +29,7 @@ fn an_offset_that_waits_for_a_schema_is_named_with_its_age() {
     writer.write(&record).expect("written");
     writer.flush().expect("flushed");
     let wanted =
-        format!("commits of intake 0 wait at {ITEMS}[0]@0: writer schema 7 has not come (for ");
+        format!("commits of intake 0 wait at {ITEMS}[0]@0: writer schema 7 is not available (for ");
     deployment.until("readiness names it", || {
         let told = deployment.get("/readyz");
         told.is_some_and(|(_, text)| text.contains(&wanted))
@@ -39,7 +39,8 @@ fn an_offset_that_waits_for_a_schema_is_named_with_its_age() {
     assert!((4.0..60.0).contains(&age), "{age} s");
     deployment.until("the log names it", || {
         let log = deployment.log();
-        log.contains("offsets are not committed") && log.contains("writer schema 7 has not come")
+        log.contains("offsets are not committed")
+            && log.contains("writer schema 7 is not available")
     });
     let (code, _) = deployment.terminate();
     assert_eq!(code, Some(0), "{}", deployment.log_tail());

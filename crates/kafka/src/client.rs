@@ -1,4 +1,4 @@
-//! What every client needs: settings, questions to the brokers, deliveries, an end in time.
+//! Common to all clients: settings, requests to the brokers, deliveries, closing in time.
 
 pub(crate) mod ask;
 pub(crate) mod close;

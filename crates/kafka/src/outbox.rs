@@ -1,4 +1,4 @@
-//! The outbox: topics of ours, written with `acks=all`.
+//! The outbox: Freshet's own topics, written with `acks=all`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,7 +27,7 @@ pub struct TopicWanted {
     pub config: Vec<(String, String)>,
 }
 
-/// Why topics are not there.
+/// Why topics do not exist.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum EnsureTopicsError {
     /// The brokers did not answer.
@@ -50,10 +50,10 @@ impl std::fmt::Debug for KafkaOutbox {
 }
 
 impl KafkaOutbox {
-    /// Creates the producer. The brokers need not be there.
+    /// Creates the producer. The brokers need not be available.
     ///
     /// # Errors
-    /// librdkafka refuses a property, or the machine gives no thread.
+    /// librdkafka rejects a property, or no thread can be started.
     pub fn connect(connection: &KafkaConnection) -> Result<Self, KafkaClientError> {
         let usual = [
             ("client.id", "freshet"),
@@ -112,10 +112,10 @@ impl KafkaOutbox {
 }
 
 impl KafkaOutbox {
-    /// Why an append failed, for whoever is on call.
+    /// Why an append failed, for the on-call engineer.
     fn reason(&self, error: &KafkaError, payload_bytes: usize) -> String {
         if let Some((code, why)) = self.producer.failed_for_good() {
-            // Every append fails from now on; only another process, with another producer, can go on.
+            // Every further append fails; only a restart with a new producer helps.
             tracing::error!(error = %code, reason = why, "the kafka producer has failed permanently");
             return format!(
                 "the producer has failed permanently, restart this process: {code}: {why}"

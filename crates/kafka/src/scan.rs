@@ -1,5 +1,5 @@
-//! A look into topics: from their beginning to their present end, or at one record. Joins no group and commits
-//! nothing, so nobody who consumes notices.
+//! Reads topics from their start to their current end, or one record. Joins no group and commits
+//! nothing, so consumers are not affected.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -17,7 +17,7 @@ use rdkafka::{Message, Offset, TopicPartitionList};
 use crate::client::connection::{KafkaClientError, KafkaConnection};
 use crate::client::partition::{is_unknown, numbers_of};
 
-/// One poll; how long brokers may be silent altogether is the caller's to say.
+/// Timeout of one poll; the caller sets the total time limit.
 const POLL: Duration = Duration::from_millis(200);
 
 /// Reads topics without a group.
@@ -32,7 +32,7 @@ impl std::fmt::Debug for KafkaTopicScan {
     }
 }
 
-/// What the client said last by itself: it knows why a broker is away, the call that waits does not.
+/// The client's last error: it has the reason why a broker is unavailable, the waiting call does not.
 #[derive(Debug, Default)]
 struct LastWord(Mutex<Option<String>>);
 
@@ -47,7 +47,7 @@ impl LastWord {
 impl ClientContext for LastWord {
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::debug!(error = %error, reason, "kafka client reports");
-        // That all are down follows from what was said before of each, and says less.
+        // "All brokers down" has less information than the previous error of each broker.
         if error.rdkafka_error_code() != Some(RDKafkaErrorCode::AllBrokersDown) {
             let word = self.0.lock();
             *word.unwrap_or_else(std::sync::PoisonError::into_inner) = Some(reason.to_owned());
@@ -90,7 +90,7 @@ impl TopicScan for KafkaTopicScan {
                 }
                 Some(Polled::Record(record)) => {
                     let end = left.get(&record.partition).copied();
-                    // What came after we looked is not part of the present.
+                    // Records after the end that was read first are not included.
                     let Some(end) = end.filter(|&end| record.offset < end) else {
                         left.remove(&record.partition);
                         continue;
@@ -133,7 +133,7 @@ impl TopicScan for KafkaTopicScan {
 }
 
 impl KafkaTopicScan {
-    /// Creates the client; the brokers need not be there. Every read gives up after a silence of `within`.
+    /// Creates the client; the brokers need not be available. Every read fails if there is no answer for `within`.
     ///
     /// # Errors
     /// librdkafka refuses a property.
@@ -186,7 +186,7 @@ impl KafkaTopicScan {
         outcome.map_err(|error| self.fault(topic, &error))
     }
 
-    /// Waits a moment for what comes next. `heard` is when something came last.
+    /// Polls once. `heard` is the time of the last message.
     fn poll(&self, topic: &str, heard: &mut Instant) -> Result<Option<Polled>, ScanError> {
         let polled = match self.consumer.poll(POLL) {
             Some(Ok(message)) => Some(Polled::Record(stored(&message))),
@@ -239,7 +239,7 @@ fn stored(message: &BorrowedMessage<'_>) -> StoredRecord {
     }
 }
 
-/// What a poll brought.
+/// Result of a poll.
 enum Polled {
     Record(StoredRecord),
     End(i32),

@@ -1,5 +1,5 @@
-//! The source of changes: one member of a consumer group, polled on the pipeline's own thread. Its parts are asked here,
-//! one after the other, and know nothing of each other.
+//! The source of changes: one member of a consumer group, polled on its own thread. It calls its parts
+//! in turn; they do not depend on each other.
 
 mod assigned;
 mod commit;
@@ -38,7 +38,7 @@ use records::Records;
 use stall::StallWatch;
 use unreadable::is_of_a_record;
 
-/// Brokers that are there let a member leave within this.
+/// Time in which available brokers let a member leave.
 const CLOSED_WITHIN: Duration = Duration::from_secs(5);
 
 /// A consumer behind the [`Source`] port.
@@ -66,7 +66,7 @@ impl std::fmt::Debug for KafkaSource {
 }
 
 impl KafkaSource {
-    /// Creates the consumer and subscribes. The brokers need not be there.
+    /// Creates the consumer and subscribes. The brokers need not be available.
     ///
     /// # Errors
     /// librdkafka refuses a property.
@@ -102,14 +102,14 @@ impl KafkaSource {
         })
     }
 
-    /// Leaves the group and closes the client, for `within` at most: with brokers away librdkafka may take its
-    /// session timeout or longer, and nobody should wait for that.
+    /// Leaves the group and closes the client, within `within`: if brokers are unavailable, librdkafka may take its
+    /// session timeout or longer.
     pub fn close(self, within: Duration) {
         in_time(within, move || drop(self));
     }
 
-    /// Replaces the client, and says why. The new one joins the group anew and reads on behind the offsets that are
-    /// committed. The purges under way of the old one settle nothing any more; what they stood for comes again.
+    /// Replaces the client, and logs the reason. The new one joins the group again and continues after the committed
+    /// offsets. Purges in flight for the old one settle nothing; their changes are redelivered.
     fn renew_client(&mut self, why: &str) -> Result<(), SourceError> {
         let fresh = match consumer_of(&self.connection, &self.config) {
             Ok(fresh) => fresh,
@@ -121,9 +121,9 @@ impl KafkaSource {
         tracing::warn!(reason = why, "the kafka client has failed and is replaced");
         let old = std::mem::replace(&mut self.consumer, fresh);
         let before = Arc::clone(old.context());
-        // Closing gives everything away.
+        // Closing releases all partitions.
         let carried = before.state().carried();
-        // First, since a static member must not be there twice.
+        // First, because a static member must not exist twice.
         in_time(CLOSED_WITHIN, move || old.context().close(&old));
         let callbacks = self.consumer.context();
         callbacks.state().succeed(&mut before.state(), why);
@@ -135,10 +135,10 @@ impl KafkaSource {
         subscribed.map_err(|error| SourceError::Fatal(error.to_string()))
     }
 
-    /// What the client fetches no more, as a reason to replace it.
+    /// A partition that the client no longer fetches, as the reason to replace it.
     fn stall(&mut self) -> Option<String> {
         let pauses = &self.records.pauses;
-        // Another client would not get further either.
+        // A new client would have the same problem.
         if pauses.is_all() || self.mender.has_doubts() {
             self.stalls.forget();
         }
@@ -152,7 +152,7 @@ impl KafkaSource {
         }
     }
 
-    /// A client that cannot go on says so in many ways; this one is sure.
+    /// Error of a client that has certainly failed.
     fn check_fatal(&self) -> Result<(), SourceError> {
         match self.consumer.client().fatal_error() {
             Some((code, reason)) => Err(SourceError::Fatal(format!("{code}: {reason}"))),
@@ -166,7 +166,7 @@ impl KafkaSource {
             KafkaError::MessageConsumptionFatal(_) => {
                 return Err(SourceError::Fatal(error.to_string()));
             }
-            // No offset to begin with, or one that is out of range.
+            // No offset to start from, or one that is out of range.
             KafkaError::MessageConsumption(RDKafkaErrorCode::AutoOffsetReset) => {
                 self.mender.suspect();
             }
@@ -203,7 +203,7 @@ impl Source for KafkaSource {
         if let Some(why) = mended.broken.or(stall) {
             self.renew_client(&why)?;
         }
-        // What is reported of a gap comes before the first record behind it: records come with the next call.
+        // A gap is reported before the first record after it: records follow with the next call.
         if !mended.is_reported
             && let Err(error) = self.records.hand_out(&self.consumer, demand, take)
         {

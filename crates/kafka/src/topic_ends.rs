@@ -1,4 +1,4 @@
-//! Asks the brokers where topics end.
+//! Requests the ends of topics from the brokers.
 
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use crate::client::ask::Onlooker;
 use crate::client::connection::{KafkaClientError, KafkaConnection};
 use crate::client::partition::{is_unknown, numbers_of};
 
-/// A question to the brokers takes no longer than this.
+/// Timeout of a request to the brokers.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
-/// A client that only asks: it joins no group and reads nothing.
+/// A client for requests only: it joins no group and reads nothing.
 pub struct KafkaTopicEnds {
     client: BaseConsumer,
 }
@@ -26,7 +26,7 @@ impl std::fmt::Debug for KafkaTopicEnds {
 }
 
 impl KafkaTopicEnds {
-    /// Creates the client; the brokers need not be there.
+    /// Creates the client; the brokers need not be available.
     ///
     /// # Errors
     /// librdkafka refuses a property.

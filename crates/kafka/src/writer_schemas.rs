@@ -9,10 +9,10 @@ use serde::Deserialize;
 
 use crate::client::connection::KafkaClientError;
 
-/// Where the registry is and who we are there.
+/// Address and credentials of the registry.
 #[derive(Debug, Clone)]
 pub struct WriterSchemasConfig {
-    /// Base address, up to where `/schemas` begins.
+    /// Base URL, without `/schemas`.
     pub url: String,
     /// User for basic authentication.
     pub username: Option<String>,
@@ -20,13 +20,13 @@ pub struct WriterSchemasConfig {
     pub password: Option<Secret>,
     /// Bearer token.
     pub bearer: Option<Secret>,
-    /// The whole answer is here within this, or the request has failed.
+    /// Timeout of a request with its complete response.
     pub timeout: Duration,
-    /// A larger answer, in bytes, holds no schema that can be used. A table of 4096 columns takes 600 000.
+    /// Maximum size of a response in bytes. A table of 4096 columns takes 600 000.
     pub answer_bytes_max: usize,
 }
 
-/// A client behind the [`WriterSchemas`] port. It keeps nothing, because the decoder keeps every schema it was given.
+/// A client behind the [`WriterSchemas`] port. It has no cache, because the decoder caches schemas.
 #[derive(Debug)]
 pub struct HttpWriterSchemas {
     config: WriterSchemasConfig,
@@ -40,7 +40,7 @@ struct SchemaAnswer {
     schema_type: Option<String>,
 }
 
-/// What a registry says when it has no such schema. Whoever answers 404 without it is no schema registry.
+/// Error body of a registry for an unknown schema. A 404 without it is not from a schema registry.
 #[derive(Deserialize)]
 struct RefusalAnswer {
     error_code: u32,
@@ -49,20 +49,20 @@ struct RefusalAnswer {
 /// Registries number their refusals by the status: 40403 is "schema not found".
 const NOT_FOUND_CODES: std::ops::Range<u32> = 40_400..40_500;
 
-/// An answer as it came, within the limits.
+/// A response within the limits.
 struct Answer {
     status: StatusCode,
     text: Vec<u8>,
 }
 
-/// Why there is no answer.
+/// Why there is no response.
 enum NoAnswer {
     TooLarge,
     Failed(String),
 }
 
 impl HttpWriterSchemas {
-    /// A client; the registry need not be there.
+    /// A client; the registry need not be available.
     ///
     /// # Errors
     /// The address is not a URL, or the machine has no TLS roots.
@@ -70,9 +70,9 @@ impl HttpWriterSchemas {
         reqwest::Url::parse(&config.url)
             .map_err(|error| KafkaClientError::Refused(format!("schema_registry.url: {error}")))?;
         let client = Client::builder()
-            // Each request has a runtime of its own, with which its connection ends.
+            // Each request has its own runtime, so its connection ends with it.
             .pool_max_idle_per_host(0)
-            // A registry that redirects elsewhere is not the one that was configured.
+            // A redirection leads to a registry that was not configured.
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .map_err(|error| KafkaClientError::Refused(format!("schema_registry: {error}")))?;
@@ -80,7 +80,7 @@ impl HttpWriterSchemas {
     }
 
     async fn ask(&self, id: u32) -> Result<Answer, NoAnswer> {
-        // The address is ours to know; an error's text would repeat it for every record.
+        // The address is known from the config; the error message would repeat it for every record.
         let failed = |error: reqwest::Error| NoAnswer::Failed(error.without_url().to_string());
         let mut request = self
             .client
@@ -103,7 +103,7 @@ impl HttpWriterSchemas {
         Ok(Answer { status, text })
     }
 
-    /// Waits for the whole answer, however slowly it comes, until the timeout.
+    /// Waits for the complete response until the timeout.
     fn ask_in_time(&self, id: u32) -> Result<Answer, NoAnswer> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -111,7 +111,7 @@ impl HttpWriterSchemas {
             .map_err(|error| NoAnswer::Failed(error.to_string()))?;
         let within = self.config.timeout;
         let answer = runtime.block_on(async { tokio::time::timeout(within, self.ask(id)).await });
-        // A name that is looked up still must not hold the thread up.
+        // A pending DNS lookup must not block the thread.
         runtime.shutdown_background();
         answer.unwrap_or_else(|_| {
             let within = within.as_millis();

@@ -38,7 +38,7 @@ impl Reason {
     pub(crate) fn endless() -> Self {
         Self {
             label: "unknown_schema",
-            detail: "it asks for one writer schema after another".to_owned(),
+            detail: "it needs more than one writer schema".to_owned(),
         }
     }
 }

@@ -143,7 +143,7 @@ impl<S: Source, T: Take> Intake<S, T> {
         if let Some(streams) = self.take.held()
             && let Err(error) = self.source.follow(Reading::Without(&streams))
         {
-            tracing::warn!(intake = %self.name, error = %error, "streams that wait cannot be held");
+            tracing::warn!(intake = %self.name, error = %error, "waiting partitions could not be paused");
         }
         let Some(topics) = self.follow.adopt(&mut self.rounds.open.round) else {
             return;
@@ -151,12 +151,12 @@ impl<S: Source, T: Take> Intake<S, T> {
         let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
         match self.source.follow(Reading::Topics(&topics)) {
             Ok(()) => {
-                tracing::info!(intake = %self.name, topics = topics.len(), "topics of the new registry are followed");
+                tracing::info!(intake = %self.name, topics = topics.len(), "subscribed to the topics of the new registry");
             }
             Err(error) => {
                 let reason = format!("cannot read the topics of the new registry: {error}");
                 self.status.not_ready(&self.name, &reason, self.clock.now());
-                tracing::error!(intake = %self.name, error = %error, "new topics refused");
+                tracing::error!(intake = %self.name, error = %error, "cannot subscribe to the topics of the new registry");
             }
         }
     }
@@ -249,12 +249,12 @@ impl<S: Source, T: Take> Intake<S, T> {
             SourceEvent::Behind { stream, records } => self.streams.set_behind(stream, records),
             SourceEvent::Unreachable { reason } => {
                 if self.status.not_ready(&self.name, &reason, self.clock.now()) {
-                    tracing::warn!(intake = %self.name, reason = %reason, "source does not answer");
+                    tracing::warn!(intake = %self.name, reason = %reason, "source is unreachable");
                 }
             }
             SourceEvent::Reachable => {
                 if self.status.ready(&self.name) {
-                    tracing::info!(intake = %self.name, "source answers");
+                    tracing::info!(intake = %self.name, "source is reachable again");
                 }
             }
         }

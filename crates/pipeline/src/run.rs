@@ -385,7 +385,7 @@ impl<S: Source + 'static, O: Outbox + 'static> Start<S, O> {
             Drive::Threads => {
                 let thread = std::thread::Builder::new().name(name.clone());
                 if let Err(error) = thread.spawn(move || drop(end.send(intake.run()))) {
-                    tracing::error!(part = %name, error = %error, "thread could not be started");
+                    tracing::error!(part = %name, error = %error, "cannot start a thread");
                 }
             }
             Drive::Steps(pause) => {

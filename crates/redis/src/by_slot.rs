@@ -1,5 +1,5 @@
-//! Names → gone, in a cluster: each node gets pipelines of one `UNLINK` a slot, and redirections are followed. A node that
-//! is down is not waited for.
+//! Purges exact names in a cluster: each node gets pipelines with one `UNLINK` per slot, and redirections are followed.
+//! Nothing waits for a node that is down.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::slots::slot_of;
 use crate::target::RedisTarget;
 use crate::unlink::{note, unlink_of};
 
-/// A slot on its way from node to node is asked for again after this.
+/// Pause before a retry while a slot moves from node to node.
 const TRY_AGAIN_PAUSE: Duration = Duration::from_millis(10);
 
 /// A name that is not settled yet.
@@ -24,20 +24,20 @@ const TRY_AGAIN_PAUSE: Duration = Duration::from_millis(10);
 struct Pending {
     place: usize,
     slot: u16,
-    /// In an `UNLINK` of its own: the slot is being handed over, and only single names are redirected then.
+    /// Needs its own `UNLINK`: the slot is migrating, and then only single names are redirected.
     alone: bool,
-    /// Where the slot is being handed over to.
+    /// The node to which the slot migrates.
     ask: Option<Arc<str>>,
 }
 
-/// One `UNLINK` and what it is for.
+/// One `UNLINK` and its names.
 struct Unlink {
     command: Cmd,
     asking: bool,
     pending: Vec<Pending>,
 }
 
-/// One that was sent, or failed to be.
+/// An `UNLINK` that was sent, or could not be sent.
 struct Answered {
     unlink: Unlink,
     answer: Result<u64, RedisError>,
@@ -49,14 +49,14 @@ impl Answered {
     }
 }
 
-/// Names to remove, and the way to them.
+/// Names to remove, and the cluster.
 struct Names<'a> {
     route: &'a ClusterRoute,
     target: &'a RedisTarget,
     names: &'a [&'a [u8]],
 }
 
-/// Each name at the owner of its slot, redirections followed.
+/// Removes each name at the owner of its slot, following redirections.
 pub(crate) async fn unlink_by_slot(
     route: &ClusterRoute,
     target: &RedisTarget,
@@ -81,7 +81,7 @@ pub(crate) async fn unlink_by_slot(
     for _ in 0..=REDIRECTIONS_MAX {
         if pending.is_empty() {
             if report.is_settled() {
-                // Redirections that were followed are nobody's concern.
+                // Redirections that were followed are not reported.
                 report.reason = None;
             }
             return report;
@@ -118,7 +118,7 @@ pub(crate) async fn unlink_by_slot(
     report
 }
 
-/// Sorts names by the node to ask. A slot without an owner is nobody's: its names wait, and so do those of a node that
+/// Groups names by node. Names of a slot without an owner wait, and so do those of a node that
 /// is down.
 fn by_node(
     route: &ClusterRoute,
@@ -148,7 +148,7 @@ fn by_node(
             }
             Err(error) => {
                 let place = wanted.place;
-                // The table is not there: what was said when it was asked for is the better reason.
+                // There is no table: the error of its request is the better reason.
                 report.reason.get_or_insert_with(|| reason_of(&error));
                 report.outcomes[place] = outcome_of(&error);
             }
@@ -161,7 +161,7 @@ fn by_node(
 }
 
 impl Names<'_> {
-    /// Everything for one node: pipelines of bounded size, some on their way at once. A node is waited for once.
+    /// Sends all names of one node: pipelines of bounded size, some in parallel. At most one timeout per node.
     async fn unlink_on(&self, node: &Arc<str>, wanted: &[Pending]) -> Vec<Answered> {
         let mut answered = Vec::new();
         let mut pipelines = self.pipelines_of(wanted).into_iter();
@@ -185,14 +185,14 @@ impl Names<'_> {
             }
             answered.extend(group);
             if let Some(error) = silence {
-                // What is left fails alike: another attempt belongs to the next purge.
+                // The rest fails in the same way; the next purge tries again.
                 answered.extend(all_failed(pipelines.flatten(), &error));
                 return answered;
             }
         }
     }
 
-    /// Sends pipelines together; each of their commands is answered in time, or is not.
+    /// Sends pipelines in parallel, with a timeout for their responses.
     async fn send_group(&self, node: &Arc<str>, group: Vec<Vec<Unlink>>) -> Vec<Answered> {
         let deadline = tokio::time::Instant::now() + self.target.node_patience;
         let borrowed = match self.route.link(node) {
@@ -286,7 +286,7 @@ fn all_failed(unlinks: impl IntoIterator<Item = Unlink>, error: &RedisError) -> 
     unlinks.into_iter().map(failed).collect()
 }
 
-/// Writes an answer to the report, or puts its names back. Says whether to pause before they are asked for again.
+/// Adds a response to the report, or keeps its names for a retry. Returns whether to pause before the retry.
 fn settle(
     report: &mut PurgeReport,
     pending: &mut Vec<Pending>,

@@ -16,19 +16,19 @@ use crate::nodes::Nodes;
 use crate::outcome::{outcome_of, reason_of};
 use crate::slots::{SlotTable, address, redirected};
 
-/// Nodes asked for their table at once.
+/// Number of nodes that are asked for their table at the same time.
 const ASKED_AT_ONCE: usize = 3;
 
-/// A reshard moves slots one by one; each asks for no table of its own.
+/// A reshard moves slots one by one; this avoids a refresh for each slot.
 const REFRESH_PAUSE: Duration = Duration::from_millis(50);
 
 /// The longest pause while no node answers.
 const REFRESH_PAUSE_MAX: Duration = Duration::from_millis(500);
 
-/// Redirections of one command at most. A slot that moves twice meanwhile is asked for again later.
+/// Maximum redirections of one command. If a slot moves more often, the purge is retried later.
 pub(crate) const REDIRECTIONS_MAX: usize = 8;
 
-/// The way to the owner of a slot.
+/// Route to the owner of a slot.
 pub(crate) struct ClusterRoute {
     seeds: Vec<Arc<str>>,
     dialler: Dialler,
@@ -43,9 +43,9 @@ pub(crate) struct ClusterRoute {
 struct Known {
     table: Option<SlotTable>,
     links: HashMap<Arc<str>, Arc<Link>>,
-    /// Nodes whose last answer was none: asked for a table last.
+    /// Nodes without an answer to their last request: asked for a table last.
     troubled: BTreeSet<Arc<str>>,
-    /// Which of them are taken for down.
+    /// Breaker of each node.
     nodes: Nodes,
     is_stale: bool,
     attempts: u64,
@@ -88,7 +88,7 @@ impl ClusterRoute {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The link to a node, made when there is none.
+    /// The link to a node, created if there is none.
     pub(crate) fn link(&self, node: &Arc<str>) -> Result<Arc<Link>, RedisError> {
         let mut known = self.known();
         if let Some(link) = known.links.get(node) {
@@ -120,12 +120,12 @@ impl ClusterRoute {
             .map_or_else(Vec::new, |table| table.primaries().to_vec())
     }
 
-    /// The table as it is, to be compared.
+    /// The current table, for comparison.
     pub(crate) fn table(&self) -> Option<SlotTable> {
         self.known().table.clone()
     }
 
-    /// Whether a purge may ask `node`. Where not, the table may be old: a replica may have taken over.
+    /// Whether purges may be sent to `node`. If not, the table may be outdated: a replica may have taken over.
     pub(crate) fn admit(&self, node: &Arc<str>) -> bool {
         let mut known = self.known();
         let Known { table, nodes, .. } = &mut *known;
@@ -135,20 +135,20 @@ impl ClusterRoute {
         admitted
     }
 
-    /// How many primaries are silent while others answer; none when no one does.
+    /// Number of primaries that do not answer while others do; zero if none answers.
     pub(crate) fn silent(&self) -> u32 {
         let known = self.known();
         let table = known.table.as_ref();
         table.map_or(0, |table| known.nodes.silent(table.primaries()))
     }
 
-    /// A primary that is taken for down while others answer.
+    /// A primary that is considered down while others answer.
     pub(crate) fn down(&self) -> Option<Arc<str>> {
         let known = self.known();
         known.nodes.down(known.table.as_ref()?.primaries()).cloned()
     }
 
-    /// What an answer of `node` to something that `began` then says about it and about the cluster.
+    /// Updates the state of `node` and the cluster after a response to a request that `began` then.
     pub(crate) fn note(&self, node: &Arc<str>, began: Instant, error: Option<&RedisError>) {
         let mut known = self.known();
         let Some(error) = error else {
@@ -190,14 +190,14 @@ impl ClusterRoute {
         }
     }
 
-    /// A node failed at something that is no single answer.
+    /// A node failed in an operation with several responses.
     pub(crate) fn doubt(&self, node: &Arc<str>) {
         let mut known = self.known();
         known.is_stale = true;
         known.troubled.insert(Arc::clone(node));
     }
 
-    /// The same, and it was silent.
+    /// The same, after a timeout.
     pub(crate) fn miss(&self, node: &Arc<str>, began: Instant) {
         self.doubt(node);
         self.known().fail(node, began);
@@ -211,7 +211,7 @@ impl ClusterRoute {
         }
     }
 
-    /// Brings the table up to date when there is none or something spoke against it, but not too often.
+    /// Refreshes the table if there is none or it may be outdated, with a minimum interval.
     pub(crate) async fn refresh_if_stale(&self) -> Result<(), RedisError> {
         {
             let known = self.known();
@@ -225,7 +225,7 @@ impl ClusterRoute {
         self.refresh().await
     }
 
-    /// Asks nodes for the table. One caller asks, the others take what it got.
+    /// Requests the table from nodes. One caller does it, the others use its result.
     pub(crate) async fn refresh(&self) -> Result<(), RedisError> {
         let seen = self.known().attempts;
         let _asking = self.refreshing.lock().await;
@@ -256,8 +256,8 @@ impl ClusterRoute {
         }
     }
 
-    /// Whom to ask first, in turn, and whom when none of these answers: nodes in trouble last, since one that is
-    /// cut off may not know it.
+    /// Order of nodes for a request of the table: nodes with errors last, since an isolated node
+    /// may have an old table.
     fn nodes_to_ask(&self) -> (Vec<Arc<str>>, Vec<Arc<str>>) {
         let known = self.known();
         let nodes = known.table.iter().flat_map(SlotTable::nodes);
@@ -322,7 +322,7 @@ impl ClusterRoute {
         known.refresh_not_before = Some(Instant::now() + REFRESH_PAUSE);
     }
 
-    /// A fresh table, every slot with an owner, and an answer of every primary.
+    /// Checks that the table is fresh, every slot has an owner, and every primary answers.
     pub(crate) async fn check(&self) -> Result<(), String> {
         self.refresh().await.map_err(|error| reason_of(&error))?;
         let whole = self.table().is_some_and(|table| table.is_whole());
@@ -346,7 +346,7 @@ impl ClusterRoute {
         }
     }
 
-    /// Whether some primary is handing slots over, key by key.
+    /// Whether a primary is migrating slots.
     pub(crate) async fn is_resharding(&self) -> Result<bool, RedisError> {
         for node in self.primaries() {
             let mut ask = redis::cmd("CLUSTER");
@@ -363,17 +363,17 @@ impl ClusterRoute {
     }
 }
 
-/// Whether the error is that of a node that does not serve: nothing came, or it still loads its data.
+/// Whether the error means that the node does not serve: no response, or it still loads its data.
 pub(crate) fn is_silence(error: &RedisError) -> bool {
     outcome_of(error) == PurgeOutcome::Unreachable || is_loading(error)
 }
 
-/// Whether a node says that it is not there yet.
+/// Whether a node reports that it is not ready yet.
 pub(crate) fn is_loading(error: &RedisError) -> bool {
     error.kind() == ErrorKind::Server(ServerErrorKind::BusyLoading)
 }
 
-/// The node that a redirection names.
+/// The node in a redirection.
 pub(crate) fn ask_target(error: &RedisError, node: &str) -> Option<Arc<str>> {
     let (to, _) = error.redirect_node()?;
     redirected(to, node).map(Arc::from)

@@ -1,10 +1,10 @@
-//! Which names of a `SCAN` belong to the families that are to go.
+//! Selects the names of a `SCAN` that belong to the families to purge.
 
 use freshet_core::purge::PurgeBatch;
 use freshet_core::registry::Scope;
 use freshet_core::shape::NameShape;
 
-/// One walk over the key space, for all families whose names begin alike.
+/// One scan of the key space, for all families with the same prefix.
 pub(crate) struct FamilyScan {
     prefix: Vec<u8>,
     families: Vec<Wanted>,
@@ -18,7 +18,7 @@ struct Wanted {
 }
 
 impl FamilyScan {
-    /// As few walks as the family purges of a batch take: what begins with the prefix of another is found on its way.
+    /// The fewest scans for the family purges of a batch: a prefix that starts with another one needs no separate scan.
     pub(crate) fn all_of(batch: &PurgeBatch) -> Vec<Self> {
         let purges = batch.iter().enumerate();
         let families = purges.filter(|(_, (purge, _))| purge.scope == Scope::Family);
@@ -45,12 +45,12 @@ impl FamilyScan {
         scans
     }
 
-    /// The places of the batch that this walk answers, and whether a name was found for each.
+    /// The indices in the batch of this scan's families, and whether a name was found for each.
     pub(crate) fn places(&self) -> impl Iterator<Item = (usize, bool)> {
         self.families.iter().map(|it| (it.place, it.is_found))
     }
 
-    /// A pattern that no name of these families escapes. What else it takes in is left out by [`Self::select`].
+    /// A pattern that matches all names of these families. [`Self::select`] removes other matches.
     pub(crate) fn pattern(&self) -> Vec<u8> {
         let suffix = match &self.families[..] {
             [only] => only.shape.suffix(),
@@ -63,7 +63,7 @@ impl FamilyScan {
         pattern
     }
 
-    /// Those of `names` that one of the families can produce. A name of another family may begin and end alike.
+    /// The names that one of the families can produce. Names of another family may match the pattern too.
     pub(crate) fn select<'a>(&mut self, names: &'a [Vec<u8>]) -> Vec<&'a [u8]> {
         let mut selected = Vec::with_capacity(names.len());
         for name in names {
@@ -82,7 +82,7 @@ impl FamilyScan {
     }
 }
 
-/// Appends `literal` so that a pattern takes it for itself.
+/// Appends `literal`, escaped for a pattern.
 fn push_literal(pattern: &mut Vec<u8>, literal: &[u8]) {
     for &byte in literal {
         if matches!(byte, b'*' | b'?' | b'[' | b']' | b'\\' | b'^' | b'-') {

@@ -1,4 +1,4 @@
-//! Which server it is that answers, so that one that has not seen earlier purges is noticed.
+//! Identifies the server that answers, to detect one that has not received earlier purges.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,19 +14,19 @@ pub(crate) struct Identity {
     replication: String,
 }
 
-/// What `INFO` said.
+/// Result of `INFO`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Introduction {
-    /// Forbidden, or not known there.
+    /// Not allowed, or not supported.
     Withheld,
-    /// A server that takes writes.
+    /// A primary.
     Primary(Identity),
-    /// A server that copies another one.
+    /// A replica.
     Replica,
 }
 
 impl Introduction {
-    /// Reads the answers to `INFO server` and `INFO replication`.
+    /// Parses the responses of `INFO server` and `INFO replication`.
     pub(crate) fn read(
         server: &Result<String, RedisError>,
         replication: &Result<String, RedisError>,
@@ -54,7 +54,7 @@ fn fields(info: &str) -> HashMap<&str, &str> {
         .collect()
 }
 
-/// The place of one primary, which one server after another may take. Counts how often that may have happened.
+/// The role of one primary, which different servers may have over time. Counts possible replacements.
 #[derive(Debug)]
 pub(crate) struct Seat {
     taken_by: Mutex<TakenBy>,
@@ -76,8 +76,8 @@ impl Seat {
         }
     }
 
-    /// A server introduced itself. `fresh` says that the connection is new: who does not say who he is may be
-    /// another one then.
+    /// Compares the identity of a server. `fresh`: the connection is new, so a server without identity may be
+    /// a different one.
     pub(crate) fn take(&self, introduction: &Introduction, fresh: bool) {
         let now = match introduction {
             Introduction::Primary(identity) => TakenBy::Known(identity.clone()),

@@ -1,4 +1,4 @@
-//! Redis behind Freshet's ports: purging exact keys and whole families, and looking at entries.
+//! Redis behind Freshet's ports: purges exact keys and whole families, and reads entries.
 
 mod by_slot;
 mod cluster;

@@ -1,5 +1,5 @@
 //! One multiplexed connection that heals. redis-rs does not count a timeout as a lost connection, so a peer that
-//! accepts and stays silent would be asked for ever; here one unanswered command gives the connection up.
+//! accepts and never answers would be used forever; here one unanswered command closes the connection.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -27,14 +27,14 @@ pub(crate) struct Dialler {
     config: AsyncConnectionConfig,
 }
 
-/// Who is expected at the other end.
+/// The expected kind of server.
 #[derive(Debug, Clone)]
 pub(crate) enum Peer {
     /// A sentinel.
     Sentinel,
-    /// A server whose role is its own affair: an address, or a node of a cluster that redirects.
+    /// Any role: a single address, or a cluster node, which redirects.
     Any(Arc<Seat>),
-    /// A primary, or nobody.
+    /// Only a primary.
     Primary(Arc<Seat>),
 }
 
@@ -64,7 +64,7 @@ impl Dialler {
         }
     }
 
-    /// A link to `url`; nothing is connected yet.
+    /// A link to `url`, not connected yet.
     pub(crate) fn link(&self, url: &str, peer: Peer) -> Result<Link, RedisError> {
         let info = url.into_connection_info()?;
         let mut settings = info.redis_settings().clone();
@@ -74,7 +74,7 @@ impl Dialler {
         if let Some(password) = &self.password {
             settings = settings.set_password(password.expose());
         }
-        // Freshet's user may do nothing but what purging needs; CLIENT SETINFO is not among it.
+        // Freshet's ACL user has only the rights for purging, without CLIENT SETINFO.
         let info = info.set_redis_settings(settings.set_skip_set_lib_name());
         let client = match &self.trusted {
             None => Client::open(info)?,
@@ -96,7 +96,7 @@ impl Dialler {
     }
 }
 
-/// A connection and how to make another.
+/// A connection, with the settings to reconnect.
 pub(crate) struct Link {
     client: Client,
     config: AsyncConnectionConfig,
@@ -112,7 +112,7 @@ struct Made {
     failure: Option<RedisError>,
 }
 
-/// A borrowed connection and which one it is.
+/// A borrowed connection and its number.
 #[derive(Clone)]
 pub(crate) struct Borrowed {
     connection: MultiplexedConnection,
@@ -126,7 +126,7 @@ impl std::fmt::Debug for Link {
 }
 
 impl Link {
-    /// The connection, made when there is none. One caller makes it, the others wait for it and share its failure.
+    /// The connection, opened if there is none. One caller opens it, the others wait and share its error.
     pub(crate) async fn borrow(&self) -> Result<Borrowed, RedisError> {
         let attempts = self.attempts.load(Ordering::Acquire);
         let mut made = self.made.lock().await;
@@ -165,7 +165,7 @@ impl Link {
         Ok(connection)
     }
 
-    /// Asks whether the server answers, and who it is.
+    /// Pings the server and reads its identity.
     async fn introduce(
         &self,
         connection: &mut MultiplexedConnection,
@@ -190,7 +190,7 @@ impl Link {
         Ok(())
     }
 
-    /// Whether the server answers, and whether it is still the same one.
+    /// Pings the server and compares its identity.
     pub(crate) async fn check(&self) -> Result<(), RedisError> {
         let mut borrowed = self.borrow().await?;
         let answered = match redis::cmd("PING")
@@ -206,13 +206,13 @@ impl Link {
         answered
     }
 
-    /// Sends one command and notes when the connection broke.
+    /// Sends one command; marks the connection as broken if it fails.
     pub(crate) async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, RedisError> {
         let borrowed = self.borrow().await?;
         self.ask_on(&borrowed, command).await
     }
 
-    /// The same on a connection that is there.
+    /// The same on an open connection.
     pub(crate) async fn ask_on<T: FromRedisValue>(
         &self,
         borrowed: &Borrowed,
@@ -226,7 +226,7 @@ impl Link {
         answer
     }
 
-    /// Sends a pipeline. What fails by itself is in the answer's elements.
+    /// Sends a pipeline. Errors of single commands are in the elements of the response.
     pub(crate) async fn ask_all<T: FromRedisValue>(
         &self,
         borrowed: &Borrowed,
@@ -240,14 +240,14 @@ impl Link {
         answer
     }
 
-    /// Gives the connection up after an error that makes its next answer doubtful.
+    /// Closes the connection after an error after which its next response cannot be trusted.
     async fn note_error(&self, borrowed: &Borrowed, error: &RedisError) {
         if breaks_connection(error) {
             self.give_up(borrowed).await;
         }
     }
 
-    /// Gives a connection up: nothing was heard on it for too long.
+    /// Closes a connection after a timeout.
     pub(crate) async fn give_up(&self, borrowed: &Borrowed) {
         let mut made = self.made.lock().await;
         if made.generation == borrowed.generation && !Promise::P11.is_broken() {
@@ -260,12 +260,12 @@ impl Link {
 fn breaks_connection(error: &RedisError) -> bool {
     error.is_io_error()
         || error.is_unrecoverable_error()
-        // Behind a name or a virtual address, another connection may lead to the primary.
+        // With a DNS name or a virtual IP, a new connection may reach the primary.
         || error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly)
 }
 
-/// Whether a PEM text holds authorities that a server can be trusted by. redis-rs takes one without any, and then no
-/// server is ever trusted.
+/// Checks that a PEM text contains certificates. redis-rs accepts one without any, and then trusts no
+/// server.
 ///
 /// # Errors
 /// [`RedisConfigError::NoCertificate`].
@@ -277,10 +277,10 @@ pub fn check_authorities(pem: &[u8]) -> Result<(), RedisConfigError> {
     }
 }
 
-/// redis-rs takes the cryptography that the process has, and panics on the first connection when it has none or
-/// has two to choose from. Which it is depends on what else is linked, so it is said here.
+/// Sets the crypto provider. redis-rs uses the provider of the process, and panics on the first connection if there is
+/// none or more than one. This depends on other linked crates, so it is set here.
 fn choose_cryptography() {
-    // An error says that somebody has chosen already.
+    // An error means that it is set already.
     let _chosen = rustls::crypto::aws_lc_rs::default_provider().install_default();
 }
 

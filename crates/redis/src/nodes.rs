@@ -1,28 +1,28 @@
-//! A small breaker for each node of a cluster: a node that gave no answer twice is taken for down and nobody waits for
-//! it. Pings ask it all the time; where nobody pings, one purge from time to time does.
+//! A small breaker for each node of a cluster: after two attempts without an answer a node is considered down, and
+//! nothing waits for it. Pings are still sent to it; without pings, one purge from time to time is.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Attempts without an answer, one after the other, after which a node is taken for down. The first may have met a
-/// connection that was closed while nobody used it.
+/// Consecutive attempts without an answer after which a node is considered down. The first one may have used an
+/// idle connection that was closed.
 const FAILURES_TO_OPEN: u32 = 2;
 
-/// A purge asks a node that is down when nobody has for so long. Longer than the pause between two pings, so that no
-/// purge waits for a silent node while something pings it.
+/// After this time without a ping, a purge is sent to a node that is down. Longer than the ping interval, so that no
+/// purge waits for a silent node while it is pinged.
 const PROBE_AFTER: Duration = Duration::from_secs(5);
 
-/// What is known of one node.
+/// State of one node.
 #[derive(Debug, Clone, Copy, Default)]
 struct Node {
-    /// It has answered something once.
+    /// Whether it has ever answered.
     heard: bool,
-    /// Attempts in a row that were not answered.
+    /// Consecutive attempts without an answer.
     failures: u32,
-    /// When the last of them ended.
+    /// End of the last of them.
     failed: Option<Instant>,
-    /// While it is down: a purge may ask it from now on.
+    /// While it is down: from when on a purge may be sent to it.
     ask_at: Option<Instant>,
 }
 
@@ -41,12 +41,12 @@ impl Node {
 pub(crate) struct Nodes(HashMap<Arc<str>, Node>);
 
 impl Nodes {
-    /// The node is there. That is no answer to a purge: a node that loads its data tells its slots, too.
+    /// The node answers. This does not prove that it purges: a node that loads its data also reports its slots.
     pub(crate) fn heard(&mut self, node: &Arc<str>) {
         self.0.entry(Arc::clone(node)).or_default().heard = true;
     }
 
-    /// The node did what it was asked for. Says whether it was taken for down.
+    /// The node executed a command. Returns whether it was considered down.
     pub(crate) fn answered(&mut self, node: &Arc<str>) -> bool {
         let known = self.0.entry(Arc::clone(node)).or_default();
         let was_down = known.is_down();
@@ -57,8 +57,8 @@ impl Nodes {
         was_down
     }
 
-    /// An attempt that `began` then was not answered. Says whether the node is taken for down from now on. Attempts that
-    /// were under way together fail together and count once.
+    /// An attempt that `began` then was not answered. Returns whether the node is now considered down. Parallel
+    /// attempts fail together and count once.
     pub(crate) fn failed(&mut self, node: &Arc<str>, began: Instant, now: Instant) -> bool {
         let known = self.0.entry(Arc::clone(node)).or_default();
         known.ask_at = Some(now + PROBE_AFTER);
@@ -70,15 +70,15 @@ impl Nodes {
         known.failures == FAILURES_TO_OPEN
     }
 
-    /// A ping is about to ask the node; purges need not.
+    /// A ping will be sent to the node, so purges need not.
     pub(crate) fn probing(&mut self, node: &Arc<str>, now: Instant) {
         if let Some(known) = self.0.get_mut(node).filter(|known| known.is_down()) {
             known.ask_at = Some(now + PROBE_AFTER);
         }
     }
 
-    /// Whether a purge may ask the node. While none of `primaries` is well it always may: then the target as a whole is
-    /// down, and that is for others to find out.
+    /// Whether a purge may be sent to the node. Always true if none of `primaries` works: then the target is
+    /// down, which the target's breaker handles.
     pub(crate) fn admit(&mut self, node: &Arc<str>, primaries: &[Arc<str>], now: Instant) -> bool {
         let one_is_well = self.one_is_well(primaries);
         let Some(known) = self.0.get_mut(node).filter(|known| known.is_down()) else {
@@ -91,7 +91,7 @@ impl Nodes {
         due || !one_is_well
     }
 
-    /// How many of `primaries` gave no answer last time while others are well; none when no one is.
+    /// Number of `primaries` without an answer while others work; zero if none works.
     pub(crate) fn silent(&self, primaries: &[Arc<str>]) -> u32 {
         if !self.one_is_well(primaries) {
             return 0;
@@ -100,14 +100,14 @@ impl Nodes {
         primaries.iter().filter(failing).count() as u32
     }
 
-    /// One of `primaries` that is taken for down while others are well.
+    /// One of `primaries` that is considered down while others work.
     pub(crate) fn down<'a>(&self, primaries: &'a [Arc<str>]) -> Option<&'a Arc<str>> {
         let is_down = |node: &&Arc<str>| self.0.get(*node).is_some_and(Node::is_down);
         let one = primaries.iter().find(is_down)?;
         self.one_is_well(primaries).then_some(one)
     }
 
-    /// Forgets nodes that are gone.
+    /// Removes nodes that are no longer in the cluster.
     pub(crate) fn retain(&mut self, kept: impl Fn(&Arc<str>) -> bool) {
         self.0.retain(|node, _| kept(node));
     }

@@ -1,10 +1,10 @@
-//! What a Redis error means for a purge.
+//! Maps Redis errors to outcomes.
 
 use freshet_core::purge::{PurgeOutcome, Refusal};
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
-/// No error of Redis is about the key: what cannot be done now is asked for again, loudly, and nothing is
-/// put aside. A user without rights is refused whatever it asks, and a backlog is mended by mending the rights.
+/// No Redis error is about the key, so a failed purge is retried and reported, and never becomes a dead letter.
+/// Missing rights are a refusal of the caller: the backlog drains when they are granted.
 pub(crate) fn outcome_of(error: &RedisError) -> PurgeOutcome {
     match error.kind() {
         ErrorKind::Server(
@@ -28,7 +28,7 @@ pub(crate) fn outcome_of(error: &RedisError) -> PurgeOutcome {
 /// The error for the log, without the names that the command held.
 pub(crate) fn reason_of(error: &RedisError) -> String {
     match (error.kind(), error.code()) {
-        // The connection's own words for WRONGPASS leave the code out that runbooks name.
+        // The connection's message for WRONGPASS lacks the code that runbooks mention.
         (ErrorKind::AuthenticationFailed, _) => {
             "redis answers WRONGPASS: wrong user or password".to_owned()
         }

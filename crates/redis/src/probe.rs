@@ -1,4 +1,4 @@
-//! Looking at an entry as a reader would find it, and storing one as a reader would.
+//! Reads and stores entries as a reader would.
 
 use std::time::Duration;
 
@@ -64,7 +64,7 @@ impl RedisPurger {
     }
 }
 
-/// A field of a JSON object as text; none when it is not there or the entry is something else (a lease).
+/// A field of a JSON object as text; none if it is missing or the entry is something else (a lease).
 fn field_of(value: &[u8], field: &str) -> Option<String> {
     match serde_json::from_slice::<Value>(value).ok()?.get(field)? {
         Value::String(text) => Some(text.clone()),

@@ -1,4 +1,4 @@
-//! Purging: exact names, and whole families by paced `SCAN`.
+//! Purges exact names, and whole families by rate-limited `SCAN`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,7 +24,7 @@ pub struct RedisPurger {
     takeovers: Arc<AtomicU64>,
 }
 
-/// Why a family is not gone.
+/// Why a family purge failed.
 struct Left {
     outcome: PurgeOutcome,
     reason: Option<String>,
@@ -40,10 +40,10 @@ impl From<RedisError> for Left {
 }
 
 impl RedisPurger {
-    /// A purger; the server need not be there.
+    /// A purger; the server need not be available.
     ///
     /// # Errors
-    /// The target cannot be what its config says.
+    /// The config of the target is invalid.
     pub fn connect(target: RedisTarget) -> Result<Self, RedisConfigError> {
         let takeovers = Arc::default();
         let route = Route::new(&target, &takeovers)?;
@@ -75,8 +75,8 @@ impl RedisPurger {
         report.reason = answered.reason;
     }
 
-    /// Removes all entries of the scan's families, on every server. A server that was replaced meanwhile has not been
-    /// looked through, and a cursor means nothing to another one: then all is asked for again.
+    /// Removes all entries of the scan's families, on every server. If a server is replaced during the scan, it
+    /// has not been scanned, and cursors are not valid on another one: then all purges are retried.
     async fn remove_families(&self, scan: &mut FamilyScan) -> Result<u64, Left> {
         let before = self.takeovers();
         let removed = match &self.route {
@@ -96,8 +96,8 @@ impl RedisPurger {
         }
     }
 
-    /// On every primary of a cluster. A key that is handed over meanwhile, from a node not yet looked through to one
-    /// that has been, is found by a second pass: it is there for the whole of it.
+    /// On every primary of a cluster. A key that migrates during the scan from an unscanned node to a scanned one
+    /// is found by a second pass.
     async fn remove_everywhere(
         &self,
         route: &ClusterRoute,
@@ -128,7 +128,7 @@ impl RedisPurger {
         Ok(removed)
     }
 
-    /// What becomes of a family while a node of a cluster is down: its scan is not started.
+    /// Report for families while a node of a cluster is down: the scan is not started.
     fn node_down(&self, report: &mut PurgeReport) -> Option<PurgeOutcome> {
         let Route::Cluster(route) = &self.route else {
             return None;
@@ -172,7 +172,7 @@ impl Purger for RedisPurger {
     async fn purge(&self, batch: &PurgeBatch) -> PurgeReport {
         let mut report = PurgeReport::all(PurgeOutcome::Forgotten, batch.len());
         self.unlink(batch, &mut report).await;
-        // A server that does not answer is waited for once a batch. A family needs all of them.
+        // At most one timeout per batch. A family needs all servers.
         let held_up = |outcome: &PurgeOutcome| {
             matches!(outcome, PurgeOutcome::Unreachable | PurgeOutcome::NodeDown)
         };

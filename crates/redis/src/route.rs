@@ -1,4 +1,4 @@
-//! How a name finds its server: one address, a primary that sentinels know, or the owner of its slot.
+//! Finds the server of a name: one address, the primary of Sentinel, or the owner of its slot.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -17,12 +17,12 @@ use crate::slots::slot_of;
 use crate::target::{RedisConfigError, RedisTarget, Topology};
 use crate::unlink::{failed, unlink_at};
 
-/// The way to the servers of a target.
+/// Route to the servers of a target.
 #[derive(Debug)]
 pub(crate) enum Route {
     /// One address.
     Single(Arc<Link>),
-    /// A primary that sentinels know.
+    /// The primary of Sentinel.
     Sentinel(Box<SentinelRoute>),
     /// The owners of slots.
     Cluster(Box<ClusterRoute>),
@@ -77,7 +77,7 @@ impl Route {
         }
     }
 
-    /// Asks the server that holds `name`.
+    /// Sends a command to the server of `name`.
     pub(crate) async fn ask<T: FromRedisValue>(
         &self,
         name: &[u8],
@@ -121,7 +121,7 @@ impl Route {
         }
     }
 
-    /// Whether every server answers, and whether they are the same as before.
+    /// Pings every server and compares their identities.
     pub(crate) async fn check(&self) -> Result<(), String> {
         match self {
             Self::Single(link) => link.check().await.map_err(|error| reason_of(&error)),

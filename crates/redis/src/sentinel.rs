@@ -1,4 +1,4 @@
-//! A primary that sentinels know. They are asked when there is none yet, after every error, and at every ping.
+//! The primary of Sentinel. The sentinels are asked at first use, after every error, and with every ping.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,7 +12,7 @@ use crate::link::{Dialler, Link, Peer};
 use crate::outcome::reason_of;
 use crate::slots::address;
 
-/// The way to the primary.
+/// Route to the primary.
 #[derive(Debug)]
 pub(crate) struct SentinelRoute {
     pub(crate) sentinels: Vec<Link>,
@@ -22,7 +22,7 @@ pub(crate) struct SentinelRoute {
     told_unreachable: AtomicBool,
 }
 
-/// How links to primaries are made.
+/// Settings of links to primaries.
 pub(crate) struct Primaries {
     pub(crate) dialler: Dialler,
     /// `redis` or `rediss`.
@@ -43,7 +43,7 @@ struct Current {
     is_doubtful: bool,
 }
 
-/// What one sentinel says.
+/// Answer of one sentinel.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Named {
     /// Grows with each failover.
@@ -66,7 +66,7 @@ impl SentinelRoute {
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The link to the primary, as far as is known without a doubt; else what the sentinels say.
+    /// The link to the known primary, or, if in doubt, the one that the sentinels report.
     pub(crate) async fn primary(&self) -> Result<Arc<Link>, RedisError> {
         {
             let current = self.current();
@@ -77,7 +77,7 @@ impl SentinelRoute {
         match self.ask_sentinels().await {
             Ok(named) => self.switch_to(named.address),
             Err(error) => {
-                // Sentinels that are gone are no reason to leave a primary. The next ping asks them again.
+                // Keep the primary if no sentinel answers. The next ping asks them again.
                 let mut current = self.current();
                 current.is_doubtful = false;
                 let last = current.primary.as_ref();
@@ -86,7 +86,7 @@ impl SentinelRoute {
         }
     }
 
-    /// The primary may be another one by now.
+    /// The primary may have changed.
     pub(crate) fn doubt(&self) {
         self.current().is_doubtful = true;
     }
@@ -112,7 +112,7 @@ impl SentinelRoute {
         Ok(link)
     }
 
-    /// The sentinels are asked first: a primary that was cut off goes on answering and is no primary any more.
+    /// Asks the sentinels first: an isolated former primary may still answer.
     pub(crate) async fn check(&self) -> Result<(), RedisError> {
         match self.ask_sentinels().await {
             Ok(named) => {
@@ -137,7 +137,7 @@ impl SentinelRoute {
         checked
     }
 
-    /// Asks all at once, waits for more than half, and believes the one that knows of the latest failover.
+    /// Asks all in parallel, waits for more than half, and uses the answer with the latest failover.
     async fn ask_sentinels(&self) -> Result<Named, RedisError> {
         let mut asked: FuturesUnordered<_> = self
             .sentinels

@@ -1,27 +1,27 @@
-//! The slots of a cluster and who owns them.
+//! Slots of a cluster and their owners.
 
 use std::sync::Arc;
 
 use redis::Value;
 
-/// Slots of a cluster.
+/// Number of slots.
 pub(crate) const SLOTS: usize = 16_384;
 
 const NOBODY: u16 = u16::MAX;
 
-/// The slot of a name: CRC16 over the hash tag, or over the whole name where there is none.
+/// The slot of a name: CRC16 over the hash tag, or over the whole name if there is none.
 pub(crate) fn slot_of(name: &[u8]) -> u16 {
     crc16::State::<crc16::XMODEM>::calculate(hash_tag(name).unwrap_or(name)) % SLOTS as u16
 }
 
-/// What stands between the first `{` and the next `}`, unless that is nothing.
+/// The text between the first `{` and the next `}`, if not empty.
 fn hash_tag(name: &[u8]) -> Option<&[u8]> {
     let rest = &name[name.iter().position(|&byte| byte == b'{')? + 1..];
     let tag = &rest[..rest.iter().position(|&byte| byte == b'}')?];
     (!tag.is_empty()).then_some(tag)
 }
 
-/// Who owns which slot.
+/// Owners of slots.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SlotTable {
     owners: Vec<u16>,
@@ -30,7 +30,7 @@ pub(crate) struct SlotTable {
 }
 
 impl SlotTable {
-    /// Reads an answer to `CLUSTER SLOTS`. A node that does not know its own host is `asked`, the host that answered.
+    /// Parses a response of `CLUSTER SLOTS`. A node without a host has the host that was `asked`.
     pub(crate) fn read(answer: &[Value], asked: &str) -> Option<Self> {
         let mut table = Self {
             owners: vec![NOBODY; SLOTS],
@@ -88,7 +88,7 @@ impl SlotTable {
         self.primaries.get(usize::from(owner))
     }
 
-    /// A node said that the slot belongs to another one.
+    /// A redirection reported another owner of the slot.
     pub(crate) fn moved(&mut self, slot: u16, address: &str) {
         let owner = self.number_of(address);
         if let Some(old) = self.owners.get_mut(usize::from(slot)) {
@@ -100,7 +100,7 @@ impl SlotTable {
         &self.primaries
     }
 
-    /// Everybody who may know the table.
+    /// All nodes that may have the table.
     pub(crate) fn nodes(&self) -> impl Iterator<Item = &Arc<str>> {
         self.primaries.iter().chain(&self.replicas)
     }
@@ -124,10 +124,10 @@ fn address_of(node: &[Value], asked: &str) -> Option<String> {
     Some(address(host, &port.to_string(), asked))
 }
 
-/// An address as URLs have it.
+/// An address as in URLs.
 pub(crate) fn address(host: &str, port: &str, asked: &str) -> String {
     let host = match host {
-        // The node does not know, or was told not to say.
+        // The node does not know its host, or is configured to hide it.
         "" | "?" => host_of(asked),
         other => other,
     };

@@ -1,24 +1,24 @@
-//! Where a Redis is, who we are there, and how much we ask of it at a time.
+//! Settings of a Redis target: addresses, credentials, limits.
 
 use std::time::Duration;
 
 use freshet_core::secret::Secret;
 
-/// How the servers of one target stand together.
+/// Topology of a target.
 #[derive(Debug, Clone)]
 pub enum Topology {
-    /// One address, whoever answers there.
+    /// One address.
     Standalone {
         /// `redis://host:port/db` or, with TLS, `rediss://host:port/db`.
         url: String,
     },
-    /// A primary that sentinels know.
+    /// A primary that Sentinel manages.
     Sentinel {
-        /// URLs of the sentinels. With TLS there, the primary is spoken to with TLS too.
+        /// URLs of the sentinels. With TLS, the primary is used with TLS too.
         nodes: Vec<String>,
-        /// What the sentinels call the primary.
+        /// Name of the primary in the sentinels' config.
         master: String,
-        /// The database there.
+        /// Database number.
         database: u32,
         /// ACL user at the sentinels.
         username: Option<String>,
@@ -27,7 +27,7 @@ pub enum Topology {
     },
     /// Redis Cluster.
     Cluster {
-        /// URLs of some nodes; the others are learned from them. TLS to these is TLS to all.
+        /// URLs of some nodes; the others are discovered. With TLS, all connections use TLS.
         nodes: Vec<String>,
     },
 }
@@ -87,16 +87,16 @@ impl RedisTarget {
 /// A target cannot be what its config says.
 #[derive(Debug, thiserror::Error)]
 pub enum RedisConfigError {
-    /// The URL or TLS settings are not usable.
+    /// The URL or TLS settings are invalid.
     #[error("redis target cannot be used: {0}")]
     Unusable(String),
-    /// No node is named.
+    /// There is no node.
     #[error("redis target has no {0}")]
     NoNode(&'static str),
-    /// Some nodes have TLS and others have not.
+    /// Some nodes use TLS and others do not.
     #[error("redis target has nodes with TLS and nodes without")]
     MixedSchemes,
-    /// The authorities are no PEM, or there is none. Nobody could be trusted by them.
+    /// The CA file contains no PEM certificate.
     #[error("contains no PEM certificate")]
     NoCertificate,
 }

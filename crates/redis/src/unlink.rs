@@ -1,4 +1,4 @@
-//! Names → gone, at one server: many names in one `UNLINK`. What nodes of a cluster get is in `by_slot`.
+//! Purges exact names at one server: many names in one `UNLINK`. For a cluster see `by_slot`.
 
 use freshet_core::purge::{PurgeOutcome, PurgeReport};
 use futures_util::future::join_all;
@@ -15,13 +15,13 @@ pub(crate) fn failed(count: usize, error: &RedisError) -> PurgeReport {
     report
 }
 
-/// Everything at one server, some commands on their way at once.
+/// Purges all names at one server, with some commands in parallel.
 pub(crate) async fn unlink_at(link: &Link, target: &RedisTarget, names: &[&[u8]]) -> PurgeReport {
     let mut report = PurgeReport::all(PurgeOutcome::Forgotten, names.len());
     let size = target.keys_per_command.max(1);
     let at_once = target.commands_in_flight.max(1);
     for (group_at, group) in names.chunks(size * at_once).enumerate() {
-        // Borrowed once a group: what cannot be connected to is waited for once, not by each command.
+        // Borrowed once per group, so that a failed connection costs one timeout, not one per command.
         let borrowed = match link.borrow().await {
             Ok(borrowed) => borrowed,
             Err(error) => {
@@ -52,7 +52,7 @@ pub(crate) async fn unlink_at(link: &Link, target: &RedisTarget, names: &[&[u8]]
     report
 }
 
-/// `UNLINK` of these names, with room for them from the start.
+/// `UNLINK` of these names, with preallocated space.
 pub(crate) fn unlink_of(names: &[&[u8]]) -> Cmd {
     const VERB: &str = "UNLINK";
     let bytes: usize = names.iter().map(|name| name.len()).sum();
@@ -61,7 +61,7 @@ pub(crate) fn unlink_of(names: &[&[u8]]) -> Cmd {
     command
 }
 
-/// Writes an answer's count or reason down; what it means for its names.
+/// Records the count or the error of a response; returns the outcome of its names.
 pub(crate) fn note(
     removed: &mut u64,
     reason: &mut Option<String>,

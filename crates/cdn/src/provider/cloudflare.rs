@@ -1,7 +1,7 @@
 //! Cloudflare: purges of cache tags in one zone.
 //!
 //! `POST /zones/{id}/purge_cache` with `{"tags":[…]}`, at most 100 a call, or `invalidate_cache` for a soft purge. The
-//! status is not the word: 200 comes with `success: false` when a tag is refused, and says nothing of the tags beside it
+//! status is not sufficient: 200 has `success: false` if a tag is refused, and does not report the other tags
 //! (opennextjs-cloudflare pull request 655). A success does not say whether anything was cached.
 
 use std::time::Duration;
@@ -24,7 +24,7 @@ const SIDE: &str = "cloudflare";
 /// Bytes of all tags of one call: 100 of the longest that are taken.
 const BYTES_PER_CALL: usize = 102_400;
 
-/// An answered ping holds for so long: every call counts towards the 1 200 in five minutes of the token.
+/// Minimum interval of pings: every call counts towards the token's limit of 1 200 in five minutes.
 const PING_HOLDS: Duration = Duration::from_secs(30);
 
 /// Codes of errors that are about a tag: too long, not printable.
@@ -44,11 +44,11 @@ pub struct CloudflareTarget {
     pub account_id: Option<String>,
     /// One environment of the zone instead of all.
     pub environment_id: Option<String>,
-    /// Soft purges invalidate. Otherwise they are made hard.
+    /// Whether soft purges invalidate. Otherwise they are sent as hard purges.
     pub soft: bool,
     /// Base address of the API.
     pub api: String,
-    /// A further secret header, for a proxy that wants one.
+    /// A secret header for a proxy.
     pub secret_header: Option<SecretHeader>,
     /// A call is answered within this.
     pub timeout: Duration,
@@ -79,7 +79,7 @@ impl CloudflareTarget {
     }
 }
 
-/// How Cloudflare is asked and what it says.
+/// Requests and responses of Cloudflare.
 #[derive(Debug)]
 pub struct Cloudflare {
     target: CloudflareTarget,
@@ -108,7 +108,7 @@ struct TokenState {
 }
 
 impl Cloudflare {
-    /// Cloudflare as its target says; the API need not be there.
+    /// Cloudflare with these settings; the API need not be available.
     ///
     /// # Errors
     /// An id cannot stand in a path, or the token in a header.
@@ -180,7 +180,7 @@ impl Provider for Cloudflare {
         Reading::failed(chunk, outcome, refusal(answer, envelope, outcome))
     }
 
-    /// Asks whether the token works: every token may, and no purge limit counts it.
+    /// Verifies the token: allowed for every token, and not counted by the purge limit.
     fn pings(&self) -> Vec<Call<'_>> {
         let path = match &self.target.account_id {
             Some(account) => format!("accounts/{account}/tokens/verify"),
@@ -206,7 +206,7 @@ fn envelope(answer: &Answer<'_>) -> Option<Envelope> {
     serde_json::from_slice(answer.body.ok()?).ok()
 }
 
-/// The codes know better than the status.
+/// The error codes are more precise than the status.
 fn by_codes(envelope: &Envelope, by_status: PurgeOutcome) -> PurgeOutcome {
     let codes = envelope.errors.iter().flatten().map(|error| error.code);
     let any = |of: &[u32]| codes.clone().any(|code| of.contains(&code));
@@ -214,13 +214,13 @@ fn by_codes(envelope: &Envelope, by_status: PurgeOutcome) -> PurgeOutcome {
         PurgeOutcome::Throttled { .. } | PurgeOutcome::Unreachable => by_status,
         _ if any(&OF_CALLER) => PurgeOutcome::Refused(Refusal::OfCaller),
         _ if any(&OF_TAG) => PurgeOutcome::Refused(Refusal::OfPurge),
-        // A success by its status that says of itself that it is none.
+        // Status 200, but `success` is false.
         PurgeOutcome::Purged => PurgeOutcome::Forgotten,
         by_status => by_status,
     }
 }
 
-/// Codes are reported. The messages beside them only where they are about the caller: others repeat tags.
+/// Codes are always reported, messages only if they are about the caller: others repeat tags.
 fn refusal(answer: &Answer<'_>, envelope: Option<Envelope>, outcome: PurgeOutcome) -> Reason {
     let errors = envelope.and_then(|said| said.errors).unwrap_or_default();
     let codes: Vec<String> = errors

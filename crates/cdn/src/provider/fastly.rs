@@ -31,7 +31,7 @@ pub struct FastlyTarget {
     pub token: Secret,
     /// Base address of the API.
     pub api: String,
-    /// A further secret header, for a proxy that wants one.
+    /// A secret header for a proxy.
     pub secret_header: Option<SecretHeader>,
     /// A call is answered within this.
     pub timeout: Duration,
@@ -56,7 +56,7 @@ impl FastlyTarget {
     }
 }
 
-/// How Fastly is asked and what it says.
+/// Requests and responses of Fastly.
 #[derive(Debug)]
 pub struct Fastly {
     target: FastlyTarget,
@@ -75,7 +75,7 @@ struct ErrorBody {
 type PurgedKeys = BTreeMap<String, IgnoredAny>;
 
 impl Fastly {
-    /// Fastly as its target says; the API need not be there.
+    /// Fastly with these settings; the API need not be available.
     ///
     /// # Errors
     /// The service id cannot stand in a path, or the token in a header.
@@ -142,7 +142,7 @@ impl Provider for Fastly {
         }
     }
 
-    /// Asks for the token's own description: a read that every token may make and no purge limit counts.
+    /// Reads the token's description: allowed for every token, and not counted by the purge limit.
     fn pings(&self) -> Vec<Call<'_>> {
         vec![self.call(Method::GET, "tokens/self")]
     }
@@ -158,7 +158,7 @@ impl Provider for Fastly {
     }
 }
 
-/// The answer names every key that was purged; one that it does not name stays forgotten.
+/// The response lists every purged key; a key that is not listed stays `Forgotten`.
 fn read_purged(chunk: &Chunk<'_>, purged: &PurgedKeys) -> Reading {
     let outcome_of = |name: &&str| match purged.contains_key(*name) {
         true => PurgeOutcome::Purged,

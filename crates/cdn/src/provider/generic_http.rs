@@ -1,5 +1,5 @@
-//! Any cache that is purged by an HTTP request: nginx, Souin, one of your own. Method, URL, headers and body are
-//! templates, and a status says whether it was done.
+//! Any cache that is purged by an HTTP request: nginx, Souin, your own. Method, URL, headers and body are
+//! templates; the status decides whether the purge was done.
 //!
 //! There is no soft purge: a soft one is sent as a hard one, which is always safe.
 
@@ -19,16 +19,16 @@ use crate::template::{Form, Template};
 /// Bytes of all names of one call: they fit into a header line or a request line of 8 KiB.
 const BYTES_PER_CALL: usize = 7_500;
 
-/// Calls under way at once where each names one thing.
+/// Calls in flight if each has one name.
 const SINGLE_IN_FLIGHT: usize = 16;
 
-/// A name that nothing carries.
+/// A name that no entry has.
 const PING: &str = "freshet.ping";
 
 /// A cache behind an HTTP interface of its own.
 #[derive(Debug, Clone)]
 pub struct HttpTarget {
-    /// Who is asked, for messages: scheme, host and port.
+    /// The server, for messages: scheme, host and port.
     pub side: String,
     /// The method of a purge.
     pub method: Method,
@@ -40,17 +40,17 @@ pub struct HttpTarget {
     pub secret_header: Option<SecretHeader>,
     /// The body of a purge. Names are escaped in it where it is JSON.
     pub body: Option<Template>,
-    /// What the body is.
+    /// Content type of the body.
     pub content_type: HeaderValue,
-    /// Stands between names.
+    /// Separator between names.
     pub separator: String,
-    /// Names of one call, where it does not name one alone.
+    /// Names of one call, unless each call has one name.
     pub names_per_call: usize,
-    /// Statuses that say that it was done.
+    /// Statuses that mean that the purge was done.
     pub success: Vec<u16>,
-    /// Statuses that say that nothing of that name was cached.
+    /// Statuses that mean that nothing with that name was cached.
     pub nothing_cached: Vec<u16>,
-    /// What is asked to see whether the cache is there; none to purge a name that nothing carries.
+    /// URL of the health check; none to purge a name that no entry has.
     pub ping: Option<String>,
     /// A call is answered within this.
     pub timeout: Duration,
@@ -90,17 +90,17 @@ impl HttpTarget {
     }
 }
 
-/// How such a cache is asked and what it says.
+/// Requests and responses of such a cache.
 #[derive(Debug)]
 pub struct GenericHttp {
     target: HttpTarget,
 }
 
 impl GenericHttp {
-    /// The cache as its target says; it need not be there.
+    /// The cache with these settings; it need not be available.
     ///
     /// # Errors
-    /// No part of the request names what is to be purged, or `separator` cannot stand between names in a header.
+    /// The request has no placeholder, or `separator` is not allowed in a header.
     pub fn new(target: HttpTarget) -> Result<Self, CdnConfigError> {
         if !target.templates().any(Template::names_something) {
             let fault = "has no placeholder, so every purge would be the same request";
@@ -137,7 +137,7 @@ impl GenericHttp {
         match answer.outcome() {
             _ if self.target.success.contains(&status) => PurgeOutcome::Purged,
             _ if self.target.nothing_cached.contains(&status) => PurgeOutcome::NothingCached,
-            // A success that nobody declared is none.
+            // An undeclared 2xx is not a success.
             PurgeOutcome::Purged => PurgeOutcome::Refused(Refusal::OfCaller),
             outcome => outcome,
         }

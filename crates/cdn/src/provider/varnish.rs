@@ -1,9 +1,9 @@
 //! Varnish with vmod xkey: one PURGE per node, tags in one header line.
 //!
-//! The wire form is whatever the VCL says; method and headers are settings, with the names of the VCL in
-//! `docs/` as the usual ones. Open-source Varnish does not pass purges on, so every node is asked and
-//! success means that all of them answered. Done is only what the VCL has counted (`X-Purged`): without its
-//! rules Varnish passes the request to the origin, and an origin may say 200 to anything.
+//! The VCL decides the request format; method and headers are settings, with the names of the VCL in
+//! `examples/compose/default.vcl` as defaults. Open-source Varnish does not forward purges, so every node is purged and
+//! success means that all of them answered. A purge counts only with `X-Purged` of the VCL: without its
+//! rules Varnish forwards the request to the origin, which may respond 200 to anything.
 
 use std::time::Duration;
 
@@ -17,10 +17,10 @@ use crate::CdnConfigError;
 use crate::chunk::{Bounds, Chunk};
 use crate::secret_header::SecretHeader;
 
-/// How long a connection may rest: Varnish closes it after 5 s (`timeout_idle`).
+/// Maximum idle time of a connection: Varnish closes it after 5 s (`timeout_idle`).
 const IDLE: Duration = Duration::from_secs(4);
 
-/// A tag that no object carries.
+/// A tag that no object has.
 const PING: &str = "freshet.ping";
 
 /// Varnish nodes that cache the same site.
@@ -28,15 +28,15 @@ const PING: &str = "freshet.ping";
 pub struct VarnishTarget {
     /// `http://host:port` of every node.
     pub nodes: Vec<String>,
-    /// The method that the VCL takes for a purge.
+    /// Method of a purge in the VCL.
     pub method: String,
     /// Header with the tags of a hard purge.
     pub purge_header: String,
     /// Header with the tags of a soft purge.
     pub soft_header: String,
-    /// `Host` header, where the VCL looks at it.
+    /// `Host` header, if the VCL checks it.
     pub host: Option<String>,
-    /// A secret that the VCL asks for.
+    /// A secret that the VCL requires.
     pub secret_header: Option<SecretHeader>,
     /// A node answers within this.
     pub timeout: Duration,
@@ -60,7 +60,7 @@ impl VarnishTarget {
     }
 }
 
-/// How Varnish nodes are asked and what they say.
+/// Requests and responses of Varnish nodes.
 #[derive(Debug)]
 pub struct Varnish {
     target: VarnishTarget,
@@ -120,7 +120,7 @@ impl Varnish {
             .collect()
     }
 
-    /// What keeps an answer from being that of a purge, and what it means for the purge.
+    /// Why a response is not that of a purge, and the outcome.
     fn fault_of(&self, answer: &Answer<'_>) -> Option<(PurgeOutcome, Reason)> {
         let (status, outcome) = (answer.status, answer.outcome());
         let reason = match status.as_u16() {
@@ -138,7 +138,7 @@ impl Varnish {
         Some((outcome, reason))
     }
 
-    /// What to do about a node that refuses a purge.
+    /// Advice for a node that refuses a purge.
     fn advice(&self) -> String {
         match &self.target.secret_header {
             None => "this host is not allowed to purge there; allow it in the VCL, or set `secret_header` if the VCL requires a secret"
@@ -151,7 +151,7 @@ impl Varnish {
     }
 }
 
-/// How many objects went: header `X-Purged`, as the VCL in `docs/` sets it.
+/// Number of removed objects: header `X-Purged`, as set by `examples/compose/default.vcl`.
 fn count_of(answer: &Answer<'_>) -> Option<u64> {
     answer.number("x-purged")
 }
@@ -168,7 +168,7 @@ impl Provider for Varnish {
         };
         Terms {
             idle: IDLE,
-            // Everything stands in status and headers.
+            // Status and headers have everything.
             body_bytes_max: 0,
             ..Terms::new(bounds, self.target.timeout).hiding(self.target.secret_header.as_ref())
         }
@@ -194,7 +194,7 @@ impl Provider for Varnish {
         }
     }
 
-    /// Purges what is not there: harmless, and it asks the very thing that a purge needs.
+    /// Purges a nonexistent tag: harmless, and it tests exactly what a purge needs.
     fn pings(&self) -> Vec<Call<'_>> {
         self.ask(PurgeMode::Hard, PING).unwrap_or_default()
     }

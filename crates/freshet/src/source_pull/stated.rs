@@ -1,4 +1,4 @@
-//! What a person has stated in a source file, and no catalog knows, stays when the file is written anew.
+//! Keeps values that were added to a source file by hand when the file is written again.
 
 use std::path::Path;
 

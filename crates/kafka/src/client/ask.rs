@@ -1,5 +1,5 @@
-//! Questions to the brokers, answered on a separate thread by a client that never joins the group, so that a slow broker
-//! holds up no record.
+//! Requests to the brokers on a separate thread, with a client that never joins the group, so that a slow broker
+//! delays no record.
 
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::time::Duration;
@@ -8,10 +8,10 @@ use rdkafka::consumer::BaseConsumer;
 
 use super::connection::{KafkaClientError, KafkaConnection};
 
-/// The brokers answer within this, or are asked again.
+/// Timeout of a request; then it is retried.
 pub(crate) const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 
-/// Makes clients that ask about a group and never join it.
+/// Creates clients for requests about a group that never join it.
 #[derive(Debug, Clone)]
 pub(crate) struct Onlooker {
     pub(crate) connection: KafkaConnection,
@@ -35,7 +35,7 @@ impl Onlooker {
         config.create().map_err(KafkaClientError::from_kafka)
     }
 
-    /// Puts all questions with one client, made for the first of them.
+    /// Sends all requests with one client, created for the first.
     pub(crate) fn with_one_client<Q, A>(
         self,
         put: fn(&BaseConsumer, &Q) -> Result<A, String>,
@@ -51,7 +51,7 @@ impl Onlooker {
     }
 }
 
-/// One question at a time. The thread ends with it.
+/// One request at a time. The thread ends when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Asker<Q, A> {
     questions: SyncSender<Q>,
@@ -60,7 +60,7 @@ pub(crate) struct Asker<Q, A> {
 }
 
 impl<Q: Send + 'static, A: Send + 'static> Asker<Q, A> {
-    /// An asker whose thread is called `name` and puts each question with `put`.
+    /// An asker whose thread has this `name` and sends each request with `put`.
     pub(crate) fn new(
         name: &str,
         mut put: impl FnMut(Q) -> Result<A, String> + Send + 'static,
@@ -71,7 +71,7 @@ impl<Q: Send + 'static, A: Send + 'static> Asker<Q, A> {
             .name(name.to_owned())
             .spawn(move || {
                 while let Ok(question) = asked.recv() {
-                    // Nobody listens when the source was closed meanwhile.
+                    // There is no receiver if the source was closed meanwhile.
                     if answer.send(put(question)).is_err() {
                         return;
                     }
@@ -87,18 +87,18 @@ impl<Q: Send + 'static, A: Send + 'static> Asker<Q, A> {
         }
     }
 
-    /// Whether an answer is still to come.
+    /// Whether a request is pending.
     pub(crate) fn is_asked(&self) -> bool {
         self.is_asked
     }
 
-    /// Asks; whether that was possible.
+    /// Starts a request; returns whether that was possible.
     pub(crate) fn ask(&mut self, question: Q) -> bool {
         self.is_asked = self.questions.try_send(question).is_ok();
         self.is_asked
     }
 
-    /// The answer, once it is there.
+    /// The response, if it has arrived.
     pub(crate) fn answer(&mut self) -> Option<Result<A, String>> {
         let answer = match self.answers.try_recv() {
             Ok(answer) => answer,

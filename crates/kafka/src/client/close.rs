@@ -1,9 +1,9 @@
-//! Ends a client in time.
+//! Closes a client in time.
 
 use std::time::Duration;
 
-/// Closes a client, for `within` at most: with brokers away librdkafka may take its session timeout or longer, and
-/// nobody should wait for that.
+/// Closes a client within `within`: if brokers are unavailable, librdkafka may take its session timeout or
+/// longer.
 pub(crate) fn in_time(within: Duration, close: impl FnOnce() + Send + 'static) {
     let (done, closed) = std::sync::mpsc::sync_channel(1);
     let closing = std::thread::Builder::new()

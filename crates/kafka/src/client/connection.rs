@@ -9,11 +9,11 @@ use rdkafka::ClientConfig;
 use rdkafka::consumer::BaseConsumer;
 use rdkafka::error::KafkaError;
 
-/// Partitions that are revoked are kept for so long at most. The client fetches nothing meanwhile, of other
-/// partitions either, so it is not long: purges that are repeated do less harm than purges that are late.
+/// Maximum time to keep revoked partitions. It is short, because the client fetches nothing meanwhile, not even of other
+/// partitions: repeated purges are less harmful than late ones.
 const DRAIN_WITHIN: Duration = Duration::from_millis(500);
 
-/// Second names of properties that promises stand on.
+/// Aliases of properties that promises depend on.
 const ALIASES: [(&str, &str); 1] = [("request.required.acks", "acks")];
 
 /// Brokers and librdkafka properties.
@@ -23,7 +23,7 @@ pub struct KafkaConnection {
     pub brokers: String,
     /// librdkafka properties (TLS, SASL, tuning). Those that Freshet's promises depend on cannot be overridden.
     pub properties: BTreeMap<String, String>,
-    /// The same with values that must not be shown.
+    /// The same for secret values.
     pub secret_properties: BTreeMap<String, Secret>,
 }
 
@@ -41,13 +41,13 @@ impl fmt::Debug for KafkaConnection {
     }
 }
 
-/// There is no client.
+/// Why a client could not be created.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum KafkaClientError {
-    /// A setting is not accepted: by librdkafka, or the address of the schema registry.
+    /// librdkafka rejects a setting, or the address of the schema registry is invalid.
     #[error("kafka settings are rejected: {0}")]
     Refused(String),
-    /// The machine gives no thread to the client.
+    /// No thread can be started for the client.
     #[error(
         "cannot start a thread for the kafka client: {0}; raise the process limit of this user (ulimit -u, pids.max)"
     )]
@@ -78,14 +78,14 @@ impl KafkaClientError {
 }
 
 impl KafkaConnection {
-    /// The members decide who reads what; with `group.protocol=consumer` the brokers do.
+    /// Whether members decide the assignment; with `group.protocol=consumer` the brokers do.
     pub(crate) fn is_classic_group(&self) -> bool {
         self.properties
             .get("group.protocol")
             .is_none_or(|protocol| protocol != "consumer")
     }
 
-    /// How long partitions that are revoked may be kept until they are drained: always less than a session.
+    /// Maximum time to keep revoked partitions while they drain: always less than a session timeout.
     pub(crate) fn drain_within(&self) -> Duration {
         let session = self.properties.get("session.timeout.ms");
         let session = session
@@ -94,11 +94,11 @@ impl KafkaConnection {
         session.map_or(DRAIN_WITHIN, |session| DRAIN_WITHIN.min(session / 2))
     }
 
-    /// Whether a client can be made of the properties together. Makes one that knows no broker, so that nothing is
+    /// Checks the combination of all properties. Creates a client without brokers, so that nothing is
     /// connected.
     ///
     /// # Errors
-    /// What librdkafka refuses, without any secret.
+    /// librdkafka's error message, without secrets.
     pub fn check(&self) -> Result<(), KafkaClientError> {
         let mut config = self.client(&[], &[("group.id", "freshet.check"), ("log_level", "0")]);
         config.remove("bootstrap.servers");
@@ -108,8 +108,8 @@ impl KafkaConnection {
         })
     }
 
-    /// A client config for whoever reads or asks from outside of a group: it never joins one and commits nothing.
-    /// librdkafka wants a group's name all the same.
+    /// A client config for reading outside a group: it never joins one and commits nothing.
+    /// librdkafka requires a group name anyway.
     pub(crate) fn outside_client(
         &self,
         group: &str,
@@ -135,7 +135,7 @@ impl KafkaConnection {
         connection.client(&usual, &[&outside[..], fixed].concat())
     }
 
-    /// A client config: our defaults, then the user's properties, then what must be as it is.
+    /// A client config: defaults, then the user's properties, then fixed properties.
     pub(crate) fn client(&self, usual: &[(&str, &str)], fixed: &[(&str, &str)]) -> ClientConfig {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", &self.brokers);

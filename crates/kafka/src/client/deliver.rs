@@ -1,5 +1,5 @@
-//! A producer whose deliveries are awaited. rdkafka has one of its own, whose thread asks the clock without a pause
-//! for the last millisecond of every hundred: a hundredth of a core, for nothing.
+//! A producer with awaited deliveries. The one in rdkafka polls the clock without a pause
+//! for the last millisecond of every hundred, which wastes a hundredth of a core.
 
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -13,27 +13,27 @@ use tokio::sync::oneshot;
 
 use super::connection::KafkaClientError;
 
-/// How long the thread waits for a delivery at a time: also how long it outlives its producer.
+/// Timeout of one poll for deliveries; also how long the thread outlives its producer.
 const POLL_FOR: Duration = Duration::from_secs(1);
 
-/// How long a record waits for room in the client's queue.
+/// Maximum wait for space in the client's queue.
 const ROOM_WITHIN: Duration = Duration::from_secs(5);
 
-/// How long until it is looked again whether there is room.
+/// Interval of checks for space in the queue.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
-/// Whoever awaits a delivery.
+/// Receiver of a delivery result.
 type Waiting = oneshot::Sender<Result<(), KafkaError>>;
 
-/// A producer, and the thread that hears what became of its records.
+/// A producer, and the thread that receives its delivery reports.
 pub(crate) struct Deliverer {
     producer: Arc<BaseProducer<Reports>>,
 }
 
-/// Hands each delivery to whoever awaits it.
+/// Passes each delivery report to its receiver.
 ///
-/// What a client reports by itself is seen again, and told once, by whoever appends or by the source. A broker that is
-/// away would otherwise fill the log twice a second.
+/// The client's own errors are not logged here, because the append or the source reports them once. An unavailable
+/// broker would otherwise be logged twice a second.
 pub(crate) struct Reports;
 
 impl ClientContext for Reports {
@@ -50,13 +50,13 @@ impl ProducerContext for Reports {
             .as_ref()
             .map(|_| ())
             .map_err(|(error, _)| error.clone());
-        // Who has given up waiting needs no answer.
+        // The receiver may have stopped waiting.
         let _ = waiting.send(delivered);
     }
 }
 
 impl Deliverer {
-    /// Creates the producer. The brokers need not be there.
+    /// Creates the producer. The brokers need not be available.
     pub(crate) fn connect(config: &ClientConfig) -> Result<Self, KafkaClientError> {
         let producer: BaseProducer<Reports> = config
             .create_with_context(Reports)
@@ -73,7 +73,7 @@ impl Deliverer {
     /// Sends a record and waits until the brokers have it, or until its `message.timeout.ms` is over.
     ///
     /// # Errors
-    /// The record was not stored, or it is not known whether it was.
+    /// The record was not stored, or its state is unknown.
     pub(crate) async fn deliver(
         &self,
         topic: &str,
@@ -97,7 +97,7 @@ impl Deliverer {
         delivered.await.unwrap_or(Err(KafkaError::Canceled))
     }
 
-    /// Why nothing can be sent any more, if that is so.
+    /// The permanent error of the producer, if any.
     pub(crate) fn failed_for_good(&self) -> Option<(RDKafkaErrorCode, String)> {
         self.producer.client().fatal_error()
     }

@@ -1,7 +1,7 @@
 //! Wakes the client's fetchers when partitions are resumed.
 //!
 //! In librdkafka a thread for each broker fetches. It sleeps while everything that it fetches is paused, for up to a
-//! second, and a resumed partition does not wake it. An answer of its broker does, so the broker is asked something.
+//! second, and a resumed partition does not wake it. A response of its broker does, so a request is sent to the broker.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use rdkafka::{Offset, TopicPartitionList};
 /// Brokers answer much sooner; without an answer the fetchers wake up later.
 const ANSWER_WITHIN: Duration = Duration::from_millis(100);
 
-/// Has the leaders of partitions that were just resumed fetched from at once.
+/// Makes the client fetch at once from the leaders of resumed partitions.
 pub(crate) fn wake_fetchers<C: ConsumerContext>(
     consumer: &BaseConsumer<C>,
     mut partitions: TopicPartitionList,
@@ -19,7 +19,7 @@ pub(crate) fn wake_fetchers<C: ConsumerContext>(
     if partitions.count() == 0 {
         return;
     }
-    // The question goes to every leader; its answer says nothing that is needed.
+    // The request goes to every leader; its response is not used.
     let asked = partitions
         .set_all_offsets(Offset::End)
         .and_then(|()| consumer.offsets_for_times(partitions, ANSWER_WITHIN));

@@ -23,20 +23,20 @@ pub(crate) struct Assigned {
     /// The same, as far as the brokers acknowledged it.
     pub(crate) committed_next: Option<i64>,
     pub(crate) anchor: Anchor,
-    /// It is being given away: nothing more of it is handed out.
+    /// It is being revoked: no more of its records are delivered.
     pub(crate) leaving: bool,
-    /// What is known of it from before.
+    /// State from an earlier assignment.
     pub(crate) before: Before,
     /// As the client counted last.
     pub(crate) fetching: Option<Fetching>,
 }
 
-/// What this process knows of a partition from an earlier assignment.
+/// State of a partition from an earlier assignment to this process.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Before {
     /// How far the brokers acknowledged it to be committed.
     pub(crate) committed: Option<i64>,
-    /// By this very client, which remembers more of it than may be true by now.
+    /// Whether it was this client, whose cached state may be outdated.
     pub(crate) by_this_client: bool,
 }
 
@@ -45,18 +45,18 @@ pub(crate) struct Before {
 pub(crate) struct Fetching {
     /// The offset that is fetched next.
     pub(crate) next: i64,
-    /// Records that wait to be taken.
+    /// Fetched records that are not delivered yet.
     pub(crate) waiting: i64,
 }
 
-/// Whether the brokers hold an offset of ours for a stream's partition.
+/// Whether the brokers have a committed offset for a stream's partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Anchor {
-    /// None yet: it begins, or goes on behind a gap.
+    /// None yet: it starts, or continues after a gap.
     None,
     /// One is there.
     Held,
-    /// One was there and is gone: what is read is another topic of the same name.
+    /// It is gone: the topic was recreated with the same name.
     Lost,
 }
 
@@ -87,7 +87,7 @@ impl Assigned {
         })
     }
 
-    /// Everything that was handed out of it is settled and committed.
+    /// Whether all its delivered records are settled and committed.
     pub(crate) fn is_drained(&self) -> bool {
         self.read.handed_next().is_none_or(|handed| {
             let settled = self.settled_next.is_some_and(|settled| settled >= handed);

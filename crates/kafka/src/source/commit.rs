@@ -1,9 +1,9 @@
-//! Commits the settled prefix of the streams that are still ours, and notices a topic that was made anew under a reader.
+//! Commits the settled prefix of the assigned streams, and detects topics that were recreated while they are read.
 //!
-//! A topic that is deleted and made anew between two fetches, and is longer by then than what was read, is read on
-//! in the middle without any error. But Kafka deletes a group's offsets together with a topic. So before a stream's
-//! next offset is committed, the one before must still be there; a separate thread asks. The same question tells
-//! whether a commit arrived, which the client does not report.
+//! If a topic is deleted and recreated between two fetches, and is already longer than the offset that was read, reading
+//! continues in its middle without an error. But Kafka deletes a group's offsets with the topic. So before each commit, a
+//! separate thread checks that the previous offset still exists. The same request confirms
+//! commits, which the client does not report.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -18,16 +18,16 @@ use super::state::State;
 use crate::client::ask::{ANSWER_WITHIN, Asker, Onlooker};
 use crate::client::partition::{Partition, committed, list_of};
 
-/// Brokers that did not answer are asked again after this.
+/// Pause before a retry if the brokers did not answer.
 const ASK_AGAIN: Duration = Duration::from_millis(500);
 
-/// A commit has arrived by then, mostly.
+/// Usual time until a commit has arrived.
 const CONFIRM_AFTER: Duration = Duration::from_millis(100);
 
 /// The same for streams that another process waits for, and when this one waits to leave.
 const CONFIRM_SOON: Duration = Duration::from_millis(5);
 
-/// How often who waits for a commit looks whether it is acknowledged.
+/// Interval of checks while waiting for a commit.
 const LOOK_EVERY: Duration = Duration::from_millis(1);
 
 type Question = HashMap<StreamId, Partition>;
@@ -35,7 +35,7 @@ type Question = HashMap<StreamId, Partition>;
 /// The offset committed for each stream, if any.
 type Committed = HashMap<StreamId, Option<i64>>;
 
-/// Commits, each after a look at the one before.
+/// Commits, each after a check of the previous one.
 #[derive(Debug)]
 pub(crate) struct Commits {
     asker: Asker<Question, Committed>,
@@ -43,7 +43,7 @@ pub(crate) struct Commits {
     is_reported: bool,
     due: bool,
     not_before: Instant,
-    /// Streams were found whose topic is another one.
+    /// Streams whose topic was recreated were found.
     found_lost: bool,
 }
 
@@ -63,7 +63,7 @@ impl Commits {
         self.due = true;
     }
 
-    /// Whether streams were found, since this was asked last, whose topic is another one.
+    /// Whether streams of recreated topics were found since the last call.
     pub(crate) fn take_found_lost(&mut self) -> bool {
         std::mem::take(&mut self.found_lost)
     }
@@ -155,7 +155,7 @@ impl Commits {
     }
 }
 
-/// What is settled and not known to be committed, but for streams that are cut off.
+/// Settled offsets that are not known to be committed, except of streams that are cut off.
 fn uncommitted(state: &State) -> Question {
     let kept = state.assigned.iter();
     let kept = kept.filter(|known| known.anchor != Anchor::Lost && known.uncommitted().is_some());

@@ -1,4 +1,4 @@
-//! How long partitions that are revoked are kept: while what was handed out of them settles, up to a deadline.
+//! How long revoked partitions are kept: while their delivered records settle, up to a deadline.
 
 use std::time::{Duration, Instant};
 
@@ -6,10 +6,10 @@ use rdkafka::TopicPartitionList;
 
 use super::assigned::Assigned;
 
-/// A drain of which nothing was settled or committed for this long hangs.
+/// A drain without progress for this long is stalled.
 const HANGS_AFTER: Duration = Duration::from_millis(250);
 
-/// Partitions that are to be given away once they are drained.
+/// Partitions that are released when they are drained.
 #[derive(Debug)]
 pub(crate) struct Drain {
     pub(crate) partitions: TopicPartitionList,
@@ -44,7 +44,7 @@ impl Drain {
         }
     }
 
-    /// Whether it is waited for no longer.
+    /// Whether the wait has ended.
     pub(crate) fn is_over(&mut self, assigned: &[Assigned], now: Instant) -> bool {
         let progress = progress_of(assigned);
         if progress != self.progress {
@@ -54,7 +54,7 @@ impl Drain {
     }
 }
 
-/// How many partitions that leave are not drained yet.
+/// Number of revoked partitions that are not drained yet.
 pub(crate) fn undrained(assigned: &[Assigned]) -> usize {
     let leaving = assigned.iter().filter(|known| known.leaving);
     leaving.filter(|known| !known.is_drained()).count()

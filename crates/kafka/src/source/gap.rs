@@ -1,4 +1,4 @@
-//! Where to read on when Kafka cannot say: which partitions begin, and which have lost records.
+//! Decides where to continue without a usable offset: which partitions are new, and which have lost records.
 
 use freshet_core::gap::GapCause;
 use freshet_core::position::StreamId;
@@ -6,31 +6,31 @@ use freshet_core::position::StreamId;
 use super::assigned::Before;
 use crate::client::partition::Partition;
 
-/// A stream that may not be read on as it is.
+/// A stream that may have a gap.
 #[derive(Debug, Clone)]
 pub(crate) struct Suspect {
     pub(crate) stream: StreamId,
     pub(crate) partition: Partition,
     /// The offset to be read next, once something was read.
     pub(crate) expected: Option<i64>,
-    /// The client has stopped to fetch it.
+    /// The client has stopped fetching it.
     pub(crate) stopped: bool,
-    /// Its committed offset went with its topic.
+    /// Its committed offset was deleted with its topic.
     pub(crate) cut_off: bool,
     /// What this process knows of the partition.
     pub(crate) before: Before,
-    /// Where an earlier client was about to read on, with everything before it reported.
+    /// Next offset of an earlier client, which has reported everything before it.
     pub(crate) carried: Option<i64>,
-    /// It may hold a record that cannot be fetched: how many offsets to step over then.
+    /// It may contain a record that cannot be fetched: the number of offsets to skip then.
     pub(crate) step: Option<i64>,
 }
 
-/// What is to be done about a suspect.
+/// How to handle a suspect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// Nothing: what is read next is there.
+    /// The next offset exists: nothing to do.
     Readable,
-    /// Nothing is lost, but the client has to be told where to go on.
+    /// Nothing is lost, but the client needs the offset to continue from.
     GoOn {
         /// The offset.
         at: i64,
@@ -49,15 +49,15 @@ pub(crate) enum Verdict {
 /// Records that are lost.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Gap {
-    /// What it was noticed by.
+    /// How it was detected.
     pub(crate) cause: GapCause,
-    /// The oldest offset behind it.
+    /// The oldest offset after it.
     pub(crate) from: i64,
-    /// Which offsets, in words.
+    /// Message with the offsets.
     pub(crate) detail: String,
 }
 
-/// What the brokers say about one partition.
+/// State of one partition at the brokers.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Facts {
     pub(crate) low: i64,
@@ -109,7 +109,7 @@ pub(crate) fn judge(suspect: &Suspect, facts: Facts) -> Verdict {
     match (suspect.stopped, suspect.expected) {
         (false, _) => Verdict::Readable,
         (true, None) => Verdict::GoOn { at: next },
-        // The offset exists and the client refuses to read on: it is not the log that was read before.
+        // The offset exists, but the client does not continue: it is not the log that was read before.
         (true, Some(_)) => {
             let detail = format!("the log was truncated or replaced after {next}, {range}");
             gap(GapCause::Recreated, detail)

@@ -1,4 +1,4 @@
-//! Puts streams back on their way that the client does not read: those without an offset, and those with a gap.
+//! Repairs streams that the client does not read: those without an offset, and those with a gap.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -20,13 +20,13 @@ use super::unreadable::Doubts;
 use crate::client::ask::Asker;
 use crate::client::partition::list_at;
 
-/// Brokers that could not say are asked again after this.
+/// Pause before a retry if the brokers did not answer.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
 
-/// A stream that is not fetched for so long is not only on its way to be.
+/// A stream that is not fetched for this long is not just starting.
 const STOPPED_AFTER: Duration = Duration::from_secs(3);
 
-/// Finds streams that do not flow and makes them flow.
+/// Finds streams that are not read and repairs them.
 #[derive(Debug)]
 pub(crate) struct Mender {
     lookup: Lookup,
@@ -42,12 +42,12 @@ pub(crate) struct Mender {
     doubts: Doubts,
 }
 
-/// What came of a step.
+/// Result of a step.
 #[derive(Debug, Default)]
 pub(crate) struct Mended {
     /// There are events that have to be reported before the next record.
     pub(crate) is_reported: bool,
-    /// Why another client has to read on, if so.
+    /// Why the client must be replaced, if so.
     pub(crate) broken: Option<String>,
 }
 
@@ -66,23 +66,23 @@ impl Mender {
         }
     }
 
-    /// For a client that takes the place of another.
+    /// For a client that replaces another.
     pub(crate) fn begin_anew(&mut self, carried: Carried) {
         *self = Self::new(self.lookup.clone(), self.start);
         self.carried = carried;
     }
 
-    /// Some partition is not read, or is not what it was; it is found out which.
+    /// A partition is not read, or its topic was recreated; starts a lookup.
     pub(crate) fn suspect(&mut self) {
         self.suspicious = true;
     }
 
-    /// The client said that some record cannot be fetched; it is found out where.
+    /// The client reported a record that cannot be fetched; starts a search for it.
     pub(crate) fn doubt(&mut self) {
         self.doubts.raise();
     }
 
-    /// Whether some partition may hold a record that cannot be fetched.
+    /// Whether a partition may contain a record that cannot be fetched.
     pub(crate) fn has_doubts(&self) -> bool {
         self.doubts.are_open()
     }

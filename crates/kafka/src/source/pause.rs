@@ -1,5 +1,5 @@
-//! Partitions of which nothing is read for a while: all of them, or the streams that the pipeline holds while every other
-//! one flows.
+//! Pauses partitions: all of them, or the streams that the pipeline holds while the others
+//! continue.
 
 use freshet_core::position::StreamId;
 use rdkafka::TopicPartitionList;
@@ -14,17 +14,17 @@ use crate::client::wake::wake_fetchers;
 #[derive(Debug, Default)]
 pub(crate) struct Pauses {
     all: bool,
-    /// Streams of which nothing is to be given.
+    /// Held streams.
     held: Vec<StreamId>,
 }
 
 impl Pauses {
-    /// Nothing of any stream is read.
+    /// Whether all streams are paused.
     pub(crate) fn is_all(&self) -> bool {
         self.all
     }
 
-    /// Streams of which nothing is to be given.
+    /// Held streams.
     pub(crate) fn held(&self) -> &[StreamId] {
         &self.held
     }
@@ -49,7 +49,7 @@ impl Pauses {
         }
     }
 
-    /// Holds these streams, and lets those go that were held before.
+    /// Holds these streams, and resumes those that were held before.
     pub(crate) fn hold(&mut self, consumer: &BaseConsumer<Callbacks>, streams: &[StreamId]) {
         let before = std::mem::replace(&mut self.held, streams.to_vec());
         let let_go = staying(consumer, |known| {

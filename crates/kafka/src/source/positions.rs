@@ -1,5 +1,5 @@
-//! What this group has read, remembered in a topic of ours. Kafka forgets a group's offsets when it deletes a topic,
-//! and then a topic that was made anew looks like one that was never read.
+//! Stores what this group has read in one of Freshet's topics. Kafka deletes a group's offsets with a topic,
+//! so a recreated topic looks like one that was never read.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -27,16 +27,16 @@ const NOTE_EVERY: Duration = Duration::from_millis(250);
 /// A partition's position is written again no sooner than this. It need not be exact: only that it was read counts.
 const WRITE_EVERY: Duration = Duration::from_secs(5);
 
-/// The topic is read within this, or taken for unreadable. On a first start it may still be in the making.
+/// Timeout for reading the topic. On a first start it may still be being created.
 const RECALL_WITHIN: Duration = Duration::from_secs(10);
 
 /// The brokers say within this which partitions the topic has.
 const ANSWER_WITHIN: Duration = Duration::from_secs(3);
 
-/// Brokers that did not know the topic are asked again after this.
+/// Pause before a retry if the brokers do not have the topic.
 const ASK_AGAIN: Duration = Duration::from_millis(100);
 
-/// Writes positions to the topic, without anybody waiting for it.
+/// Writes positions to the topic in the background.
 pub(crate) struct Positions {
     /// Polled with each look: a thread that does nothing else would spin through every hundredth millisecond.
     producer: BaseProducer<Reports>,
@@ -134,7 +134,7 @@ impl Positions {
     }
 }
 
-/// Reads what a group is remembered to have read.
+/// Reads the stored positions of a group.
 pub(crate) fn recall(
     client: &BaseConsumer,
     topic: &Arc<str>,
@@ -145,7 +145,7 @@ pub(crate) fn recall(
         match partitions_of(client, topic) {
             Ok(partitions) => break partitions,
             Err(reason) if Instant::now() >= deadline => return Err(reason),
-            // It may be in the making, or a broker on its way up.
+            // The topic may be being created, or a broker may be starting.
             Err(_) => std::thread::sleep(ASK_AGAIN),
         }
     };

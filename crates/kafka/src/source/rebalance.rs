@@ -1,10 +1,10 @@
-//! What happens when the group moves partitions: they are taken at once, and given away when they are drained.
+//! Rebalances: partitions are assigned at once, and released when they are drained.
 //!
-//! librdkafka waits for an answer to a revocation, and so does the group, while this member keeps its session. The
-//! answer is put off until everything that was handed out of the revoked partitions is settled and committed. Until
-//! then librdkafka fetches nothing, of partitions that stay either, and no call lets those flow. So the pipeline is
-//! told to settle and commit at once, and a drain is waited for only while it makes progress, and never for long:
-//! with targets that answer it takes milliseconds, and a target that hangs would hold up all that stays.
+//! librdkafka and the group wait for the answer to a revocation while this member keeps its session. The
+//! answer is delayed until all delivered records of the revoked partitions are settled and committed. Until
+//! then librdkafka fetches nothing, not even of partitions that stay, and no call resumes them. So the pipeline
+//! settles and commits at once, and the drain lasts only while it makes progress, up to a deadline:
+//! if targets answer, it takes milliseconds; a target that hangs would block all partitions that stay.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -24,7 +24,7 @@ use super::state::State;
 use crate::client::partition::{Partition, list_of};
 use crate::client::wake::wake_fetchers;
 
-/// What librdkafka calls back, and what the source reads of it.
+/// Callbacks of librdkafka, and the state that the source reads.
 pub(crate) struct Callbacks {
     state: Mutex<State>,
     /// Rises with every change of the assignment; read for every record, so without the lock.
@@ -34,7 +34,7 @@ pub(crate) struct Callbacks {
 }
 
 impl Callbacks {
-    /// Partitions that are revoked are kept until they are drained, for `drain_within` at most.
+    /// Revoked partitions are kept until they are drained, at most for `drain_within`.
     pub(crate) fn new(drain_within: Duration) -> Self {
         Self {
             state: Mutex::default(),
@@ -59,13 +59,13 @@ impl Callbacks {
         self.epoch.fetch_add(1, Ordering::Release);
     }
 
-    /// From now on partitions are given away at once: the client closes, and that never ends while an answer is owed.
+    /// From now on partitions are released at once: a client cannot close while an answer is pending.
     pub(crate) fn close(&self, consumer: &BaseConsumer<Self>) {
         self.closing.store(true, Ordering::Release);
         self.release_now(consumer);
     }
 
-    /// Gives partitions away whose time has come. Called between polls, which go on meanwhile.
+    /// Releases partitions that are drained or whose deadline has passed. Called between polls.
     pub(crate) fn serve(&self, consumer: &BaseConsumer<Self>) {
         let mut state = self.state();
         let State {
@@ -87,7 +87,7 @@ impl Callbacks {
         self.release_now(consumer);
     }
 
-    /// Gives away at once whatever waits for it.
+    /// Releases all waiting partitions at once.
     fn release_now(&self, consumer: &BaseConsumer<Self>) {
         let drain = self.state().drain.take();
         if let Some(drain) = drain {
@@ -96,7 +96,7 @@ impl Callbacks {
     }
 
     fn give_away(&self, consumer: &BaseConsumer<Self>, partitions: &TopicPartitionList) {
-        // Somebody else may own a lost partition already, and may have committed more.
+        // A lost partition may already have another owner, which may have committed more.
         if !consumer.assignment_lost() {
             let rest = |known: &Assigned| {
                 let Partition { topic, number } = &known.partition;
@@ -161,7 +161,7 @@ impl Callbacks {
         }
     }
 
-    /// Lets partitions leave; whether a drain is waited for.
+    /// Starts to release partitions; returns whether it waits for a drain.
     fn begin_drain(&self, consumer: &BaseConsumer<Self>, partitions: &TopicPartitionList) -> bool {
         let mut state = self.state();
         let State {

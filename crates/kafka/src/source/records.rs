@@ -1,4 +1,4 @@
-//! Hands records out, with the stream that each belongs to.
+//! Delivers records, each with its stream.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -23,7 +23,7 @@ pub(crate) struct Records {
     streams: Streams,
     pub(crate) pauses: Pauses,
     starved_since: Option<Instant>,
-    /// Records that came while nothing was asked for.
+    /// Records that arrived without demand.
     kept: VecDeque<(StreamId, OwnedMessage)>,
 }
 
@@ -58,10 +58,10 @@ impl Streams {
 }
 
 impl Records {
-    /// Hands records to `take`, as many as are at hand up to the demand.
+    /// Passes the available records to `take`, at most as many as demanded.
     ///
     /// # Errors
-    /// What the client said instead of a record.
+    /// The client's error.
     pub(crate) fn hand_out(
         &mut self,
         consumer: &BaseConsumer<Callbacks>,
@@ -109,7 +109,7 @@ impl Records {
         outcome
     }
 
-    /// Hands out what came while nothing was asked for; how many records.
+    /// Delivers the records that arrived without demand; returns their number.
     fn hand_out_kept(&mut self, records_max: usize, take: &mut dyn FnMut(RawRecord<'_>)) -> usize {
         let mut handed = 0;
         while handed < records_max

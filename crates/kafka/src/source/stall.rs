@@ -1,6 +1,6 @@
-//! Notices a client that fetches nothing although there is something: a partition that is fetched to the same offset
-//! all the time while its log ends further on. A client has ways to get there that it does not report, such as a topic
-//! that was made anew and whose leaders have earlier epochs than those it knows: to librdkafka that is old news, for ever.
+//! Detects a client that fetches nothing although there are records: the fetched offset of a partition does not
+//! change while its log is longer. A client does not report this, for example if a topic
+//! was recreated and its leaders have earlier epochs than the known ones: librdkafka ignores them forever.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -14,10 +14,10 @@ use super::rebalance::Callbacks;
 use crate::client::ask::{ANSWER_WITHIN, Asker, Onlooker};
 use crate::client::partition::{Partition, list_at};
 
-/// What was fetched no further for so long is compared with the end of its log.
+/// After this time without progress, the offset is compared with the end of the log.
 const UNMOVED_FOR: Duration = Duration::from_secs(5);
 
-/// The brokers are asked no more often than this.
+/// Minimum interval of requests to the brokers.
 const ASK_EVERY: Duration = Duration::from_secs(5);
 
 /// What lies behind that offset is fetched within this by any client that fetches at all, also after its

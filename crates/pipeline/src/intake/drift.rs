@@ -45,7 +45,7 @@ impl Drifts {
                 table = %table.shape.name,
                 column = %column.name,
                 found = drift.what.message(),
-                "source file is out of date: run `freshet source pull` again"
+                "source file is outdated: run `freshet source pull` again"
             );
         }
     }

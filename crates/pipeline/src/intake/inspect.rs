@@ -71,7 +71,7 @@ impl Inspect {
             }
             (Ok(_), _) => {}
             (Err(error), _) => {
-                tracing::debug!(origin = %record.origin, error = %error, "no boundary of a transaction");
+                tracing::debug!(origin = %record.origin, error = %error, "not a boundary of a transaction");
             }
         }
         None
@@ -106,7 +106,7 @@ impl Inspect {
             noticed.gaps.push(Gap {
                 topic: Arc::from(record.origin.topic),
                 cause,
-                detail: format!("noticed at {}", record.origin),
+                detail: format!("detected at {}", record.origin),
             });
         }
     }

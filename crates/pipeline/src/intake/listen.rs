@@ -55,18 +55,22 @@ impl Listen {
             {
                 let part = format!("source {database}");
                 self.status.ready(&part);
-                tracing::info!(event = "heartbeat", part, "the connector is heard again");
+                tracing::info!(
+                    event = "heartbeat",
+                    part,
+                    "the connector sends heartbeats again"
+                );
             }
         }
         for (database, silence) in self.heard.gone_silent(&self.heartbeats, now) {
             let seconds = silence.as_secs();
             let reason = format!(
-                "no heartbeat for {seconds} s: its connector has stopped, or cannot reach the database or the brokers; what \
-                 changes there is not seen"
+                "no heartbeat for {seconds} s: its connector has stopped, or cannot reach the database or the brokers; its \
+                 changes may be missing"
             );
             self.status
                 .not_ready(&format!("source {database}"), &reason, now);
-            tracing::error!(event = "heartbeat", database = %database, reason, "the connector is silent");
+            tracing::error!(event = "heartbeat", database = %database, reason, "the connector sends no heartbeat");
             let gaps = tables_of(&database, registry).map(|topic| Gap {
                 topic: Arc::from(topic),
                 cause: GapCause::HeartbeatSilent,

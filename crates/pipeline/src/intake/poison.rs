@@ -52,7 +52,7 @@ impl Poison {
             reason = reason.label,
             detail = %reason.detail,
             families = ?concerned.families,
-            "record put aside, its families are purged as a whole"
+            "record sent to the dead-letter topic, purging all entries of its families"
         );
         let letter = dead_letter::of_record(record, reason, concerned, self.clock.wall());
         round.dead_letters.push(OutboxRecord {

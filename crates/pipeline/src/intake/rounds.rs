@@ -104,7 +104,7 @@ impl Rounds {
         self.in_flight.push(&round);
         // It has room for all rounds in flight, and closes with the runtime: nothing settles then, all is read again.
         if self.to_lanes.try_send(round).is_err() {
-            tracing::error!(intake, "rounds are no longer taken");
+            tracing::error!(intake, "rounds are no longer accepted");
         }
     }
 

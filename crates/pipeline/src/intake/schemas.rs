@@ -184,7 +184,7 @@ impl<W: WriterSchemas + 'static> Fetches<W> {
             Drive::Threads => {
                 let thread = std::thread::Builder::new().name("writer schema".to_owned());
                 if let Err(error) = thread.spawn(fetch) {
-                    tracing::warn!(error = %error, "no thread to fetch a writer schema");
+                    tracing::warn!(error = %error, "cannot start a thread to fetch a writer schema");
                 }
             }
         }
@@ -222,16 +222,16 @@ impl Blame {
         };
         let others = match failing.count() {
             0 => String::new(),
-            others => format!(", and {others} more schemas do not come"),
+            others => format!(", and {others} more schemas are unavailable"),
         };
         let (topic, partition) = parked.place_of(id).unwrap_or_default();
         let reason = format!(
-            "schema {id}: {reason}; {topic}[{partition}] waits for it{others}; partitions that wait: {}",
+            "schema {id}: {reason}; {topic}[{partition}] waits for it{others}; waiting partitions: {}",
             parked.len()
         );
         self.said = true;
         if status.not_ready(&self.part, &reason, now) {
-            tracing::warn!(part = %self.part, reason, "writer schemas do not come, their partitions wait");
+            tracing::warn!(part = %self.part, reason, "writer schemas are unavailable, their partitions wait");
         }
     }
 }

@@ -254,13 +254,13 @@ impl Watched {
                     .ends(&wanted.topic)
                     .and_then(|table| Ok((table, ends.ends(&wanted.boundaries)?)));
                 let both = both.map_err(|error| {
-                    tracing::warn!(topic = %wanted.topic, error, "the brokers do not say where topics end, transactions wait");
+                    tracing::warn!(topic = %wanted.topic, error, "the brokers do not return the ends of topics, the check of transactions waits");
                 });
                 // Nobody listens when the intake has ended.
                 let _ = answer.send(both.ok());
             });
         if let Err(error) = started {
-            tracing::warn!(error = %error, "no thread to ask where topics end");
+            tracing::warn!(error = %error, "cannot start a thread to request the ends of topics");
         }
         self.asked = Some((question, answered));
     }
@@ -276,7 +276,10 @@ fn in_words(database: &str, missing: &Missing) -> String {
     } = missing;
     let others = match transactions {
         1 => String::new(),
-        _ => format!(", and {} more transactions are not whole", transactions - 1),
+        _ => format!(
+            ", and {} more transactions are incomplete",
+            transactions - 1
+        ),
     };
     format!(
         "transaction {first} of {database} ended with {counted} changes of this table, {arrived} arrived and the topic is \

@@ -49,7 +49,7 @@ impl UnprovenFamilies {
             cause = cause.name(),
             detail,
             families = ?families,
-            "changes may be lost; the families of the table are unproven and will be purged as a whole, once"
+            "changes may be lost; the families of the table are unproven and will be purged completely, once"
         );
         if families.is_empty() {
             // Heartbeats and the like: there is nothing to purge, and nothing to hold commits back for.
@@ -58,7 +58,7 @@ impl UnprovenFamilies {
         for family in &families {
             metrics::family_unproven(family, true);
             let reason = format!(
-                "unproven: changes of {topic} may be lost ({detail}); its scope is being purged"
+                "unproven: changes of {topic} may be lost ({detail}); its entries are being purged"
             );
             self.status
                 .not_ready(&format!("family {family}"), &reason, now);

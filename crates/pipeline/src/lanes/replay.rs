@@ -73,7 +73,7 @@ async fn replay_if_replaced<P: Purger, O: Outbox>(target: &Target<P>, store: &St
         backlog = %target.backlog,
         takeovers,
         purges,
-        "a target's server may have been replaced; what it was asked in the last seconds is sent again"
+        "a target may have failed over or restarted; repeating the purges of the last seconds"
     );
 }
 
@@ -92,13 +92,13 @@ pub(crate) async fn watch<P: Purger, O: Outbox>(
             Ok(()) => {
                 target.nodes_down.set(0.0);
                 if status.ready(part) {
-                    tracing::info!(part = %part, "target answers");
+                    tracing::info!(part = %part, "target is available");
                 }
                 replay_if_replaced(target, store).await;
             }
             Err(reason) => {
                 if status.not_ready(part, &reason, store.clock.now()) {
-                    tracing::warn!(part = %part, reason = %reason, "target does not answer");
+                    tracing::warn!(part = %part, reason = %reason, "target is unavailable");
                 }
             }
         }

@@ -32,7 +32,7 @@ impl<O: Outbox> Store<O> {
                 .status
                 .not_ready(&part, &error.reason, self.clock.now())
             {
-                tracing::warn!(topic = %record.topic, error = %error, "append failed, trying again");
+                tracing::warn!(topic = %record.topic, error = %error, "append failed, retrying");
             }
             tokio::time::sleep(self.backoff.wait(attempt, self.dice.roll())).await;
             attempt += 1;

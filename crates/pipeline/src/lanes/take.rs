@@ -86,7 +86,7 @@ impl TakeRequests {
                 Some(target) => self.add(&outer.purges, target, round, now),
                 None => tracing::warn!(
                     target_name = %outer.target,
-                    "the registry in force does not name an outer target; nothing follows there"
+                    "an outer target is not in the current registry; nothing is purged there"
                 ),
             }
         }
@@ -151,8 +151,8 @@ impl TakeRequests {
         if taken.any(|(_, name)| shape::shared_name(name, &shape).is_some()) {
             tracing::warn!(
                 family = %purge.family,
-                "an earlier release asked for a family that the registry in force does not name so, and another family \
-                 has entries there; its old entries stay until their time to live is over"
+                "the family of an earlier release's request is not in the current registry, and another family has \
+                 entries with its prefix; its old entries stay until their TTL expires"
             );
             return;
         }

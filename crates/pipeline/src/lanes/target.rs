@@ -84,7 +84,10 @@ impl<P> Target<P> {
         let answers = is_answer(report);
         if answers && self.breaker.answered() == Turn::Closed {
             self.open.set(0.0);
-            tracing::info!(target_name = name, "target is back, its backlog follows");
+            tracing::info!(
+                target_name = name,
+                "target is available again, its backlog drains"
+            );
         }
         let whole = answers && report.nodes_down == 0;
         if let Some(recent) = self.recent.as_ref().filter(|_| !whole) {
@@ -93,7 +96,7 @@ impl<P> Target<P> {
         self.up.set(if whole { 1.0 } else { 0.0 });
         if whole {
             if status.ready(&self.part) {
-                tracing::info!(target_name = name, "target answers");
+                tracing::info!(target_name = name, "target is available");
             }
             return;
         }
@@ -115,11 +118,11 @@ impl<P> Target<P> {
             tracing::warn!(
                 target_name = name,
                 reason,
-                "target is taken for down, its purges wait in its backlog"
+                "target is considered down, its purges wait in its backlog"
             );
         }
         if status.not_ready(&self.part, reason, now) {
-            tracing::warn!(target_name = name, reason, "target fails, trying again");
+            tracing::warn!(target_name = name, reason, "target failed, retrying");
         }
     }
 }

@@ -90,7 +90,7 @@ impl Series {
                 Some(late) => {
                     tracing::warn!(
                         seconds = late,
-                        "objective has no bucket of its own until the next start"
+                        "the family's objective has no bucket until the next restart"
                     );
                     return Arc::clone(newest);
                 }

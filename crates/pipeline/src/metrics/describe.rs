@@ -19,12 +19,12 @@ fn describe_counters() {
     describe_counter!(
         "freshet_records_total",
         Unit::Count,
-        "Records taken from the bound topics, by what they turned out to be"
+        "Records read from the bound topics, by kind"
     );
     describe_counter!(
         "freshet_changes_total",
         Unit::Count,
-        "Changes consumed, by family and by what the family did with them"
+        "Changes, by family and how the family handled them"
     );
     describe_counter!(
         "freshet_purges_total",
@@ -34,37 +34,37 @@ fn describe_counters() {
     describe_counter!(
         MERGED,
         Unit::Count,
-        "Purges that were asked for again within a round and merged"
+        "Duplicate purges within a round that were merged"
     );
     describe_counter!(
         "freshet_entries_removed_total",
         Unit::Count,
-        "Entries that a target says were really there when purged"
+        "Entries that existed and were removed, as reported by the target"
     );
     describe_counter!(
         "freshet_purge_retries_total",
         Unit::Count,
-        "Batches asked for again because a target did not settle them"
+        "Batches that were retried because the target did not settle them"
     );
     describe_counter!(
         SPILLED,
         Unit::Count,
-        "Purges put into a target's backlog topic because they were not done in time"
+        "Purges that moved to a target's backlog topic because they were not done in time"
     );
     describe_counter!(
         TAKEOVERS,
         Unit::Count,
-        "How often a target's server may have been replaced by one that has not seen earlier purges"
+        "Failovers and restarts of a target's server, after which earlier purges may be undone"
     );
     describe_counter!(
         REPLAYED,
         Unit::Count,
-        "Purges of the last seconds sent again because their target's server may have been replaced"
+        "Purges of the last seconds that were sent again after a takeover"
     );
     describe_counter!(
         "freshet_dead_letters_total",
         Unit::Count,
-        "Records put aside because they could not be decoded or were refused, by reason"
+        "Records and purges written to the dead-letter topic, by reason"
     );
     describe_counter!(
         "freshet_identity_drift_total",
@@ -74,7 +74,7 @@ fn describe_counters() {
     describe_counter!(
         "freshet_column_drift_total",
         Unit::Count,
-        "Changes with a value that contradicts its column's declared type: the source file is out of date"
+        "Changes with a value that contradicts its column's declared type: the source file is outdated"
     );
 }
 
@@ -87,12 +87,12 @@ fn describe_registry() {
     describe_counter!(
         LOAD_FAILURES,
         Unit::Count,
-        "Registries that were refused; the one before stayed in force"
+        "Registries that were rejected; the previous one stayed in force"
     );
     describe_counter!(
         LOADS_OVERDUE,
         Unit::Count,
-        "Registries that were not read within 30 s and so refused"
+        "Registries that could not be read within 30 s and were rejected"
     );
 }
 
@@ -100,17 +100,17 @@ fn describe_losses() {
     describe_counter!(
         SCHEMA_FETCHES,
         Unit::Count,
-        "Avro writer schemas that were asked for, by what the schema registry answered"
+        "Requests for Avro writer schemas, by outcome"
     );
     describe_counter!(
         GAPS,
         Unit::Count,
-        "Gaps in the log: changes that nobody can read any more, by what they were noticed by"
+        "Gaps in the log: changes that can no longer be read, by cause"
     );
     describe_counter!(
         TRANSACTIONS,
         Unit::Count,
-        "Transactions that ended, once for each bound table that they changed, by whether all changes arrived"
+        "Ended transactions, once for each bound table that they changed, by whether all changes arrived"
     );
 }
 
@@ -123,7 +123,7 @@ fn describe_histograms() {
     describe_histogram!(
         STAGE,
         Unit::Seconds,
-        "Parts of the way from commit to purge, sampled once a round: capture, append, intake, purge"
+        "Stages from commit to purge, sampled once per round: capture, append, intake, purge"
     );
     describe_histogram!(
         BATCH_SIZE,
@@ -136,18 +136,14 @@ fn describe_gauges() {
     describe_gauge!(
         OLDEST_UNPURGED,
         Unit::Seconds,
-        "Age of the oldest change taken and not yet purged; zero when there is none"
+        "Age of the oldest change that was read and is not purged; zero if there is none"
     );
     describe_gauge!(
         COMMIT_WITHHELD,
         Unit::Seconds,
-        "How long the position that commits of an intake wait for has waited, by what it waits for"
+        "Age of the position that blocks the commits of an intake, by what it waits for"
     );
-    describe_gauge!(
-        CONSUMER_LAG,
-        Unit::Count,
-        "Records behind the end of a bound topic"
-    );
+    describe_gauge!(CONSUMER_LAG, Unit::Count, "Consumer lag of a bound topic");
     describe_gauge!(
         TOPIC_MISSING,
         Unit::Count,
@@ -156,41 +152,41 @@ fn describe_gauges() {
     describe_gauge!(
         LANE_BACKLOG,
         Unit::Count,
-        "Records of a lane's topic that are not settled"
+        "Unsettled records in a lane's topic"
     );
     describe_gauge!(
         TARGET_UP,
         Unit::Count,
-        "1 when the target answered the last time it was asked"
+        "1 if the target answered the last request"
     );
     describe_gauge!(
         UNPROVEN,
         Unit::Count,
-        "1 while changes of a family may be lost and its scope is not purged yet"
+        "1 while changes of a family may be lost and the family is not purged yet"
     );
     describe_gauge!(
         BREAKER_OPEN,
         Unit::Count,
-        "1 while a target is taken for down and its purges wait in its backlog"
+        "1 while a target is considered down and its purges wait in its backlog"
     );
     describe_gauge!(
         NODES_DOWN,
         Unit::Count,
-        "Servers of a target that were silent when last asked while others answered"
+        "Servers of a target that did not answer the last request while others did"
     );
     describe_gauge!(
         READY,
         Unit::Count,
-        "1 when every part of the pipeline is ready"
+        "1 if every part of the pipeline is ready"
     );
     describe_gauge!(
         "freshet_registry_revision",
         Unit::Count,
-        "Sequence of the registry revision in force"
+        "Number of the current registry"
     );
     describe_gauge!(
         "freshet_registry_families",
         Unit::Count,
-        "Families in the registry revision in force"
+        "Families in the current registry"
     );
 }

@@ -27,7 +27,7 @@ pub(super) fn describe() {
     describe_counter!(
         SNAPSHOT_ROWS,
         Unit::Count,
-        "Rows that a snapshot read, of families that have them verified, by whether the auditor got them"
+        "Snapshot rows of families with on_snapshot: verify, by whether the auditor got them"
     );
 }
 

@@ -136,13 +136,13 @@ impl<P: Purger, O: Outbox> RunRound<P, O> {
         let target = round.rules.registry.target(batch.target());
         let lane = target.and_then(|target| self.lanes.get(&target.name));
         if lane.is_none() {
-            let name = target.map_or("a target that no registry names", |target| &target.name);
+            let name = target.map_or("a target that is in no registry", |target| &target.name);
             let status = &self.store.status;
-            let reason = "no lane serves it; its changes wait";
+            let reason = "no lane serves it; changes wait";
             status.not_ready(&part_of(name), reason, self.store.clock.now());
             tracing::error!(
                 target_name = name,
-                "no lane serves this target, its changes wait"
+                "no lane serves this target, changes wait"
             );
         }
         lane.map(|lane| &**lane)

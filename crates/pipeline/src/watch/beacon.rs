@@ -141,7 +141,7 @@ impl Beacons {
         if let Some(beats) = &self.0.beats
             && beats.try_send(beat).is_err()
         {
-            tracing::warn!("a beacon's beat was dropped: too many wait for their proof");
+            tracing::warn!("a beat of a beacon was dropped: too many wait for their proof");
         }
     }
 
@@ -185,21 +185,21 @@ impl Beacons {
         state.late = ours && state.age(now) > seat.within;
         let reason = if ours && state.ineffective {
             Some(format!(
-                "the target answered a purge and the entry is still there: what readers of {} get is not fresh",
+                "the target answered a purge, but the entry is still there: readers of {} may get stale values",
                 seat.target
             ))
         } else if !state.late {
             None
         } else if now.since(state.heard) <= seat.within {
             Some(format!(
-                "beats come, and none took effect within {} s: purges at {} wait or fail",
+                "beats arrive, but none took effect within {} s: purges at {} wait or fail",
                 seat.within.as_secs(),
                 seat.target
             ))
         } else {
             Some(format!(
-                "no beat within {} s: the row does not move (heartbeat.action.query), or its connector, the brokers or \
-                 this consumer stand still; changes of {} may not be purged",
+                "no beat within {} s: the row is not updated (heartbeat.action.query), or its connector, the brokers \
+                 or this consumer are stalled; changes of {} may not be purged",
                 seat.within.as_secs(),
                 seat.database
             ))

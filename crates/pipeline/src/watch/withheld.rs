@@ -51,11 +51,11 @@ impl fmt::Display for WaitsFor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Gaps => f.write_str("the families of a gap are not purged yet"),
-            Self::Schema(id) => write!(f, "writer schema {id} has not come"),
+            Self::Schema(id) => write!(f, "writer schema {id} is not available"),
             Self::Targets(targets) => write!(f, "no answer from {} yet", targets.join(", ")),
-            Self::Purges => f.write_str("its purges are under way"),
+            Self::Purges => f.write_str("its purges are in flight"),
             Self::Window => f.write_str("its round is not sent yet"),
-            Self::Source(reason) => write!(f, "the commit is refused: {reason}"),
+            Self::Source(reason) => write!(f, "the commit failed: {reason}"),
         }
     }
 }

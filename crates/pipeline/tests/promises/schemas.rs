@@ -202,7 +202,7 @@ fn p14_a_schema_that_does_not_come_holds_its_own_partition_and_no_other() {
         reason.contains("schema 7: ")
             && reason.contains("500 Internal Server Error")
             && reason.contains("shop.public.items[0]")
-            && reason.contains("partitions that wait: 2"),
+            && reason.contains("waiting partitions: 2"),
         "{reason}"
     );
     until("the schema is what commits wait for", || {
@@ -210,7 +210,7 @@ fn p14_a_schema_that_does_not_come_holds_its_own_partition_and_no_other() {
             .status
             .withheld_for(Duration::ZERO, Steady(u64::MAX));
         let mut withheld = withheld.iter().map(|(_, withheld)| withheld.to_string());
-        withheld.any(|it| it == "shop.public.items[0]@0: writer schema 7 has not come")
+        withheld.any(|it| it == "shop.public.items[0]@0: writer schema 7 is not available")
     });
     world.schemas.say(7, Says::Schema);
     until("the first partition flows", || {
@@ -302,7 +302,7 @@ fn p2_a_schema_registry_that_is_away_is_loud_and_makes_no_poison() {
     until("all are named", || {
         let unready = running.status.unready();
         let mut reasons = unready.iter().map(|it| it.reason.as_str());
-        reasons.any(|it| it.contains("3 more schemas") && it.contains("partitions that wait: 4"))
+        reasons.any(|it| it.contains("3 more schemas") && it.contains("waiting partitions: 4"))
     });
     assert_eq!(world.outbox.topic(DEAD_LETTERS).len(), 0);
     for id in 0..4 {

@@ -170,7 +170,7 @@ fn who_waits_for_what_is_said_until_nobody_does() {
     let unready = status.unready();
     assert_eq!(
         unready[0].reason,
-        "schema 203: it is away; items[3] waits for it, and 1 more schemas do not come; partitions that wait: 3"
+        "schema 203: it is away; items[3] waits for it, and 1 more schemas are unavailable; waiting partitions: 3"
     );
     for stream in [3, 4, 5] {
         parked.forget(StreamId(stream));

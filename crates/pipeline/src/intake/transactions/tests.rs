@@ -230,7 +230,7 @@ fn what_is_missing_is_told_in_words_and_counted() {
         more,
         [
             "transaction 3:300 of shop ended with 2 changes of this table, 1 arrived and the topic is read to its end, \
-             and 1 more transactions are not whole: the connector, a transform or the brokers dropped the rest"
+             and 1 more transactions are incomplete: the connector, a transform or the brokers dropped the rest"
         ]
     );
     assert_eq!(counts, [1, 3, 0]);

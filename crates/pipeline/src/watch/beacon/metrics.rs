@@ -45,22 +45,22 @@ pub(crate) fn describe() {
     describe_histogram!(
         BEACON,
         Unit::Seconds,
-        "Commit of a beacon's row to the proof that its entry is gone, by database and target"
+        "From the commit of a beacon's row to the proof that its entry is gone, by database and target"
     );
     describe_gauge!(
         BEACON_AGE,
         Unit::Seconds,
-        "Age of the newest beat of a beacon that took effect, or how long one has been waited for; grows by itself"
+        "Age of the newest effective beat of a beacon, or the time since one is expected; grows while everything is stalled"
     );
     describe_gauge!(
         BEACON_WITHIN,
         Unit::Seconds,
-        "How old the newest beat of a beacon that took effect may be"
+        "Maximum age of the newest effective beat of a beacon"
     );
     describe_counter!(
         BEACON_FAILURES,
         Unit::Count,
-        "Beacons that became late, and beats that were answered without an effect or without a proof, by reason"
+        "Beacons that became late, and purges of beacons without effect or without proof, by reason"
     );
 }
 

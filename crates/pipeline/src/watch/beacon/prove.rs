@@ -170,7 +170,7 @@ impl<C: Probe + Plant> Prove<C> {
             }
             Err(reason) => {
                 self.planted.insert(at, None);
-                tracing::debug!(target_name = %seat.target, reason, "no beacon could be planted");
+                tracing::debug!(target_name = %seat.target, reason, "the beacon's entry could not be stored");
             }
         }
     }
@@ -188,12 +188,12 @@ impl<C: Probe + Plant> Prove<C> {
                 let was_told = self.status.unready().iter().any(|it| it.part == part);
                 self.status.ready(&part);
                 if was_told {
-                    tracing::info!(event = "beacon", part, "the beacon is well again");
+                    tracing::info!(event = "beacon", part, "the beacon is fresh again");
                 }
                 continue;
             };
             if self.status.not_ready(&part, &reason, now) {
-                tracing::error!(event = "beacon", part, reason, "the beacon is not well");
+                tracing::error!(event = "beacon", part, reason, "the beacon is not fresh");
             }
         }
     }

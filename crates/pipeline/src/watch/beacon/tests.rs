@@ -51,7 +51,10 @@ fn p2_a_beacon_that_stops_is_told_once_and_so_is_its_end() {
     assert!(!beacons.judge(&seat, at(170)).became_late, "counted once");
     beacons.heard(TOPIC, 0, at(171));
     let told = beacons.judge(&seat, at(172)).reason.expect("still late");
-    assert!(told.contains("beats come, and none took effect"), "{told}");
+    assert!(
+        told.contains("beats arrive, but none took effect"),
+        "{told}"
+    );
     beacons.effective(&seat, at(171));
     assert_eq!(beacons.judge(&seat, at(172)).reason, None);
     beacons.ineffective(&seat);
