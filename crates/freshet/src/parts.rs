@@ -10,7 +10,7 @@ use freshet_core::registry::Registry;
 use freshet_core::template::NameForm;
 use freshet_kafka::{HttpWriterSchemas, KafkaOutbox, KafkaSource, KafkaTopicEnds, TopicWanted};
 use freshet_pipeline::backoff::{Backoff, Dice};
-use freshet_pipeline::beacon::prove::prove;
+use freshet_pipeline::beacon::prove::Prove;
 use freshet_pipeline::beacon::{BeaconSeat, Beacons, Beat};
 use freshet_pipeline::clock::Clock;
 use freshet_pipeline::parts::{BacklogLane, Drive, LiveLane, Parts, Settings, TargetParts};
@@ -87,12 +87,13 @@ pub(crate) fn build(
             targets.push(parts);
         }
     }
-    tasks.spawn(prove(
+    let prove = Prove::new(
         probes.clone(),
-        beats,
         beacons.clone(),
-        (status.clone(), clock.clone()),
-    ));
+        status.clone(),
+        clock.clone(),
+    );
+    tasks.spawn(prove.run(beats));
     let looks = Looks {
         config,
         registry: &registry,

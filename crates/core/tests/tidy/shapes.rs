@@ -30,7 +30,7 @@ const EMPTY_WORDS: [&str; 10] = [
 ];
 
 /// Where functions still take several things as one tuple.
-const TUPLES_IN: [&str; 3] = ["bench/", "crates/pipeline/", "faults/"];
+const TUPLES_IN: [&str; 2] = ["bench/", "faults/"];
 
 /// Types that stand for a thing of the outside which really is called so (Fastly's sites are services).
 const OUTSIDE_NAMES: [&str; 1] = ["ServiceId"];

@@ -1,19 +1,14 @@
 use freshet_core::position::Steady;
-use freshet_core::registry::{Registry, RegistryRevision};
 use metrics_exporter_prometheus::PrometheusBuilder;
 
 use super::*;
+use crate::pieces;
 use crate::round::Round;
 use crate::rules::Rules;
 
 /// A round that nothing was asked of.
 fn settled() -> Arc<Settled> {
-    let revision = RegistryRevision {
-        sequence: 1,
-        content_hash: Arc::from("none"),
-    };
-    let registry = Registry::new(revision, vec![], vec![], vec![]);
-    let round = Round::new(Arc::new(Rules::new(registry)));
+    let round = Round::new(Arc::new(Rules::new(pieces::registry_of(&[]))));
     Arc::new(Settled::new(round, Vec::new(), Steady(1)))
 }
 

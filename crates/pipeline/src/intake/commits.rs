@@ -106,3 +106,6 @@ impl Commits {
         self.withheld.report(intake, withheld, now);
     }
 }
+
+#[cfg(test)]
+mod tests;

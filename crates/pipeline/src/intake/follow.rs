@@ -63,3 +63,6 @@ impl Follow {
         Some(topics.chain(beside.iter().cloned()).collect())
     }
 }
+
+#[cfg(test)]
+mod tests;

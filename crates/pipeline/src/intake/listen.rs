@@ -80,3 +80,6 @@ impl Listen {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

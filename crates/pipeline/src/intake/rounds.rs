@@ -172,3 +172,6 @@ impl Rounds {
         self.in_flight.round_of(position)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -87,8 +87,8 @@ impl<P: Purger, O: Outbox> Attempts<'_, P, O> {
             },
         };
         count(self.rules, batch, &report);
-        let at = (self.store.clock.now(), self.store.dice.roll());
-        self.target.note(&report, &self.store.status, at);
+        let (now, roll) = (self.store.clock.now(), self.store.dice.roll());
+        self.target.note(&report, &self.store.status, now, roll);
         report
     }
 

@@ -76,7 +76,9 @@ impl Recent {
     /// answered is not there any more, everything else was sent again already, and these have to follow.
     pub(crate) fn note<'a>(
         &self,
-        (rules, now, takeovers): (&Arc<Rules>, Steady, u64),
+        rules: &Arc<Rules>,
+        now: Steady,
+        takeovers: u64,
         batches: impl Iterator<Item = &'a PurgeBatch>,
     ) -> bool {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
@@ -259,8 +261,8 @@ mod tests {
     fn p8_while_a_node_is_silent_answers_of_others_make_nothing_old() {
         let (recent, rules) = (Recent::new(Duration::from_secs(10)), rules());
         let note = |at: u64, name: &[u8]| {
-            let answered = (&rules, Steady(at * 1_000_000), 0);
-            assert!(recent.note(answered, [&batch(name)].into_iter()));
+            let now = Steady(at * 1_000_000);
+            assert!(recent.note(&rules, now, 0, [&batch(name)].into_iter()));
         };
         note(1, b"told-to-the-silent-one");
         for at in 2..60 {
@@ -275,8 +277,8 @@ mod tests {
 
     fn note_and_grow_old(recent: &Recent, rules: &Arc<Rules>) {
         for (at, name) in [(70, b"old"), (90, b"new")] {
-            let answered = (rules, Steady(at * 1_000_000), 1);
-            assert!(recent.note(answered, [&batch(name)].into_iter()));
+            let now = Steady(at * 1_000_000);
+            assert!(recent.note(rules, now, 1, [&batch(name)].into_iter()));
         }
         let replays = recent.take(2).expect("news");
         assert_eq!(names(&replays), [b"new".to_vec()]);
@@ -286,8 +288,8 @@ mod tests {
     fn keeps_a_window_counted_back_from_the_newest_answer_and_gives_it_once() {
         let (recent, rules) = (Recent::new(Duration::from_secs(10)), rules());
         for (at, name) in [(1, b"a"), (2, b"b"), (3, b"c"), (11, b"d"), (13, b"e")] {
-            let answered = (&rules, Steady(at * 1_000_000), 0);
-            assert!(recent.note(answered, [&batch(name)].into_iter()));
+            let now = Steady(at * 1_000_000);
+            assert!(recent.note(&rules, now, 0, [&batch(name)].into_iter()));
         }
         assert!(recent.take(0).is_none(), "nobody was replaced");
         let replays = recent.take(1).expect("news");
@@ -300,8 +302,8 @@ mod tests {
         let (recent, rules) = (Recent::new(Duration::from_secs(10)), rules());
         for (at, name) in [(1_000, b"a"), (1_999, b"b"), (2_000, b"c")] {
             let batches = [0, 1].map(|target| batch_for(target, name));
-            let answered = (&rules, Steady(at * 1_000), 0);
-            assert!(recent.note(answered, batches.iter()));
+            let now = Steady(at * 1_000);
+            assert!(recent.note(&rules, now, 0, batches.iter()));
         }
         let replays = recent.take(1).expect("news");
         let batches = replays.iter().map(|replay| {
@@ -321,8 +323,8 @@ mod tests {
         let (recent, rules) = (Recent::new(Duration::from_secs(10)), rules());
         let long = |at: u8| batch(&vec![at; BYTES_MAX * 3 / 8]);
         for at in [1, 8, 12, 13] {
-            let answered = (&rules, Steady(u64::from(at) * 1_000_000), 0);
-            assert!(recent.note(answered, [&long(at)].into_iter()));
+            let now = Steady(u64::from(at) * 1_000_000);
+            assert!(recent.note(&rules, now, 0, [&long(at)].into_iter()));
         }
         let named = names(&recent.take(1).expect("news"));
         let named: Vec<u8> = named.iter().map(|name| name[0]).collect();
@@ -333,9 +335,8 @@ mod tests {
     fn an_answer_of_the_server_before_comes_too_late_to_be_kept() {
         let (recent, rules) = (Recent::new(Duration::from_secs(10)), rules());
         assert!(recent.take(1).is_some());
-        let from_before = (&rules, Steady(5), 0);
-        assert!(!recent.note(from_before, [&batch(b"a")].into_iter()));
-        assert!(recent.note((&rules, Steady(5), 1), [&batch(b"a")].into_iter()));
+        assert!(!recent.note(&rules, Steady(5), 0, [&batch(b"a")].into_iter()));
+        assert!(recent.note(&rules, Steady(5), 1, [&batch(b"a")].into_iter()));
     }
 
     #[test]

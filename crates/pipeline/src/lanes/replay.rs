@@ -29,9 +29,8 @@ pub(crate) async fn keep<P: Purger, O: Outbox>(
         return;
     }
     replay_if_replaced(target, store).await;
-    let answered = (work.rules, store.clock.now(), takeovers);
     let batches = std::iter::once(work.batch).chain(work.outer());
-    if !recent.note(answered, batches) {
+    if !recent.note(work.rules, store.clock.now(), takeovers, batches) {
         let outer: Vec<&PurgeBatch> = work.outer().collect();
         let (registry, backlog) = (&work.rules.registry, &target.backlog);
         store.request(registry, backlog, work.batch, &outer).await;

@@ -77,8 +77,7 @@ impl<P> Target<P> {
 
     /// Tells breaker, readiness and log how an attempt went; `roll` is chance, 0 to 1. A refusal is an answer, and so is
     /// that of one server while another one is down: then the target as a whole is not, however little of it is well.
-    pub(crate) fn note(&self, report: &PurgeReport, status: &Status, at: (Steady, f64)) {
-        let (now, roll) = at;
+    pub(crate) fn note(&self, report: &PurgeReport, status: &Status, now: Steady, roll: f64) {
         let name = &*self.name;
         self.nodes_down.set(f64::from(report.nodes_down));
         let answers = is_answer(report);

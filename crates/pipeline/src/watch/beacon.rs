@@ -88,7 +88,7 @@ pub struct Told {
 const WAITING_MAX: usize = 256;
 
 impl Beacons {
-    /// Watches `seats` from `now` on. The receiver is for [`prove`](prove::prove).
+    /// Watches `seats` from `now` on. The receiver is for [`Prove`](prove::Prove).
     pub fn new(seats: Vec<BeaconSeat>, now: Steady) -> (Self, mpsc::Receiver<Beat>) {
         let (beats, answered) = mpsc::channel(WAITING_MAX);
         let state = |seat: BeaconSeat| {

@@ -6,9 +6,12 @@ use std::time::Duration;
 
 use freshet_core::ports::{WriterSchemaError, WriterSchemas};
 use freshet_core::registry::{
-    Family, Freshness, FreshnessClass, LetterPolicy, OnSnapshot, OnTruncate, Place, TargetId,
+    Binding, Family, FamilyId, Freshness, FreshnessClass, LetterPolicy, OnSnapshot, OnTruncate,
+    Place, Registry, RegistryRevision, Table, TargetId,
 };
-use freshet_core::table::{ColumnKind, ColumnShape, ColumnSlot};
+use freshet_core::table::{
+    ColumnKind, ColumnShape, ColumnSlot, Engine, ReplicaIdentity, TableId, TableShape,
+};
 use freshet_core::template::{Fold, NameForm, Segment, Template};
 
 /// A whole number.
@@ -50,6 +53,36 @@ pub fn family(name: &str, prefix: &[u8]) -> Family {
         entry_version: None,
         beacon: None,
     }
+}
+
+/// A registry with a family for each of these topics, which has no names.
+pub fn registry_of(topics: &[&str]) -> Registry {
+    let table = |(at, topic): (usize, &&str)| Table {
+        shape: TableShape {
+            id: TableId(at as u32),
+            name: Arc::from(*topic),
+            topic: Arc::from(*topic),
+            engine: Engine::Postgres,
+            identity: ReplicaIdentity::Full,
+            connector: Arc::default(),
+            columns: Vec::new(),
+            declared: Arc::default(),
+        },
+        bindings: vec![Binding {
+            family: FamilyId(at as u32),
+            when_changed: Vec::new(),
+            names: Vec::new(),
+            version_column: None,
+        }],
+    };
+    let families = topics.iter().map(|topic| family(topic, b"shop:v1:"));
+    let families = families.collect();
+    let revision = RegistryRevision {
+        sequence: 1,
+        content_hash: Arc::from("none"),
+    };
+    let tables = topics.iter().enumerate().map(table).collect();
+    Registry::new(revision, families, tables, Vec::new())
 }
 
 /// No schema registry.

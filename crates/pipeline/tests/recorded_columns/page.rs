@@ -48,7 +48,7 @@ pub(crate) fn page() -> String {
         for (name, variant) in &recorded.variants {
             for reading in readings(variant) {
                 let (tallies, _) = read(&recorded, name, reading);
-                note(&mut types, &tallies, (variant, reading));
+                note(&mut types, &tallies, variant, reading);
             }
         }
         let _ = writeln!(
@@ -88,7 +88,8 @@ struct Counts {
 fn note(
     types: &mut BTreeMap<String, Seen>,
     tallies: &Tallies,
-    (variant, reading): (&Variant, Reading),
+    variant: &Variant,
+    reading: Reading,
 ) {
     let how = match (reading, variant.form.as_str()) {
         (Reading::Whole, "avro") => "Avro",

@@ -70,9 +70,9 @@ fn check(deciding: &mut Deciding<'_>, written: &Places<'_>) {
     }
 }
 
-/// Whether entries are named by tags.
+/// Whether entries are named by tags. A place with keys as well is refused.
 fn has_tags(written: &Places<'_>) -> bool {
-    written.tags.is_some() && written.keys.is_none()
+    written.tags.is_some()
 }
 
 /// The place that is written, at no target yet.

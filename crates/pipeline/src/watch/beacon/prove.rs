@@ -29,7 +29,9 @@ struct Planted {
     at: Steady,
 }
 
-struct Prove<C> {
+/// Proves that beats take effect.
+#[derive(Debug)]
+pub struct Prove<C> {
     /// By target.
     caches: BTreeMap<Arc<str>, Arc<C>>,
     beacons: Beacons,
@@ -40,41 +42,45 @@ struct Prove<C> {
     version: EntryVersion,
 }
 
-/// Plants, looks and tells until nobody purges any more. `caches` by target name: those that can be looked into.
-pub async fn prove<C: Probe + Plant>(
-    caches: BTreeMap<Arc<str>, Arc<C>>,
-    mut beats: mpsc::Receiver<Beat>,
-    beacons: Beacons,
-    (status, clock): (Status, Clock),
-) {
-    let mut prove = Prove {
-        caches,
-        beacons: beacons.clone(),
-        status,
-        clock,
-        planted: BTreeMap::new(),
-        version: EntryVersion {
-            field: Arc::from(FIELD),
-            hash: false,
-        },
-    };
-    beacons.seats().for_each(metrics::register);
-    let mut ticks = tokio::time::interval(EVERY);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            biased;
-            beat = beats.recv() => match beat {
-                Some(beat) => prove.look(&beat).await,
-                None => return,
-            },
-            _ = ticks.tick() => prove.plant_missing().await,
-        }
-        prove.tell();
-    }
-}
-
 impl<C: Probe + Plant> Prove<C> {
+    /// Nothing is planted yet. `caches` by target name: those that can be looked into.
+    pub fn new(
+        caches: BTreeMap<Arc<str>, Arc<C>>,
+        beacons: Beacons,
+        status: Status,
+        clock: Clock,
+    ) -> Self {
+        Self {
+            caches,
+            beacons,
+            status,
+            clock,
+            planted: BTreeMap::new(),
+            version: EntryVersion {
+                field: Arc::from(FIELD),
+                hash: false,
+            },
+        }
+    }
+
+    /// Plants, looks and reports until no more beats come.
+    pub async fn run(mut self, mut beats: mpsc::Receiver<Beat>) {
+        self.beacons.seats().for_each(metrics::register);
+        let mut ticks = tokio::time::interval(EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                biased;
+                beat = beats.recv() => match beat {
+                    Some(beat) => self.look(&beat).await,
+                    None => return,
+                },
+                _ = ticks.tick() => self.plant_missing().await,
+            }
+            self.tell();
+        }
+    }
+
     /// Looks whether a beat took effect.
     async fn look(&mut self, beat: &Beat) {
         let beacons = self.beacons.clone();

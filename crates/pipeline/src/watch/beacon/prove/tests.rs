@@ -92,17 +92,9 @@ impl Scene {
         beacons.assigned(reader, &seat.topic, 0, Steady(100 * SECOND));
         let ahead = Arc::new(AtomicU64::new(DAY));
         let cache = Arc::new(Cache::default());
-        let mut prove = Prove {
-            caches: BTreeMap::from([(Arc::clone(&seat.target), Arc::clone(&cache))]),
-            beacons,
-            status: Status::default(),
-            clock: clock_of(&now, &ahead),
-            planted: BTreeMap::new(),
-            version: EntryVersion {
-                field: Arc::from(FIELD),
-                hash: false,
-            },
-        };
+        let caches = BTreeMap::from([(Arc::clone(&seat.target), Arc::clone(&cache))]);
+        let clock = clock_of(&now, &ahead);
+        let mut prove = Prove::new(caches, beacons, Status::default(), clock);
         prove.plant_missing().await;
         Self {
             prove,
