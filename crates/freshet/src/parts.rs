@@ -76,17 +76,7 @@ pub(crate) fn build(
     tasks.spawn(topics.run());
     let transactions = transactions(config)?;
     let intakes = intakes(config, &registry, &transactions)?;
-    let (mut targets, mut probes) = (Vec::new(), BTreeMap::new());
-    let budgets = Budgets::default();
-    for target in &registry.targets {
-        if let Some(wanted) = config.targets.get(&target.name) {
-            let parts = target_parts(config, &target.name, wanted, &budgets)?;
-            if target.names == NameForm::RedisKey {
-                probes.insert(Arc::clone(&target.name), Arc::clone(&parts.purger));
-            }
-            targets.push(parts);
-        }
-    }
+    let Targets { targets, probes } = targets(config, &registry)?;
     let prove = Prove::new(
         probes.clone(),
         beacons.clone(),
@@ -115,6 +105,27 @@ pub(crate) fn build(
         beacons,
         reads,
     })
+}
+
+/// Every target of a registry that is configured, and those that can be looked into.
+struct Targets {
+    targets: Vec<TargetParts<KafkaSource, AnyPurger>>,
+    probes: BTreeMap<Arc<str>, Arc<AnyPurger>>,
+}
+
+fn targets(config: &Config, registry: &Registry) -> anyhow::Result<Targets> {
+    let (mut targets, mut probes) = (Vec::new(), BTreeMap::new());
+    let budgets = Budgets::default();
+    for target in &registry.targets {
+        if let Some(wanted) = config.targets.get(&target.name) {
+            let parts = target_parts(config, &target.name, wanted, &budgets)?;
+            if target.names == NameForm::RedisKey {
+                probes.insert(Arc::clone(&target.name), Arc::clone(&parts.purger));
+            }
+            targets.push(parts);
+        }
+    }
+    Ok(Targets { targets, probes })
 }
 
 /// A consumer of every topic for each intake thread, with its writer schemas.
