@@ -2,6 +2,7 @@
 
 mod connect;
 mod freshet;
+mod task;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -9,11 +10,12 @@ use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, bail};
 
-use crate::bed::Bed;
 use crate::case::Form;
-use crate::load::Load;
 use crate::peers::{ConnectJars, PeerFolder};
 use crate::usage::{Usage, used_by};
+use task::end_with_us;
+
+pub use task::Task;
 
 /// One consumer that takes part.
 #[derive(Debug, Clone)]
@@ -37,21 +39,6 @@ enum Kind {
     },
     Connect(ConnectJars),
     Naive(PathBuf),
-}
-
-/// What a participant is to do.
-#[derive(Debug, Clone, Copy)]
-pub struct Task<'a> {
-    /// Broker, schema registry and folders.
-    pub bed: &'a Bed,
-    /// The run's own name.
-    pub run: &'a str,
-    /// `host:port` of Redis, or of a proxy before it.
-    pub redis: &'a str,
-    /// The topic and its form.
-    pub load: &'a Load,
-    /// The families on the topic's table.
-    pub families: &'a [&'a str],
 }
 
 /// A participant's processes, killed when dropped.
@@ -184,11 +171,6 @@ impl Participant {
         }
         Ok(running)
     }
-}
-
-/// `setpriv` makes the kernel kill the program when the bench ends for whatever reason.
-fn end_with_us(command: &mut Command) -> &mut Command {
-    command.args(["--pdeathsig", "KILL", "--"])
 }
 
 fn spawn(mut command: Command, task: Task<'_>, running: &Running) -> anyhow::Result<Child> {

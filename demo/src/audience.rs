@@ -15,8 +15,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use crate::clock::now_us;
 use crate::database::Database;
+use crate::site::{Site, assortment};
 use crate::tally::Tally;
-use crate::traffic::{Site, assortment};
 use crate::writers::Assortment;
 
 const REDIS_READERS: u32 = 48;

@@ -1,6 +1,6 @@
 //! What Freshet's beacon has measured, by Freshet's own word.
 
-use crate::traffic::Site;
+use crate::site::Site;
 
 const TARGETS: [&str; 2] = ["main", "edge"];
 

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::beacon::Measured;
 use crate::report::{Summary, say, summarize};
-use crate::traffic::{PURGES, Site};
+use crate::site::{PURGES, Site};
 use crate::verify::{Comparison, compare};
 
 /// After the last commit everything must be purged and equal within this.

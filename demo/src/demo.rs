@@ -17,8 +17,9 @@ use crate::database::{Backend, ChangeLog, Database};
 use crate::envelope::TOPICS;
 use crate::freshet::FreshetConfig;
 use crate::report::introduce;
+use crate::site::{CATEGORIES, PRODUCTS_EACH, Pace, Site};
 use crate::tally::Tally;
-use crate::traffic::{CATEGORIES, PRODUCTS_EACH, Pace, Site, run};
+use crate::traffic::run;
 
 const PARTITIONS: i32 = 3;
 /// The broker in this process answers an empty fetch when the wait is over, and no sooner when something comes.

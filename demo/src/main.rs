@@ -12,6 +12,7 @@ mod freshet;
 mod freshness;
 mod purge_watch;
 mod report;
+mod site;
 mod stack;
 mod tally;
 mod traffic;
@@ -27,7 +28,7 @@ use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 
 use crate::report::say;
-use crate::traffic::Pace;
+use crate::site::Pace;
 
 /// Nothing in the demo needs to run in.
 const DEMO_WARMS: Duration = Duration::ZERO;

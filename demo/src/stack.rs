@@ -20,8 +20,9 @@ use crate::demo::{serve, traffic_text};
 use crate::envelope::TOPICS;
 use crate::freshet::FreshetConfig;
 use crate::report::{introduce, say};
+use crate::site::{CATEGORIES, PRODUCTS_EACH, Pace, Site};
 use crate::tally::Tally;
-use crate::traffic::{CATEGORIES, PRODUCTS_EACH, Pace, Site, run};
+use crate::traffic::run;
 
 const PARTITIONS: i32 = 3;
 const TABLES: [&str; 4] = [

@@ -5,15 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use freshet_shop::{CacheAside, Entry};
-use freshet_testbed::Freshet;
+use freshet_shop::Entry;
 use futures_util::StreamExt as _;
 use futures_util::stream::BoxStream;
-use redis::aio::MultiplexedConnection;
-use reqwest::Client;
-use tempfile::TempDir;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::task::{JoinHandle, JoinSet, block_in_place};
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use crate::audience::spawn_readers;
@@ -22,54 +18,9 @@ use crate::conclusion::{Counted, conclude, edge_purges, settle_purges};
 use crate::database::Database;
 use crate::purge_watch::purges_of;
 use crate::report::{Report, Second};
-use crate::tally::Tally;
+use crate::site::{PURGES, Pace, Site, assortment};
 use crate::warm_up::warm_up;
-use crate::writers::{Assortment, Popularity, Writer};
-
-/// Categories of the shop.
-pub(crate) const CATEGORIES: i64 = 100;
-/// Products each begins with.
-pub(crate) const PRODUCTS_EACH: i64 = 20;
-
-/// Freshet's own count of purges.
-pub(crate) const PURGES: &str = "freshet_purges_total";
-
-/// How much of it, and for how long.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Pace {
-    /// Ends by itself after so long.
-    pub(crate) lasts: Option<Duration>,
-    /// Writes for so long before anything is counted.
-    pub(crate) warms: Duration,
-    /// Rows changed a second.
-    pub(crate) changes: u32,
-    /// Reads a second, of entries and pages together.
-    pub(crate) reads: u32,
-}
-
-/// Everything the traffic runs against.
-pub(crate) struct Site {
-    pub(crate) database: Arc<Database>,
-    pub(crate) readers: Arc<CacheAside<Database>>,
-    pub(crate) redis: MultiplexedConnection,
-    pub(crate) redis_url: String,
-    /// `http://host:port` of the edge.
-    pub(crate) shop_url: String,
-    pub(crate) client: Client,
-    pub(crate) tally: Arc<Tally>,
-    pub(crate) freshet: Freshet,
-    /// Its config and its log.
-    pub(crate) folder: TempDir,
-    /// Whether a row of the database moves by itself.
-    pub(crate) has_beacon: bool,
-}
-
-impl Site {
-    /// The sum of a metric of Freshet over all series whose labels hold `labels`.
-    pub(crate) fn metric(&self, name: &str, labels: &[&str]) -> Option<f64> {
-        block_in_place(|| self.freshet.metric(name, labels))
-    }
-}
+use crate::writers::Writer;
 
 /// Somebody wants it to end.
 struct Stop {
@@ -237,13 +188,5 @@ impl Seconds {
             purges: &purges,
             purges_done,
         });
-    }
-}
-
-/// What is written and read, and how popular each is.
-pub(crate) fn assortment() -> Assortment {
-    Assortment {
-        products: Popularity::of(CATEGORIES * PRODUCTS_EACH),
-        categories: Popularity::of(CATEGORIES),
     }
 }

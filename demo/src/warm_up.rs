@@ -11,8 +11,8 @@ use tokio::time::Instant;
 
 use crate::conclusion::edge_purges;
 use crate::report::say;
+use crate::site::{Pace, Site, assortment};
 use crate::tally::Tally;
-use crate::traffic::{Pace, Site, assortment};
 use crate::writers::Writer;
 
 /// The first change may have to wait for consumers to join.

@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::ensure;
 use freshet_testbed::lease_port;
 
-use super::{Task, end_with_us};
+use super::task::{Task, end_with_us};
 use crate::case::Form;
 use crate::registry;
 

@@ -7,27 +7,11 @@ use freshet_core::purge::{PurgeBatch, PurgeOutcome, PurgeReport, Refusal};
 use freshet_core::registry::Scope;
 use rand::Rng;
 
+use crate::faults::Mode;
 use crate::oracle::Shared;
 
 /// How an adapter of ours bounds a request.
 const ADAPTER_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// How a target behaves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum Mode {
-    #[default]
-    Well,
-    /// Nobody listens.
-    Away,
-    /// It takes requests and does not answer; some of them it carries out.
-    Silent,
-    /// It turns everything away.
-    Throttling,
-    /// It carries out and the answer gets lost, or half of the batch is carried out.
-    Careless,
-    /// It takes a second.
-    Slow,
-}
 
 /// A target behind the purger port.
 #[derive(Clone)]

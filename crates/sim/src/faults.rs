@@ -105,3 +105,20 @@ fn any_fault(chance: &mut ChaCha8Rng) -> Fault {
         _ => Fault::Refusing,
     }
 }
+
+/// How a target behaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Mode {
+    #[default]
+    Well,
+    /// Nobody listens.
+    Away,
+    /// It takes requests and does not answer; some of them it carries out.
+    Silent,
+    /// It turns everything away.
+    Throttling,
+    /// It carries out and the answer gets lost, or half of the batch is carried out.
+    Careless,
+    /// It takes a second.
+    Slow,
+}

@@ -4,6 +4,11 @@ use std::collections::BTreeMap;
 
 use freshet_core::position::WallMicros;
 
+/// The consumer group of the processes.
+pub(crate) const GROUP: &str = "freshet";
+/// The topic of dead letters.
+pub(crate) const DEAD_LETTERS: &str = "freshet.dead-letters";
+
 /// A partition of a topic.
 pub(crate) type Place = (String, usize);
 

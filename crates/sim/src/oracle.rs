@@ -12,10 +12,9 @@ use freshet_wire::{PurgeRequest, RequestedPurge};
 use rand_chacha::ChaCha8Rng;
 use tokio::time::Instant;
 
-use crate::Summary;
-use crate::cache::Mode;
-use crate::log::{Log, LogRecord, Place};
-use crate::world::{DEAD_LETTERS, GROUP};
+use crate::faults::Mode;
+use crate::log::{DEAD_LETTERS, GROUP, Log, LogRecord, Place};
+use crate::scenario::Summary;
 
 /// How far a replica may be behind.
 const UNREPLICATED: Duration = Duration::from_secs(1);

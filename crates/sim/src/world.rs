@@ -22,17 +22,16 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::cache::{Mode, SimCache};
+use crate::cache::SimCache;
 use crate::changes;
-use crate::faults::Fault;
+use crate::faults::{Fault, Mode};
+use crate::log::{DEAD_LETTERS, GROUP};
 use crate::oracle::{Shared, State, micros};
 use crate::outbox::SimOutbox;
 use crate::rules::{ITEMS, NOTES, registry};
+use crate::scenario::{Scenario, Summary, Violation};
 use crate::source::SimSource;
-use crate::{Scenario, Summary, Violation};
 
-pub(crate) const GROUP: &str = "freshet";
-pub(crate) const DEAD_LETTERS: &str = "freshet.dead-letters";
 const LIVE_EDGE: &str = "freshet.purges.edge";
 const ROUND_RECORDS: usize = 16;
 const ROUNDS_IN_FLIGHT: usize = 2;

@@ -12,8 +12,10 @@ use crate::scalar::{Encoding, Scalar};
 mod moment;
 mod number;
 mod plain;
+mod verdict;
 
 use plain::Plain;
+pub(crate) use verdict::Verdict;
 
 /// What Debezium writes for a column that the log does not hold (an unchanged TOAST value).
 const UNAVAILABLE: &str = "__debezium_unavailable_value";
@@ -41,46 +43,6 @@ pub(crate) struct BoundColumn {
     pub(crate) contradiction: Option<Drift>,
     /// Derived from the above.
     plain: Plain,
-}
-
-/// What a value came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Verdict {
-    /// The text is what the database prints.
-    pub(crate) certain: bool,
-    /// The value contradicts the column's declaration.
-    pub(crate) drift: Option<Drift>,
-}
-
-impl Verdict {
-    const CERTAIN: Self = Self {
-        certain: true,
-        drift: None,
-    };
-    const UNKNOWN: Self = Self {
-        certain: false,
-        drift: None,
-    };
-
-    fn contradicted(drift: Drift) -> Self {
-        Self {
-            certain: false,
-            drift: Some(drift),
-        }
-    }
-
-    fn but(self, drift: Option<Drift>) -> Self {
-        Self { drift, ..self }
-    }
-}
-
-impl From<bool> for Verdict {
-    fn from(certain: bool) -> Self {
-        Self {
-            certain,
-            drift: None,
-        }
-    }
 }
 
 impl BoundColumn {

@@ -107,7 +107,8 @@ impl Decoder {
         }
         let table = self.table_of(registry, topic);
         let Some(table) = table.filter(|table| !table.bindings.is_empty()) else {
-            return Ok(unowned::recognise(record, &self.limits));
+            let skipped = unowned::recognise(record, &self.limits);
+            return Ok(skipped.map_or(Decoded::Unowned, Decoded::Skipped));
         };
         self.follow(registry);
         let shape = &table.shape;

@@ -4,11 +4,10 @@ use std::hash::Hasher as _;
 
 use freshet_core::connector::{BigintUnsigned, Connector, DecimalMode, TimePrecision};
 use freshet_core::drift::Drift;
-use freshet_core::table::{ColumnKind, ColumnShape, ColumnSlot};
+use freshet_core::table::{ColumnKind, ColumnShape};
 use rustc_hash::FxHasher;
 
-use crate::column_text::{self, BoundColumn};
-use crate::scalar::{Encoding, Scalar};
+use crate::scalar::Encoding;
 
 /// Digits of fraction up to which the adaptive modes write milliseconds.
 pub(crate) const MILLI_DIGITS: u8 = 3;
@@ -36,17 +35,6 @@ pub(crate) enum Nulls {
     Any,
 }
 
-/// What a schema says of the default of a field.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum SchemaDefault<'a> {
-    /// It has no default.
-    None,
-    /// The default of a field that is never NULL.
-    OfNotNull(Scalar<'a>),
-    /// The default of a field that may be NULL.
-    Value(Scalar<'a>),
-}
-
 impl FieldSchema {
     /// For a column of a record without a schema.
     pub(crate) fn undeclared(column: &ColumnShape, connector: &Connector) -> Self {
@@ -61,34 +49,6 @@ impl FieldSchema {
             encoding: stated_encoding(column.kind, connector),
             nulls,
         }
-    }
-
-    /// For a column that the record's schema describes.
-    pub(crate) fn declared(
-        column: &ColumnShape,
-        connector: &Connector,
-        encoding: Encoding,
-        default: SchemaDefault<'_>,
-    ) -> Self {
-        let hides = !connector.keeps_nulls || snapshots_default(column.kind);
-        let nulls = match default {
-            SchemaDefault::None => Nulls::Kept,
-            SchemaDefault::OfNotNull(_) if !snapshots_default(column.kind) => Nulls::Kept,
-            SchemaDefault::Value(value) | SchemaDefault::OfNotNull(value) if hides => {
-                let mut text = String::new();
-                let plain = Self {
-                    encoding,
-                    nulls: Nulls::Kept,
-                };
-                let bound = BoundColumn::of(ColumnSlot(0), column, connector, plain);
-                match column_text::push(&mut text, &bound, value).certain {
-                    true => Nulls::Default(hash(&text)),
-                    false => Nulls::Any,
-                }
-            }
-            SchemaDefault::Value(_) | SchemaDefault::OfNotNull(_) => Nulls::Kept,
-        };
-        Self { encoding, nulls }
     }
 }
 
@@ -114,7 +74,7 @@ pub(crate) fn contradiction(kind: ColumnKind, encoding: Encoding) -> Option<Drif
 }
 
 /// Whether a snapshot may write the default in place of a zero date: in MySQL's `timestamp`.
-fn snapshots_default(kind: ColumnKind) -> bool {
+pub(crate) fn snapshots_default(kind: ColumnKind) -> bool {
     matches!(kind, ColumnKind::TimestampTz(moment) if moment.zero_dates)
 }
 

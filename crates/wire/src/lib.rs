@@ -32,6 +32,7 @@ mod requests;
 mod row_key;
 mod row_rules;
 mod scalar;
+mod schema_default;
 mod single_object;
 mod skipped;
 mod topic_memory;

@@ -2,7 +2,6 @@
 
 use freshet_core::ports::RawRecord;
 
-use crate::decode::Decoded;
 use crate::error::DecodeError;
 use crate::facts::{EnvelopeField, Facts, Part};
 use crate::json::cursor::Cursor;
@@ -17,8 +16,8 @@ pub(crate) fn is_heartbeat(topic: &str) -> bool {
 }
 
 /// `<prefix>.transaction`, `<prefix>.message` and the schema changes in `<prefix>` are told apart from tables
-/// that nobody owns. The value is looked at only where the topic's name suggests it.
-pub(crate) fn recognise(record: &RawRecord<'_>, limits: &Limits) -> Decoded {
+/// that nobody owns, for which this is none. The value is looked at only where the topic's name suggests it.
+pub(crate) fn recognise(record: &RawRecord<'_>, limits: &Limits) -> Option<Skipped> {
     let topic = record.origin.topic;
     let dots = topic.bytes().filter(|byte| *byte == b'.').count();
     let by_name = match topic.rsplit_once('.') {
@@ -27,20 +26,14 @@ pub(crate) fn recognise(record: &RawRecord<'_>, limits: &Limits) -> Decoded {
         _ if dots == 0 => Some(Skipped::SchemaChange),
         _ => None,
     };
-    let (Some(suspected), Some(value)) = (by_name, record.value) else {
-        return Decoded::Unowned;
-    };
+    let (suspected, value) = (by_name?, record.value?);
     let proven = match value.first() {
         // The writer schema of a topic that nobody owns is not worth a request. A table's topic has two dots.
         Some(0) => dots == 1,
         _ if value.len() > limits.value_bytes_max => false,
         _ => matches!(look(value, limits), Ok(Some(found)) if found == suspected),
     };
-    if proven {
-        Decoded::Skipped(suspected)
-    } else {
-        Decoded::Unowned
-    }
+    proven.then_some(suspected)
 }
 
 /// What a JSON record says it is, with or without schema.

@@ -6,9 +6,9 @@ use serde_json::Value;
 use super::read::Read;
 use super::schema::{Node, Record, WriterSchema};
 use crate::column_text::BoundColumn;
-use crate::field_schema::{FieldSchema, SchemaDefault};
 use crate::row_rules::RowRules;
 use crate::scalar::Scalar;
+use crate::schema_default::SchemaDefault;
 
 /// The bound column that a field is, with what the schema says of it.
 pub(super) fn column_of(
@@ -35,7 +35,7 @@ pub(super) fn column_of(
     };
     let connector = &*rules.shape.connector;
     let encoding = Read::of(schema, *id).encoding;
-    let field = FieldSchema::declared(column, connector, encoding, default);
+    let field = default.field(column, connector, encoding);
     Some(BoundColumn::of(ColumnSlot(slot), column, connector, field))
 }
 

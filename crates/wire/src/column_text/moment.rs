@@ -3,7 +3,7 @@
 use freshet_core::drift::Drift;
 use freshet_core::table::Moment;
 
-use super::Verdict;
+use super::verdict::Verdict;
 use crate::calendar;
 use crate::field_schema::MILLI_DIGITS;
 use crate::scalar::{Encoding, Scalar};

@@ -3,7 +3,7 @@
 use freshet_core::drift::Drift;
 use freshet_core::table::Whole;
 
-use super::Verdict;
+use super::verdict::Verdict;
 use crate::scalar::{Encoding, Scalar};
 use crate::{base64, decimal};
 

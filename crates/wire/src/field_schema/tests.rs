@@ -1,8 +1,9 @@
 use freshet_core::connector::{BigintUnsigned, Connector, DecimalMode, Setting, TimePrecision};
 use freshet_core::table::{ColumnKind, ColumnShape, Moment, Whole};
 
-use super::{FieldSchema, Nulls, SchemaDefault, hash};
+use super::{FieldSchema, Nulls, hash};
 use crate::scalar::{Encoding, Scalar};
+use crate::schema_default::SchemaDefault;
 
 fn encoding(kind: ColumnKind, connector: &Connector) -> Encoding {
     let column = ColumnShape::new("c", kind, false);
@@ -103,7 +104,7 @@ fn a_nullable_column_with_a_default_may_hide_null() {
             Nulls::Kept,
         ),
     ] {
-        let field = FieldSchema::declared(&column, connector, Encoding::Plain, default);
+        let field = default.field(&column, connector, Encoding::Plain);
         assert_eq!(field.nulls, wanted, "{default:?}");
     }
 }
@@ -145,7 +146,7 @@ fn a_snapshot_may_write_the_default_in_place_of_a_zero_date() {
                 (SchemaDefault::OfNotNull(default), hidden),
             ] {
                 let column = column(None);
-                let field = FieldSchema::declared(&column, &connector, Encoding::IsoText, default);
+                let field = default.field(&column, &connector, Encoding::IsoText);
                 let found = field.nulls;
                 assert_eq!(found, wanted, "{keeps_nulls} {default:?}");
             }

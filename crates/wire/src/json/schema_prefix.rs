@@ -8,9 +8,10 @@ use super::cursor::Cursor;
 use super::tree;
 use crate::column_text::BoundColumn;
 use crate::error::DecodeError;
-use crate::field_schema::{FieldSchema, Nulls, SchemaDefault};
+use crate::field_schema::{FieldSchema, Nulls};
 use crate::limits::Limits;
 use crate::scalar::{Encoding, Scalar};
+use crate::schema_default::SchemaDefault;
 
 /// Schemas of one topic that alternate (old and new while a table changes) without being read again.
 const PREFIXES_MAX: usize = 4;
@@ -120,7 +121,7 @@ fn columns(schema: &[u8], shape: &TableShape) -> Result<Vec<BoundColumn>, Decode
         };
         let number = field.get("default").map(Value::to_string);
         let default = default(field, number.as_deref().unwrap_or_default());
-        FieldSchema::declared(column, connector, encoding(field), default)
+        default.field(column, connector, encoding(field))
     };
     let columns = (0..).map(ColumnSlot).zip(&shape.columns);
     Ok(columns

@@ -3,6 +3,7 @@
 //! values that differ. Where a record leaves the track it is read from its beginning in the general way, so that a
 //! track can only be faster, never different; the property tests hold both to the same answers.
 
+mod layout;
 mod learn;
 
 use freshet_core::change::Change;
@@ -10,8 +11,9 @@ use freshet_core::change::Change;
 use super::cursor::Cursor;
 use crate::column_text;
 use crate::draft::Draft;
-use crate::facts::{EnvelopeField, Facts, Part, SourceField, TransactionField};
+use crate::facts::{Facts, Part, SourceField};
 use crate::row_rules::RowRules;
+use layout::{Action, Layout};
 use learn::Lesson;
 
 /// Layouts of one topic that alternate: an insert has no before-image, a delete no after-image.
@@ -21,40 +23,11 @@ const MISS_COSTS: u32 = 3;
 const MISSES_MAX: u32 = 64 * MISS_COSTS;
 const REST_RECORDS: u32 = 4_096;
 
-/// What is done with a value that differs from record to record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Action {
-    /// Nobody wants it.
-    Skip,
-    /// A bound column of the row before, by its place in the table's shape.
-    Before(u16),
-    /// The same of the row after.
-    After(u16),
-    /// A field of the envelope.
-    Envelope(EnvelopeField),
-    /// A field of `source`.
-    Source(SourceField),
-    /// A field of `transaction`, where transactions are counted.
-    Transaction(TransactionField),
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Step {
-    /// Where the literal bytes in front of the value end.
-    literal_end: u32,
-    /// Open brackets around the value.
-    depth: u8,
-    action: Action,
-}
-
-/// One layout.
+/// One layout, and the envelope that it was learned from.
 #[derive(Debug)]
 struct Track {
     lesson: Lesson,
-    literals: Vec<u8>,
-    steps: Vec<Step>,
-    /// What values that never differed say.
-    facts: Facts,
+    layout: Layout,
 }
 
 /// The layouts of one topic, and whether they are worth trying.
@@ -119,7 +92,8 @@ impl Tracks {
             self.known.remove(at);
         }
         self.known.truncate(TRACKS_MAX - 1);
-        self.known.insert(0, lesson.into_track());
+        let layout = lesson.layout();
+        self.known.insert(0, Track { lesson, layout });
     }
 }
 
@@ -133,13 +107,13 @@ impl Track {
     ) -> Option<()> {
         let Draft { change, facts } = draft;
         let mut from = 0;
-        *facts = self.facts;
+        *facts = self.layout.facts;
         let outside = cursor.depth();
         begin_images(facts, rules, change);
-        for step in &self.steps {
+        for step in &self.layout.steps {
             let to = step.literal_end as usize;
             cursor.take(
-                self.literals.get(from..to)?,
+                self.layout.literals.get(from..to)?,
                 outside + usize::from(step.depth),
             )?;
             from = to;
@@ -164,7 +138,7 @@ impl Track {
                 }
             }
         }
-        cursor.take(self.literals.get(from..)?, outside)
+        cursor.take(self.layout.literals.get(from..)?, outside)
     }
 }
 

@@ -2,10 +2,10 @@
 
 use std::ops::Range;
 
-use super::{Action, Step, Track};
+use super::layout::{Action, Layout, Step};
 use crate::error::DecodeError;
 use crate::facts::{EnvelopeField, Facts, Part, SourceField, TransactionField};
-use crate::json::cursor::Cursor;
+use crate::json::cursor::{Cursor, DEPTH_MAX};
 use crate::row_rules::RowRules;
 
 /// Larger envelopes are not learned: a track keeps a copy.
@@ -98,8 +98,8 @@ impl Lesson {
         }
     }
 
-    /// The track for envelopes like this one.
-    pub(super) fn into_track(self) -> Track {
+    /// The layout of envelopes like this one.
+    pub(super) fn layout(&self) -> Layout {
         let (mut literals, mut steps) = (Vec::new(), Vec::new());
         let mut facts = self.parts;
         for token in &self.tokens {
@@ -117,8 +117,7 @@ impl Lesson {
             }
         }
         literals.extend_from_slice(&self.bytes[self.tail.clone()]);
-        Track {
-            lesson: self,
+        Layout {
             literals,
             steps,
             facts,
@@ -129,7 +128,7 @@ impl Lesson {
 /// Notes what a value says that is part of the track itself.
 fn note(facts: &mut Facts, action: Action, value: &[u8]) {
     let mut scratch = String::new();
-    let mut cursor = Cursor::new(value, super::super::cursor::DEPTH_MAX);
+    let mut cursor = Cursor::new(value, DEPTH_MAX);
     // It was read without a fault before.
     let Ok(value) = cursor.scalar(&mut scratch) else {
         return;
