@@ -1,5 +1,7 @@
 //! Sizes and names: functions, files, types, ports.
 
+use std::collections::BTreeSet;
+
 use proc_macro2::Span;
 use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
@@ -37,6 +39,8 @@ const OUTSIDE_NAMES: [&str; 1] = ["ServiceId"];
 
 struct Shapes<'a> {
     path: &'a str,
+    /// Types that the file defines.
+    defined: BTreeSet<&'a str>,
     /// Inside `impl Trait for …`: the trait decided on the parameters.
     in_trait_impl: bool,
     offences: Vec<Offence>,
@@ -90,6 +94,20 @@ impl Shapes<'_> {
         }
     }
 
+    /// What a type can do of itself stands beside its fields: in another file it would only be there for the length.
+    fn scattered(&mut self, of: &Type) {
+        if let Type::Path(path) = of
+            && let Some(segment) = path.path.segments.last()
+            && !self.defined.contains(&&*segment.ident.to_string())
+        {
+            let what = format!(
+                "methods of {} in another file than its fields",
+                segment.ident
+            );
+            self.say(segment.ident.span(), what);
+        }
+    }
+
     fn type_name(&mut self, name: &syn::Ident) {
         let text = name.to_string();
         if OUTSIDE_NAMES.contains(&&*text) {
@@ -121,6 +139,9 @@ impl<'ast> Visit<'ast> for Shapes<'_> {
     }
 
     fn visit_item_impl(&mut self, item: &'ast syn::ItemImpl) {
+        if item.trait_.is_none() {
+            self.scattered(&item.self_ty);
+        }
         let outer = std::mem::replace(&mut self.in_trait_impl, item.trait_.is_some());
         visit::visit_item_impl(self, item);
         self.in_trait_impl = outer;
@@ -199,11 +220,26 @@ fn shape_offences(file: &RustFile) -> Vec<Offence> {
     };
     let mut shapes = Shapes {
         path: &file.path,
+        defined: defined(file),
         in_trait_impl: false,
         offences: Vec::new(),
     };
     shapes.visit_file(&ast);
     shapes.offences
+}
+
+/// Names behind `struct`, `enum` and the like, also inside macros.
+fn defined(file: &RustFile) -> BTreeSet<&str> {
+    let words = file
+        .text
+        .split(|letter: char| !letter.is_alphanumeric() && letter != '_');
+    let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
+    let kinds = ["struct", "enum", "union", "type", "trait"];
+    let pairs = words.windows(2).filter(|pair| kinds.contains(&pair[0]));
+    // A macro that makes a type is given its name, and its parts in braces.
+    let given = file.text.lines();
+    let given = given.filter_map(|line| line.trim().strip_suffix(" {"));
+    pairs.map(|pair| pair[1]).chain(given).collect()
 }
 
 /// A file's own name, and the names of the folders it lies in.
@@ -231,6 +267,15 @@ fn functions_and_types_are_small_and_say_what_they_are() {
         "functions and types",
         rust_files().iter().flat_map(shape_offences).collect(),
     );
+}
+
+#[test]
+fn methods_of_a_type_that_another_file_defines_are_found() {
+    let of = |text: &str| shape_offences(&sample("crates/x/src/a.rs", "x", text)).len();
+    assert_eq!(of("use b::B; impl B { fn f(&self) {} }"), 1);
+    assert_eq!(of("use b::B; impl<'a> b::B<'a> { fn f(&self) {} }"), 1);
+    assert_eq!(of("use b::B; impl Clone for B { fn f(&self) {} }"), 0);
+    assert_eq!(of("names! { enum B { C } } impl B { fn f(&self) {} }"), 0);
 }
 
 #[test]
@@ -304,10 +349,13 @@ fn every_limit_bites() {
         0,
         "70 lines are fine"
     );
-    assert_eq!(of(&format!("impl A {{ {long} }}")), 1);
+    assert_eq!(of(&format!("struct A; impl A {{ {long} }}")), 1);
     assert_eq!(of(&format!("#[cfg(test)] mod tests {{ {long} }}")), 1);
     assert_eq!(of("fn f(a: A, b: B, c: C, d: D, e: E) {}"), 1);
-    assert_eq!(of("impl A { fn f(&self, a: A, b: B, c: C, d: D) {} }"), 0);
+    assert_eq!(
+        of("enum A {} impl A { fn f(&self, a: A, b: B, c: C, d: D) {} }"),
+        0
+    );
     assert_eq!(
         of("trait A { fn f(&self, a: A, b: B, c: C, d: D, e: E); }"),
         1
@@ -320,7 +368,7 @@ fn every_limit_bites() {
         "fn f((a, b): (A, B)) {}",
         "fn f(&(a, b): &Pair) {}",
         "fn f(pair: (A, B)) {}",
-        "impl A { fn f(&self, pair: &mut (A, B)) {} }",
+        "struct A; impl A { fn f(&self, pair: &mut (A, B)) {} }",
         "trait A { fn f(&self, pair: &'static (A,)); }",
     ] {
         assert_eq!(of(tuple), 1, "{tuple}");

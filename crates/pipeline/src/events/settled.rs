@@ -1,5 +1,5 @@
-//! settled: what a round was done for, and what became of it at each place. The ledger reads it first; see
-//! [`Subscribers`](crate::events::Subscribers) for the others.
+//! settled: what a round was done for, and what became of it at each place. The ledger reads it first, then all who
+//! subscribed.
 
 use std::sync::Arc;
 

@@ -1,6 +1,7 @@
 //! Reading and skipping in the bytes of one Avro datum.
 
 use super::bytes::{self, Bad};
+use super::read::{Kind, Read};
 use super::schema::{Node, NodeId, Record, WriterSchema};
 use super::skip::{Plain, Skip};
 use crate::error::DecodeError;
@@ -53,6 +54,46 @@ impl<'a> Datum<'a> {
             bounds,
             steps_left: bounds.steps_max.saturating_add(bytes.len()),
         }
+    }
+
+    /// Reads a value, with what the schema says of it.
+    #[inline]
+    pub(crate) fn read(&mut self, read: &Read) -> Result<(Scalar<'a>, Encoding), Bad> {
+        if let Some(null) = read.null
+            && !self.is_there(null)?
+        {
+            return Ok((Scalar::Null, Encoding::Plain));
+        }
+        let value = match read.kind {
+            Kind::Bool => Scalar::Bool(self.boolean()?),
+            Kind::Integer => Scalar::Integer(self.long()?),
+            Kind::Text => Scalar::Text(self.text()?),
+            Kind::Bytes => Scalar::Bytes(self.sized()?),
+            Kind::Other(id) => return self.scalar(id),
+        };
+        Ok((value, read.encoding))
+    }
+
+    /// Reads a value that is so many bytes further on; returns where it ends too.
+    #[inline(never)] // rare, and it would take registers from the callers
+    pub(crate) fn read_at(&mut self, read: &Read, at: usize) -> Option<(Scalar<'a>, usize)> {
+        let mut further = self.further(at)?;
+        let (value, _) = further.read(read).ok()?;
+        Some((value, self.passed(&further)))
+    }
+
+    /// Steps over a value that is so many bytes further on; returns where it ends.
+    #[inline(never)] // as above
+    pub(crate) fn pass_at(&mut self, id: NodeId, at: usize) -> Option<usize> {
+        let mut further = self.further(at)?;
+        further.skip_nested(id, 1).ok()?;
+        Some(self.passed(&further))
+    }
+
+    /// What `further` has read, in bytes from here; its steps count here too.
+    fn passed(&mut self, further: &Self) -> usize {
+        self.set_steps_left(further.steps_left());
+        self.rest().len() - further.rest().len()
     }
 
     /// What is not read yet.
