@@ -321,3 +321,6 @@ async fn ensure_topics(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
