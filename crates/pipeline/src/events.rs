@@ -16,7 +16,7 @@ use crate::metrics::EVENTS_LOST;
 /// Rounds that may wait for one subscriber.
 const WAITING_MAX: usize = 1_024;
 
-/// Everybody who is sent settled rounds.
+/// All subscribers of settled rounds.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Subscribers(Vec<Subscriber>);
 
@@ -51,8 +51,8 @@ impl Subscribers {
         self.0.push(Subscriber { wants, queue, lost });
     }
 
-    /// Sends a round to all who want it. Nobody is waited for: what a queue has no room for is lost to its subscriber, and
-    /// counted.
+    /// Sends a round to all who want it, without waiting: a round that a queue has no room for is lost to its subscriber,
+    /// and counted.
     pub(crate) fn publish(&self, settled: &Arc<Settled>) {
         for subscriber in &self.0 {
             if (subscriber.wants)(settled)

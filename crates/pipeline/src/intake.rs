@@ -75,7 +75,7 @@ pub(crate) struct Intake<S, T> {
 }
 
 impl<S: Source, T: Take> Intake<S, T> {
-    /// Runs until told to stop, then drains what is under way, commits and returns the source.
+    /// Runs until it is stopped, then drains what is under way, commits and returns the source.
     pub(crate) fn run(mut self) -> Result<S, SourceError> {
         while !*self.stop.borrow() {
             self.step()?;

@@ -56,7 +56,7 @@ pub const UNPROVEN: &str = "freshet_family_unproven";
 pub const TAKEOVERS: &str = "freshet_target_takeovers_total";
 /// Purges that were sent again because of that.
 pub const REPLAYED: &str = "freshet_replayed_purges_total";
-/// Whether a target is taken for down.
+/// Whether the breaker of a target is open.
 pub const BREAKER_OPEN: &str = "freshet_breaker_open";
 /// How many servers of a target are silent while others answer.
 pub const NODES_DOWN: &str = "freshet_target_nodes_down";

@@ -91,7 +91,7 @@ pub struct BacklogLane<S> {
     /// A live purge that is not done within this goes to the backlog.
     pub after: Duration,
     /// What was answered in this time is sent again when the target's server may have been replaced; none for a target
-    /// that cannot lose what it was told. Longer than the time between two pings.
+    /// that cannot lose purges. Longer than the time between two pings.
     pub replay: Option<Duration>,
     /// How fast the backlog may be worked off; none for as fast as the target takes it.
     pub purges_per_second: Option<u32>,
@@ -116,8 +116,8 @@ pub struct Parts<S, P, O, W> {
     pub outbox: Arc<O>,
     /// Where the auditor takes its samples from.
     pub samples: Option<mpsc::Sender<PurgedSample>>,
-    /// Where settled rounds go, beside those who subscribe here: whoever wants to know what became of what. What has no
-    /// room is lost to it and counted; nothing waits.
+    /// A further subscriber of settled rounds. Rounds that its queue has no room for are lost to it and counted; nothing
+    /// waits.
     pub settled: Option<mpsc::Sender<Arc<Settled>>>,
     /// The beacons that are measured.
     pub beacons: Beacons,

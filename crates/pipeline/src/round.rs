@@ -32,7 +32,7 @@ pub struct Round {
     pub begun: Steady,
     /// When the last record was taken.
     pub grown: Steady,
-    /// Commit time of its oldest change; none when no change said.
+    /// Commit time of its oldest change; none if no change has one.
     pub oldest: Option<WallMicros>,
     /// Something in it must not be debounced.
     pub strict: bool,

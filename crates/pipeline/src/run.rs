@@ -50,7 +50,7 @@ pub enum PipelineError {
         /// Why.
         source: SourceError,
     },
-    /// A thread or task ended without being told to: a bug.
+    /// A thread or task ended without being stopped: a bug.
     #[error("{part} ended unexpectedly")]
     Ended {
         /// Which part.
@@ -62,7 +62,7 @@ pub enum PipelineError {
 /// the caller decides how long that may take.
 ///
 /// # Errors
-/// See [`PipelineError`]. Nothing is lost: what was not settled comes again.
+/// See [`PipelineError`]. Nothing is lost: what was not settled is read again.
 pub async fn run<S, P, O, W>(
     parts: Parts<S, P, O, W>,
     stop: watch::Receiver<bool>,
@@ -350,7 +350,7 @@ impl<S: Source + 'static, O: Outbox + 'static> Start<S, O> {
         } = seat;
         let open_max = bounds.rounds_open_max.max(bounds.rounds_in_flight_max);
         let (rounds, waiting) = mpsc::channel(open_max);
-        // A round is told of twice at most: that it waits only for who is late, and that it is done.
+        // A round is reported twice at most: that it waits only for late targets, and that it is done.
         let (report, done) = std::sync::mpsc::sync_channel(2 * open_max);
         let subscribers = self.subscribers.clone();
         self.tasks

@@ -1,4 +1,4 @@
-//! open: what records are taken into: the round that fills, and what they gave away beside their changes.
+//! open: what records are taken into: the round that fills, and what they revealed beside their changes.
 
 use std::sync::Arc;
 

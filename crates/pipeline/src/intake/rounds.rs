@@ -16,7 +16,7 @@ use crate::round::sent::{InFlight, Sent};
 use crate::round::{Bounds, Round};
 use crate::rules::Rules;
 
-/// What an intake is told of a round that it has sent.
+/// What is reported to an intake of a round that it has sent.
 #[derive(Debug)]
 pub(crate) enum Returned {
     /// The round of this number waits for nobody but these targets, which are late.

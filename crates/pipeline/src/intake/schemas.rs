@@ -18,7 +18,7 @@ use crate::watch::status::Status;
 /// Schemas that are fetched at the same time at most, each on a thread of its own.
 const FETCHES_MAX: usize = 8;
 
-/// What the registry said of an id that it does not have is remembered for so long: an id is given once, so it may
+/// That the registry does not have an id is remembered for so long: an id is given once, so it may
 /// come to be there, and until then each record that names it would be a request.
 const REFUSED_FOR: Duration = Duration::from_secs(30);
 
@@ -61,7 +61,7 @@ impl<W: WriterSchemas + 'static> Fetches<W> {
         }
     }
 
-    /// Why there is no schema `id`, where the registry said so lately.
+    /// Why there is no schema `id`, if the registry answered so recently.
     pub(crate) fn refusal(&self, id: u32, now: Steady) -> Option<&WriterSchemaError> {
         let (error, until) = self.refused.get(&id)?;
         (now < *until).then_some(error)

@@ -59,7 +59,7 @@ pub(crate) trait Take: Send {
     /// Records of a topic are lost.
     fn spoil(&mut self, _topic: &str) {}
 
-    /// Looks for what can be said only after some time. Called before each pull.
+    /// Looks for what is known only after some time. Called before each pull.
     fn look(&mut self, _open: &mut Open) {}
 }
 

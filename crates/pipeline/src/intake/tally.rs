@@ -1,5 +1,5 @@
-//! tally: what became of changes, counted here and told once in a while. A shared counter costs an atomic operation or
-//! two each time; here a pull of thousands tells each of them once.
+//! tally: what became of changes, counted here and added to the metrics from time to time. A shared counter costs an
+//! atomic operation or two each time; here a pull of thousands changes each of them once.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    /// Nothing is counted; `counter` is told of changes.
+    /// Nothing is counted; changes are added to `counter`.
     pub(crate) fn new(counter: Counter) -> Self {
         Self {
             counter,

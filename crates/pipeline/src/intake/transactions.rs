@@ -73,7 +73,7 @@ impl Watch {
         })
     }
 
-    /// Whether the topic tells where transactions begin and end.
+    /// Whether the topic holds the boundaries of transactions.
     pub(crate) fn tells_boundaries(&self, topic: &str) -> bool {
         topic
             .strip_suffix(".transaction")

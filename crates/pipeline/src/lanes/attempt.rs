@@ -25,7 +25,7 @@ pub(crate) struct Attempts<'a, P, O> {
 
 impl<P: Purger, O: Outbox> Attempts<'_, P, O> {
     /// Purges until everything is settled. Gives back what is not when there is a deadline and it has passed, or
-    /// when the target is taken for down already; in every lane, when nothing is left but what is not to be waited for.
+    /// when the breaker is open already; in every lane, when only purges are left that should not be waited for.
     pub(crate) async fn settle(&self, batch: &PurgeBatch, tried: &mut Tried) -> Option<PurgeBatch> {
         let (target, clock) = (self.target, &self.store.clock);
         let mut left: Option<PurgeBatch> = None;
@@ -71,8 +71,8 @@ impl<P: Purger, O: Outbox> Attempts<'_, P, O> {
         }
     }
 
-    /// One attempt, cut off at the deadline, counted, and told to whoever watches the target. Whether a purge that was
-    /// cut off took place is not known, and it is safe to ask again. `nodes_down` is what the last report said.
+    /// One attempt, cut off at the deadline, counted, and reported to the target's breaker and readiness. Whether a purge
+    /// that was cut off took place is not known, and it is safe to ask again. `nodes_down` is from the last report.
     async fn attempt(&self, batch: &PurgeBatch, nodes_down: u32) -> PurgeReport {
         let purge = self.target.purger.purge(batch);
         let report = match self.deadline {
@@ -161,7 +161,7 @@ impl<P: Purger, O: Outbox> Attempts<'_, P, O> {
         !is_over && self.target.breaker.admit(self.store.clock.now()) == Admission::Pass
     }
 
-    /// Puts a refused purge aside: told to people, stored, and followed by its family's scope.
+    /// Puts a refused purge aside: it is logged, stored as a dead letter, and replaced by its family's scope.
     async fn quarantine(&self, purge: WantedPurge<'_>, report: &PurgeReport) {
         // A family that the registry forgot meanwhile has no name here; its purge is put aside all the same.
         let family = self.rules.registry.family(purge.family);

@@ -12,7 +12,7 @@ use crate::lanes::backoff::Backoff;
 
 /// Failures in a row that open it.
 const FAILURES_TO_OPEN: u32 = 3;
-/// An attempt that was let through and never told how it went (it was cancelled) counts for this long.
+/// An attempt that was let through and whose outcome was never reported (it was cancelled) counts for this long.
 const PROBE_EXPIRES: Duration = Duration::from_secs(10);
 
 /// Whether an attempt may be made.
@@ -29,7 +29,7 @@ pub(crate) enum Admission {
 pub(crate) enum Turn {
     /// Nothing.
     None,
-    /// The target is taken for down from now on.
+    /// The breaker is open from now on.
     Opened,
     /// The target is back.
     Closed,
@@ -47,7 +47,7 @@ enum State {
 pub(crate) struct Breaker {
     probe_after: Backoff,
     state: Mutex<State>,
-    /// Wakes whoever waits when the outcome of a probe is known.
+    /// Wakes all who wait when the outcome of a probe is known.
     probed: Notify,
 }
 
@@ -89,7 +89,7 @@ impl Breaker {
             let Admission::Wait(wait) = self.admit(clock.now()) else {
                 return;
             };
-            // Whether the time is over or a probe has ended, the next look tells.
+            // Whether the time is over or a probe has ended is seen at the next look.
             let _ = tokio::time::timeout(wait, probed).await;
         }
     }

@@ -23,7 +23,7 @@ pub(crate) struct Target<P> {
     pub(crate) budget: RetryBudget,
     /// The topic of its backlog.
     pub(crate) backlog: Arc<str>,
-    /// What was answered in the last seconds; none for targets that cannot lose what they were told.
+    /// What was answered in the last seconds; none for targets that cannot lose purges.
     pub(crate) recent: Option<Recent>,
     /// What it is called in the status.
     pub(crate) part: String,
@@ -100,7 +100,7 @@ impl<P> Target<P> {
             return;
         }
         if answers {
-            // Which node it is, the ping says; said once, since every round would have something to say.
+            // The ping names the node. Logged once, since every round would log it again.
             let reason = "one of its nodes does not answer";
             if status.is_ready(&self.part) && status.not_ready(&self.part, reason, now) {
                 tracing::warn!(

@@ -58,7 +58,7 @@ pub(crate) struct Gathered {
 }
 
 impl Gathered {
-    /// Sends the outcome to whoever waits for it.
+    /// Sends the outcome to all rounds that wait for it.
     pub(crate) fn send(&mut self, outcome: &Arc<Outcome>) {
         for waiting in self.behind.drain(..) {
             // One that waits no more has gone with the process.

@@ -121,7 +121,7 @@ struct Named {
 #[derive(Debug, Clone)]
 pub struct HistogramPage(Arc<Mutex<BTreeMap<String, Named>>>);
 
-/// A recorder that counts the histograms whose buckets it was told, and leaves everything else to another one.
+/// A recorder that counts the histograms whose buckets it knows, and leaves everything else to another one.
 #[derive(Debug)]
 pub struct Bucketed<R> {
     others: R,
@@ -146,7 +146,7 @@ impl<R> Bucketed<R> {
         }
     }
 
-    /// What was counted, for whoever answers a scrape.
+    /// What was counted, for the answer to a scrape.
     pub fn page(&self) -> HistogramPage {
         self.page.clone()
     }

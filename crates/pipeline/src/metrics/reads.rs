@@ -13,7 +13,7 @@ pub(crate) enum ReadOutcome {
     Offered,
     /// The auditor had no room: rows came faster than it may look.
     OverRate,
-    /// Nothing tells one by one which entries the row is in.
+    /// The entries that the row is in are not known one by one.
     NoName,
     /// The row does not say its version.
     NoVersion,

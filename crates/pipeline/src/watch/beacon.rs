@@ -32,7 +32,7 @@ pub struct Beat {
     pub answered: WallMicros,
 }
 
-/// What is known of all beacons, shared by whoever hears, proves and asks.
+/// The state of all beacons, shared by the intakes, the prover and the metrics page.
 #[derive(Debug, Clone, Default)]
 pub struct Beacons(Arc<Shared>);
 
@@ -75,7 +75,7 @@ struct State {
     late: bool,
 }
 
-/// What is to be told of a beacon.
+/// What is to be reported of a beacon.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Told {
     /// Why it is not well, in words; none when it is, or when another process measures it.
@@ -172,7 +172,7 @@ impl Beacons {
             .map_or(Duration::ZERO, |state| state.age(now))
     }
 
-    /// What is to be told of a beacon at `now`.
+    /// What is to be reported of a beacon at `now`.
     fn judge(&self, seat: &BeaconSeat, now: Steady) -> Told {
         let Some(mut state) = self.state(seat) else {
             return Told {
@@ -210,7 +210,7 @@ impl Beacons {
         }
     }
 
-    /// Sets the ages, so that they grow while nothing moves. For whoever is asked for metrics.
+    /// Sets the ages, so that they grow while nothing moves. Called for each scrape.
     pub fn set_gauges(&self, now: Steady) {
         for (seat, state) in &self.0.seats {
             metrics::set_age(seat, lock(state).age(now));

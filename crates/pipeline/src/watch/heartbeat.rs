@@ -1,4 +1,4 @@
-//! A connector that has stopped looks like a database at rest; only its heartbeat tells them apart (promise P2).
+//! A stopped connector looks like an idle database; only its heartbeat distinguishes them (promise P2).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ impl Heartbeats {
     }
 }
 
-/// The heartbeats that this intake hears, because it reads their partition.
+/// The heartbeats whose partitions this intake reads.
 #[derive(Debug, Default)]
 pub(crate) struct Heard(BTreeMap<Arc<str>, Beat>);
 
@@ -43,14 +43,14 @@ impl Heard {
         Some(before.is_some_and(|beat| beat.silent))
     }
 
-    /// Somebody else hears it from now on.
+    /// Another process reads it from now on.
     pub(crate) fn forget(&mut self, topic: &str) {
         if let Some(database) = database_of(topic) {
             self.0.remove(database);
         }
     }
 
-    /// Databases that have been silent for longer than they may, each told once, with the time of silence.
+    /// Databases that have been silent for longer than they may, each returned once, with the time of silence.
     pub(crate) fn gone_silent(
         &mut self,
         limits: &Heartbeats,

@@ -24,7 +24,7 @@ type ByIntake = HashMap<String, u64>;
 pub(crate) struct Lags(Arc<Mutex<BTreeMap<Arc<str>, ByIntake>>>);
 
 impl Lags {
-    /// Puts `behind` in the place of what `intake` said before and sets the gauges.
+    /// Replaces what `intake` reported before by `behind`, and sets the gauges.
     pub(crate) fn set<'a>(
         &self,
         intake: &str,

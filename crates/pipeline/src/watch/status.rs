@@ -15,7 +15,7 @@ use crate::watch::withheld::Withheld;
 pub struct NotReady {
     /// The part: `kafka`, `target main`, `registry`, …
     pub part: String,
-    /// In words for whoever is on call.
+    /// In words, for the on-call engineer.
     pub reason: String,
     /// Since when.
     pub since: Steady,
@@ -29,7 +29,7 @@ struct Shared {
     withheld: Mutex<BTreeMap<String, Withheld>>,
 }
 
-/// The state of all parts, shared by whoever reports and whoever asks.
+/// The state of all parts, shared by the parts that report and by readiness.
 #[derive(Debug, Clone, Default)]
 pub struct Status(Arc<Shared>);
 

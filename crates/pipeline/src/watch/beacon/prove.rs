@@ -16,7 +16,7 @@ use crate::watch::beacon::metrics::{self, Failure};
 use crate::watch::beacon::{BeaconSeat, Beacons, Beat};
 use crate::watch::status::Status;
 
-/// The field of a planted entry that tells it from what another process has planted.
+/// The field of a planted entry that distinguishes it from entries of other processes.
 const FIELD: &str = "planted";
 /// Ages are looked at this often.
 const EVERY: Duration = Duration::from_secs(1);
@@ -159,7 +159,7 @@ impl<C: Probe + Plant> Prove<C> {
         }
     }
 
-    /// What cannot be planted is tried again at the next tick; that the target does not answer is told by others.
+    /// What cannot be planted is tried again at the next tick; other parts report that the target does not answer.
     async fn plant(&mut self, at: usize, seat: &BeaconSeat) {
         let (Some((name, ttl)), Some(cache)) = (&seat.entry, self.caches.get(&seat.target)) else {
             return;
