@@ -56,10 +56,11 @@ impl Concerned {
     /// `ids` of `registry`, each once, in the order of their names.
     pub(crate) fn by(registry: &Registry, ids: impl Iterator<Item = FamilyId>) -> Self {
         let known: Vec<&Family> = ids.filter_map(|id| registry.family(id)).collect();
-        let mut families: Vec<String> = known.iter().map(|it| it.name.to_string()).collect();
+        let mut families: Vec<String> =
+            known.iter().map(|family| family.name.to_string()).collect();
         families.sort();
         families.dedup();
-        let policy = known.iter().map(|it| it.dead_letters).min();
+        let policy = known.iter().map(|family| family.dead_letters).min();
         Self {
             families,
             policy: policy.unwrap_or_default(),

@@ -24,8 +24,11 @@ impl Rules {
     pub fn new(registry: Registry) -> Self {
         let handles = RegistryHandles::new(&registry);
         let is_beacon = |table: &&Table| {
-            let mut families = table.bindings.iter().map(|it| registry.family(it.family));
-            families.any(|it| it.is_some_and(|family| family.beacon.is_some()))
+            let mut families = table
+                .bindings
+                .iter()
+                .map(|binding| registry.family(binding.family));
+            families.any(|family| family.is_some_and(|family| family.beacon.is_some()))
         };
         let beacons = registry.tables.iter().filter(is_beacon);
         Self {

@@ -103,7 +103,7 @@ impl Seen {
     /// Whether a row of the snapshot at `version` reveals that the table was read before it. Once for each snapshot.
     fn is_again(&mut self, version: ChangeVersion, resumed: bool) -> bool {
         let mut known = self.snapshots.iter_mut().flatten();
-        if let Some(known) = known.find(|it| it.version == version) {
+        if let Some(known) = known.find(|snapshot| snapshot.version == version) {
             // What was streamed meanwhile may have come after this snapshot, in another partition.
             let again = resumed && !known.is_noted;
             known.is_noted |= resumed;
@@ -118,8 +118,8 @@ impl Seen {
 
     /// Snapshots of records without a place cannot be distinguished: a streamed change ends them.
     fn forget_placeless(&mut self) {
-        let is_placed = |it: &Snapshot| it.version != ChangeVersion::default();
-        self.snapshots = self.snapshots.map(|it| it.filter(is_placed));
+        let is_placed = |snapshot: &Snapshot| snapshot.version != ChangeVersion::default();
+        self.snapshots = self.snapshots.map(|snapshot| snapshot.filter(is_placed));
     }
 }
 

@@ -84,25 +84,25 @@ impl<W: WriterSchemas + 'static> Fetches<W> {
     /// Whether an answer is on its way.
     pub(crate) fn is_under_way(&self) -> bool {
         let mut wanted = self.wanted.values();
-        wanted.any(|it| matches!(it.state, State::Asked(_)))
+        wanted.any(|schema| matches!(schema.state, State::Asked(_)))
     }
 
     /// Schemas that did not come, and why not.
     pub(crate) fn failing(&self) -> impl Iterator<Item = (u32, &str)> {
         let wanted = self.wanted.iter();
-        wanted.filter_map(|(id, it)| Some((*id, it.failed.as_deref()?)))
+        wanted.filter_map(|(id, schema)| Some((*id, schema.failed.as_deref()?)))
     }
 
     /// Forgets what nobody waits for any more.
     pub(crate) fn keep(&mut self, is_wanted: impl Fn(u32) -> bool) {
         self.wanted
-            .retain(|id, it| matches!(it.state, State::Asked(_)) || is_wanted(*id));
+            .retain(|id, schema| matches!(schema.state, State::Asked(_)) || is_wanted(*id));
     }
 
     /// A schema that came, or that the registry does not have. Asks for what is due.
     pub(crate) fn next_answer(&mut self, now: Steady) -> Option<(u32, Answer)> {
         self.ask(now);
-        let came = |(id, it): (&u32, &Wanted)| match &it.state {
+        let came = |(id, schema): (&u32, &Wanted)| match &schema.state {
             State::Asked(answer) => match answer.try_recv() {
                 Ok(answer) => Some((*id, answer)),
                 Err(TryRecvError::Empty) => None,
@@ -155,11 +155,11 @@ impl<W: WriterSchemas + 'static> Fetches<W> {
 
     /// Asks for what is due, for what is due the longest first.
     fn ask(&mut self, now: Steady) {
-        let asked = |it: &&Wanted| matches!(it.state, State::Asked(_));
+        let asked = |schema: &&Wanted| matches!(schema.state, State::Asked(_));
         let free = FETCHES_MAX.saturating_sub(self.wanted.values().filter(asked).count());
         let mut due: Vec<(Steady, u32)> = Vec::new();
-        for (id, it) in &self.wanted {
-            if let State::Due(at) = it.state
+        for (id, schema) in &self.wanted {
+            if let State::Due(at) = schema.state
                 && at <= now
             {
                 due.push((at, *id));

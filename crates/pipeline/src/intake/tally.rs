@@ -41,7 +41,11 @@ impl Tally {
     /// Counts what one change meant to families.
     pub(crate) fn verdicts(&mut self, rules: &Arc<Rules>, all: &[(FamilyId, FamilyVerdict)]) {
         // Family ids belong to one revision.
-        if !self.rules.as_ref().is_some_and(|it| Arc::ptr_eq(it, rules)) {
+        if !self
+            .rules
+            .as_ref()
+            .is_some_and(|known| Arc::ptr_eq(known, rules))
+        {
             self.tell();
             self.rules = Some(Arc::clone(rules));
             self.verdicts.clear();

@@ -176,8 +176,11 @@ impl<P: Purger, O: Outbox> Attempts<'_, P, O> {
 
 /// Whether all that is not settled is better not waited for.
 fn is_deferred(report: &PurgeReport) -> bool {
-    let mut dispositions = report.outcomes.iter().map(|&it| disposition(it, true));
-    dispositions.all(|it| matches!(it, Disposition::Settle | Disposition::Defer))
+    let mut dispositions = report
+        .outcomes
+        .iter()
+        .map(|&outcome| disposition(outcome, true));
+    dispositions.all(|disposition| matches!(disposition, Disposition::Settle | Disposition::Defer))
 }
 
 #[cfg(test)]

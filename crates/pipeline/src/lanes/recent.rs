@@ -123,7 +123,11 @@ impl Recent {
 
 impl Kept {
     fn forget_before(&mut self, begin: Steady) {
-        while self.buckets.front().is_some_and(|it| it.last < begin) {
+        while self
+            .buckets
+            .front()
+            .is_some_and(|bucket| bucket.last < begin)
+        {
             if let Some(gone) = self.buckets.pop_front() {
                 self.bytes -= gone.size();
             }
@@ -131,7 +135,8 @@ impl Kept {
     }
 
     fn begin_bucket(&mut self, rules: &Arc<Rules>, now: Steady) {
-        let fits = |it: &Bucket| now.since(it.begun) < BUCKET && Arc::ptr_eq(&it.rules, rules);
+        let fits =
+            |bucket: &Bucket| now.since(bucket.begun) < BUCKET && Arc::ptr_eq(&bucket.rules, rules);
         if self.buckets.back().is_some_and(fits) {
             return;
         }
@@ -210,7 +215,7 @@ impl Bucket {
 }
 
 fn batch_of(batches: &mut Vec<PurgeBatch>, target: TargetId) -> &mut PurgeBatch {
-    let at = match batches.iter().position(|it| it.target() == target) {
+    let at = match batches.iter().position(|batch| batch.target() == target) {
         Some(at) => at,
         None => {
             batches.push(PurgeBatch::new(target));

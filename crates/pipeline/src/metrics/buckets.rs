@@ -41,7 +41,7 @@ impl Buckets {
 
     /// How many samples are known to be no larger than `bound`.
     fn within(&self, bound: f64) -> u64 {
-        let below = self.bounds.partition_point(|&it| it <= bound);
+        let below = self.bounds.partition_point(|&bucket| bucket <= bound);
         self.counts
             .iter()
             .take(below)
@@ -83,7 +83,7 @@ struct Series(Vec<Arc<Buckets>>);
 impl Series {
     /// Where samples are counted from now on, with `bounds` and `objective` among the bounds.
     fn newest(&mut self, bounds: &'static [f64], objective: Option<f64>) -> Arc<Buckets> {
-        let missing = |known: &[f64]| objective.filter(|it| !known.contains(it));
+        let missing = |known: &[f64]| objective.filter(|bound| !known.contains(bound));
         if let Some(newest) = self.0.last() {
             match missing(&newest.bounds) {
                 Some(_) if self.0.len() < PARTS_MAX => {}
@@ -250,7 +250,7 @@ impl<R: Recorder> Recorder for Bucketed<R> {
         };
         let mut labels = key.labels();
         let family = labels.find(|label| label.key() == "family");
-        let objective = family.and_then(|it| named.objectives.get(it.value()).copied());
+        let objective = family.and_then(|label| named.objectives.get(label.value()).copied());
         let series = named.series.entry(labels_of(key)).or_default();
         Histogram::from_arc(series.newest(named.bounds, objective))
     }

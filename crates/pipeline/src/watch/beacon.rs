@@ -218,13 +218,18 @@ impl Beacons {
     }
 
     fn on(&self, topic: &str) -> impl Iterator<Item = MutexGuard<'_, State>> {
-        let of_topic = move |it: &&(BeaconSeat, Mutex<State>)| *it.0.topic == *topic;
-        self.0.seats.iter().filter(of_topic).map(|it| lock(&it.1))
+        let of_topic = move |entry: &&(BeaconSeat, Mutex<State>)| *entry.0.topic == *topic;
+        self.0
+            .seats
+            .iter()
+            .filter(of_topic)
+            .map(|entry| lock(&entry.1))
     }
 
     fn state(&self, seat: &BeaconSeat) -> Option<MutexGuard<'_, State>> {
         let mut seats = self.0.seats.iter();
-        let found = seats.find(|(it, _)| it.database == seat.database && it.target == seat.target);
+        let found =
+            seats.find(|(other, _)| other.database == seat.database && other.target == seat.target);
         found.map(|(_, state)| lock(state))
     }
 }
@@ -234,7 +239,7 @@ impl State {
     /// heard, that is the first one, since the topic of a table of one row needs no other.
     fn is_ours(&self, in_first_partition: bool) -> bool {
         let carrier = self.carrier.or(in_first_partition.then_some(0));
-        carrier.is_some_and(|carrier| self.held.values().any(|it| *it == carrier))
+        carrier.is_some_and(|carrier| self.held.values().any(|partition| *partition == carrier))
     }
 
     fn age(&self, now: Steady) -> Duration {

@@ -66,7 +66,7 @@ mod tests {
         let behind = |figures: &[(u32, u64)]| {
             let figures = figures.iter();
             figures
-                .map(|&(stream, it)| (StreamId(stream), it))
+                .map(|&(stream, records)| (StreamId(stream), records))
                 .collect()
         };
         lags.set("intake 0", &behind(&[(0, 5), (1, 2)]), items);

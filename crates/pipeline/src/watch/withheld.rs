@@ -274,6 +274,6 @@ mod tests {
             WaitsFor::Window,
             WaitsFor::Source("away".to_owned()),
         ];
-        assert_eq!(all.map(|it| it.label()), WaitsFor::LABELS);
+        assert_eq!(all.map(|reason| reason.label()), WaitsFor::LABELS);
     }
 }

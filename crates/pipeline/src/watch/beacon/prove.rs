@@ -85,7 +85,8 @@ impl<C: Probe + Plant> Prove<C> {
     async fn look(&mut self, beat: &Beat) {
         let beacons = self.beacons.clone();
         let mut seats = beacons.seats().enumerate();
-        let found = seats.find(|(_, it)| it.database == beat.database && it.target == beat.target);
+        let found =
+            seats.find(|(_, other)| other.database == beat.database && other.target == beat.target);
         let Some((at, seat)) = found else { return };
         let (Some((name, ttl)), Some(cache)) = (&seat.entry, self.caches.get(&seat.target)) else {
             // Nothing can be planted at a CDN: that it has answered is all there is.
@@ -151,7 +152,7 @@ impl<C: Probe + Plant> Prove<C> {
                 continue;
             }
             let now = self.clock.now();
-            let fresh = |it: &Planted| now.since(it.at) < *ttl / 2;
+            let fresh = |planted: &Planted| now.since(planted.at) < *ttl / 2;
             let planted = self.planted.get(&at).and_then(Option::as_ref);
             if !planted.is_some_and(fresh) {
                 self.plant(at, seat).await;
@@ -191,7 +192,11 @@ impl<C: Probe + Plant> Prove<C> {
                 metrics::failed(seat, Failure::Late, 1);
             }
             let Some(reason) = told.reason else {
-                let was_told = self.status.unready().iter().any(|it| it.part == part);
+                let was_told = self
+                    .status
+                    .unready()
+                    .iter()
+                    .any(|unready| unready.part == part);
                 self.status.ready(&part);
                 if was_told {
                     tracing::info!(event = "beacon", part, "the beacon is fresh again");
