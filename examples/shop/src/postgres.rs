@@ -37,8 +37,9 @@ const PUT_CATEGORY: &str = "
 INSERT INTO categories (id, name) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET name = excluded.name";
 const PUT_MEMBERSHIP: &str =
     "INSERT INTO product_categories (product_id, category_id) VALUES ($1, $2)";
-const PUT_REVISION: &str = "
-INSERT INTO revisions VALUES ($1, $2) ON CONFLICT (entry) DO UPDATE SET revision = excluded.revision";
+const PUT_REVISIONS: &str = "
+INSERT INTO revisions SELECT * FROM unnest($1, $2)
+ON CONFLICT (entry) DO UPDATE SET revision = excluded.revision";
 const DELETE_PRODUCT: &str = "DELETE FROM products WHERE id = $1";
 const DELETE_CATEGORY: &str = "DELETE FROM categories WHERE id = $1";
 const DELETE_MEMBERSHIP: &str =
@@ -97,11 +98,16 @@ impl PostgresRows {
                 None => delete(&transaction, change.before.as_ref()).await?,
             }
         }
+        let (mut entries, mut revisions) = (Vec::new(), Vec::new());
         for (entry, revision) in &commit.outdated {
-            let (entry, revision) = (entry.to_string(), i64::try_from(*revision)?);
-            let values = [(&entry as _, Type::TEXT), (&revision as _, Type::INT8)];
-            transaction.execute_typed(PUT_REVISION, &values).await?;
+            entries.push(entry.to_string());
+            revisions.push(i64::try_from(*revision)?);
         }
+        let values = [
+            (&entries as _, Type::TEXT_ARRAY),
+            (&revisions as _, Type::INT8_ARRAY),
+        ];
+        transaction.execute_typed(PUT_REVISIONS, &values).await?;
         Ok(transaction.commit().await?)
     }
 }
