@@ -1,8 +1,7 @@
 //! The decisions of a provider, without sockets or clocks: how a batch is split, which calls purge a chunk, and the
 //! outcome of a response. [`HttpPurger`](crate::HttpPurger) does the rest for all providers.
 //!
-//! To add one: a file here, its line in the list of `freshet`'s config, its page in `docs/targets/`, and a fake of its
-//! API for the contract suite.
+//! How to add one: "Adding a provider" in `docs/targets/README.md`.
 
 pub(crate) mod cloudflare;
 pub(crate) mod fastly;

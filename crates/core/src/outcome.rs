@@ -36,34 +36,42 @@ pub enum Refusal {
 /// Pause before a retry after a refusal of the caller, in milliseconds.
 const MENDING_MS: u32 = 5_000;
 
-impl PurgeOutcome {
-    /// Names of all outcomes, for labels and logs.
-    pub const NAMES: [&'static str; 7] = [
-        "purged",
-        "nothing_cached",
-        "throttled",
-        "refused",
-        "unreachable",
-        "forgotten",
-        "node_down",
-    ];
+/// One line for each outcome: its place in the order, its name, and what it is.
+macro_rules! labels {
+    ($($label:ident $name:literal $outcome:pat,)+) => {
+        enum Label {
+            $($label,)+
+        }
 
+        impl PurgeOutcome {
+            /// Names of all outcomes, for labels and logs.
+            pub const NAMES: [&'static str; [$($name),+].len()] = [$($name),+];
+
+            /// Its index in [`NAMES`](Self::NAMES).
+            pub fn index(self) -> usize {
+                let label = match self {
+                    $($outcome => Label::$label,)+
+                };
+                label as usize
+            }
+        }
+    };
+}
+
+labels! {
+    Purged "purged" Self::Purged,
+    NothingCached "nothing_cached" Self::NothingCached,
+    Throttled "throttled" Self::Throttled { .. },
+    Refused "refused" Self::Refused(_),
+    Unreachable "unreachable" Self::Unreachable,
+    Forgotten "forgotten" Self::Forgotten,
+    NodeDown "node_down" Self::NodeDown,
+}
+
+impl PurgeOutcome {
     /// The outcome's name, for labels and logs.
     pub fn name(self) -> &'static str {
         Self::NAMES[self.index()]
-    }
-
-    /// Its index in [`NAMES`](Self::NAMES).
-    pub fn index(self) -> usize {
-        match self {
-            Self::Purged => 0,
-            Self::NothingCached => 1,
-            Self::Throttled { .. } => 2,
-            Self::Refused(_) => 3,
-            Self::Unreachable => 4,
-            Self::Forgotten => 5,
-            Self::NodeDown => 6,
-        }
     }
 
     /// Minimum wait before a retry, in milliseconds.

@@ -95,7 +95,8 @@ pub trait Source: Send {
     /// asynchronous; `wait` bounds a synchronous commit before the process exits.
     ///
     /// # Errors
-    /// The commit failed; the same prefix, or a longer one, is committed by a later call.
+    /// This commit, or an earlier one whose answer came since, failed; the same prefix, or a longer one, is committed by
+    /// a later call.
     fn commit(
         &mut self,
         settled: &[StreamPosition],

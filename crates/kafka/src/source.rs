@@ -226,7 +226,11 @@ impl Source for KafkaSource {
             None => {
                 self.commits.note_due();
                 self.serve_commits();
-                Ok(())
+                // Of earlier commits: this one is not answered yet.
+                match self.commits.unconfirmed() {
+                    None => Ok(()),
+                    Some(reason) => Err(SourceError::Commit(reason.to_owned())),
+                }
             }
         }
     }

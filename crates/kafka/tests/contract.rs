@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use freshet_core::ports::{Demand, Outbox, OutboxRecord, Source, SourceEvent};
+use freshet_core::ports::{Demand, Outbox, OutboxRecord, Source, SourceError, SourceEvent};
 use freshet_core::position::StreamPosition;
 use freshet_kafka::mock::EmbeddedBroker;
 use freshet_kafka::{
     KafkaConnection, KafkaOutbox, KafkaSource, SourceConfig, StartAt, TopicWanted,
 };
 use freshet_testbed::{Fault, FaultProxy, KafkaBroker};
+use rdkafka::mocking::MockCluster;
+use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 
 const PATIENCE: Duration = Duration::from_secs(40);
 
@@ -230,3 +232,51 @@ fn processor_of_this_thread() -> Duration {
     let ns = told.split(' ').next().and_then(|ns| ns.parse().ok());
     Duration::from_nanos(ns.expect("a number"))
 }
+
+#[test]
+fn p2_commits_that_the_brokers_do_not_keep_are_reported_until_they_do() {
+    let topic = "refused";
+    let cluster = MockCluster::new(1).expect("a broker");
+    cluster.create_topic(topic, 1, 1).expect("topic");
+    let bootstrap = cluster.bootstrap_servers();
+    let outbox = KafkaOutbox::connect(&connection(&bootstrap, "")).expect("settings");
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(append(&outbox, topic, 0..3));
+    let mut source = source(&bootstrap, topic, topic);
+    let taken = take(&mut source, 3);
+    let refusals = [RDKafkaRespErr::RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED; 1_000];
+    cluster.request_errors(RDKafkaApiKey::OffsetCommit, &refusals);
+    let refused = committed(&mut source, taken[1].0, |committed| committed.is_err());
+    let reason = refused.expect_err("refused").to_string();
+    assert!(reason.contains("READ on the group"), "{reason}");
+    cluster.clear_request_errors(RDKafkaApiKey::OffsetCommit);
+    committed(&mut source, taken[2].0, |committed| committed.is_ok()).expect("taken");
+    source
+        .commit(&[taken[2].0], Some(Duration::from_secs(10)))
+        .expect("acknowledged");
+    source.close(Duration::from_secs(10));
+}
+
+/// Commits a position like the pipeline, again and again, until the answer is as wanted.
+fn committed(
+    source: &mut KafkaSource,
+    position: StreamPosition,
+    is_wanted: impl Fn(&Result<(), SourceError>) -> bool,
+) -> Result<(), SourceError> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let committed = source.commit(&[position], None);
+        // The first one is not answered yet.
+        source.next(NONE, &mut |_| {}).expect("no fatal error");
+        if is_wanted(&committed) {
+            return committed;
+        }
+        assert!(Instant::now() < deadline, "never, but {committed:?}");
+    }
+}
+
+/// Nothing is taken, and the client works meanwhile.
+const NONE: Demand = Demand {
+    records_max: 0,
+    wait: Duration::from_millis(20),
+};

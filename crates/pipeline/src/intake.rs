@@ -3,6 +3,7 @@
 //! It runs on a thread of its own and holds no lock. Nothing here waits for a target: when rounds are under way and the
 //! open one is full, the source is asked for nothing but keeps its session.
 
+pub(crate) mod changes;
 pub(crate) mod commits;
 mod drift;
 pub(crate) mod follow;
@@ -18,7 +19,6 @@ mod sample;
 mod schemas;
 pub(crate) mod streams;
 pub(crate) mod take;
-pub(crate) mod taking;
 mod tally;
 pub mod transactions;
 pub(crate) mod unproven;
@@ -41,7 +41,7 @@ use crate::intake::listen::Listen;
 use crate::intake::open::Gap;
 use crate::intake::rounds::Rounds;
 use crate::intake::streams::{Partition, Streams};
-use crate::intake::taking::Take;
+use crate::intake::take::Take;
 use crate::intake::unproven::UnprovenFamilies;
 use crate::watch::status::Status;
 use crate::watch::withheld::{Found, WaitsFor, Withheld};

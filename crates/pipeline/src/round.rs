@@ -147,7 +147,7 @@ pub struct Bounds {
     pub round_purges_max: usize,
     /// Records asked of the source in one call at most. A record of a lane may hold a thousand purges.
     pub pull_max: usize,
-    /// Rounds under way at most.
+    /// Rounds under way at most, without those that wait only for late lanes.
     pub rounds_in_flight_max: usize,
     /// Rounds open at most, with those that wait for nobody but lanes that are late. More than may be under way keep one
     /// target from holding the others back.

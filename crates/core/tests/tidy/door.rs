@@ -41,7 +41,7 @@ const PURGES: [(&str, &str); 5] = [
         "the family's scope in place of a purge that was refused, with its cause",
     ),
     (
-        "crates/pipeline/src/lanes/take.rs",
+        "crates/pipeline/src/lanes/requests.rs",
         "a purge of a request, with its cause",
     ),
 ];

@@ -27,6 +27,9 @@ const CONFIRM_AFTER: Duration = Duration::from_millis(100);
 /// The same for streams that another process waits for, and when this one waits to leave.
 const CONFIRM_SOON: Duration = Duration::from_millis(5);
 
+/// Commits that are sent for so long without one that arrives are reported.
+const UNCONFIRMED_AFTER: Duration = Duration::from_secs(5);
+
 /// Interval of checks while waiting for a commit.
 const LOOK_EVERY: Duration = Duration::from_millis(1);
 
@@ -45,6 +48,14 @@ pub(crate) struct Commits {
     not_before: Instant,
     /// Streams whose topic was recreated were found.
     found_lost: bool,
+    unconfirmed: Option<Unconfirmed>,
+}
+
+/// Commits are sent and none arrives.
+#[derive(Debug)]
+struct Unconfirmed {
+    since: Instant,
+    reason: String,
 }
 
 impl Commits {
@@ -55,7 +66,22 @@ impl Commits {
             due: false,
             not_before: Instant::now(),
             found_lost: false,
+            unconfirmed: None,
         }
+    }
+
+    /// Why commits do not arrive, when none has for some time.
+    pub(crate) fn unconfirmed(&self) -> Option<&str> {
+        let unconfirmed = self.unconfirmed.as_ref()?;
+        (unconfirmed.since.elapsed() >= UNCONFIRMED_AFTER).then_some(&*unconfirmed.reason)
+    }
+
+    fn note_unconfirmed(&mut self, reason: &str) {
+        let since = self.unconfirmed.as_ref().map(|earlier| earlier.since);
+        self.unconfirmed = Some(Unconfirmed {
+            since: since.unwrap_or_else(Instant::now),
+            reason: reason.to_owned(),
+        });
     }
 
     /// Something is settled and not committed.
@@ -105,7 +131,10 @@ impl Commits {
         self.due = false;
         let question = uncommitted(&state);
         drop(state);
-        if !question.is_empty() && !self.asker.ask(question) {
+        if question.is_empty() {
+            // Also when another process has the partitions now.
+            self.unconfirmed = None;
+        } else if !self.asker.ask(question) {
             self.put_off(ASK_AGAIN);
         }
     }
@@ -119,6 +148,7 @@ impl Commits {
                     tracing::warn!(error = %reason, "commits are waiting for the brokers");
                 }
                 self.is_reported = true;
+                self.note_unconfirmed(&reason);
                 self.put_off(ASK_AGAIN);
                 return;
             }
@@ -128,6 +158,9 @@ impl Commits {
             let mut state = consumer.context().state();
             for known in &mut state.assigned {
                 if let Some(found) = committed.get(&known.stream) {
+                    if found.is_some() && *found != known.committed_next {
+                        self.unconfirmed = None;
+                    }
                     known.note_committed(*found);
                     self.found_lost |= known.anchor == Anchor::Lost;
                 }
@@ -140,8 +173,13 @@ impl Commits {
         };
         let sent = offsets.and_then(|offsets| send(consumer, &offsets));
         match sent {
-            Ok(false) => {}
-            Ok(true) => self.put_off(CONFIRM_AFTER),
+            Ok(false) => self.unconfirmed = None,
+            Ok(true) => {
+                self.note_unconfirmed(
+                    "the brokers answer and do not keep it: check that the group may commit (READ on the group)",
+                );
+                self.put_off(CONFIRM_AFTER);
+            }
             Err(error) => {
                 tracing::warn!(error = %error, "commit failed");
                 self.put_off(ASK_AGAIN);

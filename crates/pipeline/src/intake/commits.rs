@@ -60,6 +60,9 @@ impl Commits {
 
     /// Commits the settled prefix of each stream, unless commits are held; waits up to `wait` for what was committed
     /// before.
+    ///
+    /// # Errors
+    /// Why the source refuses commits, once for each time that it begins to.
     pub(crate) fn commit<S: Source>(
         &mut self,
         source: &mut S,
@@ -74,7 +77,7 @@ impl Commits {
         }
         let settled = &mut self.settled;
         self.ledger
-            .take_committable(|position| settled.push(position));
+            .take_committable(|position| replace_earlier(settled, position));
         if settled.is_empty() && wait.is_none() {
             return Ok(());
         }
@@ -86,24 +89,51 @@ impl Commits {
             }
             // Kept and sent again with the next prefix: a later position of the same stream wins.
             Err(error) => {
-                let since = self.refused.take().map_or(now, |hold| hold.since);
                 let reason = error.to_string();
                 let waits_for = WaitsFor::Source(reason.clone());
-                self.refused = Some(Hold { since, waits_for });
-                Err(reason)
+                match &mut self.refused {
+                    Some(hold) => {
+                        hold.waits_for = waits_for;
+                        Ok(())
+                    }
+                    None => {
+                        let since = now;
+                        self.refused = Some(Hold { since, waits_for });
+                        Err(reason)
+                    }
+                }
             }
         }
     }
 
     /// The position that commits wait for. `hold` is why they do whatever is settled, beside a commit that was refused.
     pub(crate) fn blocking(&mut self, hold: Option<Hold>, now: Steady) -> Option<Found> {
-        let hold = hold.or_else(|| self.refused.clone());
-        self.withheld.look(&self.ledger, hold, now)
+        let found = self.withheld.look(&self.ledger, hold.clone(), now);
+        if hold.is_some() {
+            return found;
+        }
+        // What was refused is not in the ledger any more.
+        let refused = self.refused.as_ref().zip(self.settled.first());
+        let refused = refused.map(|(Hold { since, waits_for }, &position)| Found {
+            position,
+            since: *since,
+            waits_for: Some(waits_for.clone()),
+        });
+        refused.or(found)
     }
 
     /// Reports it in the metric and, after a while, in the log.
     pub(crate) fn report(&mut self, intake: &str, withheld: Option<&Withheld>, now: Steady) {
         self.withheld.report(intake, withheld, now);
+    }
+}
+
+/// Keeps one position of each stream, the latest.
+fn replace_earlier(settled: &mut Vec<StreamPosition>, position: StreamPosition) {
+    let mut known = settled.iter_mut();
+    match known.find(|known| known.stream == position.stream) {
+        Some(known) => *known = position,
+        None => settled.push(position),
     }
 }
 

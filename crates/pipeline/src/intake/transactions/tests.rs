@@ -12,9 +12,9 @@ use metrics_exporter_prometheus::PrometheusBuilder;
 
 use super::*;
 use crate::clock::Clock;
+use crate::intake::changes::{TakeChanges, TakeParts};
 use crate::intake::open::Open;
-use crate::intake::take::{TakeChanges, TakeParts};
-use crate::intake::taking::Take;
+use crate::intake::take::Take;
 use crate::lanes::backoff::Dice;
 use crate::parts::Drive;
 use crate::pieces;

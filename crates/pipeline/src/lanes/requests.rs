@@ -1,4 +1,4 @@
-//! A lane's side of the outbox: records of its topic → rounds for its one target.
+//! requests: one record of a lane's topic, a purge request → the open round, for the lane's one target.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use freshet_wire::{PurgeRequest, RequestedPurge};
 use crate::dead_letter::Reason;
 use crate::intake::open::{BeatOn, Open};
 use crate::intake::poison::{Poison, Poisoned};
-use crate::intake::taking::Take;
+use crate::intake::take::Take;
 use crate::round::Round;
 
 /// Takes purge requests.
