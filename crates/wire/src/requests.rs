@@ -44,15 +44,29 @@ pub fn requests_of(
     for outer in outer {
         for purges in chunks(registry, &outer.again_behind(&concerned)) {
             let target = name_of(outer.target());
-            let then = vec![OuterPurges { target, purges }];
-            // One chunk a record: the first follows the last purges themselves.
+            let then = OuterPurges { target, purges };
+            // In the record of the last purges themselves while there is room: if these have to wait once more, all that
+            // follows waits with them.
             match requests.last_mut() {
-                Some(last) if last.then.is_empty() => last.then = then,
-                _ => requests.push(PurgeRequest { then, ..empty() }),
+                Some(last) if has_room(&last.then, &then) => last.then.push(then),
+                _ => requests.push(PurgeRequest {
+                    then: vec![then],
+                    ..empty()
+                }),
             }
         }
     }
     requests
+}
+
+/// Whether a record with these purges behind it takes more of them.
+fn has_room(behind: &[OuterPurges], more: &OuterPurges) -> bool {
+    let all = behind.iter().chain([more]);
+    let purges = all.flat_map(|outer| &outer.purges);
+    let (count, bytes) = purges.fold((0, 0), |(count, bytes), purge| {
+        (count + 1, bytes + purge.name.len())
+    });
+    behind.is_empty() || (count <= PURGES_PER_REQUEST && bytes <= BYTES_PER_REQUEST)
 }
 
 fn chunks(registry: &Registry, batch: &PurgeBatch) -> Vec<Vec<RequestedPurge>> {

@@ -75,6 +75,30 @@ fn what_follows_comes_after_all_of_a_long_batch() {
 }
 
 #[test]
+fn all_that_follows_waits_with_the_batch_while_there_is_room() {
+    let names = |count: u32, letter: char| -> Vec<String> {
+        (0..count).map(|at| format!("{letter}{at}")).collect()
+    };
+    let requests = |shield: u32, edge: u32| {
+        let (shield, edge) = (names(shield, 's'), names(edge, 'e'));
+        let of = |target, names: &[String]| {
+            let purges: Vec<(u32, &str)> = names.iter().map(|name| (1, name.as_str())).collect();
+            batch(target, &purges)
+        };
+        let (key, shield, edge) = (batch(0, &[(1, "key")]), of(1, &shield), of(2, &edge));
+        lengths(&requests_of(
+            &registry(),
+            &key,
+            &[&shield, &edge],
+            WallMicros(9),
+        ))
+    };
+    assert_eq!(requests(1, 2), [(1, vec![1, 2])]);
+    assert_eq!(requests(400, 600), [(1, vec![400, 600])]);
+    assert_eq!(requests(400, 601), [(1, vec![400]), (0, vec![601])]);
+}
+
+#[test]
 fn a_record_has_so_many_bytes_of_names_at_most() {
     let quarter = "n".repeat(BYTES_PER_REQUEST / 4);
     let names: Vec<String> = (0..4).map(|at| format!("{at}{}", &quarter[1..])).collect();
