@@ -37,7 +37,7 @@ quick: ## Formatting, clippy and every test that needs no server: within a minut
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy -q --workspace --all-targets -- -D warnings
 	$(CARGO) test -q -p freshet-core -p freshet-registry -p freshet-wire -p freshet-pipeline -p freshet-audit -p freshet-desk -p freshet-fuzz
-	$(CARGO) test -q --lib -p freshet-kafka -p freshet-redis -p freshet-cdn -p freshet
+	$(CARGO) test -q --lib -p freshet-kafka -p freshet-redis -p freshet-cdn -p freshet -- --skip parts::
 
 .PHONY: bench
 bench: ## Freshet beside its peers: drains, latency, limit (QUICK=1 for <= 5 min; GROWTH=1; ONLY=drain-json-4 PARTICIPANTS=freshet,go)
