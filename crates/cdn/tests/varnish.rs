@@ -182,7 +182,7 @@ async fn a_node_that_lets_nobody_purge_is_told_of_and_nothing_is_given_up() -> R
         ensure!(refused.pause_ms() >= 1_000, "asked again without a pause");
         let reason = report.reason.unwrap_or_default();
         let node = edge.nodes[0].url();
-        for part in [status, "may not purge", node.as_str()] {
+        for part in [status, "not allowed to purge", node.as_str()] {
             ensure!(reason.contains(part), "{reason:?} does not say {part:?}");
         }
         ensure!(!reason.contains("item-"), "{reason}");

@@ -112,7 +112,7 @@ fn a_purge_without_effect_is_told(deployment: &Deployment, writer: &TopicWriter)
         beat(writer);
         let told = deployment.get("/readyz").map_or(String::new(), |it| it.1);
         told.contains(
-            "beacon shop at numb: the target answered a purge and the entry is still there",
+            "beacon shop at numb: the target answered a purge, but the entry is still there",
         ) && !told.contains("beacon shop at main")
     });
     assert!(failures(deployment, "numb", "still_there") >= 1.0);

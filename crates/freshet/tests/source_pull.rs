@@ -352,7 +352,11 @@ fn wrong_flags_are_told_before_anything_is_asked() {
         format!("mysql://app:{SECRET}@db/shop"),
         format!("mysql://app@db/shop?passwd={SECRET}"),
     ] {
-        refused(&pull(&url, &[]), 2, &["holds a password", "--password-env"]);
+        refused(
+            &pull(&url, &[]),
+            2,
+            &["contains a password", "--password-env"],
+        );
     }
     refused(
         &pull(away, &["--password-env", "NO_SUCH_ONE"]),
@@ -414,7 +418,11 @@ fn pulls_over_tls(url: &str, more: &[&str], authority: &Authority) {
         assert!(told(&output).contains("certificate"), "{}", told(&output));
         assert!(output.stdout.is_empty(), "{url}");
     }
-    refused(&run(&full, Some(&empty)), 2, &["no certificate as PEM"]);
+    refused(
+        &run(&full, Some(&empty)),
+        2,
+        &["contains no PEM certificate"],
+    );
     let odd = format!("{named}?sslmode=prefer");
     refused(&run(&odd, None), 2, &["disable, require, verify-full"]);
     let unused = format!("{named}?sslmode=require");
