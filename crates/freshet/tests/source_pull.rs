@@ -373,7 +373,7 @@ fn wrong_flags_are_told_before_anything_is_asked() {
     refused(
         &pull(away, &["-o", &name]),
         2,
-        &["shop.yaml is there already", "--force"],
+        &["shop.yaml already exists", "--force"],
     );
     refused(
         &pull(away, &["-o", &name, "--force"]),

@@ -221,8 +221,19 @@ pub struct IntakeHandles {
     pub poison: Counter,
     /// Records that mean nothing here, by [`Skipped`](freshet_wire::Skipped).
     pub skipped: Vec<Counter>,
+    /// Changes that contradict their source file.
+    pub drift: DriftHandles,
     /// Stages: capture, append, intake, purge.
     pub stages: [Histogram; 4],
+}
+
+/// Counters of changes that contradict their source file.
+#[derive(Debug, Clone)]
+pub struct DriftHandles {
+    /// Before-images that contradict the replica identity.
+    pub identity: Counter,
+    /// Values that contradict the declared type of their column.
+    pub column: Counter,
 }
 
 impl IntakeHandles {
@@ -235,6 +246,10 @@ impl IntakeHandles {
             unowned: records("unowned"),
             poison: records("poison"),
             skipped: skipped.iter().map(|name| records(name)).collect(),
+            drift: DriftHandles {
+                identity: counter!("freshet_identity_drift_total"),
+                column: counter!("freshet_column_drift_total"),
+            },
             stages: ["capture", "append", "intake", "purge"]
                 .map(|stage| histogram!(STAGE, "stage" => stage)),
         }

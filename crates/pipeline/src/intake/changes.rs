@@ -70,12 +70,12 @@ impl<W: WriterSchemas + 'static> TakeChanges<W> {
             drive,
             part,
         } = parts;
-        let inspect = Inspect::new(transactions);
+        let handles = IntakeHandles::new(&Skipped::NAMES);
+        let inspect = Inspect::new(transactions, handles.drift.clone());
         let decoder = match &inspect.watch {
             Some(_) => decoder.reading_members(),
             None => decoder,
         };
-        let handles = IntakeHandles::new(&Skipped::NAMES);
         Self {
             decoder,
             change: Change::default(),

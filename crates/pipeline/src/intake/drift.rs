@@ -6,8 +6,9 @@ use freshet_core::change::Change;
 use freshet_core::drift::{ColumnDrift, Drift};
 use freshet_core::registry::Registry;
 use freshet_core::table::{ColumnSlot, TableId};
-use metrics::Counter;
 use tracing::warn;
+
+use crate::metrics::DriftHandles;
 
 /// What was logged under one registry: at most each column once for each kind of contradiction.
 #[derive(Debug, Default)]
@@ -17,13 +18,12 @@ pub(crate) struct Drifts {
 
 impl Drifts {
     /// Notes a change's contradictions.
-    pub(crate) fn note(&mut self, registry: &Registry, change: &Change, counters: [&Counter; 2]) {
-        let [identity, column] = counters;
+    pub(crate) fn note(&mut self, registry: &Registry, change: &Change, counters: &DriftHandles) {
         if change.identity_drift {
-            identity.increment(1);
+            counters.identity.increment(1);
         }
         if let Some(drift) = change.column_drift {
-            column.increment(1);
+            counters.column.increment(1);
             self.log(registry, change.table, drift);
         }
     }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use ::metrics::{Counter, counter};
 use freshet_core::change::Change;
 use freshet_core::ports::RawRecord;
 use freshet_core::position::{Steady, StreamId};
@@ -13,6 +12,7 @@ use crate::intake::drift::Drifts;
 use crate::intake::open::{Gap, Noticed, Open};
 use crate::intake::order::Order;
 use crate::intake::transactions::{Transactions, Watch};
+use crate::metrics::DriftHandles;
 
 /// Inspects what an intake takes.
 pub(crate) struct Inspect {
@@ -22,19 +22,17 @@ pub(crate) struct Inspect {
     drifts: Drifts,
     /// Counts the changes of transactions, when asked to.
     pub(crate) watch: Option<Box<Watch>>,
-    identity_drift: Counter,
-    column_drift: Counter,
+    counters: DriftHandles,
 }
 
 impl Inspect {
-    pub(crate) fn new(transactions: Transactions) -> Self {
+    pub(crate) fn new(transactions: Transactions, counters: DriftHandles) -> Self {
         Self {
             revision: 0,
             order: Order::default(),
             drifts: Drifts::default(),
             watch: Watch::new(transactions).map(Box::new),
-            identity_drift: counter!("freshet_identity_drift_total"),
-            column_drift: counter!("freshet_column_drift_total"),
+            counters,
         }
     }
 
@@ -100,8 +98,7 @@ impl Inspect {
         registry: &Registry,
         noticed: &mut Noticed,
     ) {
-        let counters = [&self.identity_drift, &self.column_drift];
-        self.drifts.note(registry, change, counters);
+        self.drifts.note(registry, change, &self.counters);
         if let Some(cause) = self.order.look(change, record.position) {
             noticed.gaps.push(Gap {
                 topic: Arc::from(record.origin.topic),

@@ -9,6 +9,7 @@ use freshet_core::table::{
 use metrics::Counter;
 
 use super::Drifts;
+use crate::metrics::DriftHandles;
 
 fn registry() -> Registry {
     let shape = TableShape {
@@ -48,9 +49,12 @@ fn change(slot: u16, what: Drift) -> Change {
 #[test]
 fn a_column_is_logged_once_for_each_contradiction_until_the_registry_changes() {
     let (registry, mut drifts) = (registry(), Drifts::default());
-    let noop = Counter::noop();
+    let noop = DriftHandles {
+        identity: Counter::noop(),
+        column: Counter::noop(),
+    };
     let note = |drifts: &mut Drifts, change: &Change| {
-        drifts.note(&registry, change, [&noop, &noop]);
+        drifts.note(&registry, change, &noop);
         drifts.logged.len()
     };
     for _ in 0..3 {
