@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::case::Form;
 use crate::decode::{IDS, Probe};
 use crate::figures::Spread;
-use crate::forms::{Events, writer_schemas};
+use crate::forms::{Events, Record, writer_schemas};
 use crate::usage::{micros_each, thread_cpu};
 
 const RECORDS: u32 = 20_000;
@@ -117,9 +117,9 @@ fn time(pass: &mut Pass<'_>) -> anyhow::Result<f64> {
 fn values(form: Form) -> anyhow::Result<Vec<Vec<u8>>> {
     let events = Events::new(form, IDS)?;
     let values = (0..RECORDS).map(|row| {
-        let (mut key, mut value) = (Vec::new(), Vec::new());
-        events.write(row, 1_795_000_000_000, (&mut key, &mut value));
-        value
+        let mut record = Record::default();
+        events.write(row, 1_795_000_000_000, &mut record);
+        record.value
     });
     Ok(values.collect())
 }

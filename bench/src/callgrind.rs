@@ -36,12 +36,12 @@ pub fn count(programs: &Path, form: Form) -> anyhow::Result<Instructions> {
 
 /// The difference of two runs has nothing of the start in it.
 fn each(program: &Path, form: Form, resolving: bool) -> anyhow::Result<f64> {
-    let few = total(program, form, (1, resolving))?;
-    let many = total(program, form, (1 + PASSES, resolving))?;
+    let few = total(program, form, 1, resolving)?;
+    let many = total(program, form, 1 + PASSES, resolving)?;
     Ok((many - few) as f64 / (PASSES * RECORDS) as f64)
 }
 
-fn total(program: &Path, form: Form, (passes, resolving): (u64, bool)) -> anyhow::Result<u64> {
+fn total(program: &Path, form: Form, passes: u64, resolving: bool) -> anyhow::Result<u64> {
     let mut command = Command::new("valgrind");
     command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]);
     command.arg(program).args(["--form", form.name()]);

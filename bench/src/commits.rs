@@ -3,6 +3,7 @@
 //! The database's own work is outside: the clock starts when the server has acknowledged a commit. What the writer is
 //! late for counts, since each commit has a time at which it is due and the rate never waits for anybody.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::{scope, sleep};
@@ -17,9 +18,9 @@ use serde_json::{Value, json};
 use crate::bed::Bed;
 use crate::case::Form;
 use crate::forms::TABLE;
-use crate::load::Load;
-use crate::moments::{Moments, Watch};
-use crate::paced::at;
+use crate::load::{Load, Topic};
+use crate::moments::{Milestones, Moments, Watch};
+use crate::paced::{Pace, at};
 use crate::participant::{Participant, Running, Task};
 use crate::registry::prefix;
 
@@ -56,15 +57,12 @@ pub struct Commits {
     pub left: u64,
 }
 
-/// Commits `rate` updates a second for so many seconds, and sees each of them purge its key.
+/// Commits updates at this pace, and sees each of them purge its key.
 ///
 /// # Errors
 /// When a server does not start or refuses.
-pub fn run(
-    bed: &Bed,
-    freshet: &Participant,
-    (rate, seconds): (u32, u32),
-) -> anyhow::Result<Commits> {
+pub fn run(bed: &Bed, freshet: &Participant, pace: Pace) -> anyhow::Result<Commits> {
+    let Pace { rate, seconds } = pace;
     let warm = rate * WARM_UP_SECONDS;
     let rows = warm + rate * seconds;
     let postgres = Postgres::start()?;
@@ -78,7 +76,12 @@ pub fn run(
     connector.extra = TUNED
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .to_vec();
-    let load = Load::of_topic(bed, TABLE.to_owned(), (Form::Json, 1), (0..rows).collect())?;
+    let topic = Topic {
+        name: TABLE.to_owned(),
+        form: Form::Json,
+        partitions: 1,
+    };
+    let load = Load::of_topic(bed, topic, (0..rows).collect())?;
     let _connect = Connect::builder(&bed.kafka)
         .postgres_connector("shop", &postgres, &connector)
         .start()?;
@@ -92,7 +95,7 @@ pub fn run(
         families: &[FAMILY],
     })?;
     let begun = Instant::now();
-    let watch = Watch::start(&bed.redis.address(), prefix(FAMILY), (rows, begun))?;
+    let watch = Watch::start(&bed.redis.address(), prefix(FAMILY), rows, begun)?;
     let committed = Arc::new(Moments::new(rows, begun));
     let writer = Writer {
         url: postgres.url(),
@@ -106,7 +109,11 @@ pub fn run(
     let gone = watch.finish()?;
     let stages = means(&before, &stages(&running)?);
     let due = |row: u32| start_us + u64::from(row - warm) * 1_000_000 / u64::from(rate);
-    collect(warm..rows, due, (&committed, &gone), stages)
+    let milestones = Milestones {
+        acknowledged: &committed,
+        gone: &gone,
+    };
+    collect(warm..rows, due, milestones, stages)
 }
 
 fn wait_for(watch: &Watch, keys: u64, running: &Running) -> anyhow::Result<()> {
@@ -131,42 +138,47 @@ struct Writer {
     rate: u32,
 }
 
+/// Rows that the writers share out among themselves.
+struct Schedule {
+    rows: Range<u32>,
+    /// The row that the next free writer takes.
+    next: AtomicU32,
+    /// When the first row is due, counted as `Moments` are.
+    start: Duration,
+}
+
 impl Writer {
     /// Commits each row when it is due, or at once when that is past; says when the first was due.
-    fn run(&self, rows: std::ops::Range<u32>) -> anyhow::Result<u64> {
+    fn run(&self, rows: Range<u32>) -> anyhow::Result<u64> {
         let connect = || Client::connect(&self.url, NoTls).context("connect to postgres");
         let mut clients = (0..WRITERS)
             .map(|_| connect())
             .collect::<anyhow::Result<Vec<_>>>()?;
-        let start = self.committed.begun.elapsed();
-        let next = AtomicU32::new(rows.start);
+        let schedule = &Schedule {
+            next: AtomicU32::new(rows.start),
+            start: self.committed.begun.elapsed(),
+            rows,
+        };
         scope(|threads| {
-            let write = |client| {
-                let (next, first, end) = (&next, rows.start, rows.end);
-                threads.spawn(move || self.write(client, next, (first, end, start)))
-            };
+            let write = |client| threads.spawn(move || self.write(client, schedule));
             let writers: Vec<_> = clients.iter_mut().map(write).collect();
             let ends = writers
                 .into_iter()
                 .map(|it| it.join().map_err(|_panic| anyhow!("a writer panicked"))?);
             ends.collect::<anyhow::Result<()>>()
         })?;
-        Ok(start.as_micros() as u64)
+        Ok(schedule.start.as_micros() as u64)
     }
 
-    fn write(
-        &self,
-        client: &mut Client,
-        next: &AtomicU32,
-        (first, end, start): (u32, u32, Duration),
-    ) -> anyhow::Result<()> {
+    fn write(&self, client: &mut Client, schedule: &Schedule) -> anyhow::Result<()> {
+        let Range { start: first, end } = schedule.rows;
         let update = client.prepare("update items set stock = stock + 1 where id = $1")?;
         loop {
-            let row = next.fetch_add(1, Ordering::Relaxed);
+            let row = schedule.next.fetch_add(1, Ordering::Relaxed);
             if row >= end {
                 return Ok(());
             }
-            let due = start
+            let due = schedule.start
                 + Duration::from_nanos(
                     u64::from(row - first) * 1_000_000_000 / u64::from(self.rate),
                 );
@@ -204,9 +216,9 @@ fn means(before: &[(f64, f64)], after: &[(f64, f64)]) -> Vec<(&'static str, f64)
 }
 
 fn collect(
-    rows: std::ops::Range<u32>,
+    rows: Range<u32>,
     due: impl Fn(u32) -> u64,
-    (committed, gone): (&Moments, &Moments),
+    milestones: Milestones<'_>,
     stages: Vec<(&'static str, f64)>,
 ) -> anyhow::Result<Commits> {
     let mut commits = Commits {
@@ -216,14 +228,13 @@ fn collect(
         left: 0,
     };
     for row in rows {
-        let (due, gone) = (due(row), gone.at(row as usize));
+        let (due, gone) = (due(row), milestones.gone.at(row as usize));
+        let committed = milestones.acknowledged.at(row as usize);
         if gone == 0 {
             commits.left += 1;
             continue;
         }
-        commits
-            .total
-            .record(gone.saturating_sub(committed.at(row as usize)))?;
+        commits.total.record(gone.saturating_sub(committed))?;
         commits.since_due.record(gone.saturating_sub(due))?;
     }
     Ok(commits)

@@ -10,7 +10,7 @@ use freshet_core::resolve::resolve;
 use freshet_wire::{Decoded, Decoder, Limits};
 
 use crate::case::Form;
-use crate::forms::{Events, SchemaIds, writer_schemas};
+use crate::forms::{Events, Record, SchemaIds, writer_schemas};
 use crate::registry;
 
 /// Under which the probes know the writer schemas.
@@ -20,7 +20,7 @@ const TOPIC: &str = "bench";
 /// Records of one form, and all that is needed to decode them.
 #[derive(Debug)]
 pub struct Probe {
-    records: Vec<(Vec<u8>, Vec<u8>)>,
+    records: Vec<Record>,
     registry: Registry,
     decoder: Decoder,
     change: Change,
@@ -35,9 +35,9 @@ impl Probe {
     pub fn new(form: Form, families: &[&str], records: u32) -> anyhow::Result<Self> {
         let events = Events::new(form, IDS)?;
         let records = (0..records).map(|row| {
-            let (mut key, mut value) = (Vec::new(), Vec::new());
-            events.write(row, 1_795_000_000_000, (&mut key, &mut value));
-            (key, value)
+            let mut record = Record::default();
+            events.write(row, 1_795_000_000_000, &mut record);
+            record
         });
         let mut decoder = Decoder::new(Limits::default());
         let (key, value) = writer_schemas()?;
@@ -58,8 +58,8 @@ impl Probe {
     /// When a record is no change.
     pub fn pass(&mut self, resolving: bool) -> anyhow::Result<usize> {
         let mut names = 0;
-        for (at, (key, value)) in self.records.iter().enumerate() {
-            let record = record(at, key, value);
+        for (at, record) in self.records.iter().enumerate() {
+            let record = raw(at, record);
             let decoded = self
                 .decoder
                 .decode(&record, &self.registry, &mut self.change);
@@ -75,7 +75,7 @@ impl Probe {
     }
 }
 
-fn record<'a>(at: usize, key: &'a [u8], value: &'a [u8]) -> RawRecord<'a> {
+fn raw(at: usize, record: &Record) -> RawRecord<'_> {
     RawRecord {
         position: StreamPosition {
             stream: StreamId(0),
@@ -86,8 +86,8 @@ fn record<'a>(at: usize, key: &'a [u8], value: &'a [u8]) -> RawRecord<'a> {
             partition: 0,
             offset: at as i64,
         },
-        key: Some(key),
-        value: Some(value),
+        key: Some(&record.key),
+        value: Some(&record.value),
         appended: WallMicros(0),
     }
 }

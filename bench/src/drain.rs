@@ -57,7 +57,8 @@ struct First {
 pub fn run(
     bed: &Bed,
     load: &Load,
-    (participant, families): (&Participant, &[&str]),
+    participant: &Participant,
+    families: &[&str],
 ) -> anyhow::Result<Drained> {
     let mut redis = bed.resp()?;
     let full = load.fill(&mut redis, families)?;
@@ -70,7 +71,7 @@ pub fn run(
         families,
     };
     let running = participant.start(task)?;
-    let first = wait_first(bed, (&running, &mut redis), full)?;
+    let first = wait_first(bed, &running, &mut redis, full)?;
     let (end, left) = wait_last(&mut redis, &first)?;
     let each = running.used_each()?;
     let own = running.used()? - first.own;
@@ -97,11 +98,7 @@ pub fn run(
     })
 }
 
-fn wait_first(
-    bed: &Bed,
-    (running, redis): (&Running, &mut Resp),
-    full: u64,
-) -> anyhow::Result<First> {
+fn wait_first(bed: &Bed, running: &Running, redis: &mut Resp, full: u64) -> anyhow::Result<First> {
     let deadline = Instant::now() + START_DEADLINE;
     loop {
         let left = redis.dbsize()?;

@@ -26,6 +26,15 @@ pub struct SchemaIds {
     pub value: u32,
 }
 
+/// Key and value of an event.
+#[derive(Debug, Default)]
+pub struct Record {
+    /// Names the row.
+    pub key: Vec<u8>,
+    /// The change.
+    pub value: Vec<u8>,
+}
+
 /// Writes events.
 #[derive(Debug)]
 pub struct Events {
@@ -73,8 +82,9 @@ impl Events {
         })
     }
 
-    /// Writes key and value of an update of `row` into emptied buffers.
-    pub fn write(&self, row: u32, now_ms: u64, (key, value): (&mut Vec<u8>, &mut Vec<u8>)) {
+    /// Writes an update of `row` over what `record` held.
+    pub fn write(&self, row: u32, now_ms: u64, record: &mut Record) {
+        let Record { key, value } = record;
         key.clear();
         value.clear();
         match self.form {
@@ -212,22 +222,22 @@ mod tests {
     use apache_avro::Schema;
     use apache_avro::reader::datum::GenericDatumReader;
 
-    use super::{Events, SchemaIds, row_of_key, writer_schemas};
+    use super::{Events, Record, SchemaIds, row_of_key, writer_schemas};
     use crate::case::Form;
 
-    fn event(form: Form, row: u32) -> (Vec<u8>, Vec<u8>) {
+    fn event(form: Form, row: u32) -> Record {
         let ids = SchemaIds { key: 1, value: 2 };
-        let (mut key, mut value) = (Vec::new(), Vec::new());
+        let mut record = Record::default();
         let events = Events::new(form, ids).expect("the fixtures have the schemas");
-        events.write(row, 1_795_000_000_000, (&mut key, &mut value));
-        (key, value)
+        events.write(row, 1_795_000_000_000, &mut record);
+        record
     }
 
     #[test]
     fn every_form_is_what_its_schema_says_and_names_its_row() {
         for row in [0, 63, 64, 5_000_000] {
             for form in Form::ALL {
-                let (key, value) = event(form, row);
+                let Record { key, value } = event(form, row);
                 assert_eq!(row_of_key(form, &key), Some(row), "{form:?}");
                 if form != Form::Avro {
                     let json: serde_json::Value = serde_json::from_slice(&value).expect("JSON");
@@ -243,7 +253,7 @@ mod tests {
     fn the_reference_reads_the_avro_form_to_its_end() {
         let (_, schema) = writer_schemas().expect("schemas");
         let schema = Schema::parse_str(&schema).expect("a schema");
-        let (_, value) = event(Form::Avro, 77);
+        let Record { value, .. } = event(Form::Avro, 77);
         let mut rest = &value[5..];
         let reader = GenericDatumReader::builder(&schema)
             .build()

@@ -46,7 +46,7 @@ impl Limit {
     ///
     /// # Errors
     /// When a server fails.
-    pub fn measure(bed: &Bed, load: &Load, (case, times): (&Case, u32)) -> anyhow::Result<Self> {
+    pub fn measure(bed: &Bed, load: &Load, case: &Case, times: u32) -> anyhow::Result<Self> {
         let mut stages: [Vec<f64>; 5] = Default::default();
         for _ in 0..times {
             let (fetch_us, broker_us) = fetch(bed, load)?;
@@ -122,8 +122,8 @@ fn fetch(bed: &Bed, load: &Load) -> anyhow::Result<(f64, f64)> {
         .set("fetch.queue.backoff.ms", "5")
         .create()?;
     let mut from = TopicPartitionList::new();
-    for partition in 0..load.partitions {
-        from.add_partition_offset(&load.topic, partition, Offset::Beginning)?;
+    for partition in 0..load.topic.partitions {
+        from.add_partition_offset(&load.topic.name, partition, Offset::Beginning)?;
     }
     let own = used_by(std::process::id())?;
     let [broker, _] = bed.used()?;

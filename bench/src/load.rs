@@ -16,21 +16,28 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 
 use crate::bed::Bed;
 use crate::case::{Case, Form};
-use crate::forms::Events;
+use crate::forms::{Events, Record};
 use crate::registry::{idle_topics, prefix};
 
 /// The moment that drained events carry.
 const LONG_AGO_MS: u64 = 1_795_000_000_000;
 
+/// A topic for events.
+#[derive(Debug)]
+pub struct Topic {
+    /// Its name.
+    pub name: String,
+    /// The wire form.
+    pub form: Form,
+    /// How many partitions it has.
+    pub partitions: i32,
+}
+
 /// A topic with events, and what is cached of their rows.
 #[derive(Debug)]
 pub struct Load {
     /// The topic.
-    pub topic: String,
-    /// The wire form.
-    pub form: Form,
-    /// Partitions of the topic.
-    pub partitions: i32,
+    pub topic: Topic,
     /// The row of each event, in the order of sending.
     pub rows: Vec<u32>,
     /// Every row that occurs, once.
@@ -77,13 +84,11 @@ impl Load {
         let load = Self::empty(bed, case, rows(case, events)?)?;
         let producer: BaseProducer = producer(&bed.kafka.bootstrap(), 20)?;
         let events = Events::new(case.form, bed.schema_ids(case.form)?)?;
-        let (mut key, mut value) = (Vec::new(), Vec::new());
+        let mut record = Record::default();
         for &row in &load.rows {
-            events.write(row, LONG_AGO_MS, (&mut key, &mut value));
-            send(
-                &producer,
-                BaseRecord::to(&load.topic).key(&key).payload(&value),
-            )?;
+            events.write(row, LONG_AGO_MS, &mut record);
+            let to = BaseRecord::to(&load.topic.name);
+            send(&producer, to.key(&record.key).payload(&record.value))?;
         }
         producer.flush(Duration::from_secs(120)).context("flush")?;
         Ok(load)
@@ -94,10 +99,14 @@ impl Load {
     /// # Errors
     /// When the broker refuses.
     pub fn empty(bed: &Bed, case: &Case, rows: Vec<u32>) -> anyhow::Result<Self> {
-        let topic = format!("{case}.{}", bed.next_run());
-        let mut load = Self::of_topic(bed, topic, (case.form, case.partitions), rows)?;
+        let topic = Topic {
+            name: format!("{case}.{}", bed.next_run()),
+            form: case.form,
+            partitions: case.partitions,
+        };
+        let mut load = Self::of_topic(bed, topic, rows)?;
         load.idle = case.idle;
-        for topic in idle_topics(&load.topic, load.idle) {
+        for topic in idle_topics(&load.topic.name, load.idle) {
             bed.kafka.create_topic(&topic, 1)?;
         }
         Ok(load)
@@ -108,8 +117,8 @@ impl Load {
     /// # Errors
     /// When the broker refuses.
     pub fn delete(&self, bed: &Bed) -> anyhow::Result<()> {
-        bed.kafka.delete_topic(&self.topic)?;
-        for topic in idle_topics(&self.topic, self.idle) {
+        bed.kafka.delete_topic(&self.topic.name)?;
+        for topic in idle_topics(&self.topic.name, self.idle) {
             bed.kafka.delete_topic(&topic)?;
         }
         Ok(())
@@ -131,24 +140,17 @@ impl Load {
         self.rows.len() as u64
     }
 
-    /// Makes a topic of this name, for somebody else to write to.
+    /// Makes this topic, for somebody else to write to.
     ///
     /// # Errors
     /// When the broker refuses.
-    pub fn of_topic(
-        bed: &Bed,
-        topic: String,
-        (form, partitions): (Form, i32),
-        rows: Vec<u32>,
-    ) -> anyhow::Result<Self> {
-        bed.kafka.create_topic(&topic, partitions)?;
+    pub fn of_topic(bed: &Bed, topic: Topic, rows: Vec<u32>) -> anyhow::Result<Self> {
+        bed.kafka.create_topic(&topic.name, topic.partitions)?;
         let mut distinct = rows.clone();
         distinct.sort_unstable();
         distinct.dedup();
         Ok(Self {
             topic,
-            form,
-            partitions,
             rows,
             distinct,
             idle: 0,

@@ -6,10 +6,11 @@ use anyhow::Context;
 use clap::Parser;
 use freshet_bench::bed::Bed;
 use freshet_bench::case::{Case, Form, Mode};
+use freshet_bench::paced::Pace;
 use freshet_bench::participant::{PEERS, Participant};
 use freshet_bench::peers::PeerFolder;
 use freshet_bench::report::{self, CaseReport};
-use freshet_bench::rounds::{self, DrainPlan, Loads};
+use freshet_bench::rounds::{Comparison, DrainPlan, Loads};
 use freshet_bench::{table, usage};
 
 /// Drains where everybody takes part; elsewhere the best peer stands for the others.
@@ -156,7 +157,12 @@ fn main() -> anyhow::Result<()> {
         }
         participants.retain(|it| it.reads(case.form));
         println!("\n{case}");
-        let report = run_case(&args, (&bed, &mut loads), &case, &participants)?;
+        let comparison = Comparison {
+            bed: &bed,
+            case: &case,
+            participants: &participants,
+        };
+        let report = run_case(&args, comparison, &mut loads)?;
         println!("{}", table::of(&report));
         reports.push(report);
         report::write(&out.join("result.json"), &machine, &reports)?;
@@ -171,18 +177,21 @@ fn main() -> anyhow::Result<()> {
 #[allow(clippy::print_stdout)] // how it goes
 fn run_case(
     args: &Args,
-    (bed, loads): (&Bed, &mut Option<Loads>),
-    case: &Case,
-    participants: &[Participant],
+    comparison: Comparison<'_>,
+    loads: &mut Option<Loads>,
 ) -> anyhow::Result<CaseReport> {
+    let Comparison {
+        bed,
+        case,
+        participants,
+    } = comparison;
     let mut say = |line: String| println!("  {line}");
     if case.mode == Mode::Paced {
-        let pace = (
-            args.rate,
-            args.seconds.unwrap_or(if args.quick { 8 } else { 30 }),
-        );
-        let plan = (case, args.rounds_of(case));
-        return rounds::paced(bed, plan, (participants, pace), &mut say);
+        let pace = Pace {
+            rate: args.rate,
+            seconds: args.seconds.unwrap_or(if args.quick { 8 } else { 30 }),
+        };
+        return comparison.paced(args.rounds_of(case), pace, &mut say);
     }
     let events = args.events_of(case);
     if !loads
@@ -204,9 +213,9 @@ fn run_case(
             (false, false) => 3,
         },
     };
-    let mut report = rounds::drain(bed, (case, plan), (participants, loads), &mut say)?;
+    let mut report = comparison.drain(plan, loads, &mut say)?;
     if args.is_crashed(case) {
-        rounds::check_safety(bed, &mut report, (participants, loads), &mut say)?;
+        comparison.check_safety(&mut report, loads, &mut say)?;
     }
     Ok(report)
 }

@@ -40,6 +40,15 @@ impl Moments {
     }
 }
 
+/// When each row was acknowledged, by the broker or the database, and when its key was gone.
+#[derive(Debug, Clone, Copy)]
+pub struct Milestones<'a> {
+    /// Acknowledged.
+    pub acknowledged: &'a Moments,
+    /// Gone from Redis.
+    pub gone: &'a Moments,
+}
+
 /// Reads Redis' pushes about keys with one prefix, in a thread of its own: when each row's key went.
 #[derive(Debug)]
 pub struct Watch {
@@ -49,15 +58,11 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Begins; `prefix` and the row's number make a key.
+    /// Begins; `prefix` and the row's number make a key. Moments count from `begun`.
     ///
     /// # Errors
     /// When Redis does not answer.
-    pub fn start(
-        redis: &str,
-        prefix: String,
-        (rows, begun): (u32, Instant),
-    ) -> anyhow::Result<Self> {
+    pub fn start(redis: &str, prefix: String, rows: u32, begun: Instant) -> anyhow::Result<Self> {
         let mut pushes = Resp::connect(redis)?;
         pushes.track(&prefix)?;
         let seen = Arc::new(AtomicU64::new(0));

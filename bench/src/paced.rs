@@ -13,9 +13,9 @@ use serde_json::{Value, json};
 
 use crate::bed::Bed;
 use crate::case::Case;
-use crate::forms::Events;
+use crate::forms::{Events, Record};
 use crate::load::{Load, client};
-use crate::moments::{Moments, Watch};
+use crate::moments::{Milestones, Moments, Watch};
 use crate::participant::{Participant, Task};
 use crate::registry::prefix;
 use crate::usage::{Usage, micros_each};
@@ -40,6 +40,15 @@ impl ProducerContext for Acks {
     }
 }
 
+/// How fast events come, and for how long.
+#[derive(Debug, Clone, Copy)]
+pub struct Pace {
+    /// Events a second.
+    pub rate: u32,
+    /// Seconds that count; a warm-up goes before.
+    pub seconds: u32,
+}
+
 /// What one paced run came to. Times are microseconds.
 #[derive(Debug)]
 pub struct Paced {
@@ -57,16 +66,12 @@ pub struct Paced {
     pub left: u64,
 }
 
-/// Purges `rate` events a second for so many seconds through one participant.
+/// Purges events at this pace through one participant.
 ///
 /// # Errors
 /// When it does not start, or the producer is refused.
-pub fn run(
-    bed: &Bed,
-    case: &Case,
-    participant: &Participant,
-    (rate, seconds): (u32, u32),
-) -> anyhow::Result<Paced> {
+pub fn run(bed: &Bed, case: &Case, participant: &Participant, pace: Pace) -> anyhow::Result<Paced> {
+    let Pace { rate, seconds } = pace;
     let events = rate * (seconds + WARM_UP_SECONDS);
     let load = Load::empty(bed, case, (0..events + PRIMERS).collect())?;
     let mut redis = bed.resp()?;
@@ -81,8 +86,8 @@ pub fn run(
     })?;
     let sender = Sender::new(bed, &load)?;
     let family = case.families().first().context("a family")?;
-    let keys = (events + PRIMERS, sender.acks.begun);
-    let watch = Watch::start(&bed.redis.address(), prefix(family), keys)?;
+    let (keys, begun) = (events + PRIMERS, sender.acks.begun);
+    let watch = Watch::start(&bed.redis.address(), prefix(family), keys, begun)?;
     for row in events..events + PRIMERS {
         sender.send(row)?;
     }
@@ -102,18 +107,17 @@ pub fn run(
     bed.forget(&run)?;
     load.delete(bed)?;
     let due = |row: u32| start_us + u64::from(row) * 1_000_000 / u64::from(rate);
-    collect(
-        rate * WARM_UP_SECONDS..events,
-        due,
-        (&sender.acks, &gone),
-        used,
-    )
+    let milestones = Milestones {
+        acknowledged: &sender.acks,
+        gone: &gone,
+    };
+    collect(rate * WARM_UP_SECONDS..events, due, milestones, used)
 }
 
 fn collect(
     counted: std::ops::Range<u32>,
     due: impl Fn(u32) -> u64,
-    (acks, gone): (&Moments, &Moments),
+    milestones: Milestones<'_>,
     used: Usage,
 ) -> anyhow::Result<Paced> {
     let histogram = || Histogram::<u64>::new(3);
@@ -126,8 +130,8 @@ fn collect(
         left: 0,
     };
     for row in counted {
-        let (due, acked) = (due(row), acks.at(row as usize));
-        let gone = gone.at(row as usize);
+        let (due, gone) = (due(row), milestones.gone.at(row as usize));
+        let acked = milestones.acknowledged.at(row as usize);
         if gone == 0 {
             paced.left += 1;
             continue;
@@ -154,20 +158,19 @@ impl Sender {
             .context("producer")?;
         Ok(Self {
             producer,
-            events: Events::new(load.form, bed.schema_ids(load.form)?)?,
-            topic: load.topic.clone(),
+            events: Events::new(load.topic.form, bed.schema_ids(load.topic.form)?)?,
+            topic: load.topic.name.clone(),
             acks,
         })
     }
 
     fn send(&self, row: u32) -> anyhow::Result<()> {
         let now_ms = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis() as u64;
-        let (mut key, mut value) = (Vec::new(), Vec::new());
-        self.events.write(row, now_ms, (&mut key, &mut value));
-        let record = BaseRecord::with_opaque_to(&self.topic, row as usize);
-        let record = record.key(&key).payload(&value);
+        let mut record = Record::default();
+        self.events.write(row, now_ms, &mut record);
+        let to = BaseRecord::with_opaque_to(&self.topic, row as usize);
         self.producer
-            .send(record)
+            .send(to.key(&record.key).payload(&record.value))
             .map_err(|(error, _)| error.into())
     }
 

@@ -174,12 +174,12 @@ impl Participant {
 }
 
 fn spawn(mut command: Command, task: Task<'_>, running: &Running) -> anyhow::Result<Child> {
-    let form = match task.load.form {
+    let form = match task.load.topic.form {
         Form::Json => "json",
         Form::JsonSchema => "json-schema",
         Form::Avro => "avro",
     };
-    if task.load.form == Form::Avro {
+    if task.load.topic.form == Form::Avro {
         command.env("BENCH_REGISTRY", task.bed.schemas()?.0.ccompat_url());
     }
     let log = File::options()
@@ -188,7 +188,7 @@ fn spawn(mut command: Command, task: Task<'_>, running: &Running) -> anyhow::Res
         .open(&running.log)?;
     command
         .env("BENCH_BOOTSTRAP", task.bed.kafka.bootstrap())
-        .env("BENCH_TOPIC", &task.load.topic)
+        .env("BENCH_TOPIC", &task.load.topic.name)
         .env("BENCH_GROUP", &running.group)
         .env("BENCH_REDIS", task.redis)
         .env("BENCH_FAMILIES", task.families.join(","))

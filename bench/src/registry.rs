@@ -60,7 +60,7 @@ fn family(name: &str, table: &str) -> (PathBuf, String) {
 ///
 /// # Errors
 /// When the folder cannot be written.
-pub fn write(folder: &Path, topic: &str, (families, idle): (&[&str], usize)) -> anyhow::Result<()> {
+pub fn write(folder: &Path, topic: &str, families: &[&str], idle: usize) -> anyhow::Result<()> {
     for (path, text) in files(topic, families, idle) {
         let path = folder.join(path);
         std::fs::create_dir_all(path.parent().context("a parent")?)?;

@@ -7,7 +7,7 @@ use crate::case::Case;
 use crate::drain::{self, Drained};
 use crate::limit::Limit;
 use crate::load::Load;
-use crate::paced;
+use crate::paced::{self, Pace};
 use crate::participant::Participant;
 use crate::report::{CaseReport, DrainOf, PacedOf};
 use crate::safety;
@@ -88,58 +88,143 @@ impl Loads {
     }
 }
 
-/// Runs the rounds of a drain; `say` is told how it goes.
-///
-/// # Errors
-/// When a participant does not start, or purges nothing.
-pub fn drain(
-    bed: &Bed,
-    (case, plan): (&Case, DrainPlan),
-    (participants, loads): (&[Participant], &Loads),
-    say: &mut dyn FnMut(String),
-) -> anyhow::Result<CaseReport> {
-    let mut found: Vec<DrainOf> = Vec::new();
-    for participant in participants {
-        found.push(DrainOf {
-            name: participant.name.clone(),
-            events: loads.of(participant)?.rows.len(),
-            rounds: Vec::new(),
-            safety: None,
-        });
-    }
-    for round in 0..=plan.rounds {
-        for at in order(round, participants.len()) {
-            let participant = &participants[at];
-            let task = (participant, case.families());
-            let drained = drain::run(bed, loads.of(participant)?, task)
-                .with_context(|| format!("{case}, {}", participant.name))?;
-            say(progress(round, &participant.name, &drained));
-            if round > 0 {
-                found[at].rounds.push(drained);
+/// The participants that a case compares, and the servers that they share.
+#[derive(Debug, Clone, Copy)]
+pub struct Comparison<'a> {
+    /// The servers.
+    pub bed: &'a Bed,
+    /// The case.
+    pub case: &'a Case,
+    /// In the order of the table.
+    pub participants: &'a [Participant],
+}
+
+impl Comparison<'_> {
+    /// Runs the rounds of a drain; `say` is told how it goes.
+    ///
+    /// # Errors
+    /// When a participant does not start, or purges nothing.
+    pub fn drain(
+        &self,
+        plan: DrainPlan,
+        loads: &Loads,
+        say: &mut dyn FnMut(String),
+    ) -> anyhow::Result<CaseReport> {
+        let Self { bed, case, .. } = *self;
+        let mut found: Vec<DrainOf> = Vec::new();
+        for participant in self.participants {
+            found.push(DrainOf {
+                name: participant.name.clone(),
+                events: loads.of(participant)?.rows.len(),
+                rounds: Vec::new(),
+                safety: None,
+            });
+        }
+        for round in 0..=plan.rounds {
+            for at in order(round, self.participants.len()) {
+                let participant = &self.participants[at];
+                let load = loads.of(participant)?;
+                let drained = drain::run(bed, load, participant, case.families())
+                    .with_context(|| format!("{case}, {}", participant.name))?;
+                say(progress(round, &participant.name, &drained));
+                if round > 0 {
+                    found[at].rounds.push(drained);
+                }
             }
         }
-    }
-    let limit = match plan.limits {
-        0 => None,
-        times => {
-            let mut limit = Limit::measure(bed, &loads.full, (case, times))?;
-            for of in &found {
-                let median = |figure: fn(&Drained) -> f64| of.spread(figure).median;
-                let seen = [
-                    median(|it| it.own_us),
-                    median(|it| it.broker_us),
-                    median(|it| it.redis_us),
-                ];
-                limit.lower(seen);
+        let limit = match plan.limits {
+            0 => None,
+            times => {
+                let mut limit = Limit::measure(bed, &loads.full, case, times)?;
+                for of in &found {
+                    let median = |figure: fn(&Drained) -> f64| of.spread(figure).median;
+                    let seen = [
+                        median(|it| it.own_us),
+                        median(|it| it.broker_us),
+                        median(|it| it.redis_us),
+                    ];
+                    limit.lower(seen);
+                }
+                Some(limit)
             }
-            Some(limit)
+        };
+        Ok(CaseReport::Drain {
+            case: case.clone(),
+            limit,
+            participants: found,
+        })
+    }
+
+    /// Checks whether a crash loses purges, and adds to the report of the drain what was found.
+    ///
+    /// # Errors
+    /// When a participant does not start.
+    pub fn check_safety(
+        &self,
+        report: &mut CaseReport,
+        loads: &Loads,
+        say: &mut dyn FnMut(String),
+    ) -> anyhow::Result<()> {
+        let CaseReport::Drain {
+            participants: found,
+            ..
+        } = report
+        else {
+            return Ok(());
+        };
+        let Self { bed, case, .. } = *self;
+        for participant in self.participants {
+            let load = loads.of(participant)?;
+            let safety = safety::check(bed, load, participant, case.families())
+                .with_context(|| format!("{case}, {}, crash", participant.name))?;
+            say(format!("crash of {}: {safety}", participant.name));
+            if let Some(of) = found.iter_mut().find(|of| of.name == participant.name) {
+                of.safety = Some(safety);
+            }
         }
-    };
-    Ok(CaseReport::Drain {
-        case: case.clone(),
-        limit,
-        participants: found,
-    })
+        Ok(())
+    }
+
+    /// Runs the rounds of a paced case.
+    ///
+    /// # Errors
+    /// When a participant does not start.
+    pub fn paced(
+        &self,
+        rounds: u32,
+        pace: Pace,
+        say: &mut dyn FnMut(String),
+    ) -> anyhow::Result<CaseReport> {
+        let Self { bed, case, .. } = *self;
+        let mut found: Vec<PacedOf> = self
+            .participants
+            .iter()
+            .map(|participant| PacedOf {
+                name: participant.name.clone(),
+                rounds: Vec::new(),
+            })
+            .collect();
+        for round in 0..rounds {
+            for at in order(round, self.participants.len()) {
+                let participant = &self.participants[at];
+                let paced = paced::run(bed, case, participant, pace)
+                    .with_context(|| format!("{case}, {}", participant.name))?;
+                say(format!(
+                    "round {}: {} p50 {:.2} ms, p99 {:.2} ms",
+                    round + 1,
+                    participant.name,
+                    paced::at(&paced.total, 0.5),
+                    paced::at(&paced.total, 0.99)
+                ));
+                found[at].rounds.push(paced);
+            }
+        }
+        Ok(CaseReport::Paced {
+            case: case.clone(),
+            rate: pace.rate,
+            participants: found,
+        })
+    }
 }
 
 fn progress(round: u32, name: &str, drained: &Drained) -> String {
@@ -148,75 +233,6 @@ fn progress(round: u32, name: &str, drained: &Drained) -> String {
         "round {round}{note}: {name} {:.0} events/s, {:.2} µs own",
         drained.rate, drained.own_us
     )
-}
-
-/// Checks whether a crash loses purges.
-///
-/// # Errors
-/// When a participant does not start.
-pub fn check_safety(
-    bed: &Bed,
-    report: &mut CaseReport,
-    (participants, loads): (&[Participant], &Loads),
-    say: &mut dyn FnMut(String),
-) -> anyhow::Result<()> {
-    let CaseReport::Drain {
-        case,
-        participants: found,
-        ..
-    } = report
-    else {
-        return Ok(());
-    };
-    for participant in participants {
-        let task = (participant, case.families());
-        let safety = safety::check(bed, loads.of(participant)?, task)
-            .with_context(|| format!("{case}, {}, crash", participant.name))?;
-        say(format!("crash of {}: {safety}", participant.name));
-        if let Some(of) = found.iter_mut().find(|of| of.name == participant.name) {
-            of.safety = Some(safety);
-        }
-    }
-    Ok(())
-}
-
-/// Runs the rounds of a paced case.
-///
-/// # Errors
-/// When a participant does not start.
-pub fn paced(
-    bed: &Bed,
-    (case, rounds): (&Case, u32),
-    (participants, pace): (&[Participant], (u32, u32)),
-    say: &mut dyn FnMut(String),
-) -> anyhow::Result<CaseReport> {
-    let mut found: Vec<PacedOf> = participants
-        .iter()
-        .map(|participant| PacedOf {
-            name: participant.name.clone(),
-            rounds: Vec::new(),
-        })
-        .collect();
-    for round in 0..rounds {
-        for at in order(round, participants.len()) {
-            let participant = &participants[at];
-            let paced = paced::run(bed, case, participant, pace)
-                .with_context(|| format!("{case}, {}", participant.name))?;
-            say(format!(
-                "round {}: {} p50 {:.2} ms, p99 {:.2} ms",
-                round + 1,
-                participant.name,
-                paced::at(&paced.total, 0.5),
-                paced::at(&paced.total, 0.99)
-            ));
-            found[at].rounds.push(paced);
-        }
-    }
-    Ok(CaseReport::Paced {
-        case: case.clone(),
-        rate: pace.0,
-        participants: found,
-    })
 }
 
 /// A B C, then C B A: whoever goes after a heavy one does so only every second round.

@@ -43,7 +43,8 @@ pub struct Safety {
 pub fn check(
     bed: &Bed,
     load: &Load,
-    (participant, families): (&Participant, &[&str]),
+    participant: &Participant,
+    families: &[&str],
 ) -> anyhow::Result<Safety> {
     let mut redis = bed.resp()?;
     let full = load.fill(&mut redis, families)?;
@@ -70,7 +71,7 @@ pub fn check(
     let group = running.group.clone();
     drop(running);
     let committed = committed(bed, load, &group)?;
-    let unpurged = unpurged(bed, load, (&mut redis, families), &committed)?;
+    let unpurged = unpurged(task, &mut redis, &committed)?;
     let again = Task {
         redis: &bed.redis.address(),
         ..task
@@ -112,7 +113,7 @@ fn client(bed: &Bed, group: &str) -> anyhow::Result<BaseConsumer> {
 /// The committed offset of every partition; zero without one.
 fn committed(bed: &Bed, load: &Load, group: &str) -> anyhow::Result<Vec<(i32, i64)>> {
     let mut asked = TopicPartitionList::new();
-    asked.add_partition_range(&load.topic, 0, load.partitions - 1);
+    asked.add_partition_range(&load.topic.name, 0, load.topic.partitions - 1);
     let answer = client(bed, group)?.committed_offsets(asked, TIMEOUT)?;
     let offsets = answer.elements().into_iter().map(|element| {
         let offset = match element.offset() {
@@ -125,21 +126,17 @@ fn committed(bed: &Bed, load: &Load, group: &str) -> anyhow::Result<Vec<(i32, i6
 }
 
 /// Reads again what was committed, and counts the keys of it that Redis still has.
-fn unpurged(
-    bed: &Bed,
-    load: &Load,
-    (redis, families): (&mut Resp, &[&str]),
-    committed: &[(i32, i64)],
-) -> anyhow::Result<u64> {
-    let consumer = client(bed, "nobody")?;
+fn unpurged(task: Task<'_>, redis: &mut Resp, committed: &[(i32, i64)]) -> anyhow::Result<u64> {
+    let load = task.load;
+    let consumer = client(task.bed, "nobody")?;
     let mut from = TopicPartitionList::new();
     for &(partition, end) in committed.iter().filter(|(_, end)| *end > 0) {
-        from.add_partition_offset(&load.topic, partition, Offset::Beginning)?;
+        from.add_partition_offset(&load.topic.name, partition, Offset::Beginning)?;
         anyhow::ensure!(end <= load.rows.len() as i64, "committed beyond the end");
     }
     let all: u64 = committed.iter().map(|(_, end)| *end as u64).sum();
     consumer.assign(&from)?;
-    let prefixes: Vec<String> = families.iter().map(|name| prefix(name)).collect();
+    let prefixes: Vec<String> = task.families.iter().map(|name| prefix(name)).collect();
     let mut words: Vec<String> = Vec::new();
     let (mut seen, mut unpurged) = (0, 0);
     while seen < all {
@@ -149,7 +146,9 @@ fn unpurged(
             continue;
         }
         seen += 1;
-        let row = message.key().and_then(|key| row_of_key(load.form, key));
+        let row = message
+            .key()
+            .and_then(|key| row_of_key(load.topic.form, key));
         let row = row.context("a record of the bench has its row as key")?;
         words.extend(prefixes.iter().map(|prefix| format!("{prefix}{row}")));
         if words.len() > 500 || seen == all {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Parser;
 use freshet_bench::bed::Bed;
 use freshet_bench::commits;
-use freshet_bench::paced::at;
+use freshet_bench::paced::{Pace, at};
 use freshet_bench::participant::Participant;
 use freshet_bench::usage;
 
@@ -38,7 +38,11 @@ fn main() -> anyhow::Result<()> {
         "{} commits/s for {} s, one row each, Postgres and Debezium and Kafka and Redis on this machine",
         args.rate, args.seconds
     );
-    let commits = commits::run(&bed, &freshet, (args.rate, args.seconds))?;
+    let pace = Pace {
+        rate: args.rate,
+        seconds: args.seconds,
+    };
+    let commits = commits::run(&bed, &freshet, pace)?;
     for (what, histogram) in [
         ("commit to purge", &commits.total),
         ("due to purge", &commits.since_due),

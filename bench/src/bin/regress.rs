@@ -9,10 +9,10 @@ use freshet_bench::bed::Bed;
 use freshet_bench::callgrind::count;
 use freshet_bench::case::{Case, Form};
 use freshet_bench::drain::Drained;
-use freshet_bench::paced::at;
+use freshet_bench::paced::{Pace, at};
 use freshet_bench::participant::Participant;
 use freshet_bench::report::CaseReport;
-use freshet_bench::rounds::{self, DrainPlan, Loads};
+use freshet_bench::rounds::{Comparison, DrainPlan, Loads};
 
 /// Instructions may grow by so much.
 const INSTRUCTIONS_MAX: f64 = 1.03;
@@ -120,7 +120,12 @@ fn servers(args: &Args, both: &[Participant]) -> anyhow::Result<bool> {
             rounds: args.rounds,
             limits: 0,
         };
-        let report = rounds::drain(&bed, (case, plan), (both, &loads), &mut |_| {})?;
+        let comparison = Comparison {
+            bed: &bed,
+            case,
+            participants: both,
+        };
+        let report = comparison.drain(plan, &loads, &mut |_| {})?;
         loads.delete(&bed)?;
         if let CaseReport::Drain { participants, .. } = &report
             && let [now_of, then_of] = &participants[..]
@@ -155,8 +160,16 @@ fn servers(args: &Args, both: &[Participant]) -> anyhow::Result<bool> {
 #[allow(clippy::print_stdout)] // the program's answer
 fn latency(args: &Args, bed: &Bed, both: &[Participant]) -> anyhow::Result<()> {
     let case: Case = "paced-json-4".parse()?;
-    let pace = (both, (10_000, args.seconds));
-    let report = rounds::paced(bed, (&case, 3), pace, &mut |_| {})?;
+    let pace = Pace {
+        rate: 10_000,
+        seconds: args.seconds,
+    };
+    let comparison = Comparison {
+        bed,
+        case: &case,
+        participants: both,
+    };
+    let report = comparison.paced(3, pace, &mut |_| {})?;
     if let CaseReport::Paced { participants, .. } = &report
         && let [now, then] = &participants[..]
     {

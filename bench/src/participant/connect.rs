@@ -43,8 +43,8 @@ pub(super) fn command(jars: &ConnectJars, task: Task<'_>) -> anyhow::Result<Comm
             "name={}\nconnector.class=freshet.bench.PurgeSinkConnector\ntopics={}\ntasks.max={}\n\
              purge.redis={}\npurge.families={}\n",
             task.run,
-            task.load.topic,
-            task.load.partitions.min(TASKS_MAX),
+            task.load.topic.name,
+            task.load.topic.partitions.min(TASKS_MAX),
             task.redis,
             task.families.join(","),
         ),
@@ -68,7 +68,7 @@ pub(super) fn command(jars: &ConnectJars, task: Task<'_>) -> anyhow::Result<Comm
 
 fn converter(task: Task<'_>) -> anyhow::Result<String> {
     let json = "value.converter=org.apache.kafka.connect.json.JsonConverter\nvalue.converter.schemas.enable=";
-    Ok(match task.load.form {
+    Ok(match task.load.topic.form {
         Form::Json => format!("{json}false\n"),
         Form::JsonSchema => format!("{json}true\n"),
         Form::Avro => format!(

@@ -24,8 +24,13 @@ pub(super) fn command(
         program.display()
     );
     let folder = task.bed.folder(task.run)?;
-    let families = (task.families, task.load.idle);
-    registry::write(&folder.join("registry"), &task.load.topic, families)?;
+    let topic = &task.load.topic;
+    registry::write(
+        &folder.join("registry"),
+        &topic.name,
+        task.families,
+        task.load.idle,
+    )?;
     let (run, admin) = (task.run, lease_port()?.address());
     // Its own topics are named after the run, so that no run finds what an earlier one left.
     let mut config = format!(
@@ -38,7 +43,7 @@ pub(super) fn command(
         task.redis,
         admin,
     );
-    if task.load.form == Form::Avro {
+    if topic.form == Form::Avro {
         let url = task.bed.schemas()?.0.ccompat_url();
         config.push_str(&format!("schema_registry: {{ url: \"{url}\" }}\n"));
     }
