@@ -1,5 +1,6 @@
 //! One fault: quiet traffic, the fault, the repair, and what came of it all.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -67,7 +68,7 @@ pub(crate) fn play(world: &mut World, fault: &Fault) -> Result<Row> {
             .iter_mut()
             .fold(0.0, |peak, member| member.peak_mib().max(peak)),
         assigned: world.members.iter().map(|member| member.assigned()).sum(),
-        untouched: untouched(world, fault, (before, begun, healed)),
+        untouched: untouched(world, fault, &(before..begun), &(begun..healed)),
         note,
         faults,
     };
@@ -77,15 +78,16 @@ pub(crate) fn play(world: &mut World, fault: &Fault) -> Result<Row> {
 fn untouched(
     world: &World,
     fault: &Fault,
-    (before, begun, healed): (u64, u64, u64),
+    before: &Range<u64>,
+    during: &Range<u64>,
 ) -> Option<(Duration, Duration)> {
-    let p99 = |target: Target, from: u64, to: u64| {
-        quantile(&world.book.freshness(target, &(from..to)), 0.99)
+    let p99 = |target: Target, window: &Range<u64>| {
+        quantile(&world.book.freshness(target, window), 0.99)
     };
     let of_targets = fault
         .untouched
         .iter()
-        .filter_map(|&target| Some((p99(target, before, begun)?, p99(target, begun, healed)?)));
+        .filter_map(|&target| Some((p99(target, before)?, p99(target, during)?)));
     of_targets.max_by_key(|(_, during)| *during)
 }
 

@@ -112,7 +112,7 @@ fn play_faults(args: &Args, settings: &Settings) -> Result<Vec<String>> {
             .collect();
         let mut world = None;
         for fault in ours {
-            match play_one(&mut world, (form, settings), fault) {
+            match play_one(&mut world, settings, fault) {
                 Ok(row) => {
                     println!("{}", row.line());
                     faults.extend(row.faults.iter().map(|it| format!("{}: {it}", row.name)));
@@ -131,14 +131,10 @@ fn play_faults(args: &Args, settings: &Settings) -> Result<Vec<String>> {
 }
 
 /// Plays one fault in a world that is there already, or in a new one.
-fn play_one(
-    world: &mut Option<World>,
-    (form, settings): (Form, &Settings),
-    fault: &Fault,
-) -> Result<Row> {
+fn play_one(world: &mut Option<World>, settings: &Settings, fault: &Fault) -> Result<Row> {
     let world = match world {
         Some(world) => world,
-        None => world.insert(World::start(form, settings).context("start the world")?),
+        None => world.insert(World::start(fault.form, settings).context("start the world")?),
     };
     play(world, fault)
 }
