@@ -31,9 +31,6 @@ const EMPTY_WORDS: [&str; 10] = [
     "context",
 ];
 
-/// Where functions still take several things as one tuple.
-const TUPLES_IN: [&str; 2] = ["bench/", "faults/"];
-
 /// Types that stand for a thing of the outside which really is called so (Fastly's sites are services).
 const OUTSIDE_NAMES: [&str; 1] = ["ServiceId"];
 
@@ -72,7 +69,7 @@ impl Shapes<'_> {
                 format!("{name} has {parameters} parameters, more than {PARAMETERS_MAX}"),
             );
         }
-        if !self.in_trait_impl && !TUPLES_IN.iter().any(|path| self.path.starts_with(path)) {
+        if !self.in_trait_impl {
             self.tuples(signature);
         }
     }
