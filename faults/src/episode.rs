@@ -81,9 +81,8 @@ fn untouched(
     before: &Range<u64>,
     during: &Range<u64>,
 ) -> Option<(Duration, Duration)> {
-    let p99 = |target: Target, window: &Range<u64>| {
-        quantile(&world.book.freshness(target, window), 0.99)
-    };
+    let p99 =
+        |target: Target, window: &Range<u64>| quantile(&world.book.freshness(target, window), 0.99);
     let of_targets = fault
         .untouched
         .iter()
