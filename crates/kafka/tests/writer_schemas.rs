@@ -118,7 +118,7 @@ fn p14_no_answer_of_a_schema_registry_takes_longer_or_more_than_its_limit() {
         (4, "poison: the schema registry has no schema with id 4"),
         (
             5,
-            "waits: it answered 404 Not Found, not as a schema registry does",
+            "waits: it answered 404 Not Found, which is not a schema registry's response",
         ),
         (6, "waits: it answered 302 Found"),
         (7, "waits: it answered 401 Unauthorized"),
