@@ -38,7 +38,7 @@ use crate::events::settled::Settled;
 use crate::intake::commits::Commits;
 use crate::intake::follow::Follow;
 use crate::intake::listen::Listen;
-use crate::intake::open::Gap;
+use crate::intake::open::{Gap, Open};
 use crate::intake::rounds::Rounds;
 use crate::intake::streams::{Partition, Streams};
 use crate::intake::take::Take;
@@ -263,9 +263,8 @@ impl<S: Source, T: Take> Intake<S, T> {
     /// Looks at what was noticed beside changes, and purges for the gaps whose time has come.
     fn listen(&mut self) {
         let now = self.clock.now();
-        let registry = Arc::clone(&self.rounds.open.round.rules.registry);
-        self.listen
-            .listen(&mut self.rounds.open.noticed, &registry, now);
+        let Open { round, noticed } = &mut self.rounds.open;
+        self.listen.listen(noticed, &round.rules.registry, now);
         self.note_gaps(now);
         let round = &mut self.rounds.open.round;
         self.unproven.purge_due(round, &self.clock, now);

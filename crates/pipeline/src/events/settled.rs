@@ -84,7 +84,7 @@ impl Settled {
         &self.round.rules
     }
 
-    /// Purges that were put aside for the auditor.
+    /// Purges that the auditor may check.
     pub(crate) fn samples(&self) -> &[PurgedSample] {
         &self.round.samples
     }

@@ -293,7 +293,7 @@ impl<W: WriterSchemas + 'static> Take for TakeChanges<W> {
     }
 
     fn schema_for(&self, position: StreamPosition) -> Option<u32> {
-        self.waiting.schema_for(position)
+        self.waiting.parked.wanted_at(position)
     }
 
     fn is_asking(&self) -> bool {
@@ -301,7 +301,7 @@ impl<W: WriterSchemas + 'static> Take for TakeChanges<W> {
     }
 
     fn oldest(&self) -> Option<WallMicros> {
-        self.waiting.oldest()
+        self.waiting.parked.oldest()
     }
 
     fn retry(&mut self, open: &mut Open) {
@@ -347,7 +347,7 @@ impl<W: WriterSchemas + 'static> Take for TakeChanges<W> {
 
     fn forget(&mut self, stream: StreamId) {
         self.inspect.forget(stream, self.clock.now());
-        self.waiting.forget(stream);
+        self.waiting.parked.forget(stream);
     }
 }
 

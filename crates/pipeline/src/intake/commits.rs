@@ -46,6 +46,7 @@ impl Commits {
     /// Somebody else reads the stream now.
     pub(crate) fn close(&mut self, stream: StreamId) {
         self.ledger.close(stream);
+        self.settled.retain(|position| position.stream != stream);
     }
 
     /// How many positions are not settled.

@@ -1,7 +1,7 @@
 //! waiting: records whose writer schema is not here → the same records in the order of their streams, when it has come.
 
 use freshet_core::ports::{RawRecord, WriterSchemas};
-use freshet_core::position::{Steady, StreamId, StreamPosition, WallMicros};
+use freshet_core::position::Steady;
 
 use crate::intake::parked::Parked;
 use crate::intake::schemas::{Blame, Fetches};
@@ -46,20 +46,5 @@ impl<W: WriterSchemas + 'static> Waiting<W> {
         let parked = &self.parked;
         self.fetches.keep(|id| parked.wants(id));
         self.blame.say(&self.fetches, parked, &self.status, now);
-    }
-
-    /// The schema that the record at a position waits for.
-    pub(crate) fn schema_for(&self, position: StreamPosition) -> Option<u32> {
-        self.parked.wanted_at(position)
-    }
-
-    /// When the source stored the record that has waited for longest.
-    pub(crate) fn oldest(&self) -> Option<WallMicros> {
-        self.parked.oldest()
-    }
-
-    /// Drops the records of a stream that another process reads now.
-    pub(crate) fn forget(&mut self, stream: StreamId) {
-        self.parked.forget(stream);
     }
 }

@@ -55,7 +55,7 @@ pub fn family(name: &str, prefix: &[u8]) -> Family {
     }
 }
 
-/// A registry with a family for each of these topics, which has no names.
+/// A registry with a table and a family for each of these topics: rows have an `id`, entries are `shop:v1:<id>`.
 pub fn registry_of(topics: &[&str]) -> Registry {
     let table = |(at, topic): (usize, &&str)| Table {
         shape: TableShape {
@@ -65,13 +65,13 @@ pub fn registry_of(topics: &[&str]) -> Registry {
             engine: Engine::Postgres,
             identity: ReplicaIdentity::Full,
             connector: Arc::default(),
-            columns: Vec::new(),
+            columns: vec![column("id", true)],
             declared: Arc::default(),
         },
         bindings: vec![Binding {
             family: FamilyId(at as u32),
             when_changed: Vec::new(),
-            names: Vec::new(),
+            names: vec![Arc::from([template(NameForm::RedisKey, b"shop:v1:", 0)])],
             version_column: None,
         }],
     };

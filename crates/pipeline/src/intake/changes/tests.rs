@@ -4,9 +4,7 @@ use std::time::Instant;
 use freshet_core::gap::GapCause;
 use freshet_core::ports::{Origin, WriterSchemaError};
 use freshet_core::position::StreamPosition;
-use freshet_core::registry::{Binding, FamilyId, Registry, RegistryRevision, Table};
-use freshet_core::table::{Engine, ReplicaIdentity, TableId, TableShape};
-use freshet_core::template::NameForm;
+use freshet_core::registry::Registry;
 use freshet_wire::Limits;
 use metrics_exporter_prometheus::PrometheusBuilder;
 
@@ -21,38 +19,11 @@ const NOW: u64 = 2_000_000;
 
 /// Tables with a family each. That of `beacon` is a beacon's.
 fn registry(tables: &[&str], beacon: Option<&str>) -> Registry {
-    let families = tables.iter().map(|name| freshet_core::registry::Family {
-        beacon: (beacon == Some(*name)).then(|| Arc::from("shop")),
-        ..pieces::family(name, b"shop:v1:")
-    });
-    let table = |(at, name): (usize, &&str)| Table {
-        shape: TableShape {
-            id: TableId(at as u32),
-            name: Arc::from(*name),
-            topic: Arc::from(*name),
-            engine: Engine::Postgres,
-            identity: ReplicaIdentity::Full,
-            connector: Arc::default(),
-            columns: vec![pieces::column("id", true)],
-            declared: Arc::default(),
-        },
-        bindings: vec![Binding {
-            family: FamilyId(at as u32),
-            when_changed: Vec::new(),
-            names: vec![Arc::from([pieces::template(
-                NameForm::RedisKey,
-                b"shop:v1:",
-                0,
-            )])],
-            version_column: None,
-        }],
-    };
-    let revision = RegistryRevision {
-        sequence: 1,
-        content_hash: Arc::from(""),
-    };
-    let tables = tables.iter().enumerate().map(table).collect();
-    Registry::new(revision, families.collect(), tables, Vec::new())
+    let mut registry = pieces::registry_of(tables);
+    for family in &mut registry.families {
+        family.beacon = (beacon == Some(&*family.name)).then(|| Arc::from("shop"));
+    }
+    registry
 }
 
 /// Has the schemas of an envelope (7) and of a key (8), and answers while its ids are not locked.

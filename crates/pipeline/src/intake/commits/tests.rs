@@ -76,6 +76,8 @@ fn a_commit_that_is_refused_is_said_since_when_and_repeated() {
     let found = commits.blocking(None, Steady(9 * SECOND)).expect("refused");
     assert_eq!((found.position, found.since), (at(4), Steady(3 * SECOND)));
     assert!(matches!(found.waits_for, Some(WaitsFor::Source(_))));
+    commits.close(StreamId(1));
+    assert_eq!(commits.blocking(None, Steady(9 * SECOND)), None, "gone");
     source.refuses = false;
     commits.open(at(5), 0);
     commits.open(at(6), 1);

@@ -4,9 +4,6 @@ use std::time::Instant;
 
 use freshet_core::ports::RawRecord;
 use freshet_core::position::{StreamPosition, WallMicros};
-use freshet_core::registry::{Binding, FamilyId, RegistryRevision, Table};
-use freshet_core::table::{Engine, ReplicaIdentity, TableId, TableShape};
-use freshet_core::template::NameForm;
 use freshet_wire::{Decoder, Limits};
 use metrics_exporter_prometheus::PrometheusBuilder;
 
@@ -47,37 +44,6 @@ impl TopicEnds for Brokers {
     }
 }
 
-fn registry() -> Registry {
-    let table = Table {
-        shape: TableShape {
-            id: TableId(0),
-            name: Arc::from(ITEMS),
-            topic: Arc::from(ITEMS),
-            engine: Engine::Postgres,
-            identity: ReplicaIdentity::Full,
-            connector: Arc::default(),
-            columns: vec![pieces::column("id", true)],
-            declared: Arc::default(),
-        },
-        bindings: vec![Binding {
-            family: FamilyId(0),
-            when_changed: Vec::new(),
-            names: vec![Arc::from([pieces::template(
-                NameForm::RedisKey,
-                b"shop:v1:",
-                0,
-            )])],
-            version_column: None,
-        }],
-    };
-    let revision = RegistryRevision {
-        sequence: 1,
-        content_hash: Arc::from(""),
-    };
-    let family = pieces::family("shop.item", b"shop:v1:");
-    Registry::new(revision, vec![family], vec![table], Vec::new())
-}
-
 /// A database with one table. Its topics are read as records come, and time passes when the test says so.
 struct Shop {
     seconds: Arc<AtomicU64>,
@@ -111,7 +77,7 @@ impl Shop {
             seconds,
             brokers,
             take,
-            open: Open::new(RulesInForce::new(registry()).current()),
+            open: Open::new(RulesInForce::new(pieces::registry_of(&[ITEMS])).current()),
         };
         for (stream, topic) in [(0, ITEMS), (1, BOUNDARIES)] {
             shop.take.assigned(StreamId(stream), &Arc::from(topic), 0);
