@@ -100,7 +100,7 @@ pub struct Comparison<'a> {
 }
 
 impl Comparison<'_> {
-    /// Runs the rounds of a drain; `say` is told how it goes.
+    /// Runs the rounds of a drain; `say` prints the progress.
     ///
     /// # Errors
     /// When a participant does not start, or purges nothing.
@@ -139,9 +139,9 @@ impl Comparison<'_> {
                 for of in &found {
                     let median = |figure: fn(&Drained) -> f64| of.spread(figure).median;
                     let seen = [
-                        median(|it| it.own_us),
-                        median(|it| it.broker_us),
-                        median(|it| it.redis_us),
+                        median(|used| used.own_us),
+                        median(|used| used.broker_us),
+                        median(|used| used.redis_us),
                     ];
                     limit.lower(seen);
                 }

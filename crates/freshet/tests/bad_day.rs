@@ -14,14 +14,8 @@ use std::time::{Duration, Instant};
 use freshet_testbed::{TopicReader, TopicRecord, TopicWriter};
 use freshet_wire::DeadLetter;
 use support::deployment::Deployment;
-use support::registry::Form;
+use support::registry::SHOP;
 
-const SHOP: Form = Form {
-    domain: "shop",
-    server: "shop",
-    schema: "public",
-    engine: "postgres",
-};
 const ITEMS: &str = "shop.public.items";
 const NOTES: &str = "shop.public.notes";
 const BEATS: &str = "pulse.public.beats";

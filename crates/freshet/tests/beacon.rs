@@ -7,14 +7,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use freshet_testbed::{RedisServer, TopicRecord, TopicWriter};
 use redis::Commands;
 use support::deployment::Deployment;
-use support::registry::Form;
+use support::registry::SHOP;
 
-const SHOP: Form = Form {
-    domain: "shop",
-    server: "shop",
-    schema: "public",
-    engine: "postgres",
-};
 const BEATS: &str = "shop.public.freshet_beacon";
 
 #[test]

@@ -10,14 +10,8 @@ use freshet_testbed::{RedisCluster, TopicReader, TopicRecord, TopicWriter};
 use freshet_wire::PurgeRequest;
 use redis::Commands;
 use support::deployment::Deployment;
-use support::registry::Form;
+use support::registry::SHOP;
 
-const SHOP: Form = Form {
-    domain: "shop",
-    server: "shop",
-    schema: "public",
-    engine: "postgres",
-};
 const ITEMS: &str = "shop.public.items";
 const BACKLOG: &str = "freshet.backlog.main";
 /// The last slot of the node that freezes.

@@ -21,20 +21,20 @@ use metrics::{
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
 use promql_parser::label::Matchers;
 use promql_parser::parser::{Expr, VectorSelector};
-use registry::Form;
+use registry::{Form, SHOP};
 use serde_json::Value;
+
+/// Its families are the catalog's.
+const CATALOG: Form = Form {
+    domain: "catalog",
+    ..SHOP
+};
 
 /// Everything that the pipeline, the auditor and the process collector register, as they would be scraped. The real
 /// process is asked in the end-to-end test; this finds a renamed metric without a server.
 fn exposition_of_the_code() -> String {
     let dir = tempfile::tempdir().expect("a folder");
-    let form = Form {
-        domain: "catalog",
-        server: "shop",
-        schema: "public",
-        engine: "postgres",
-    };
-    registry::write(dir.path(), &[form]);
+    registry::write(dir.path(), &[CATALOG]);
     let registry = freshet_registry::load(dir.path())
         .expect("compiles")
         .registry;
@@ -311,13 +311,7 @@ fn freshness_of(registry: &freshet_core::registry::Registry) -> String {
 /// The shop's registry, with this `within` in every family.
 fn shop_within(within: &str) -> freshet_core::registry::Registry {
     let dir = tempfile::tempdir().expect("a folder");
-    let form = Form {
-        domain: "catalog",
-        server: "shop",
-        schema: "public",
-        engine: "postgres",
-    };
-    registry::write(dir.path(), &[form]);
+    registry::write(dir.path(), &[CATALOG]);
     for entry in fs::read_dir(dir.path().join("families/catalog")).expect("families") {
         let path = entry.expect("a family").path();
         let text = fs::read_to_string(&path).expect("a family");

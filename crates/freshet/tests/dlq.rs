@@ -16,15 +16,9 @@ use rdkafka::client::DefaultClientContext;
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use serde_json::{Value, json};
 use support::deployment::Deployment;
-use support::registry::Form;
+use support::registry::SHOP;
 use support::schemas::Schemas;
 
-const SHOP: Form = Form {
-    domain: "shop",
-    server: "shop",
-    schema: "public",
-    engine: "postgres",
-};
 const ITEMS: &str = "shop.public.items";
 const NOTES: &str = "shop.public.notes";
 const NOTE_KEYS: [&str; 2] = ["shop:v1:note:1", "shop:v1:item_notes:5"];

@@ -5,14 +5,8 @@ mod support;
 use std::fs;
 
 use support::deployment::Deployment;
-use support::registry::Form;
+use support::registry::SHOP;
 
-const SHOP: Form = Form {
-    domain: "shop",
-    server: "shop",
-    schema: "public",
-    engine: "postgres",
-};
 const ITEMS: &str = "shop.public.items";
 const NOTES: &str = "shop.public.notes";
 

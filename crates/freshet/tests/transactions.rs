@@ -6,14 +6,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use freshet_testbed::{Connect, PgConnector, Postgres};
 use support::deployment::Deployment;
-use support::registry::Form;
+use support::registry::SHOP;
 
-const SHOP: Form = Form {
-    domain: "shop",
-    server: "shop",
-    schema: "public",
-    engine: "postgres",
-};
 const TABLES: &str = "
 CREATE TABLE items (id bigint PRIMARY KEY, category_id bigint NOT NULL, tenant int NOT NULL, name text NOT NULL, body text);
 CREATE TABLE notes (id bigint PRIMARY KEY, item_id bigint NOT NULL, text text NOT NULL);

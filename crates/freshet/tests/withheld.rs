@@ -4,14 +4,8 @@ mod support;
 
 use freshet_testbed::{TopicRecord, TopicWriter};
 use support::deployment::Deployment;
-use support::registry::Form;
+use support::registry::SHOP;
 
-const SHOP: Form = Form {
-    domain: "shop",
-    server: "shop",
-    schema: "public",
-    engine: "postgres",
-};
 const ITEMS: &str = "shop.public.items";
 
 #[test]

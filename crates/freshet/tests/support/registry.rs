@@ -16,6 +16,14 @@ pub struct Form {
     pub engine: &'static str,
 }
 
+/// The shop in Postgres.
+pub const SHOP: Form = Form {
+    domain: "shop",
+    server: "shop",
+    schema: "public",
+    engine: "postgres",
+};
+
 /// Writes sources and families of `forms` into `dir`.
 pub fn write(dir: &Path, forms: &[Form]) {
     for form in forms {
